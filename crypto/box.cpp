@@ -1,0 +1,81 @@
+#include "crypto/box.h"
+
+#include <sodium.h>
+
+#include "crypto/raw.h"
+
+namespace fieldpost::crypto {
+
+namespace {
+
+constexpr std::size_t nonce_bytes = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+constexpr std::size_t auth_bytes = crypto_aead_xchacha20poly1305_ietf_ABYTES;
+
+}  // namespace
+
+Bytes seal_value(const SealKey& key, BytesView context, BytesView plain) {
+    Bytes sealed(nonce_bytes + plain.size() + auth_bytes);
+    const auto nonce = std::span(sealed).first(nonce_bytes);
+    const auto box = std::span(sealed).subspan(nonce_bytes);
+    fill_random(nonce);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(raw(box), nullptr, raw(plain), plain.size(),
+                                               raw(context), context.size(), nullptr, raw(nonce),
+                                               raw(key.view()));
+    return sealed;
+}
+
+Result<Bytes> open_value(const SealKey& key, BytesView context, BytesView sealed) {
+    if (sealed.size() < nonce_bytes + auth_bytes) {
+        return fail(Errc::corrupt, "sealed value: too short");
+    }
+    const auto nonce = sealed.first(nonce_bytes);
+    const auto box = sealed.subspan(nonce_bytes);
+    Bytes plain(box.size() - auth_bytes);
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+            raw(std::span(plain)), nullptr, nullptr, raw(box), box.size(), raw(context),
+            context.size(), raw(nonce), raw(key.view())) != 0) {
+        return fail(Errc::corrupt, "sealed value: does not open");
+    }
+    return plain;
+}
+
+BoxKeyPair BoxKeyPair::from_secret(BoxSecret secret) {
+    BoxKeyPair pair;
+    pair.secret = std::move(secret);
+    crypto_scalarmult_base(raw(pair.public_key.mutable_view()), raw(pair.secret.view()));
+    return pair;
+}
+
+BoxKeyPair BoxKeyPair::random() {
+    return from_secret(BoxSecret::random());
+}
+
+Bytes seal_to(const BoxPublic& recipient, BytesView plain) {
+    Bytes sealed(plain.size() + crypto_box_SEALBYTES);
+    const auto done =
+        crypto_box_seal(raw(std::span(sealed)), raw(plain), plain.size(), raw(recipient.view()));
+    ensure(done == 0, "our own archive key can be sealed to");
+    return sealed;
+}
+
+Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, BytesView sealed) {
+    if (sealed.size() < crypto_box_SEALBYTES) {
+        return fail(Errc::untrusted, "sealed box: too short");
+    }
+    Bytes plain(sealed.size() - crypto_box_SEALBYTES);
+    if (crypto_box_seal_open(raw(std::span(plain)), raw(sealed), sealed.size(),
+                             raw(recipient.public_key.view()), raw(recipient.secret.view())) != 0) {
+        return fail(Errc::untrusted, "sealed box: does not open");
+    }
+    return plain;
+}
+
+Result<SharedSecret> shared_secret(const BoxSecret& ours, const BoxPublic& theirs) {
+    SharedSecret shared;
+    if (crypto_scalarmult(raw(shared.mutable_view()), raw(ours.view()), raw(theirs.view())) != 0) {
+        return fail(Errc::untrusted, "X25519: the other key is of small order");
+    }
+    return shared;
+}
+
+}  // namespace fieldpost::crypto

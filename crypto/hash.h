@@ -1,0 +1,22 @@
+// BLAKE2b-256 (RFC 7693) over a label, the network's id and the parts, in that order: a hash made
+// for one purpose or network never equals one made for another.
+#pragma once
+
+#include <initializer_list>
+#include <string_view>
+
+#include "proto/vocabulary.h"
+
+namespace fieldpost::crypto {
+
+Hash hash(std::string_view label, const NetworkId& network, std::initializer_list<BytesView> parts);
+
+// The same under a key of 16 to 64 bytes.
+Hash keyed_hash(BytesView key, std::string_view label, const NetworkId& network,
+                std::initializer_list<BytesView> parts);
+
+// The label, NUL and network id that every signature and hash input begins with.
+Bytes labelled(std::string_view label, const NetworkId& network,
+               std::initializer_list<BytesView> parts);
+
+}  // namespace fieldpost::crypto

@@ -1,0 +1,48 @@
+// The invitation file: all that a new machine needs to queue reports before it ever sees a link,
+// and to ask for admission. Worthless without the code of ten characters that is told by voice.
+//
+// The code has 50 random bits; Argon2id (RFC 9106) makes each guess cost a quarter of a gigabyte.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "crypto/identity.h"
+#include "proto/register.h"
+#include "proto/roster_change.h"
+
+namespace fieldpost::crypto {
+
+using InviteSeed = Secret<struct InviteSeedTag, 32>;
+
+struct Invite {
+    InviteSeed seed;
+    FoundingKey founding_key;
+    OfficeId index{};
+    Founding founding;
+    std::vector<RosterChange> roster;
+    std::vector<Register> registers;  // every office's newest
+};
+
+// The invitation's one-time keys, which the roster names.
+SigningKey one_time_signing_key(const InviteSeed& seed);
+BoxKeyPair one_time_box_key(const InviteSeed& seed);
+
+// Ten characters in two groups, without those that sound or look alike: "7KQ2M-R4XWD".
+std::string random_invite_code();
+
+// What guessing costs; the file carries it.
+struct CodeCost {
+    std::uint32_t passes = 3;
+    std::uint32_t memory_kib = 256 * 1024;
+};
+
+// `code` empty: the file opens without one. unavailable: not enough memory for the code's cost.
+Result<Bytes> seal_invite(const Invite& invite, std::string_view code, CodeCost cost = {});
+bool invite_needs_code(BytesView file);
+// malformed: truncated, damaged or no invitation. untrusted: another code, or a code for a file
+// that needs none, or a founding statement that does not fit. unsupported: newer. The code is read
+// in any case, with or without its hyphen; 0 and O, 1, I and L are one.
+Result<Invite> open_invite(BytesView file, std::string_view code);
+
+}  // namespace fieldpost::crypto

@@ -1,0 +1,19 @@
+// The files that hold an office's secrets, one for each class of keys.
+//
+// A file is a master key in one or more slots, and the keys sealed under it. The one slot written
+// so far is open: whoever has the file has the keys. A slot behind a passphrase is coming; a file
+// that has only slots this release does not know is refused as unsupported, never rewritten.
+#pragma once
+
+#include "crypto/identity.h"
+
+namespace fieldpost::crypto {
+
+Bytes encode_machine_keys(const MachineKeys& keys);
+// corrupt: damaged, or not such a file. unsupported: of a newer release.
+Result<MachineKeys> decode_machine_keys(BytesView file);
+
+Bytes encode_mail_keys(const MailKeys& keys);
+Result<MailKeys> decode_mail_keys(BytesView file);
+
+}  // namespace fieldpost::crypto

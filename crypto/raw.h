@@ -1,0 +1,16 @@
+// Our bytes as libsodium wants them. Used by the sources of this folder only.
+#pragma once
+
+#include "proto/bytes.h"
+
+namespace fieldpost::crypto {
+
+template <std::size_t N>
+unsigned char* raw(std::span<std::byte, N> bytes) {
+    return reinterpret_cast<unsigned char*>(bytes.data());
+}
+inline const unsigned char* raw(BytesView bytes) {
+    return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+}  // namespace fieldpost::crypto

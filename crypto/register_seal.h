@@ -1,0 +1,40 @@
+// Signatures on registers, custody, prekeys and enrolment requests, and the hashes that order and
+// compare registers.
+#pragma once
+
+#include "crypto/identity.h"
+#include "proto/office_statement.h"
+#include "proto/register.h"
+
+namespace fieldpost::crypto {
+
+void sign_register(const SigningKey& key, const NetworkId& network, Register& entry);
+// An enrolment also needs verify_enrolment; a fork is unsigned and needs verify_fork.
+[[nodiscard]] bool verify_register(const SigningPublic& signer, const NetworkId& network,
+                                   const Register& entry);
+// Of two registers with one version the one with the greater hash counts; leaves hold its start.
+Hash register_hash(const NetworkId& network, const Register& entry);
+
+void sign_custody(const SigningKey& key, const NetworkId& network, Custody& custody);
+[[nodiscard]] bool verify_custody(const SigningPublic& signer, const NetworkId& network,
+                                  const Custody& custody);
+
+Prekey sign_prekey(const SigningKey& mail_key, const NetworkId& network, OfficeId office,
+                   std::uint16_t epoch, const BoxPublic& key);
+[[nodiscard]] bool verify_prekey(const SigningPublic& mail_key, const NetworkId& network,
+                                 OfficeId office, const Prekey& prekey);
+
+// The register that asks for admission under the invitation's index.
+Register make_enrolment(const SigningKey& one_time, const MachineKeys& machine,
+                        const SigningPublic& mail, const NetworkId& network, OfficeId index,
+                        RegisterVersion version, WallTime at);
+// Checks both signatures, the new identity's and the one-time key's. untrusted or malformed.
+Result<Enrolment> verify_enrolment(const SigningPublic& one_time, const NetworkId& network,
+                                   const Register& entry);
+
+// Two records of one author whose runs overlap, sides sorted by id.
+Register make_fork(const NetworkId& network, const RecordProof& a, const RecordProof& b);
+Result<void> verify_fork(const SigningPublic& accused, const NetworkId& network,
+                         const Register& entry);
+
+}  // namespace fieldpost::crypto

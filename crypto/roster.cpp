@@ -1,0 +1,248 @@
+#include "crypto/roster.h"
+
+#include <fmt/format.h>
+
+namespace fieldpost::crypto {
+
+namespace {
+
+// Signatures over the founding statement and its hash cannot hold the id they make.
+constexpr NetworkId no_network{};
+
+// How many of `signatures` are good, each by its own key of the founding statement.
+Result<void> check_threshold(const Founding& founding, std::string_view label,
+                             const NetworkId& network, BytesView message,
+                             const std::vector<AuthoritySignature>& signatures) {
+    unsigned good = 0;
+    for (const auto& signature : signatures) {
+        if (signature.key_number >= founding.authority_keys.size()) {
+            return fail(Errc::untrusted, fmt::format("{}: by a key that is none", label));
+        }
+        if (!verify(founding.authority_keys[signature.key_number], label, network, message,
+                    signature.signature)) {
+            return fail(Errc::untrusted, fmt::format("{}: a signature does not verify", label));
+        }
+        ++good;
+    }
+    if (good < founding.threshold) {
+        return fail(Errc::untrusted,
+                    fmt::format("{}: {} of {} signatures", label, good, founding.threshold));
+    }
+    return ok();
+}
+
+}  // namespace
+
+NetworkId network_id_of(const Founding& founding) {
+    return NetworkId{hash("founding", no_network, {signed_bytes(founding)}).bytes};
+}
+
+Hash founding_key_hash(const FoundingKey& key) {
+    return hash("founding-key", no_network, {key.view()});
+}
+
+Hash roster_change_hash(const NetworkId& network, const RosterChange& change) {
+    return hash("roster-id", network, {signed_bytes(change)});
+}
+
+Result<Roster> Roster::found(const Founding& founding) {
+    TRY(check_threshold(founding, "founding", no_network, signed_bytes(founding),
+                        founding.signatures));
+    Roster roster;
+    roster.network_ = network_id_of(founding);
+    roster.founding_ = founding;
+    return roster;
+}
+
+bool Roster::contradicts(const RosterChange& change) const {
+    return change.version <= version() &&
+           hashes_[change.version - 1] != roster_change_hash(network_, change) &&
+           check_threshold(founding_, "roster", network_, signed_bytes(change), change.signatures)
+               .has_value();
+}
+
+Result<void> Roster::apply(const RosterChange& change) {
+    if (change.version != version() + 1 || change.prev != head()) {
+        return fail(Errc::refused, fmt::format("roster: version {} does not continue version {}",
+                                               change.version, version()));
+    }
+    TRY(check_threshold(founding_, "roster", network_, signed_bytes(change), change.signatures));
+    // A change counts whole or not at all.
+    auto before = offices_;
+    for (const auto& statement : change.statements) {
+        if (auto done = apply_statement(statement, change.at); !done) {
+            offices_ = std::move(before);
+            return done;
+        }
+    }
+    hashes_.push_back(roster_change_hash(network_, change));
+    return ok();
+}
+
+Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime at) {
+    struct Visitor {
+        std::map<OfficeId, RosterOffice>& offices;
+        WallTime at;
+
+        Result<RosterOffice*> existing(OfficeId index) {
+            const auto found = offices.find(index);
+            if (found == offices.end()) {
+                return fail(Errc::malformed, fmt::format("roster: no office {}", value_of(index)));
+            }
+            found->second.since = at;
+            return &found->second;
+        }
+
+        // One name, one member: but an office on a new machine takes the name of the one it
+        // replaces.
+        Result<void> check_name(std::string_view name, OfficeId index, OfficeId replaces) {
+            for (const auto& [other, office] : offices) {
+                const bool is_live = office.is_member() || office.state == OfficeState::invited;
+                if (other != index && other != replaces && is_live && office.name == name) {
+                    return fail(Errc::malformed, fmt::format("roster: the name {} twice", name));
+                }
+            }
+            return ok();
+        }
+
+        // An index names one set of keys for ever, and a key belongs to one index.
+        Result<void> check_keys(const Admit& admit) {
+            for (const auto& [other, office] : offices) {
+                if (office.has_keys() && (office.identity == admit.identity ||
+                                          office.link == admit.link || office.mail == admit.mail)) {
+                    return fail(Errc::malformed, "roster: a key twice");
+                }
+            }
+            return ok();
+        }
+
+        Result<void> operator()(const Admit& admit) {
+            TRY(check_name(admit.name, admit.index, admit.replaces));
+            TRY(check_keys(admit));
+            const auto found = offices.find(admit.index);
+            if (found != offices.end() && found->second.state != OfficeState::invited) {
+                return fail(Errc::malformed,
+                            fmt::format("roster: index {} twice", value_of(admit.index)));
+            }
+            auto& office = offices[admit.index];
+            if (found == offices.end()) {
+                office.added = at;
+            }
+            office.index = admit.index;
+            office.name = admit.name;
+            office.role = admit.role;
+            office.state = OfficeState::active;
+            office.first_ordinal = admit.first_ordinal;
+            office.since = at;
+            office.identity = admit.identity;
+            office.link = admit.link;
+            office.mail = admit.mail;
+            office.replaces = admit.replaces;
+            return ok();
+        }
+        Result<void> operator()(const Invitation& invitation) {
+            TRY(check_name(invitation.name, invitation.index, invitation.replaces));
+            if (offices.contains(invitation.index)) {
+                return fail(Errc::malformed,
+                            fmt::format("roster: index {} twice", value_of(invitation.index)));
+            }
+            RosterOffice office;
+            office.index = invitation.index;
+            office.name = invitation.name;
+            office.role = invitation.role;
+            office.state = OfficeState::invited;
+            office.first_ordinal = invitation.first_ordinal;
+            office.since = at;
+            office.added = at;
+            office.replaces = invitation.replaces;
+            office.one_time_signing = invitation.one_time_signing;
+            office.one_time_box = invitation.one_time_box;
+            office.expires = invitation.expires;
+            offices.emplace(invitation.index, std::move(office));
+            return ok();
+        }
+        Result<void> operator()(const CancelInvitation& cancel) {
+            auto* office = TRY(existing(cancel.index));
+            if (office->state != OfficeState::invited) {
+                return fail(Errc::malformed, "roster: cancels what is no open invitation");
+            }
+            office->state = OfficeState::cancelled;
+            return ok();
+        }
+        Result<void> operator()(const Revoke& revoke) {
+            auto* office = TRY(existing(revoke.index));
+            office->state = office->state == OfficeState::invited ? OfficeState::cancelled
+                                                                  : OfficeState::revoked;
+            office->cut_off = revoke.cut_off;
+            return ok();
+        }
+        Result<void> operator()(const Retire& retire) {
+            auto* office = TRY(existing(retire.index));
+            if (!office->is_member()) {
+                return fail(Errc::malformed, "roster: retires what is no member");
+            }
+            office->state = retire.closed ? OfficeState::retired : OfficeState::retiring;
+            office->successor = retire.successor;
+            office->cut_off = retire.closed;
+            return ok();
+        }
+        Result<void> operator()(const JoinHeads&) { return ok(); }
+        Result<void> operator()(const UnknownStatement&) { return ok(); }
+    };
+    return std::visit(Visitor{offices_, at}, statement);
+}
+
+const RosterOffice* Roster::find(OfficeId index) const {
+    const auto found = offices_.find(index);
+    return found == offices_.end() ? nullptr : &found->second;
+}
+
+const RosterOffice* Roster::find(std::string_view name) const {
+    const RosterOffice* invited = nullptr;
+    for (const auto& [index, office] : offices_) {
+        if (office.name != name) {
+            continue;
+        }
+        if (office.is_member()) {
+            return &office;
+        }
+        if (office.state == OfficeState::invited) {
+            invited = &office;
+        }
+    }
+    return invited;
+}
+
+const RosterOffice* Roster::find_by_link(const BoxPublic& link) const {
+    for (const auto& [index, office] : offices_) {
+        if (office.has_keys() && office.link == link) {
+            return &office;
+        }
+    }
+    return nullptr;
+}
+
+OfficeId Roster::next_index() const {
+    return offices_.empty()
+               ? OfficeId{0}
+               : OfficeId{static_cast<std::uint16_t>(value_of(offices_.rbegin()->first) + 1)};
+}
+
+Founding sign_founding(const SigningKey& authority, Founding founding) {
+    founding.threshold = 1;
+    founding.authority_keys = {authority.public_key()};
+    founding.signatures = {{0, authority.sign("founding", no_network, signed_bytes(founding))}};
+    return founding;
+}
+
+void sign_change(const SigningKey& authority, const Roster& roster, RosterChange& change) {
+    change.version = roster.version() + 1;
+    change.prev = roster.head();
+    const auto& keys = roster.founding().authority_keys;
+    const auto key = std::ranges::find(keys, authority.public_key());
+    ensure(key != keys.end(), "an authority signs with a key of the founding statement");
+    change.signatures = {{static_cast<std::uint8_t>(key - keys.begin()),
+                          authority.sign("roster", roster.network(), signed_bytes(change))}};
+}
+
+}  // namespace fieldpost::crypto

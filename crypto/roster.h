@@ -1,0 +1,93 @@
+// The roster: who is in the network, as the authority's chain of signed changes says.
+//
+// Promise: every office listed, and its state, was signed by the threshold of authority keys in an
+// unbroken chain from the founding statement, whose hash is the network's id. A change that is
+// older than the head or does not continue it changes nothing.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "crypto/identity.h"
+#include "proto/roster_change.h"
+
+namespace fieldpost::crypto {
+
+enum class OfficeState : std::uint8_t { invited, active, retiring, retired, revoked, cancelled };
+
+struct RosterOffice {
+    OfficeId index{};
+    std::string name;
+    Role role{};
+    OfficeState state{};
+    std::uint16_t first_ordinal = 1;
+    WallTime since;  // of the change that last touched it
+    WallTime added;  // of the change that first named it
+    // Of an active office, and of what it was before.
+    SigningPublic identity;
+    BoxPublic link;
+    SigningPublic mail;
+    OfficeId replaces = no_office;
+    OfficeId successor = no_office;
+    std::optional<CutOff> cut_off;
+    // Of an invitation.
+    SigningPublic one_time_signing;
+    BoxPublic one_time_box;
+    WallTime expires;
+
+    // Its records are taken, sealed to it and owed to it.
+    [[nodiscard]] bool is_member() const {
+        return state == OfficeState::active || state == OfficeState::retiring;
+    }
+    // Has had keys of its own, so signatures of it can be checked.
+    [[nodiscard]] bool has_keys() const {
+        return is_member() || state == OfficeState::retired || state == OfficeState::revoked;
+    }
+};
+
+class Roster {
+public:
+    // untrusted or malformed: not a founding statement signed by its own keys.
+    static Result<Roster> found(const Founding& founding);
+
+    // Verifies and appends the next change. refused: it does not continue the head (older, a gap,
+    // or another chain).  untrusted: too few good signatures.  malformed: it contradicts the
+    // roster.
+    Result<void> apply(const RosterChange& change);
+    // A change of a version already here, but with other content: the authority signed twice.
+    [[nodiscard]] bool contradicts(const RosterChange& change) const;
+
+    [[nodiscard]] const NetworkId& network() const { return network_; }
+    [[nodiscard]] const Founding& founding() const { return founding_; }
+    // 0 before the first change.
+    [[nodiscard]] std::uint32_t version() const {
+        return static_cast<std::uint32_t>(hashes_.size());
+    }
+    [[nodiscard]] Hash head() const { return hashes_.empty() ? Hash{} : hashes_.back(); }
+    [[nodiscard]] const std::map<OfficeId, RosterOffice>& offices() const { return offices_; }
+    [[nodiscard]] const RosterOffice* find(OfficeId index) const;
+    // The member of this name; of an open invitation if there is no member.
+    [[nodiscard]] const RosterOffice* find(std::string_view name) const;
+    [[nodiscard]] const RosterOffice* find_by_link(const BoxPublic& link) const;
+    // The least index never used.
+    [[nodiscard]] OfficeId next_index() const;
+
+private:
+    Result<void> apply_statement(const RosterStatement& statement, WallTime at);
+
+    NetworkId network_;
+    Founding founding_;
+    std::vector<Hash> hashes_;
+    std::map<OfficeId, RosterOffice> offices_;
+};
+
+NetworkId network_id_of(const Founding& founding);
+Hash founding_key_hash(const FoundingKey& key);
+Hash roster_change_hash(const NetworkId& network, const RosterChange& change);
+
+// One of one: the authority key that this machine holds signs alone.
+Founding sign_founding(const SigningKey& authority, Founding founding);
+void sign_change(const SigningKey& authority, const Roster& roster, RosterChange& change);
+
+}  // namespace fieldpost::crypto

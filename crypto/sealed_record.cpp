@@ -1,0 +1,286 @@
+#include "crypto/sealed_record.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include "crypto/raw.h"
+
+#include "proto/compression.h"
+
+namespace fieldpost::crypto {
+
+namespace {
+
+// The header as it is before the keys that depend on it are known, and before publication.
+Bytes core_of(const Header& header) {
+    Header core = header;
+    core.prev = {};
+    core.commitment = {};
+    for (auto& stanza : core.stanzas) {
+        stanza.wrapped = {};
+    }
+    return encode_header(core);
+}
+
+Hash associated_data(const NetworkId& network, const SigningPublic& author, const Header& header) {
+    Header without_prev = header;
+    without_prev.prev = {};
+    return hash("ad", network, {author.view(), encode_header(without_prev)});
+}
+
+KeyCommitment commitment_to(const FileKey& key, const NetworkId& network,
+                            const SigningPublic& author, BytesView core) {
+    const auto digest = keyed_hash(key.view(), "commit", network, {author.view(), core});
+    return KeyCommitment{digest.bytes};
+}
+
+SealKey payload_key(const FileKey& key, const NetworkId& network, const SigningPublic& author,
+                    BytesView core) {
+    auto digest = keyed_hash(key.view(), "payload", network, {author.view(), core});
+    auto result = SealKey::from(digest.view());
+    wipe(digest.bytes);
+    return result;
+}
+
+// file key xor pad; its own inverse.
+std::array<std::byte, FileKey::size> wrap(BytesView shared, BytesView file_key,
+                                          const NetworkId& network, const SigningPublic& author,
+                                          const BoxPublic& ephemeral, const BoxPublic& recipient,
+                                          const Stanza& stanza, BytesView core) {
+    ByteWriter place;
+    place.u16(value_of(stanza.recipient));
+    place.u16(stanza.epoch);
+    auto pad = keyed_hash(shared, "wrap", network,
+                          {author.view(), ephemeral.view(), recipient.view(), place.bytes(), core});
+    std::array<std::byte, FileKey::size> wrapped{};
+    for (std::size_t i = 0; i < wrapped.size(); ++i) {
+        wrapped[i] = file_key[i] ^ pad.bytes[i];
+    }
+    wipe(pad.bytes);
+    return wrapped;
+}
+
+using Nonce = std::array<std::byte, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES>;
+
+Nonce nonce_of(std::uint32_t index, bool last) {
+    Nonce nonce{};
+    for (unsigned i = 0; i < 4; ++i) {
+        nonce[i] = static_cast<std::byte>(index >> (8 * i) & 0xff);
+    }
+    nonce[4] = static_cast<std::byte>(last ? 1 : 0);
+    return nonce;
+}
+
+Bytes plaintext_of(const std::vector<ReportUnit>& units, BytesView attachments) {
+    const auto plain = encode_units(units);
+    const auto compressed = compress(plain);
+    ByteWriter out;
+    out.varint(plain.size());
+    out.u8(static_cast<std::uint8_t>(compressed.codec));
+    out.sized(compressed.bytes);
+    out.raw(attachments);
+    auto bytes = out.take();
+    bytes.resize(padme_size(bytes.size()));
+    return bytes;
+}
+
+// Seals `plain` piece by piece as its shape says.
+Bytes seal_pieces(const SealKey& key, const Hash& ad, BodyShape shape, BytesView plain) {
+    Bytes body(shape.body_bytes);
+    const auto pieces = shape.segment_count();
+    std::size_t done = 0;
+    for (std::uint32_t i = 0; i < pieces; ++i) {
+        const auto nonce = nonce_of(i, i + 1 == pieces);
+        const auto sealed = std::span(body).subspan(shape.segment_offset(i), shape.segment_size(i));
+        const auto piece = plain.subspan(done, sealed.size() - tag_bytes);
+        done += piece.size();
+        crypto_aead_xchacha20poly1305_ietf_encrypt(raw(sealed), nullptr, raw(piece), piece.size(),
+                                                   raw(ad.view()), Hash::size, nullptr, raw(nonce),
+                                                   raw(key.view()));
+    }
+    return body;
+}
+
+Result<Bytes> open_pieces(const SealKey& key, const Hash& ad, BodyShape shape, BytesView body) {
+    const auto pieces = shape.segment_count();
+    Bytes plain(body.size() - std::size_t{pieces} * tag_bytes);
+    std::size_t done = 0;
+    for (std::uint32_t i = 0; i < pieces; ++i) {
+        const auto nonce = nonce_of(i, i + 1 == pieces);
+        const auto sealed = body.subspan(shape.segment_offset(i), shape.segment_size(i));
+        const auto piece = std::span(plain).subspan(done, sealed.size() - tag_bytes);
+        done += piece.size();
+        if (crypto_aead_xchacha20poly1305_ietf_decrypt(raw(piece), nullptr, nullptr, raw(sealed),
+                                                       sealed.size(), raw(ad.view()), Hash::size,
+                                                       raw(nonce), raw(key.view())) != 0) {
+            return fail(Errc::untrusted, fmt::format("body: piece {} does not open", i));
+        }
+    }
+    return plain;
+}
+
+}  // namespace
+
+Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& author,
+                                 Header draft, const std::vector<Recipient>& recipients,
+                                 const std::vector<ReportUnit>& units, BytesView attachments) {
+    ensure(draft.count == units.size(), "a record holds as many reports as its run has numbers");
+    const auto plain = plaintext_of(units, attachments);
+    const auto shape = sealed_shape(plain.size());
+    TRY(check_body_bytes(shape.body_bytes, draft.log.record_class));
+
+    SealedRecord record{std::move(draft), {}, FileKey::random()};
+    auto& header = record.header;
+    const auto ephemeral = BoxKeyPair::random();
+    header.prev = {};
+    header.body_bytes = shape.body_bytes;
+    header.ephemeral = ephemeral.public_key;
+    header.stanzas.clear();
+    for (const auto& recipient : recipients) {
+        header.stanzas.push_back({recipient.office, recipient.epoch, {}});
+    }
+    std::ranges::sort(header.stanzas, {}, &Stanza::recipient);
+    const auto core = core_of(header);
+    header.commitment = commitment_to(record.file_key, network, author, core);
+    for (auto& stanza : header.stanzas) {
+        const auto recipient = std::ranges::find(recipients, stanza.recipient, &Recipient::office);
+        const auto shared = TRY(shared_secret(ephemeral.secret, recipient->prekey));
+        stanza.wrapped.bytes = wrap(shared.view(), record.file_key.view(), network, author,
+                                    header.ephemeral, recipient->prekey, stanza, core);
+    }
+    record.body = seal_pieces(payload_key(record.file_key, network, author, core),
+                              associated_data(network, author, header), shape, plain);
+    return record;
+}
+
+Hash piece_hash(const NetworkId& network, BodyShape shape, BytesView piece) {
+    return hash(shape.is_one_piece() ? "body" : "segment", network, {piece});
+}
+
+std::vector<Hash> piece_hashes(const NetworkId& network, BodyShape shape, BytesView body) {
+    std::vector<Hash> hashes;
+    for (std::uint32_t i = 0; i < shape.segment_count(); ++i) {
+        hashes.push_back(piece_hash(network, shape,
+                                    body.subspan(shape.segment_offset(i), shape.segment_size(i))));
+    }
+    return hashes;
+}
+
+Hash body_hash(const NetworkId& network, BodyShape shape, const std::vector<Hash>& pieces) {
+    ensure(pieces.size() == shape.segment_count(), "a body has one hash a piece");
+    if (shape.is_one_piece()) {
+        return pieces.front();
+    }
+    ByteWriter all;
+    for (const auto& piece : pieces) {
+        all.raw(piece.view());
+    }
+    return hash("segments", network, {all.bytes()});
+}
+
+Hash header_rest_hash(const NetworkId& network, BytesView encoded_header) {
+    return hash("record-header", network, {encoded_header.subspan(key_part_bytes)});
+}
+
+RecordId record_id(const NetworkId& network, BytesView key_part, const Hash& header_rest,
+                   const Hash& body) {
+    return RecordId{hash("record-id", network, {key_part, header_rest.view(), body.view()}).bytes};
+}
+
+RecordId record_id(const NetworkId& network, const Header& header, const Hash& body) {
+    const auto encoded = encode_header(header);
+    return record_id(network, BytesView(encoded).first(key_part_bytes),
+                     header_rest_hash(network, encoded), body);
+}
+
+RecordId record_id(const NetworkId& network, const RecordProof& proof) {
+    ByteWriter key;
+    write(key, proof.key);
+    return record_id(network, key.bytes(), proof.header_rest, proof.body);
+}
+
+Signature sign_record(const SigningKey& author, const NetworkId& network, const RecordId& id) {
+    return author.sign("record", network, id.view());
+}
+
+bool verify_record(const SigningPublic& author, const NetworkId& network, const RecordId& id,
+                   const Signature& signature) {
+    return verify(author, "record", network, id.view(), signature);
+}
+
+Result<FileKey> unwrap_file_key(const NetworkId& network, const SigningPublic& author,
+                                const Header& header, OfficeId office, std::uint16_t epoch,
+                                const BoxKeyPair& prekey) {
+    const auto core = core_of(header);
+    for (const auto& stanza : header.stanzas) {
+        if (stanza.recipient != office || stanza.epoch != epoch) {
+            continue;
+        }
+        const auto shared = TRY(shared_secret(prekey.secret, header.ephemeral));
+        auto bytes = wrap(shared.view(), stanza.wrapped.view(), network, author, header.ephemeral,
+                          prekey.public_key, stanza, core);
+        auto key = FileKey::from(bytes);
+        wipe(bytes);
+        // The commitment stands for the tag that the wrap does not have.
+        const auto commitment = commitment_to(key, network, author, core);
+        if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
+                          KeyCommitment::size) != 0) {
+            return fail(Errc::untrusted, "record: the wrapped key does not fit");
+        }
+        return key;
+    }
+    return fail(Errc::untrusted, "record: not sealed to this office under this epoch");
+}
+
+Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& author,
+                             const Header& header, const FileKey& file_key, BytesView body) {
+    if (body.size() != header.body_bytes) {
+        return fail(Errc::malformed, "body: not of the size its header says");
+    }
+    const auto core = core_of(header);
+    const auto commitment = commitment_to(file_key, network, author, core);
+    if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
+                      KeyCommitment::size) != 0) {
+        return fail(Errc::untrusted, "body: another file key was committed to");
+    }
+    const auto plain = TRY(open_pieces(payload_key(file_key, network, author, core),
+                                       associated_data(network, author, header),
+                                       BodyShape{header.body_bytes}, body));
+    ByteReader in(plain);
+    const auto plain_bytes = TRY(in.read_varint());
+    if (plain_bytes > limits::report_bytes_max) {
+        return fail(Errc::limit_exceeded, fmt::format("body: {} bytes of reports", plain_bytes));
+    }
+    const auto codec = TRY(in.read_u8());
+    const auto compressed = TRY(in.read_sized(plain.size()));
+    OpenedBody opened;
+    opened.units = TRY(decode_units(
+        TRY(decompress(codec, compressed, static_cast<std::size_t>(plain_bytes))), header.count));
+    std::uint64_t attachment_bytes = 0;
+    for (const auto& unit : opened.units) {
+        attachment_bytes += TRY(decode_report(unit.report)).attachment_bytes();
+    }
+    if (attachment_bytes > in.left()) {
+        return fail(Errc::malformed, "body: shorter than its attachments");
+    }
+    opened.attachments = to_bytes(TRY(in.read(static_cast<std::size_t>(attachment_bytes))));
+    if (std::ranges::any_of(in.rest(), [](std::byte b) { return b != std::byte{0}; })) {
+        return fail(Errc::malformed, "body: something hides in the padding");
+    }
+    return opened;
+}
+
+Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
+                 const std::vector<BytesView>& attachments) {
+    ByteWriter parts;
+    parts.u16(value_of(author));
+    write(parts, origin);
+    parts.u32(static_cast<std::uint32_t>(report.size()));
+    parts.raw(report);
+    for (const auto attachment : attachments) {
+        parts.raw(hash("attachment", network, {attachment}).view());
+    }
+    return hash("report", network, {parts.bytes()});
+}
+
+}  // namespace fieldpost::crypto

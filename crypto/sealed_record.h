@@ -1,0 +1,72 @@
+// Records sealed to their recipients and signed by their author. The argument is in
+// crypto/DESIGN.md.
+//
+// Promise: what opens was sealed by the author whose key is given, for the office that opens it,
+// and is the same for every recipient. Not here: whether the author may still write
+// (crypto/roster.h).
+#pragma once
+
+#include <vector>
+
+#include "crypto/identity.h"
+#include "proto/record.h"
+#include "proto/register.h"
+#include "proto/report.h"
+
+namespace fieldpost::crypto {
+
+struct Recipient {
+    OfficeId office{};
+    std::uint16_t epoch = 0;
+    BoxPublic prekey;
+};
+
+struct SealedRecord {
+    Header header;  // `prev` is zero until publication
+    Bytes body;
+    FileKey file_key;
+};
+
+// Compresses, pads and seals. Of `draft` the log, number, count, flags, kind, created, lifetime and
+// extension are used. `attachments` are the bytes of all attachments in order.
+// limit_exceeded: the body is over the limit of its class.  untrusted: a recipient's key is not
+// one.
+Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& author,
+                                 Header draft, const std::vector<Recipient>& recipients,
+                                 const std::vector<ReportUnit>& units, BytesView attachments);
+
+// The hashes of a sealed body's segments, or of its one piece.
+std::vector<Hash> piece_hashes(const NetworkId& network, BodyShape shape, BytesView body);
+Hash piece_hash(const NetworkId& network, BodyShape shape, BytesView piece);
+// From what piece_hashes gave.
+Hash body_hash(const NetworkId& network, BodyShape shape, const std::vector<Hash>& pieces);
+
+Hash header_rest_hash(const NetworkId& network, BytesView encoded_header);
+RecordId record_id(const NetworkId& network, BytesView key_part, const Hash& header_rest,
+                   const Hash& body);
+RecordId record_id(const NetworkId& network, const Header& header, const Hash& body);
+RecordId record_id(const NetworkId& network, const RecordProof& proof);
+
+Signature sign_record(const SigningKey& author, const NetworkId& network, const RecordId& id);
+[[nodiscard]] bool verify_record(const SigningPublic& author, const NetworkId& network,
+                                 const RecordId& id, const Signature& signature);
+
+// The file key that `header` holds for this office under this prekey. untrusted: not addressed to
+// it under this epoch, or another key.
+Result<FileKey> unwrap_file_key(const NetworkId& network, const SigningPublic& author,
+                                const Header& header, OfficeId office, std::uint16_t epoch,
+                                const BoxKeyPair& prekey);
+
+struct OpenedBody {
+    std::vector<ReportUnit> units;
+    Bytes attachments;
+};
+// untrusted: the seal does not open. malformed: it opens, and breaks a rule of WIRE.md "Body".
+Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& author,
+                             const Header& header, const FileKey& file_key, BytesView body);
+
+// `attachments` holds the bytes of this report's attachments, in order.
+Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
+                 const std::vector<BytesView>& attachments);
+
+}  // namespace fieldpost::crypto

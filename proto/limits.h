@@ -1,0 +1,67 @@
+// Every maximum that fieldpost enforces, each with its reason. Checked before anything is
+// allocated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fieldpost::limits {
+
+// A photographed case file fits; what is larger would hold a 64 kbit/s link for over two hours.
+inline constexpr std::size_t record_bytes_max = 64U << 20;
+// Urgent overtakes everything, so it must not itself become what has to be overtaken.
+inline constexpr std::size_t urgent_record_bytes_max = 256U << 10;
+// A header is kept verbatim by every carrier; 64 recipients need 1,392 bytes of it.
+inline constexpr std::size_t header_bytes_max = 4096;
+// Over this many recipients a group stanza is cheaper than stanzas of 20 bytes each.
+inline constexpr std::size_t recipients_max = 64;
+// A run of reports in one record: over 64 the overhead of one record is already under 4 B a report.
+inline constexpr std::uint32_t run_count_max = 64;
+// A pack larger than this would hold up an urgent record on a slow link for over a second.
+inline constexpr std::size_t pack_body_bytes_max = 8192;
+// A body is checked whole up to here: half a minute at 9.6 kbit/s.
+inline constexpr std::size_t one_piece_bytes_max = 32768;
+// A larger body is checked by segments of this many sealed bytes, so a bad carrier spoils one.
+inline constexpr std::size_t segment_bytes = 16384;
+// A year: longer, and prekeys must be kept so long that a taken machine opens too much.
+inline constexpr std::uint32_t lifetime_seconds_max = 365U * 86400;
+inline constexpr std::uint32_t lifetime_seconds_default = 90U * 86400;
+// A register travels whole and first, also at 9.6 kbit/s.
+inline constexpr std::size_t register_bytes_max = 4096;
+inline constexpr std::size_t register_subject_bytes_max = 64;
+// What is not record data: HELLO, SUMMARY, custody.
+inline constexpr std::size_t control_frame_bytes_max = 64U << 10;
+// Any frame: a chunk of 16 KiB, or a control frame, and its envelope.
+inline constexpr std::size_t frame_bytes_max = control_frame_bytes_max + 1024;
+// A roster change admits, replaces or cuts off one office; a cut-off lists logs.
+inline constexpr std::size_t roster_change_bytes_max = 16384;
+// What a key the roster does not know may send before it is dropped.
+inline constexpr std::size_t roster_continuation_bytes_max = 256U << 10;
+inline constexpr std::size_t network_name_bytes_max = 64;
+inline constexpr std::size_t office_name_bytes_max = 32;
+inline constexpr std::size_t authority_keys_max = 16;
+
+// A report as a person writes it.
+inline constexpr std::size_t text_bytes_max = 1U << 20;
+inline constexpr std::size_t subject_code_points_max = 256;
+inline constexpr std::size_t staff_code_points_max = 64;
+inline constexpr std::size_t type_bytes_max = 64;
+inline constexpr std::size_t fields_max = 256;
+inline constexpr std::size_t field_key_bytes_max = 64;
+inline constexpr std::size_t field_value_bytes_max = 4096;
+inline constexpr std::size_t attachments_max = 64;
+inline constexpr std::size_t attachment_name_bytes_max = 255;
+inline constexpr std::size_t note_bytes_max = 4096;
+// All of one run's report bytes before compression: text, fields and names of one report at most.
+inline constexpr std::size_t report_bytes_max = 3U << 20;
+
+// An interval set of one log in a register or summary: a register has room for no more.
+inline constexpr std::size_t intervals_max = 65536;
+// Logs one office may have live, so that a store re-created in a loop costs its own share only.
+inline constexpr std::size_t logs_per_office_max = 64;
+// Endpoints one office tells of itself.
+inline constexpr std::size_t endpoints_max = 8;
+inline constexpr std::size_t endpoint_bytes_max = 255;
+inline constexpr std::size_t prekeys_max = 8;
+
+}  // namespace fieldpost::limits

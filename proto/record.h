@@ -1,0 +1,137 @@
+// A record's header: the part that every carrier reads, keeps and passes on verbatim.
+//
+// Promise: decode_header accepts exactly the bytes that proto/WIRE.md allows, and what it accepts
+// is what the author signed: the received bytes are kept, never a re-serialised copy. Nothing here
+// verifies a signature (crypto/sealed_record.h) or opens a body.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "proto/bytes.h"
+#include "proto/interval_set.h"
+#include "proto/limits.h"
+#include "proto/vocabulary.h"
+
+namespace fieldpost {
+
+inline constexpr std::uint8_t record_version = 1;
+// Version, author, incarnation, class, number and count: the same in every version for ever.
+inline constexpr std::size_t key_part_bytes = 15;
+inline constexpr std::size_t prev_bytes = 16;
+inline constexpr std::size_t prev_offset = key_part_bytes + 2;
+
+enum class RecordKind : std::uint8_t {
+    report = 0,
+    acknowledgement = 1,
+    withdrawal = 2,
+    resend = 3
+};
+inline constexpr std::uint8_t record_kinds = 4;
+
+// flags, bit 0: the author's clock was below its mark at boot and no peer has confirmed it.
+inline constexpr std::uint8_t flag_doubtful = 1;
+
+using PrevId = ByteArray<struct PrevIdTag, prev_bytes>;
+using KeyCommitment = ByteArray<struct KeyCommitmentTag, 32>;
+using WrappedKey = ByteArray<struct WrappedKeyTag, 16>;
+
+// The first 16 bytes of an id, as the next header of its log carries them.
+inline PrevId prev_of(const RecordId& id) {
+    PrevId prev;
+    std::ranges::copy(id.first(prev_bytes), prev.bytes.begin());
+    return prev;
+}
+
+// The file key for one recipient: an office under one of its prekeys, or a group.
+struct Stanza {
+    OfficeId recipient{};
+    std::uint16_t epoch = 0;
+    WrappedKey wrapped;
+    bool operator==(const Stanza&) const = default;
+};
+
+struct Header {
+    LogKey log;
+    Number number = 1;
+    std::uint8_t count = 1;
+    std::uint8_t flags = 0;
+    // Kept as a number: kinds of later releases are carried too.
+    std::uint8_t kind = 0;
+    PrevId prev;
+    WallTime created;
+    std::uint32_t lifetime_seconds = 0;
+    // The sealed body, tags included.
+    std::uint32_t body_bytes = 0;
+    BoxPublic ephemeral;
+    KeyCommitment commitment;
+    std::vector<Stanza> stanzas;
+    // Present exactly when a stanza names a group: whose members are meant.
+    std::optional<std::uint32_t> group_roster_version;
+    Bytes extension;
+
+    bool operator==(const Header&) const = default;
+    [[nodiscard]] Interval run() const { return run_of(number, count); }
+    [[nodiscard]] bool is_addressed_to(OfficeId office) const;
+};
+
+Bytes encode_header(const Header& header);
+// malformed: breaks a rule of WIRE.md "Header".  limit_exceeded: over limits::.
+// unsupported: a version this release does not know; key_part still reads it.
+Result<Header> decode_header(BytesView bytes);
+
+// The rules of WIRE.md "Header" for a header in memory. decode_header has checked them.
+Result<void> check_header(const Header& header);
+
+// What every version of a header begins with.
+struct KeyPart {
+    std::uint8_t version = record_version;
+    LogKey log;
+    Number number = 1;
+    std::uint8_t count = 1;
+    bool operator==(const KeyPart&) const = default;
+    [[nodiscard]] Interval run() const { return run_of(number, count); }
+};
+void write(ByteWriter& out, const KeyPart& part);
+Result<KeyPart> read_key_part(ByteReader& in);
+inline KeyPart key_part_of(const Header& header) {
+    return {record_version, header.log, header.number, header.count};
+}
+
+// How a sealed body of `body_bytes` is cut. Up to limits::one_piece_bytes_max it is one piece.
+struct BodyShape {
+    std::uint32_t body_bytes = 0;
+    [[nodiscard]] bool is_one_piece() const { return body_bytes <= limits::one_piece_bytes_max; }
+    [[nodiscard]] std::uint32_t segment_count() const;
+    // Where segment `index` begins, and its sealed size.
+    [[nodiscard]] std::uint32_t segment_offset(std::uint32_t index) const;
+    [[nodiscard]] std::uint32_t segment_size(std::uint32_t index) const;
+};
+inline constexpr std::uint32_t tag_bytes = 16;
+// The shape of a plaintext once it is sealed.
+BodyShape sealed_shape(std::size_t plaintext_bytes);
+// limit_exceeded or malformed: no plaintext seals to this size, or it is over the class's limit.
+Result<void> check_body_bytes(std::uint32_t body_bytes, RecordClass record_class);
+
+// Padme (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with
+// PURBs", PETS 2019): at most 12 % more, and the length tells O(log log n) bits.
+std::size_t padme_size(std::size_t bytes);
+
+// Elision: a header is sent against the last header of its log in the same frame or bundle piece.
+struct Neighbour {
+    Header header;
+    RecordId id;
+};
+// `before` is the last header sent in this frame, or nothing at the start of one.
+Bytes elide_header(const Header& header, const Neighbour* before);
+// Restores exactly what elide_header was given. The caller keeps `before` from what it received,
+// and must call check_header: what its author signed against the rules is known by its id, and
+// refused. unsupported: a header of another version; foreign_key_part says which numbers it takes.
+Result<Header> restore_header(ByteReader& in, const Neighbour* before);
+std::optional<KeyPart> foreign_key_part(ByteReader in);
+
+// The header extension: Protocol Buffers wire format. Field numbers below 128 are singular in every
+// version; the rest may repeat. So a repeat is refused also where the field is not known.
+Result<void> check_extension(BytesView extension);
+
+}  // namespace fieldpost

@@ -1,0 +1,69 @@
+// A report as a person writes it, and the plaintext of a record's body.
+//
+// Promise: decode accepts only what WIRE.md allows; what it returns is valid UTF-8 within limits::.
+// Text is kept as it was written: making it safe for a terminal is the command line's work.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/vocabulary.h"
+
+namespace fieldpost {
+
+enum class Outcome : std::uint8_t { none = 0, accepted = 1, correct = 2, refused = 3 };
+
+struct Report {
+    struct Field {
+        std::string key;
+        std::string value;
+        bool operator==(const Field&) const = default;
+    };
+    struct Attachment {
+        std::string name;
+        std::uint32_t size = 0;
+        bool operator==(const Attachment&) const = default;
+    };
+
+    std::string text;
+    WallTime created;
+    std::string subject;
+    std::string type;
+    std::vector<Field> fields;
+    std::string staff;
+    Outcome outcome = Outcome::none;
+    std::optional<ReportRef> reply_to;
+    std::optional<ReportRef> replaces;
+    std::vector<std::string> addressed;
+    std::vector<Attachment> attachments;
+    std::optional<ReportRef> withdraws;
+    Bytes resend;
+
+    bool operator==(const Report&) const = default;
+    [[nodiscard]] std::uint64_t attachment_bytes() const;
+};
+
+// limit_exceeded or malformed: what a person gave breaks a rule of WIRE.md "Report"; `detail` can
+// be shown to them.
+Result<void> check_report(const Report& report);
+// The report must have passed check_report.
+Bytes encode_report(const Report& report);
+Result<Report> decode_report(BytesView bytes);
+
+bool is_valid_utf8(std::string_view text);
+std::size_t code_points(std::string_view utf8);
+
+// One report of a record: its bytes verbatim, and where it was first written if not here.
+struct ReportUnit {
+    std::optional<Origin> origin;
+    Bytes report;
+    bool operator==(const ReportUnit&) const = default;
+};
+
+// U of WIRE.md "Body": the reports of a record, before compression.
+Bytes encode_units(const std::vector<ReportUnit>& units);
+// malformed: not exactly `count` units.
+Result<std::vector<ReportUnit>> decode_units(BytesView bytes, std::size_t count);
+
+}  // namespace fieldpost

@@ -1,0 +1,68 @@
+// How every function of fieldpost that can fail says so, and how a broken rule of our own ends.
+//
+// The peer, the disk or the operator let us down: return Result. Absence is an ordinary answer:
+// return std::optional. We broke our own rule: ensure() aborts, in release builds too, because
+// carrying on could acknowledge what is not kept. What a peer sends never reaches ensure().
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace fieldpost {
+
+// The codes say what the caller can do next, not which line failed.
+enum class Errc {
+    malformed,       // breaks a rule in proto/WIRE.md; drop it
+    untrusted,       // seal or signature does not verify, or the office is unknown
+    not_found,       // no such thing here
+    limit_exceeded,  // retrying unchanged will not help
+    storage_full,    // free space, then retry
+    unavailable,     // try again later; nothing was changed
+    corrupt,         // stored data fails its own check; stop and tell the operator
+    unsupported,     // made by a newer release; upgrade, then retry
+    refused,         // a rule forbids it; retrying unchanged will not help
+};
+
+// Branch on `code`; `detail` is for the log and starts with what was being done.
+struct Error {
+    Errc code;
+    std::string detail;
+};
+
+inline std::unexpected<Error> fail(Errc code, std::string detail) {
+    return std::unexpected<Error>(Error{code, std::move(detail)});
+}
+
+template <class T>
+class [[nodiscard]] Result : public std::expected<T, Error> {
+public:
+    using std::expected<T, Error>::expected;
+};
+
+// For functions that succeed with nothing to say.
+inline Result<void> ok() {
+    return {};
+}
+
+[[noreturn]] void broken_rule(const char* rule, const char* file, int line);
+
+}  // namespace fieldpost
+
+// Unwraps a Result, or returns its Error from the function that uses it. A macro, because only a
+// macro can return from its caller; the counter lets one stand inside another.
+#define TRY(expression) FIELDPOST_TRY(expression, __COUNTER__)
+#define FIELDPOST_TRY(expression, counter) FIELDPOST_TRY_AS(expression, counter)
+#define FIELDPOST_TRY_AS(expression, counter)                               \
+    ({                                                                      \
+        auto&& tried_##counter = (expression);                              \
+        if (!tried_##counter) {                                             \
+            return ::std::unexpected(::std::move(tried_##counter).error()); \
+        }                                                                   \
+        *::std::move(tried_##counter);                                      \
+    })
+
+// We broke our own rule: prints file, line and rule, then aborts.
+#define ensure(holds, rule) \
+    ((holds) ? static_cast<void>(0) : ::fieldpost::broken_rule(rule, __FILE__, __LINE__))

@@ -1,0 +1,167 @@
+// The frames that two offices exchange over a link, as checked values. WIRE.md "Frames".
+//
+// Promise: decode_frame accepts only what WIRE.md allows and allocates no more than the frame is
+// long. Headers inside DATA frames stay elided here: they need what the frame said before them.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "proto/record.h"
+#include "proto/register.h"
+#include "proto/roster_change.h"
+
+namespace fieldpost {
+
+inline constexpr std::uint32_t protocol_version = 1;
+
+using Digest = ByteArray<struct DigestTag, 16>;
+using LeafFingerprint = ByteArray<struct LeafFingerprintTag, 4>;
+
+struct Hello {
+    std::uint32_t version_min = protocol_version;
+    std::uint32_t version_max = protocol_version;
+    std::uint32_t roster_version = 0;
+    ShortHash roster_head;
+    Digest digest;
+    std::uint32_t fingerprint_number = 0;
+    // Position is index. Empty: the digest is one that this pair settled on before.
+    std::vector<LeafFingerprint> leaf_fingerprints;
+    std::uint32_t credit_bytes = 0;
+    WallTime clock;
+    bool clock_doubtful = false;
+    bool carries = true;
+    std::uint32_t record_bytes_max = limits::record_bytes_max;
+    bool operator==(const Hello&) const = default;
+};
+
+// The next changes of the chain, in order.
+struct RosterNews {
+    std::vector<RosterChange> changes;
+    bool operator==(const RosterNews&) const = default;
+};
+
+// What is there of a body under way. Parts are numbered from 1: of a one-piece body there is one;
+// of a larger one part 1 is the list of segment hashes, and segment k is part k + 2.
+struct PartialSummary {
+    Number number = 0;
+    ShortHash id;
+    IntervalSet checked;
+    std::uint32_t prefix_part = 0;  // the part that has begun; 0: none
+    std::uint32_t prefix_bytes = 0;
+    bool operator==(const PartialSummary&) const = default;
+};
+
+struct LogSummary {
+    Incarnation incarnation;
+    RecordClass record_class{};
+    IntervalSet not_wanted;
+    std::vector<PartialSummary> partials;
+    bool operator==(const LogSummary&) const = default;
+};
+
+struct RegisterSummary {
+    std::uint8_t kind = 0;
+    Bytes subject;
+    RegisterVersion version;
+    ShortHash hash;
+    bool operator==(const RegisterSummary&) const = default;
+};
+
+// All there is of one office.
+struct LeafSummary {
+    OfficeId office{};
+    std::vector<LogSummary> logs;
+    std::vector<RegisterSummary> registers;
+    bool operator==(const LeafSummary&) const = default;
+};
+
+// Replaces what is known of the offices named. `whole`: offices not named are empty.
+struct Summary {
+    bool whole = false;
+    std::vector<LeafSummary> leaves;
+    bool operator==(const Summary&) const = default;
+};
+
+struct RegisterNews {
+    std::vector<Register> registers;
+    bool operator==(const RegisterNews&) const = default;
+};
+
+// Whole records, each: elided header, signature, sealed body.
+struct RecordNews {
+    std::vector<Bytes> records;
+    bool operator==(const RecordNews&) const = default;
+};
+
+// The beginning of a record that travels in chunks. Streams are numbered by their sender.
+struct StreamOpened {
+    std::uint32_t stream = 0;
+    Bytes elided_header;  // against nothing
+    Signature signature;
+    Hash body_hash;
+    bool operator==(const StreamOpened&) const = default;
+};
+
+// The same for a record whose header the receiver has, as its summary said.
+struct StreamResumed {
+    std::uint32_t stream = 0;
+    RecordId id;
+    bool operator==(const StreamResumed&) const = default;
+};
+
+struct Chunk {
+    std::uint32_t stream = 0;
+    std::uint32_t part = 0;
+    std::uint32_t offset = 0;  // in the part
+    Bytes bytes;
+    bool operator==(const Chunk&) const = default;
+};
+
+// How a body is cut for sending.
+std::uint32_t part_count(BodyShape shape);
+std::uint32_t part_size(BodyShape shape, std::uint32_t part);
+
+enum class SkipReason : std::uint8_t {
+    have = 0,
+    terminal = 1,
+    refused = 2,
+    elsewhere = 3,
+    bad = 4
+};
+struct Skip {
+    std::uint32_t stream = 0;
+    SkipReason reason{};
+    bool operator==(const Skip&) const = default;
+};
+
+// Bytes of DATA frames handled and committed since the link came up.
+struct Acknowledged {
+    std::uint64_t bytes = 0;
+    bool operator==(const Acknowledged&) const = default;
+};
+
+// Nothing is left to push; our digest now.
+struct Settled {
+    Digest digest;
+    bool operator==(const Settled&) const = default;
+};
+
+struct Prove {
+    LogKey log;
+    Number number = 0;
+    bool operator==(const Prove&) const = default;
+};
+
+using Frame =
+    std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews, StreamOpened, StreamResumed,
+                 Chunk, Skip, Acknowledged, Settled, Custody, Prove, RecordProof>;
+
+// Counted against the receiver's credit, and acknowledged.
+bool is_data(const Frame& frame);
+
+Bytes encode_frame(const Frame& frame);
+// malformed or limit_exceeded. unsupported: a frame of a later release, to be skipped.
+Result<Frame> decode_frame(BytesView bytes);
+
+}  // namespace fieldpost

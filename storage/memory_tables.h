@@ -1,0 +1,24 @@
+// Tables in memory, for the simulator and for tests: the same promise, and a power cut is a copy.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+
+#include "storage/tables.h"
+
+namespace fieldpost::storage {
+
+// What a disk holds. Copy it to restore it later, as a careless operator would.
+struct MemoryDisk {
+    using Content = std::map<Bytes, Bytes>;
+    std::array<Content, table_count> tables;
+    // Commits beyond this many bytes fail as a full disk does; 0: no limit.
+    std::uint64_t limit_bytes = 0;
+    std::uint64_t used_bytes = 0;
+};
+
+// `disk` must outlive the tables. An open transaction is lost with them, as in a crash.
+std::unique_ptr<Tables> open_memory_tables(MemoryDisk& disk);
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,460 @@
+#include "storage/record_store.h"
+
+#include <fmt/format.h>
+
+#include "storage/values.h"
+
+namespace fieldpost::storage {
+
+namespace {
+
+const Bytes schema_key = to_bytes(as_bytes("schema"));
+const Bytes meta_key = to_bytes(as_bytes("office"));
+
+// What a sealed value is bound to, so that none can stand in another's place.
+Bytes seal_context(Table table, BytesView key) {
+    Bytes context{static_cast<std::byte>(table)};
+    context.insert(context.end(), key.begin(), key.end());
+    return context;
+}
+
+}  // namespace
+
+IntervalSet LogState::not_wanted() const {
+    auto all = united(held, terminal);
+    for (const auto& [reason, numbers] : refused) {
+        all.add(numbers);
+    }
+    return all;
+}
+
+Result<std::unique_ptr<RecordStore>> RecordStore::open(std::unique_ptr<Tables> tables,
+                                                       crypto::SealKey seal_key) {
+    std::unique_ptr<RecordStore> store(new RecordStore(std::move(tables), std::move(seal_key)));
+    auto& in = *store->tables_;
+    TRY(in.begin());
+    const auto found = TRY(in.get(Table::meta, schema_key));
+    if (!found) {
+        ByteWriter version;
+        version.u32(schema_version);
+        TRY(in.put(Table::meta, schema_key, version.bytes()));
+        TRY(in.commit());
+        return store;
+    }
+    ByteReader reader(*found);
+    const auto version = reader.read_u32();
+    in.abort();
+    if (!version) {
+        return fail(Errc::corrupt, "store: no schema version");
+    }
+    if (*version > schema_version) {
+        return fail(Errc::unsupported, fmt::format("store: schema {}, this release knows {}",
+                                                   *version, schema_version));
+    }
+    return store;
+}
+
+struct ChangeApplier {
+    Tables& tables;
+    const crypto::SealKey& seal_key;
+
+    Result<void> put(Table table, const Bytes& key, const Bytes& value) {
+        return tables.put(table, key, value);
+    }
+    Result<void> put_sealed(Table table, const Bytes& key, const Bytes& value) {
+        return tables.put(table, key,
+                          crypto::seal_value(seal_key, seal_context(table, key), value));
+    }
+    // Keys that only grow fill pages whole; one that is there already is rewritten.
+    Result<void> put_growing(Table table, const Bytes& key, const Bytes& value) {
+        const auto last = TRY(tables.at_or_before(table, Bytes(16, std::byte{0xff})));
+        return !last || last->key < key ? tables.append(table, key, value)
+                                        : tables.put(table, key, value);
+    }
+
+    Result<void> operator()(const PutMeta& change) {
+        return put(Table::meta, meta_key, encode(change.meta));
+    }
+    Result<void> operator()(const PutLog& change) {
+        return put(Table::logs, log_key(change.log), encode(change.state));
+    }
+    Result<void> operator()(const PutRecord& change) {
+        const auto key = number_key(static_cast<std::uint64_t>(change.record.arrival));
+        TRY(put_growing(Table::records, key, encode(change.record)));
+        return put(Table::numbers, record_key(change.record.log, change.record.run.first), key);
+    }
+    Result<void> operator()(const DropRecord& change) {
+        TRY(tables.erase(Table::records, number_key(static_cast<std::uint64_t>(change.arrival))));
+        return tables.erase(Table::numbers, record_key(change.log, change.number));
+    }
+    Result<void> operator()(const PutPart& change) {
+        return put_growing(Table::parts, part_key(change.blob, change.part), change.bytes);
+    }
+    Result<void> operator()(const DropParts& change) {
+        for (std::uint32_t part = 1; part <= change.count; ++part) {
+            TRY(tables.erase(Table::parts, part_key(change.blob, part)));
+        }
+        return ok();
+    }
+    Result<void> operator()(const PutPartial& change) {
+        return put(Table::partials, to_bytes(change.partial.id.view()), encode(change.partial));
+    }
+    Result<void> operator()(const DropPartial& change) {
+        return tables.erase(Table::partials, change.id.view());
+    }
+    Result<void> operator()(const PutRegister& change) {
+        return put(Table::registers, register_key(change.signer, change.kind, change.subject),
+                   change.bytes);
+    }
+    Result<void> operator()(const DropRegister& change) {
+        return tables.erase(Table::registers,
+                            register_key(change.signer, change.kind, change.subject));
+    }
+    Result<void> operator()(const AddRosterChange& change) {
+        return put_sealed(Table::roster, number_key(change.version), change.bytes);
+    }
+    Result<void> operator()(const PutCustody& change) {
+        return put(Table::custody, office_key(change.signer), change.bytes);
+    }
+    Result<void> operator()(const PutArchive& change) {
+        return put_growing(Table::archive, number_key(static_cast<std::uint64_t>(change.arrival)),
+                           encode(change.entry));
+    }
+    Result<void> operator()(const DropArchive& change) {
+        return tables.erase(Table::archive, number_key(static_cast<std::uint64_t>(change.arrival)));
+    }
+    Result<void> operator()(const PutReport& change) {
+        return put(Table::reports, report_key(change.report),
+                   number_key(static_cast<std::uint64_t>(change.arrival)));
+    }
+    Result<void> operator()(const PutShown& change) {
+        ByteWriter value;
+        write(value, change.shown);
+        return put(Table::shown, shown_key(change.author, change.incarnation, change.record_class),
+                   value.take());
+    }
+    Result<void> operator()(const AddAnswer& change) {
+        return put(Table::answers,
+                   joined(report_key(change.about),
+                          number_key(static_cast<std::uint64_t>(change.arrival))),
+                   {});
+    }
+    Result<void> operator()(const PutKeyed& change) {
+        return put(Table::keys, to_bytes(change.key.view()), encode(change.report));
+    }
+    Result<void> operator()(const AddEvent& change) {
+        auto value = encode(change.event);
+        const auto key = number_key(change.event.seq);
+        // Words are sealed; an event without any says nothing that the records do not.
+        const bool has_words = !change.event.detail.empty();
+        if (has_words) {
+            value = crypto::seal_value(seal_key, seal_context(Table::events, key), value);
+        }
+        value.insert(value.begin(), static_cast<std::byte>(has_words ? 1 : 0));
+        TRY(put_growing(Table::events, key, value));
+        if (change.event.report) {
+            TRY(put(Table::report_events, joined(report_key(*change.event.report), key), {}));
+        }
+        return ok();
+    }
+    Result<void> operator()(const PutLeaf& change) {
+        return put(Table::leaves, office_key(change.office), to_bytes(change.leaf.view()));
+    }
+    Result<void> operator()(const PutExpiry& change) {
+        return put(Table::expiries, expiry_key(change.at, change.arrival), {});
+    }
+    Result<void> operator()(const DropExpiry& change) {
+        return tables.erase(Table::expiries, expiry_key(change.at, change.arrival));
+    }
+    Result<void> operator()(const PutPeer& change) {
+        return put(Table::peers, office_key(change.office), encode(change.state));
+    }
+};
+
+Result<void> RecordStore::apply(const StoreChange& change) {
+    return std::visit(ChangeApplier{*tables_, seal_key_}, change);
+}
+
+Result<std::optional<OfficeMeta>> RecordStore::meta() const {
+    const auto value = TRY(tables_->get(Table::meta, meta_key));
+    if (!value) {
+        return std::optional<OfficeMeta>{};
+    }
+    return TRY(decode_meta(*value));
+}
+
+Result<std::optional<LogState>> RecordStore::log(const LogKey& log) const {
+    const auto value = TRY(tables_->get(Table::logs, log_key(log)));
+    if (!value) {
+        return std::optional<LogState>{};
+    }
+    return TRY(decode_log(*value));
+}
+
+namespace {
+
+// Calls `each` with every entry whose key begins with `prefix`, in order.
+template <class Each>
+Result<void> for_each(const Tables& tables, Table table, const Bytes& prefix, const Each& each) {
+    Bytes from = prefix;
+    while (true) {
+        const auto entry = TRY(tables.at_or_after(table, from));
+        if (!entry || entry->key.size() < prefix.size() ||
+            !std::equal(prefix.begin(), prefix.end(), entry->key.begin())) {
+            return ok();
+        }
+        TRY(each(*entry));
+        from = entry->key;
+        from.push_back(std::byte{0});
+    }
+}
+
+}  // namespace
+
+Result<std::vector<std::pair<LogKey, LogState>>> RecordStore::logs() const {
+    std::vector<std::pair<LogKey, LogState>> all;
+    TRY(for_each(*tables_, Table::logs, {}, [&](const TableEntry& entry) -> Result<void> {
+        const auto key = TRY(read_log_key(entry.key));
+        all.emplace_back(key, TRY(decode_log(entry.value)));
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, Body body) const {
+    const auto value =
+        TRY(tables_->get(Table::records, number_key(static_cast<std::uint64_t>(arrival))));
+    if (!value) {
+        return std::optional<StoredRecord>{};
+    }
+    auto record = TRY(decode_record(*value, body));
+    record.arrival = arrival;
+    return record;
+}
+
+Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Number number,
+                                                        Body body) const {
+    const auto key = record_key(log, number);
+    // The run that holds the number begins at it or before.
+    const auto entry = TRY(tables_->at_or_before(Table::numbers, key));
+    if (!entry || entry->key.size() != key.size() || TRY(read_log_key(entry->key)) != log) {
+        return std::optional<StoredRecord>{};
+    }
+    auto found = TRY(record(Arrival{trailing_number(entry->value)}, body));
+    if (!found) {
+        return fail(Errc::corrupt, "store: a number without its record");
+    }
+    if (found->run.last < number) {
+        return std::optional<StoredRecord>{};
+    }
+    return found;
+}
+
+Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, Body body) const {
+    const auto entry =
+        TRY(tables_->at_or_after(Table::records, number_key(static_cast<std::uint64_t>(from))));
+    if (!entry) {
+        return std::optional<StoredRecord>{};
+    }
+    auto record = TRY(decode_record(entry->value, body));
+    record.arrival = Arrival{trailing_number(entry->key)};
+    return record;
+}
+
+Result<std::optional<StoredRecord>> RecordStore::record_until(Arrival to, Body body) const {
+    const auto entry =
+        TRY(tables_->at_or_before(Table::records, number_key(static_cast<std::uint64_t>(to))));
+    if (!entry) {
+        return std::optional<StoredRecord>{};
+    }
+    auto record = TRY(decode_record(entry->value, body));
+    record.arrival = Arrival{trailing_number(entry->key)};
+    return record;
+}
+
+Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) const {
+    const auto value = TRY(tables_->get(Table::parts, part_key(blob, part)));
+    if (!value) {
+        return std::optional<Bytes>{};
+    }
+    return to_bytes(*value);
+}
+
+Result<std::optional<Partial>> RecordStore::partial(const RecordId& id) const {
+    const auto value = TRY(tables_->get(Table::partials, id.view()));
+    if (!value) {
+        return std::optional<Partial>{};
+    }
+    return TRY(decode_partial(*value));
+}
+
+Result<std::vector<Partial>> RecordStore::partials() const {
+    std::vector<Partial> all;
+    TRY(for_each(*tables_, Table::partials, {}, [&](const TableEntry& entry) -> Result<void> {
+        all.push_back(TRY(decode_partial(entry.value)));
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::vector<Bytes>> RecordStore::registers() const {
+    std::vector<Bytes> all;
+    TRY(for_each(*tables_, Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
+        all.push_back(to_bytes(entry.value));
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::vector<Bytes>> RecordStore::roster_changes() const {
+    std::vector<Bytes> all;
+    TRY(for_each(*tables_, Table::roster, {}, [&](const TableEntry& entry) -> Result<void> {
+        all.push_back(TRY(
+            crypto::open_value(seal_key_, seal_context(Table::roster, entry.key), entry.value)));
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::vector<Bytes>> RecordStore::custody() const {
+    std::vector<Bytes> all;
+    TRY(for_each(*tables_, Table::custody, {}, [&](const TableEntry& entry) -> Result<void> {
+        all.push_back(to_bytes(entry.value));
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::optional<ArchiveEntry>> RecordStore::archive(Arrival arrival) const {
+    const auto value =
+        TRY(tables_->get(Table::archive, number_key(static_cast<std::uint64_t>(arrival))));
+    if (!value) {
+        return std::optional<ArchiveEntry>{};
+    }
+    return TRY(decode_archive(*value));
+}
+
+Result<std::optional<Arrival>> RecordStore::report(const ReportKey& report) const {
+    const auto value = TRY(tables_->get(Table::reports, report_key(report)));
+    if (!value) {
+        return std::optional<Arrival>{};
+    }
+    return Arrival{trailing_number(*value)};
+}
+
+Result<IntervalSet> RecordStore::shown(OfficeId author, Incarnation incarnation,
+                                       RecordClass record_class) const {
+    const auto value =
+        TRY(tables_->get(Table::shown, shown_key(author, incarnation, record_class)));
+    if (!value) {
+        return IntervalSet{};
+    }
+    ByteReader in(*value);
+    auto set = read_interval_set(in);
+    if (!set) {
+        return fail(Errc::corrupt, "store: a damaged set of origins shown");
+    }
+    return set;
+}
+
+Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const {
+    std::vector<Arrival> all;
+    TRY(for_each(*tables_, Table::answers, report_key(about),
+                 [&](const TableEntry& entry) -> Result<void> {
+                     all.push_back(Arrival{trailing_number(entry.key)});
+                     return ok();
+                 }));
+    return all;
+}
+
+Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {
+    const auto value = TRY(tables_->get(Table::keys, key.view()));
+    if (!value) {
+        return std::optional<KeyedReport>{};
+    }
+    return TRY(decode_keyed(*value));
+}
+
+namespace {
+
+Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value) {
+    if (value.empty()) {
+        return fail(Errc::corrupt, "store: an empty event");
+    }
+    const auto key = number_key(seq);
+    const auto content = value.subspan(1);
+    auto event = TRY(decode_event(
+        value[0] == std::byte{0}
+            ? to_bytes(content)
+            : TRY(crypto::open_value(seal_key, seal_context(Table::events, key), content))));
+    event.seq = seq;
+    return event;
+}
+
+}  // namespace
+
+Result<std::vector<Event>> RecordStore::events(std::uint64_t from, std::size_t limit) const {
+    std::vector<Event> all;
+    while (all.size() < limit) {
+        const auto entry = TRY(tables_->at_or_after(Table::events, number_key(from)));
+        if (!entry) {
+            break;
+        }
+        const auto seq = trailing_number(entry->key);
+        all.push_back(TRY(open_event(seal_key_, seq, entry->value)));
+        from = seq + 1;
+    }
+    return all;
+}
+
+Result<std::vector<Event>> RecordStore::events_of(const ReportKey& report) const {
+    std::vector<std::uint64_t> seqs;
+    TRY(for_each(*tables_, Table::report_events, report_key(report),
+                 [&](const TableEntry& entry) -> Result<void> {
+                     seqs.push_back(trailing_number(entry.key));
+                     return ok();
+                 }));
+    std::vector<Event> all;
+    for (const auto seq : seqs) {
+        const auto value = TRY(tables_->get(Table::events, number_key(seq)));
+        // Only the newest events are kept.
+        if (value) {
+            all.push_back(TRY(open_event(seal_key_, seq, *value)));
+        }
+    }
+    return all;
+}
+
+Result<std::optional<StoreView::Expiry>> RecordStore::next_expiry() const {
+    const auto entry = TRY(tables_->at_or_after(Table::expiries, {}));
+    if (!entry) {
+        return std::optional<Expiry>{};
+    }
+    return TRY(read_expiry_key(entry->key));
+}
+
+Result<std::vector<std::pair<OfficeId, Hash>>> RecordStore::leaves() const {
+    std::vector<std::pair<OfficeId, Hash>> all;
+    TRY(for_each(*tables_, Table::leaves, {}, [&](const TableEntry& entry) -> Result<void> {
+        ByteReader in(entry.value);
+        const auto leaf = in.read_array<Hash>();
+        if (!leaf) {
+            return fail(Errc::corrupt, "store: a damaged leaf");
+        }
+        all.emplace_back(TRY(read_office_key(entry.key)), *leaf);
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::vector<std::pair<OfficeId, PeerState>>> RecordStore::peers() const {
+    std::vector<std::pair<OfficeId, PeerState>> all;
+    TRY(for_each(*tables_, Table::peers, {}, [&](const TableEntry& entry) -> Result<void> {
+        const auto office = TRY(read_office_key(entry.key));
+        all.emplace_back(office, TRY(decode_peer(entry.value)));
+        return ok();
+    }));
+    return all;
+}
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,361 @@
+// What an office keeps: records, what it knows of every log, registers, its archives.
+//
+// Guarantees, in the order an operator would ask for them:
+//   - a change that commit() reported done survives a power cut;
+//   - a transaction is applied whole or not at all, and reads see their own transaction;
+//   - damaged values are reported as Errc::corrupt and never skipped in silence.
+//
+// Not here: which record goes where, what a body means, what may be dropped (daemon/engine). Values
+// that hold names or words are sealed under the office's own key. Keys and values:
+// storage/SCHEMA.md. One thread owns a store; a transaction must be open for every call but
+// begin().
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "crypto/box.h"
+#include "proto/interval_set.h"
+#include "proto/vocabulary.h"
+#include "storage/tables.h"
+
+namespace fieldpost::storage {
+
+// The order in which records became whole here; a run takes as many as it has reports.
+enum class Arrival : std::uint64_t {};
+// Names the parts of a body that is too large to lie with its record. 0: none.
+enum class Blob : std::uint64_t {};
+
+struct LogState {
+    IntervalSet held;
+    IntervalSet terminal;
+    std::map<std::uint8_t, IntervalSet> refused;  // by RefusalReason
+    // As the author signed it; our own: as we will sign it.
+    IntervalSet done;
+    IntervalSet withdrawn;
+    // What our receipts say: headers read whole whose record was readable or not addressed to us;
+    // and what was addressed to us and did not open.
+    IntervalSet receipted;
+    ShortHash receipted_top_id;
+    IntervalSet unreadable;
+    // Numbers addressed to us: a log without any needs no receipt.
+    bool addresses_us = false;
+    // From this number on the log is closed; 0: open.
+    Number closed_from = 0;
+    // Of own logs. Numbers up to `reserved` may have been used; `next` is the one to use next.
+    Number next = 1;
+    Number reserved = 0;
+    // Of own logs: the last number of the newest record shown to anyone, and its id.
+    Number published = 0;
+    RecordId published_id;
+    bool operator==(const LogState&) const = default;
+
+    // N: what peers need not send.
+    [[nodiscard]] IntervalSet not_wanted() const;
+};
+
+struct StoredRecord {
+    Arrival arrival{};
+    LogKey log;
+    Interval run;
+    RecordId id;          // zero while unpublished
+    Signature signature;  // zero while unpublished
+    WallTime received;
+    WallTime expires;
+    Bytes header;  // verbatim
+    Blob blob{};   // where the body lies; none: here
+    Bytes body;    // sealed, one piece
+    bool operator==(const StoredRecord&) const = default;
+};
+
+// A body under way: its header was checked, and the parts marked were too.
+struct Partial {
+    RecordId id;
+    Blob blob{};
+    WallTime since;
+    Signature signature;
+    Bytes header;
+    Hash body_hash;
+    IntervalSet checked;            // parts, as proto/sync_frames.h numbers them
+    std::uint32_t prefix_part = 0;  // the part under way; 0: none
+    Bytes prefix;                   // its unchecked beginning
+    bool operator==(const Partial&) const = default;
+};
+
+struct ArchiveEntry {
+    enum class Box : std::uint8_t { inbox = 1, outbox = 2 };
+    Box box = Box::inbox;
+    // The file key, sealed to the office's archive key. Empty: unreadable, or forgotten.
+    Bytes sealed_file_key;
+    // Of an inbox entry that did not open: still kept, shown as failed.
+    bool unreadable = false;
+    bool operator==(const ArchiveEntry&) const = default;
+};
+
+struct ReportKey {
+    OfficeId author{};
+    Origin origin;
+    auto operator<=>(const ReportKey&) const = default;
+};
+
+struct Event {
+    std::uint64_t seq = 0;
+    WallTime at;
+    std::uint8_t what = 0;  // daemon/engine/notice.h
+    std::uint8_t how = 0;
+    std::optional<ReportKey> report;
+    OfficeId office{};
+    OfficeId via{};
+    std::string detail;  // words: sealed at rest
+    bool operator==(const Event&) const = default;
+};
+
+// What is remembered of a peer. Nothing is correct only because of it.
+struct PeerState {
+    Hash settled;      // of both digests when nothing was left to push; zero: never
+    Hash settled_own;  // of our own digest then
+    ShortHash
+        custody_told;  // of the last custody statement about its records, but for counter and time
+    std::uint32_t fingerprint_number = 0;
+    WallTime heard;
+    WallTime met;
+    bool operator==(const PeerState&) const = default;
+};
+
+// One key given to `queue --key`.
+struct KeyedReport {
+    Hash content;
+    ReportKey report;
+    bool operator==(const KeyedReport&) const = default;
+};
+
+// The store's own page: counters and the clock's mark.
+struct OfficeMeta {
+    NetworkId network;
+    OfficeId office{};
+    Incarnation incarnation;
+    std::uint64_t next_arrival = 1;
+    std::uint64_t next_blob = 1;
+    std::uint64_t next_event = 1;
+    // One counter for registers and custody; up to `counter_reserved` may have been used.
+    std::uint64_t next_counter = 1;
+    std::uint64_t counter_reserved = 0;
+    WallTime mark;  // no signed or seen time was later
+    bool doubtful = false;
+    // When a copied or rolled-back store was caught, and whether it may not write until told.
+    WallTime caught;
+    bool stopped = false;
+    bool roster_frozen = false;
+    // The record bytes of others held here, and their number.
+    std::uint64_t carried_records = 0;
+    std::uint64_t carried_bytes = 0;
+    bool operator==(const OfficeMeta&) const = default;
+};
+
+struct PutMeta {
+    OfficeMeta meta;
+};
+struct PutLog {
+    LogKey log;
+    LogState state;
+};
+// Adds a record whose arrival is above all others, or rewrites one that is there.
+struct PutRecord {
+    StoredRecord record;
+};
+struct DropRecord {
+    Arrival arrival{};
+    LogKey log;
+    Number number = 0;
+};
+struct PutPart {
+    Blob blob{};
+    std::uint32_t part = 0;
+    Bytes bytes;
+};
+struct DropParts {
+    Blob blob{};
+    std::uint32_t count = 0;
+};
+struct PutPartial {
+    Partial partial;
+};
+struct DropPartial {
+    RecordId id;
+};
+struct PutRegister {
+    OfficeId signer{};
+    std::uint8_t kind = 0;
+    Bytes subject;
+    Bytes bytes;
+};
+struct DropRegister {
+    OfficeId signer{};
+    std::uint8_t kind = 0;
+    Bytes subject;
+};
+struct AddRosterChange {
+    std::uint32_t version = 0;
+    Bytes bytes;
+};
+struct PutCustody {
+    OfficeId signer{};
+    Bytes bytes;
+};
+struct PutArchive {
+    Arrival arrival{};
+    ArchiveEntry entry;
+};
+struct DropArchive {
+    Arrival arrival{};
+};
+struct PutReport {
+    ReportKey report;
+    Arrival arrival{};
+};
+struct PutShown {
+    OfficeId author{};
+    Incarnation incarnation;
+    RecordClass record_class{};
+    IntervalSet shown;
+};
+struct AddAnswer {
+    ReportKey about;
+    Arrival arrival{};
+};
+struct PutKeyed {
+    Hash key;
+    KeyedReport report;
+};
+struct AddEvent {
+    Event event;
+};
+struct PutLeaf {
+    OfficeId office{};
+    Hash leaf;
+};
+struct PutPeer {
+    OfficeId office{};
+    PeerState state;
+};
+struct PutExpiry {
+    WallTime at;
+    Arrival arrival{};
+};
+struct DropExpiry {
+    WallTime at;
+    Arrival arrival{};
+};
+
+using StoreChange =
+    std::variant<PutMeta, PutLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
+                 DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutArchive,
+                 DropArchive, PutReport, PutShown, AddAnswer, PutKeyed, AddEvent, PutLeaf, PutPeer,
+                 PutExpiry, DropExpiry>;
+
+inline constexpr std::uint32_t schema_version = 1;
+
+// What the engine may do with a store: read. Every failure is Errc::corrupt or Errc::unavailable.
+class StoreView {
+public:
+    virtual ~StoreView() = default;
+
+    // Nothing in a store that was never written to.
+    virtual Result<std::optional<OfficeMeta>> meta() const = 0;
+
+    virtual Result<std::optional<LogState>> log(const LogKey& log) const = 0;
+    virtual Result<std::vector<std::pair<LogKey, LogState>>> logs() const = 0;
+
+    // The record whose run holds `number`; without its body if `with_body` is No.
+    enum class Body : std::uint8_t { no, yes };
+    virtual Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
+                                                       Body body) const = 0;
+    virtual Result<std::optional<StoredRecord>> record(Arrival arrival, Body body) const = 0;
+    // The record with the least arrival >= `from`, or the greatest <= `to`.
+    virtual Result<std::optional<StoredRecord>> record_from(Arrival from, Body body) const = 0;
+    virtual Result<std::optional<StoredRecord>> record_until(Arrival to, Body body) const = 0;
+
+    virtual Result<std::optional<Bytes>> part(Blob blob, std::uint32_t part) const = 0;
+    virtual Result<std::optional<Partial>> partial(const RecordId& id) const = 0;
+    virtual Result<std::vector<Partial>> partials() const = 0;
+
+    virtual Result<std::vector<Bytes>> registers() const = 0;
+    virtual Result<std::vector<Bytes>> roster_changes() const = 0;
+    virtual Result<std::vector<Bytes>> custody() const = 0;
+
+    virtual Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const = 0;
+    virtual Result<std::optional<Arrival>> report(const ReportKey& report) const = 0;
+    virtual Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,
+                                      RecordClass record_class) const = 0;
+    virtual Result<std::vector<Arrival>> answers(const ReportKey& about) const = 0;
+    virtual Result<std::optional<KeyedReport>> keyed(const Hash& key) const = 0;
+
+    // The first `limit` events with a seq >= `from`.
+    virtual Result<std::vector<Event>> events(std::uint64_t from, std::size_t limit) const = 0;
+    virtual Result<std::vector<Event>> events_of(const ReportKey& report) const = 0;
+
+    struct Expiry {
+        WallTime at;
+        Arrival arrival{};
+    };
+    // The record that expires next.
+    virtual Result<std::optional<Expiry>> next_expiry() const = 0;
+
+    virtual Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const = 0;
+    virtual Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const = 0;
+    virtual Usage usage() const = 0;
+};
+
+class RecordStore final : public StoreView {
+public:
+    // Takes the tables. `seal_key` seals values that hold names or words.
+    // unsupported: written by a newer release; nothing was touched.
+    static Result<std::unique_ptr<RecordStore>> open(std::unique_ptr<Tables> tables,
+                                                     crypto::SealKey seal_key);
+
+    Result<void> begin() { return tables_->begin(); }
+    Result<void> apply(const StoreChange& change);
+    // After a failure nothing of the transaction is kept, and none is open.
+    Result<void> commit() { return tables_->commit(); }
+    void abort() { tables_->abort(); }
+
+    Result<std::optional<OfficeMeta>> meta() const override;
+    Result<std::optional<LogState>> log(const LogKey& log) const override;
+    Result<std::vector<std::pair<LogKey, LogState>>> logs() const override;
+    Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
+                                               Body body) const override;
+    Result<std::optional<StoredRecord>> record(Arrival arrival, Body body) const override;
+    Result<std::optional<StoredRecord>> record_from(Arrival from, Body body) const override;
+    Result<std::optional<StoredRecord>> record_until(Arrival to, Body body) const override;
+    Result<std::optional<Bytes>> part(Blob blob, std::uint32_t part) const override;
+    Result<std::optional<Partial>> partial(const RecordId& id) const override;
+    Result<std::vector<Partial>> partials() const override;
+    Result<std::vector<Bytes>> registers() const override;
+    Result<std::vector<Bytes>> roster_changes() const override;
+    Result<std::vector<Bytes>> custody() const override;
+    Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const override;
+    Result<std::optional<Arrival>> report(const ReportKey& report) const override;
+    Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,
+                              RecordClass record_class) const override;
+    Result<std::vector<Arrival>> answers(const ReportKey& about) const override;
+    Result<std::optional<KeyedReport>> keyed(const Hash& key) const override;
+    Result<std::vector<Event>> events(std::uint64_t from, std::size_t limit) const override;
+    Result<std::vector<Event>> events_of(const ReportKey& report) const override;
+    Result<std::optional<Expiry>> next_expiry() const override;
+    Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const override;
+    Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const override;
+    Usage usage() const override { return tables_->usage(); }
+
+private:
+    RecordStore(std::unique_ptr<Tables> tables, crypto::SealKey seal_key)
+        : tables_(std::move(tables)), seal_key_(std::move(seal_key)) {}
+    friend struct ChangeApplier;
+
+    std::unique_ptr<Tables> tables_;
+    crypto::SealKey seal_key_;
+};
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,432 @@
+#include "storage/values.h"
+
+#include "proto/limits.h"
+
+namespace fieldpost::storage {
+
+namespace {
+
+void big_endian(Bytes& out, std::uint64_t value, int width) {
+    for (int i = width - 1; i >= 0; --i) {
+        out.push_back(static_cast<std::byte>(value >> (8 * i) & 0xff));
+    }
+}
+
+std::uint64_t read_big_endian(BytesView bytes) {
+    std::uint64_t value = 0;
+    for (const auto byte : bytes) {
+        value = value << 8 | std::to_integer<std::uint64_t>(byte);
+    }
+    return value;
+}
+
+void append_incarnation(Bytes& out, Incarnation incarnation, RecordClass record_class) {
+    big_endian(out, incarnation.ordinal, 2);
+    big_endian(out, incarnation.random, 4);
+    big_endian(out, static_cast<std::uint8_t>(record_class), 1);
+}
+
+constexpr std::size_t log_key_bytes = 9;
+
+}  // namespace
+
+Bytes number_key(std::uint64_t value) {
+    Bytes key;
+    big_endian(key, value, 8);
+    return key;
+}
+
+Bytes log_key(const LogKey& log) {
+    return shown_key(log.author, log.incarnation, log.record_class);
+}
+
+Bytes record_key(const LogKey& log, Number number) {
+    auto key = log_key(log);
+    big_endian(key, number, 4);
+    return key;
+}
+
+Bytes report_key(const ReportKey& report) {
+    auto key = shown_key(report.author, report.origin.incarnation, report.origin.record_class);
+    big_endian(key, report.origin.number, 4);
+    return key;
+}
+
+Bytes office_key(OfficeId office) {
+    Bytes key;
+    big_endian(key, value_of(office), 2);
+    return key;
+}
+
+Bytes expiry_key(WallTime at, Arrival arrival) {
+    Bytes key;
+    big_endian(key, at.seconds, 4);
+    big_endian(key, static_cast<std::uint64_t>(arrival), 8);
+    return key;
+}
+
+Bytes part_key(Blob blob, std::uint32_t part) {
+    Bytes key;
+    big_endian(key, static_cast<std::uint64_t>(blob), 8);
+    big_endian(key, part, 4);
+    return key;
+}
+
+Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject) {
+    auto key = office_key(signer);
+    big_endian(key, kind, 1);
+    return joined(key, subject);
+}
+
+Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_class) {
+    auto key = office_key(author);
+    append_incarnation(key, incarnation, record_class);
+    return key;
+}
+
+Bytes joined(BytesView a, BytesView b) {
+    auto both = to_bytes(a);
+    both.insert(both.end(), b.begin(), b.end());
+    return both;
+}
+
+Result<LogKey> read_log_key(BytesView key) {
+    if (key.size() < log_key_bytes) {
+        return fail(Errc::corrupt, "store: a log's key is too short");
+    }
+    LogKey log;
+    log.author = OfficeId{static_cast<std::uint16_t>(read_big_endian(key.subspan(0, 2)))};
+    log.incarnation.ordinal = static_cast<std::uint16_t>(read_big_endian(key.subspan(2, 2)));
+    log.incarnation.random = static_cast<std::uint32_t>(read_big_endian(key.subspan(4, 4)));
+    log.record_class = static_cast<RecordClass>(read_big_endian(key.subspan(8, 1)));
+    return log;
+}
+
+Result<OfficeId> read_office_key(BytesView key) {
+    if (key.size() != 2) {
+        return fail(Errc::corrupt, "store: an office's key");
+    }
+    return OfficeId{static_cast<std::uint16_t>(read_big_endian(key))};
+}
+
+std::uint64_t trailing_number(BytesView key) {
+    return read_big_endian(key.last(std::min<std::size_t>(key.size(), 8)));
+}
+
+Result<StoreView::Expiry> read_expiry_key(BytesView key) {
+    if (key.size() != 12) {
+        return fail(Errc::corrupt, "store: an expiry's key");
+    }
+    return StoreView::Expiry{{static_cast<std::uint32_t>(read_big_endian(key.first(4)))},
+                             Arrival{read_big_endian(key.subspan(4))}};
+}
+
+namespace {
+
+// What we wrote ourselves and cannot read is damage, whatever the reader's own word for it.
+template <class T>
+Result<T> or_corrupt(Result<T> result) {
+    if (!result) {
+        result.error().code = Errc::corrupt;
+        result.error().detail = "store: a damaged value: " + result.error().detail;
+    }
+    return result;
+}
+
+void write_flag(ByteWriter& out, bool flag) {
+    out.u8(flag ? 1 : 0);
+}
+Result<bool> read_flag(ByteReader& in) {
+    return TRY(in.read_u8()) != 0;
+}
+
+void write_report_key(ByteWriter& out, const ReportKey& report) {
+    out.u16(value_of(report.author));
+    write(out, report.origin);
+}
+
+Result<ReportKey> read_report_key(ByteReader& in) {
+    const OfficeId author{TRY(in.read_u16())};
+    const auto origin = TRY(read_origin(in));
+    return ReportKey{author, origin};
+}
+
+Result<OfficeMeta> read_meta(ByteReader& in) {
+    OfficeMeta meta;
+    meta.network = TRY(in.read_array<NetworkId>());
+    meta.office = OfficeId{TRY(in.read_u16())};
+    meta.incarnation = TRY(read_incarnation(in));
+    meta.next_arrival = TRY(in.read_varint());
+    meta.next_blob = TRY(in.read_varint());
+    meta.next_event = TRY(in.read_varint());
+    meta.next_counter = TRY(in.read_varint());
+    meta.counter_reserved = TRY(in.read_varint());
+    meta.mark = WallTime{TRY(in.read_u32())};
+    meta.doubtful = TRY(read_flag(in));
+    meta.caught = WallTime{TRY(in.read_u32())};
+    meta.stopped = TRY(read_flag(in));
+    meta.roster_frozen = TRY(read_flag(in));
+    meta.carried_records = TRY(in.read_varint());
+    meta.carried_bytes = TRY(in.read_varint());
+    TRY(in.expect_end("meta"));
+    return meta;
+}
+
+Result<LogState> read_log(ByteReader& in) {
+    LogState state;
+    state.held = TRY(read_interval_set(in));
+    state.terminal = TRY(read_interval_set(in));
+    const auto reasons = TRY(in.read_u8());
+    for (unsigned i = 0; i < reasons; ++i) {
+        const auto reason = TRY(in.read_u8());
+        state.refused.emplace(reason, TRY(read_interval_set(in)));
+    }
+    state.done = TRY(read_interval_set(in));
+    state.withdrawn = TRY(read_interval_set(in));
+    state.receipted = TRY(read_interval_set(in));
+    state.receipted_top_id = TRY(in.read_array<ShortHash>());
+    state.unreadable = TRY(read_interval_set(in));
+    state.addresses_us = TRY(read_flag(in));
+    state.closed_from = TRY(in.read_u32());
+    state.next = TRY(in.read_u32());
+    state.reserved = TRY(in.read_u32());
+    state.published = TRY(in.read_u32());
+    if (state.published != 0) {
+        state.published_id = TRY(in.read_array<RecordId>());
+    }
+    TRY(in.expect_end("log"));
+    return state;
+}
+
+Result<StoredRecord> read_record(ByteReader& in, StoreView::Body body) {
+    StoredRecord record;
+    record.log.author = OfficeId{TRY(in.read_u16())};
+    record.log.incarnation = TRY(read_incarnation(in));
+    record.log.record_class = TRY(read_record_class(in));
+    record.run.first = TRY(in.read_u32());
+    record.run.last = TRY(in.read_u32());
+    record.id = TRY(in.read_array<RecordId>());
+    record.signature = TRY(in.read_array<Signature>());
+    record.received = WallTime{TRY(in.read_u32())};
+    record.expires = WallTime{TRY(in.read_u32())};
+    record.header = to_bytes(TRY(in.read_sized(limits::header_bytes_max)));
+    record.blob = Blob{TRY(in.read_varint())};
+    if (body == StoreView::Body::yes) {
+        record.body = to_bytes(in.rest());
+    }
+    return record;
+}
+
+Result<Partial> read_partial(ByteReader& in) {
+    Partial partial;
+    partial.id = TRY(in.read_array<RecordId>());
+    partial.blob = Blob{TRY(in.read_varint())};
+    partial.since = WallTime{TRY(in.read_u32())};
+    partial.signature = TRY(in.read_array<Signature>());
+    partial.header = to_bytes(TRY(in.read_sized(limits::header_bytes_max)));
+    partial.body_hash = TRY(in.read_array<Hash>());
+    partial.checked = TRY(read_interval_set(in));
+    partial.prefix_part = TRY(in.read_u32());
+    partial.prefix = to_bytes(in.rest());
+    return partial;
+}
+
+Result<ArchiveEntry> read_archive(ByteReader& in) {
+    ArchiveEntry entry;
+    const auto box = TRY(in.read_u8());
+    if (box != 1 && box != 2) {
+        return fail(Errc::corrupt, "a box that is none");
+    }
+    entry.box = static_cast<ArchiveEntry::Box>(box);
+    entry.unreadable = TRY(read_flag(in));
+    entry.sealed_file_key = to_bytes(in.rest());
+    return entry;
+}
+
+Result<Event> read_event(ByteReader& in) {
+    Event event;
+    event.at = WallTime{TRY(in.read_u32())};
+    event.what = TRY(in.read_u8());
+    event.how = TRY(in.read_u8());
+    event.office = OfficeId{TRY(in.read_u16())};
+    event.via = OfficeId{TRY(in.read_u16())};
+    if (TRY(read_flag(in))) {
+        event.report = TRY(read_report_key(in));
+    }
+    event.detail = std::string(as_text(in.rest()));
+    return event;
+}
+
+Result<PeerState> read_peer(ByteReader& in) {
+    PeerState state;
+    state.settled = TRY(in.read_array<Hash>());
+    state.settled_own = TRY(in.read_array<Hash>());
+    state.custody_told = TRY(in.read_array<ShortHash>());
+    state.fingerprint_number = TRY(in.read_u32());
+    state.heard = WallTime{TRY(in.read_u32())};
+    state.met = WallTime{TRY(in.read_u32())};
+    TRY(in.expect_end("peer"));
+    return state;
+}
+
+Result<KeyedReport> read_keyed(ByteReader& in) {
+    KeyedReport keyed;
+    keyed.content = TRY(in.read_array<Hash>());
+    keyed.report = TRY(read_report_key(in));
+    TRY(in.expect_end("key"));
+    return keyed;
+}
+
+}  // namespace
+
+Bytes encode(const OfficeMeta& meta) {
+    ByteWriter out;
+    out.raw(meta.network.view());
+    out.u16(value_of(meta.office));
+    write(out, meta.incarnation);
+    out.varint(meta.next_arrival);
+    out.varint(meta.next_blob);
+    out.varint(meta.next_event);
+    out.varint(meta.next_counter);
+    out.varint(meta.counter_reserved);
+    out.u32(meta.mark.seconds);
+    write_flag(out, meta.doubtful);
+    out.u32(meta.caught.seconds);
+    write_flag(out, meta.stopped);
+    write_flag(out, meta.roster_frozen);
+    out.varint(meta.carried_records);
+    out.varint(meta.carried_bytes);
+    return out.take();
+}
+
+Bytes encode(const LogState& state) {
+    ByteWriter out;
+    write(out, state.held);
+    write(out, state.terminal);
+    out.u8(static_cast<std::uint8_t>(state.refused.size()));
+    for (const auto& [reason, numbers] : state.refused) {
+        out.u8(reason);
+        write(out, numbers);
+    }
+    write(out, state.done);
+    write(out, state.withdrawn);
+    write(out, state.receipted);
+    out.raw(state.receipted_top_id.view());
+    write(out, state.unreadable);
+    write_flag(out, state.addresses_us);
+    out.u32(state.closed_from);
+    out.u32(state.next);
+    out.u32(state.reserved);
+    out.u32(state.published);
+    if (state.published != 0) {
+        out.raw(state.published_id.view());
+    }
+    return out.take();
+}
+
+Bytes encode(const StoredRecord& record) {
+    ByteWriter out;
+    out.u16(value_of(record.log.author));
+    write(out, record.log.incarnation);
+    out.u8(static_cast<std::uint8_t>(record.log.record_class));
+    out.u32(record.run.first);
+    out.u32(record.run.last);
+    out.raw(record.id.view());
+    out.raw(record.signature.view());
+    out.u32(record.received.seconds);
+    out.u32(record.expires.seconds);
+    out.sized(record.header);
+    out.varint(static_cast<std::uint64_t>(record.blob));
+    out.raw(record.body);
+    return out.take();
+}
+
+Bytes encode(const Partial& partial) {
+    ByteWriter out;
+    out.raw(partial.id.view());
+    out.varint(static_cast<std::uint64_t>(partial.blob));
+    out.u32(partial.since.seconds);
+    out.raw(partial.signature.view());
+    out.sized(partial.header);
+    out.raw(partial.body_hash.view());
+    write(out, partial.checked);
+    out.u32(partial.prefix_part);
+    out.raw(partial.prefix);
+    return out.take();
+}
+
+Bytes encode(const ArchiveEntry& entry) {
+    ByteWriter out;
+    out.u8(static_cast<std::uint8_t>(entry.box));
+    write_flag(out, entry.unreadable);
+    out.raw(entry.sealed_file_key);
+    return out.take();
+}
+
+Bytes encode(const Event& event) {
+    ByteWriter out;
+    out.u32(event.at.seconds);
+    out.u8(event.what);
+    out.u8(event.how);
+    out.u16(value_of(event.office));
+    out.u16(value_of(event.via));
+    write_flag(out, event.report.has_value());
+    if (event.report) {
+        write_report_key(out, *event.report);
+    }
+    out.raw(as_bytes(event.detail));
+    return out.take();
+}
+
+Bytes encode(const PeerState& state) {
+    ByteWriter out;
+    out.raw(state.settled.view());
+    out.raw(state.settled_own.view());
+    out.raw(state.custody_told.view());
+    out.u32(state.fingerprint_number);
+    out.u32(state.heard.seconds);
+    out.u32(state.met.seconds);
+    return out.take();
+}
+
+Bytes encode(const KeyedReport& report) {
+    ByteWriter out;
+    out.raw(report.content.view());
+    write_report_key(out, report.report);
+    return out.take();
+}
+
+Result<OfficeMeta> decode_meta(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_meta(in));
+}
+Result<LogState> decode_log(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_log(in));
+}
+Result<StoredRecord> decode_record(BytesView value, StoreView::Body body) {
+    ByteReader in(value);
+    return or_corrupt(read_record(in, body));
+}
+Result<Partial> decode_partial(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_partial(in));
+}
+Result<ArchiveEntry> decode_archive(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_archive(in));
+}
+Result<Event> decode_event(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_event(in));
+}
+Result<PeerState> decode_peer(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_peer(in));
+}
+Result<KeyedReport> decode_keyed(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_keyed(in));
+}
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,48 @@
+// Keys and values of the tables as bytes. SCHEMA.md lists them; nothing outside this folder uses
+// them.
+//
+// Keys are big-endian, so that they sort as what they name. Values are little-endian like the wire.
+// A value that does not decode is Errc::corrupt: it was written by us.
+#pragma once
+
+#include "storage/record_store.h"
+
+namespace fieldpost::storage {
+
+Bytes number_key(std::uint64_t value);
+Bytes log_key(const LogKey& log);
+Bytes record_key(const LogKey& log, Number number);
+Bytes report_key(const ReportKey& report);
+Bytes office_key(OfficeId office);
+Bytes part_key(Blob blob, std::uint32_t part);
+Bytes expiry_key(WallTime at, Arrival arrival);
+Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject);
+Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_class);
+Bytes joined(BytesView a, BytesView b);
+
+Result<LogKey> read_log_key(BytesView key);
+Result<OfficeId> read_office_key(BytesView key);
+Result<StoreView::Expiry> read_expiry_key(BytesView key);
+// The big-endian number that a key ends in.
+std::uint64_t trailing_number(BytesView key);
+
+Bytes encode(const OfficeMeta& meta);
+Bytes encode(const LogState& state);
+Bytes encode(const StoredRecord& record);
+Bytes encode(const Partial& partial);
+Bytes encode(const ArchiveEntry& entry);
+Bytes encode(const Event& event);
+Bytes encode(const PeerState& state);
+Bytes encode(const KeyedReport& report);
+
+Result<OfficeMeta> decode_meta(BytesView value);
+Result<LogState> decode_log(BytesView value);
+// The arrival is the key. The body is left out unless wanted.
+Result<StoredRecord> decode_record(BytesView value, StoreView::Body body);
+Result<Partial> decode_partial(BytesView value);
+Result<ArchiveEntry> decode_archive(BytesView value);
+Result<Event> decode_event(BytesView value);
+Result<PeerState> decode_peer(BytesView value);
+Result<KeyedReport> decode_keyed(BytesView value);
+
+}  // namespace fieldpost::storage

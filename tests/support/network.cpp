@@ -1,0 +1,48 @@
+#include "tests/support/network.h"
+
+namespace fieldpost::tests {
+
+void Network::change(std::vector<RosterStatement> statements, WallTime at) {
+    RosterChange next;
+    next.at = at;
+    next.statements = std::move(statements);
+    crypto::sign_change(authority, roster, next);
+    const auto applied = roster.apply(next);
+    ensure(applied.has_value(), "a test makes only good roster changes here");
+    changes.push_back(next);
+}
+
+Network make_network(const std::vector<std::string>& names) {
+    auto authority = crypto::SigningKey::random();
+    auto founding_key = crypto::FoundingKey::random();
+    Founding founding;
+    founding.network_name = "reha";
+    founding.at = founded_at;
+    founding.founding_key_hash = crypto::founding_key_hash(founding_key);
+    founding = crypto::sign_founding(authority, founding);
+    Network network{*crypto::Roster::found(founding), std::move(authority), {}, {}};
+    for (const auto& name : names) {
+        Office office;
+        office.index = network.roster.next_index();
+        office.name = name;
+        office.machine = crypto::MachineKeys::random(founding_key.duplicate());
+        office.mail = crypto::MailKeys::random();
+        office.mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
+        Admit admit;
+        admit.index = office.index;
+        admit.role = network.offices.empty() ? Role::hq : Role::field;
+        admit.identity = office.machine.identity.public_key();
+        admit.link = office.machine.link.public_key;
+        admit.mail = office.mail.signing.public_key();
+        admit.name = name;
+        network.change({admit}, founded_at.plus(static_cast<std::int64_t>(network.offices.size())));
+        network.offices.push_back(std::move(office));
+    }
+    return network;
+}
+
+Bytes bytes_of(std::string_view text) {
+    return to_bytes(as_bytes(text));
+}
+
+}  // namespace fieldpost::tests

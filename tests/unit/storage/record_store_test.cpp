@@ -1,0 +1,299 @@
+// Goal: every implementation of the tables keeps the promises of record_store.h, and both the same.
+// Method: each case runs on LMDB and in memory; a random run of operations is compared between
+// them.
+#include "storage/record_store.h"
+
+#include <rapidcheck.h>
+#include <catch2/catch.hpp>
+
+#include <functional>
+
+#include "crypto/secret.h"
+#include "storage/lmdb_tables.h"
+#include "storage/memory_tables.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace fieldpost;
+using namespace fieldpost::storage;
+using fieldpost::tests::TemporaryFolder;
+
+namespace {
+
+const auto seal_bytes = crypto::SealKey::random();
+
+// A disk that a store can be opened on again and again.
+struct Disk {
+    explicit Disk(bool on_lmdb) : lmdb(on_lmdb) {}
+    std::unique_ptr<Tables> open_tables() {
+        return lmdb ? open_lmdb_tables(folder.path(), {.limit_bytes = 64U << 20}).value()
+                    : open_memory_tables(memory);
+    }
+    std::unique_ptr<RecordStore> open() {
+        return RecordStore::open(open_tables(), seal_bytes.duplicate()).value();
+    }
+    bool lmdb;
+    TemporaryFolder folder;
+    MemoryDisk memory;
+};
+
+void change(RecordStore& store, const std::vector<StoreChange>& changes) {
+    REQUIRE(store.begin().has_value());
+    for (const auto& one : changes) {
+        REQUIRE(store.apply(one).has_value());
+    }
+    REQUIRE(store.commit().has_value());
+}
+
+const LogKey log_a{OfficeId{3}, {1, 7}, RecordClass::normal};
+const LogKey log_b{OfficeId{3}, {1, 7}, RecordClass::bulk};
+
+StoredRecord record_of(std::uint64_t arrival, const LogKey& log, Interval run, std::size_t body) {
+    StoredRecord record;
+    record.arrival = Arrival{arrival};
+    record.log = log;
+    record.run = run;
+    record.id.bytes[0] = static_cast<std::byte>(arrival);
+    record.received = {1234};
+    record.header = Bytes(130, std::byte{7});
+    record.body = Bytes(body, static_cast<std::byte>(arrival));
+    return record;
+}
+
+}  // namespace
+
+TEST_CASE("what was committed is there when the store is opened again", "[storage]") {
+    Disk disk(GENERATE(true, false));
+    CAPTURE(disk.lmdb);
+    OfficeMeta meta;
+    meta.office = OfficeId{4};
+    meta.incarnation = {2, 99};
+    meta.next_arrival = 77;
+    meta.mark = {5};
+    LogState state;
+    state.held = {{1, 4}, {9, 9}};
+    state.terminal = {{5, 8}};
+    state.refused = {{1, {{12, 14}}}};
+    state.done = {{5, 6}};
+    state.withdrawn = {{6, 6}};
+    state.closed_from = 100;
+    state.next = 15;
+    state.reserved = 64;
+    state.published = 9;
+    state.published_id.bytes[3] = std::byte{3};
+    Partial partial;
+    partial.id.bytes[0] = std::byte{1};
+    partial.blob = Blob{3};
+    partial.header = Bytes(140, std::byte{2});
+    partial.checked = {{1, 1}};
+    partial.prefix_part = 2;
+    partial.prefix = Bytes(100, std::byte{9});
+    const ArchiveEntry entry{ArchiveEntry::Box::outbox, Bytes(64, std::byte{8}), false};
+    const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 2}};
+    Event event;
+    event.seq = 5;
+    event.at = {44};
+    event.what = 2;
+    event.report = report;
+    event.detail = "김은희";
+    PeerState peer;
+    peer.fingerprint_number = 9;
+    const KeyedReport keyed{{}, report};
+    {
+        const auto store = disk.open();
+        change(*store,
+               {PutMeta{meta}, PutLog{log_a, state}, PutRecord{record_of(1, log_a, {1, 4}, 300)},
+                PutRecord{record_of(5, log_a, {9, 9}, 30'000)}, PutPart{Blob{3}, 1, Bytes(16384)},
+                PutPartial{partial}, PutRegister{OfficeId{3}, 2, {}, Bytes(9)},
+                AddRosterChange{1, Bytes(200, std::byte{1})}, PutCustody{OfficeId{1}, Bytes(80)},
+                PutArchive{Arrival{1}, entry}, PutReport{report, Arrival{1}},
+                PutShown{OfficeId{3}, {1, 7}, RecordClass::normal, {{1, 4}}},
+                AddAnswer{report, Arrival{5}}, PutKeyed{{}, keyed}, AddEvent{event},
+                PutLeaf{OfficeId{3}, {}}, PutPeer{OfficeId{3}, peer}, PutExpiry{{900}, Arrival{5}},
+                PutExpiry{{800}, Arrival{9}}});
+    }
+    const auto store = disk.open();
+    REQUIRE(store->begin().has_value());
+    CHECK(store->meta().value() == meta);
+    CHECK(store->log(log_a).value() == state);
+    CHECK(store->log(log_b).value() == std::nullopt);
+    CHECK(store->logs().value().size() == 1);
+    for (const Number number : {1, 3, 4}) {
+        CHECK(store->record(log_a, number, StoreView::Body::yes).value() ==
+              record_of(1, log_a, {1, 4}, 300));
+    }
+    CHECK(store->record(log_a, 5, StoreView::Body::yes).value() == std::nullopt);
+    CHECK(store->record(log_a, 10, StoreView::Body::yes).value() == std::nullopt);
+    CHECK(store->record(log_b, 1, StoreView::Body::yes).value() == std::nullopt);
+    CHECK(store->record(log_a, 9, StoreView::Body::no).value()->body.empty());
+    CHECK(store->record_from(Arrival{2}, StoreView::Body::no).value()->arrival == Arrival{5});
+    CHECK(store->record_until(Arrival{4}, StoreView::Body::no).value()->arrival == Arrival{1});
+    CHECK(store->record_from(Arrival{6}, StoreView::Body::no).value() == std::nullopt);
+    CHECK(store->part(Blob{3}, 1).value()->size() == 16384);
+    CHECK(store->part(Blob{3}, 2).value() == std::nullopt);
+    CHECK(store->partials().value() == std::vector{partial});
+    CHECK(store->registers().value() == std::vector<Bytes>{Bytes(9)});
+    CHECK(store->roster_changes().value() == std::vector<Bytes>{Bytes(200, std::byte{1})});
+    CHECK(store->custody().value() == std::vector<Bytes>{Bytes(80)});
+    CHECK(store->archive(Arrival{1}).value() == entry);
+    CHECK(store->report(report).value() == Arrival{1});
+    CHECK(store->shown(OfficeId{3}, {1, 7}, RecordClass::normal).value() == IntervalSet{{1, 4}});
+    CHECK(store->shown(OfficeId{3}, {1, 7}, RecordClass::bulk).value().empty());
+    CHECK(store->answers(report).value() == std::vector{Arrival{5}});
+    CHECK(store->keyed({}).value() == keyed);
+    CHECK(store->events(0, 10).value() == std::vector{event});
+    CHECK(store->events(6, 10).value().empty());
+    CHECK(store->events_of(report).value() == std::vector{event});
+    CHECK(store->leaves().value().size() == 1);
+    CHECK(store->peers().value().front().second == peer);
+    CHECK(store->next_expiry().value()->arrival == Arrival{9});
+    CHECK(store->next_expiry().value()->at == WallTime{800});
+}
+
+TEST_CASE("a transaction that is not committed leaves nothing", "[storage]") {
+    Disk disk(GENERATE(true, false));
+    {
+        const auto store = disk.open();
+        change(*store, {PutRecord{record_of(1, log_a, {1, 1}, 10)}});
+        REQUIRE(store->begin().has_value());
+        REQUIRE(store->apply(DropRecord{Arrival{1}, log_a, 1}).has_value());
+        REQUIRE(store->apply(PutRecord{record_of(2, log_a, {2, 2}, 10)}).has_value());
+        CHECK(store->record(log_a, 1, StoreView::Body::no).value() == std::nullopt);
+        CHECK(store->record(log_a, 2, StoreView::Body::no).value() != std::nullopt);
+    }  // the process dies here
+    const auto store = disk.open();
+    REQUIRE(store->begin().has_value());
+    CHECK(store->record(log_a, 1, StoreView::Body::no).value() != std::nullopt);
+    CHECK(store->record(log_a, 2, StoreView::Body::no).value() == std::nullopt);
+}
+
+TEST_CASE("a store of a newer schema is refused and left alone", "[storage]") {
+    Disk disk(GENERATE(true, false));
+    disk.open();
+    ByteWriter newer;
+    newer.u32(schema_version + 1);
+    const auto key = to_bytes(as_bytes("schema"));
+    {
+        const auto tables = disk.open_tables();
+        REQUIRE(tables->begin().has_value());
+        REQUIRE(tables->put(Table::meta, key, newer.bytes()).has_value());
+        REQUIRE(tables->commit().has_value());
+    }
+    CHECK(RecordStore::open(disk.open_tables(), seal_bytes.duplicate()).error().code ==
+          Errc::unsupported);
+    const auto tables = disk.open_tables();
+    REQUIRE(tables->begin().has_value());
+    CHECK(equal(*tables->get(Table::meta, key).value(), newer.bytes()));
+}
+
+TEST_CASE("a full store says so, keeps what it has, and goes on once there is room", "[storage]") {
+    Disk disk(GENERATE(true, false));
+    disk.memory.limit_bytes = 64U << 20;
+    const auto store = disk.open();
+    std::uint64_t arrival = 0;
+    Errc failure{};
+    while (failure == Errc{}) {
+        ++arrival;
+        REQUIRE(arrival < 10'000);
+        const auto started = store->begin();
+        auto done =
+            started ? store->apply(PutRecord{record_of(
+                          arrival, log_a,
+                          {static_cast<Number>(arrival), static_cast<Number>(arrival)}, 30'000)})
+                    : started;
+        if (done) {
+            done = store->commit();
+        } else {
+            store->abort();
+        }
+        failure = done ? Errc{} : done.error().code;
+    }
+    CHECK(failure == Errc::storage_full);
+    CHECK(arrival > 1000);
+    for (Number number = 1; number <= 20; ++number) {
+        change(*store, {DropRecord{Arrival{number}, log_a, number}});
+    }
+    change(*store, {PutRecord{record_of(arrival, log_a, {1, 1}, 30'000)}});
+    REQUIRE(store->begin().has_value());
+    CHECK(store->record(Arrival{arrival - 1}, StoreView::Body::yes).value()->body.size() == 30'000);
+    CHECK(store->usage().used_bytes > 30U << 20);
+}
+
+TEST_CASE("names and words are not readable on the disk", "[storage]") {
+    Disk disk(GENERATE(true, false));
+    const std::string marker = "MARKER-OF-A-NAME";
+    Event event;
+    event.detail = marker;
+    change(*disk.open(), {AddRosterChange{1, to_bytes(as_bytes(marker))}, AddEvent{event}});
+    const auto tables = disk.open_tables();
+    REQUIRE(tables->begin().has_value());
+    for (std::size_t table = 0; table < table_count; ++table) {
+        Bytes from;
+        while (const auto entry = tables->at_or_after(static_cast<Table>(table), from).value()) {
+            CHECK(as_text(entry->value).find(marker) == std::string_view::npos);
+            from = entry->key;
+            from.push_back(std::byte{0});
+        }
+    }
+    // And what was sealed for one place does not open in another.
+    const auto value = to_bytes(tables->at_or_after(Table::roster, {}).value()->value);
+    REQUIRE(tables->put(Table::roster, Bytes(8, std::byte{9}), value).has_value());
+    REQUIRE(tables->commit().has_value());
+    const auto store = disk.open();
+    REQUIRE(store->begin().has_value());
+    CHECK(store->roster_changes().error().code == Errc::corrupt);
+}
+
+TEST_CASE("LMDB and memory agree after any run of operations", "[storage]") {
+    CHECK(rc::check([] {
+        Disk lmdb(true);
+        Disk memory(false);
+        const auto a = lmdb.open_tables();
+        const auto b = memory.open_tables();
+        const auto both = [&](const std::function<Result<void>(Tables&)>& act) {
+            RC_ASSERT(act(*a).has_value() == act(*b).has_value());
+        };
+        const auto key_of = [] {
+            return Bytes{static_cast<std::byte>(*rc::gen::inRange(1, 6)),
+                         static_cast<std::byte>(*rc::gen::inRange(0, 4))};
+        };
+        both([](Tables& t) { return t.begin(); });
+        for (int step = 0; step < 40; ++step) {
+            const auto table = static_cast<Table>(*rc::gen::inRange(0, 3));
+            const auto key = key_of();
+            switch (*rc::gen::inRange(0, 6)) {
+                case 0:
+                case 1:
+                    both([&](Tables& t) { return t.put(table, key, Bytes(3, key[1])); });
+                    break;
+                case 2:
+                    both([&](Tables& t) { return t.erase(table, key); });
+                    break;
+                case 3: {
+                    both([](Tables& t) { return t.commit(); });
+                    both([](Tables& t) { return t.begin(); });
+                    break;
+                }
+                case 4: {
+                    both([](Tables& t) {
+                        t.abort();
+                        return t.begin();
+                    });
+                    break;
+                }
+                default: {
+                    const auto same = [](const std::optional<TableEntry>& x,
+                                         const std::optional<TableEntry>& y) {
+                        return x.has_value() == y.has_value() &&
+                               (!x || (x->key == y->key && equal(x->value, y->value)));
+                    };
+                    RC_ASSERT(a->get(table, key).value().has_value() ==
+                              b->get(table, key).value().has_value());
+                    RC_ASSERT(same(a->at_or_after(table, key).value(),
+                                   b->at_or_after(table, key).value()));
+                    RC_ASSERT(same(a->at_or_before(table, key).value(),
+                                   b->at_or_before(table, key).value()));
+                }
+            }
+        }
+    }));
+}
