@@ -1,0 +1,276 @@
+#include "daemon/engine/authoring.h"
+
+#include <fmt/format.h>
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/delivery.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+constexpr Number number_block = 64;
+constexpr std::int64_t statement_renewal_seconds = 86400;
+
+LogKey own_log(const Ledger& ledger, RecordClass record_class) {
+    return {ledger.us(), ledger.meta().incarnation, record_class};
+}
+
+// Senders use the newest by epoch, whatever the clock says.
+Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger, const Draft& draft) {
+    std::vector<crypto::Recipient> recipients;
+    for (const auto to : draft.to) {
+        const auto* office = ledger.roster().find(to);
+        if (office == nullptr || !office->is_member() || to == ledger.us()) {
+            return fail(Errc::not_found, "a recipient is no member of the network");
+        }
+        const auto* statement = ledger.statement(to);
+        if (statement == nullptr || statement->prekeys.empty()) {
+            return fail(Errc::unavailable,
+                        fmt::format("{} has not published a key to seal to yet", office->name));
+        }
+        const auto& prekey = statement->prekeys.back();
+        if (!crypto::verify_prekey(office->mail, ledger.network(), to, prekey)) {
+            return fail(Errc::untrusted,
+                        fmt::format("the key that {} published is not its own", office->name));
+        }
+        if (draft.lifetime_seconds > statement->lifetime_seconds_max) {
+            return fail(Errc::limit_exceeded,
+                        fmt::format("{} keeps nothing for so long", office->name));
+        }
+        recipients.push_back({to, prekey.epoch, prekey.key});
+    }
+    if (recipients.empty()) {
+        return fail(Errc::malformed, "no recipient");
+    }
+    return recipients;
+}
+
+// A large body lies in parts, with the list of their hashes first, as it will be sent.
+storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
+    const auto blob = ledger.next_blob();
+    ByteWriter list;
+    for (const auto& piece : crypto::piece_hashes(ledger.network(), shape, body)) {
+        list.raw(piece.view());
+    }
+    ledger.write(storage::PutPart{blob, 1, list.take()});
+    for (std::uint32_t segment = 0; segment < shape.segment_count(); ++segment) {
+        ledger.write(storage::PutPart{
+            blob, segment + 2,
+            to_bytes(body.subspan(shape.segment_offset(segment), shape.segment_size(segment)))});
+    }
+    return blob;
+}
+
+struct Written {
+    storage::ReportKey report;
+    Hash hash;
+};
+
+Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
+                             std::vector<Notice>& notify) {
+    const auto recipients = TRY(recipients_of(ledger, draft));
+    const auto log = own_log(ledger, draft.record_class);
+    auto report = draft.report;
+    report.created = ledger.wall(now);
+    TRY(check_report(report));
+    Header header;
+    header.log = log;
+    header.number = ledger.log(log).next;
+    header.kind = static_cast<std::uint8_t>(draft.kind);
+    header.flags = ledger.meta().doubtful ? flag_doubtful : 0;
+    header.created = report.created;
+    header.lifetime_seconds = draft.lifetime_seconds;
+    const auto report_bytes = encode_report(report);
+    const auto sealed = TRY(
+        crypto::seal_record(ledger.network(), ledger.config().machine->identity.public_key(),
+                            header, recipients, {{std::nullopt, report_bytes}}, draft.attachments));
+
+    storage::StoredRecord record;
+    record.arrival = ledger.next_arrival(1);
+    record.log = log;
+    record.run = sealed.header.run();
+    record.received = header.created;
+    record.expires = header.created.plus(header.lifetime_seconds);
+    record.header = encode_header(sealed.header);
+    const BodyShape shape{sealed.header.body_bytes};
+    if (shape.is_one_piece()) {
+        record.body = sealed.body;
+    } else {
+        record.blob = store_parts(ledger, shape, sealed.body);
+    }
+    ledger.put_record(record);
+    ledger.write(storage::PutExpiry{record.expires, record.arrival});
+
+    auto& state = ledger.edit_log(log);
+    ensure(state.next <= state.reserved, "a number is reserved before it is used");
+    state.held.add(record.run);
+    ++state.next;
+    if (state.next + number_block / 2 > state.reserved) {
+        state.reserved = state.next + number_block;
+    }
+    ledger.tell_held(log, record.run);
+
+    storage::ArchiveEntry entry;
+    entry.box = storage::ArchiveEntry::Box::outbox;
+    // To whom may read mail here, not to whom may start the machine.
+    entry.sealed_file_key =
+        crypto::seal_to(ledger.config().mail->archive.public_key, sealed.file_key.view());
+    ledger.write(storage::PutArchive{record.arrival, entry});
+    const Origin origin{log.incarnation, log.record_class, header.number};
+    const storage::ReportKey key{ledger.us(), origin};
+    ledger.write(storage::PutReport{key, record.arrival});
+    storage::Event event;
+    event.at = header.created;
+    event.what = static_cast<std::uint8_t>(What::queued);
+    event.office = ledger.us();
+    event.report = key;
+    event.detail = report.staff;
+    ledger.note(std::move(event), notify);
+    if (report.reply_to && draft.kind == RecordKind::acknowledgement) {
+        ledger.write(
+            storage::AddAnswer{{report.reply_to->author, report.reply_to->origin}, record.arrival});
+    }
+
+    std::vector<BytesView> attachments;
+    std::size_t at = 0;
+    for (const auto& attachment : report.attachments) {
+        attachments.push_back(BytesView(draft.attachments).subspan(at, attachment.size));
+        at += attachment.size;
+    }
+    return Written{
+        key, crypto::report_hash(ledger.network(), ledger.us(), origin, report_bytes, attachments)};
+}
+
+}  // namespace
+
+Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
+                    std::vector<Notice>& notify) {
+    const auto& draft = submitted.draft;
+    const auto decline = [&](Error error) {
+        notify.emplace_back(Declined{submitted.request, std::move(error)});
+    };
+    if (ledger.meta().stopped) {
+        decline({Errc::refused, "this store was restored or copied; it writes nothing until told"});
+        return ok();
+    }
+    if (draft.report.attachment_bytes() != draft.attachments.size()) {
+        decline({Errc::malformed, "the attachments are not of the size they were said to be"});
+        return ok();
+    }
+    if (draft.key) {
+        if (const auto used = TRY(ledger.store().keyed(*draft.key))) {
+            if (used->content == draft.content) {
+                notify.emplace_back(Accepted{submitted.request, used->report, {}, true});
+            } else {
+                decline({Errc::malformed, "this key was used before with other content"});
+            }
+            return ok();
+        }
+    }
+    const auto written = write_record(ledger, draft, now, notify);
+    if (!written) {
+        decline(written.error());
+        return ok();
+    }
+    if (draft.key) {
+        ledger.write(storage::PutKeyed{*draft.key, {draft.content, written->report}});
+    }
+    notify.emplace_back(Accepted{submitted.request, written->report, written->hash, false});
+    return ok();
+}
+
+Result<void> publish(Ledger& ledger, const LogKey& log, Number number) {
+    while (ledger.log(log).published < number) {
+        const auto& state = ledger.log(log);
+        const auto next = state.held.next(state.published + 1);
+        if (!next || *next > number) {
+            return ok();
+        }
+        auto record = TRY(ledger.store().record(log, *next, storage::StoreView::Body::yes));
+        if (!record) {
+            return fail(Errc::corrupt, "store: an own record is not there");
+        }
+        auto header = TRY(decode_header(record->header));
+        header.prev = prev_of(state.published_id);
+        const BodyShape shape{header.body_bytes};
+        const auto pieces =
+            crypto::piece_hashes(ledger.network(), shape, TRY(body_of(ledger.store(), *record)));
+        record->id = crypto::record_id(ledger.network(), header,
+                                       crypto::body_hash(ledger.network(), shape, pieces));
+        record->signature =
+            crypto::sign_record(ledger.config().machine->identity, ledger.network(), record->id);
+        record->header = encode_header(header);
+        ledger.put_record(*record);
+        auto& edited = ledger.edit_log(log);
+        edited.published = record->run.last;
+        edited.published_id = record->id;
+    }
+    return ok();
+}
+
+void reserve_numbers(Ledger& ledger) {
+    for (std::uint8_t c = 0; c < record_classes; ++c) {
+        auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
+        if (state.reserved >= state.next) {
+            // Whatever was used of these was lost with what was not committed.
+            state.done.add({state.next, state.reserved});
+            state.terminal.add({state.next, state.reserved});
+            state.next = state.reserved + 1;
+        }
+        state.reserved = state.next + number_block;
+    }
+}
+
+void release_numbers(Ledger& ledger) {
+    for (std::uint8_t c = 0; c < record_classes; ++c) {
+        auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
+        state.reserved = state.next - 1;
+    }
+    auto& meta = ledger.edit_meta();
+    meta.counter_reserved = meta.next_counter - 1;
+}
+
+void renew_statement(Ledger& ledger, Now now) {
+    const auto& config = ledger.config();
+    OfficeStatement statement;
+    if (config.mail != nullptr) {
+        for (const auto& [epoch, pair] : config.mail->prekeys) {
+            statement.prekeys.push_back(crypto::sign_prekey(config.mail->signing, ledger.network(),
+                                                            ledger.us(), epoch, pair.public_key));
+        }
+    }
+    statement.endpoints = config.endpoints;
+    statement.software = config.software;
+    statement.carries = config.carries;
+    const auto* old = ledger.statement(ledger.us());
+    const RegisterKey key{ledger.us(), static_cast<std::uint8_t>(RegisterKind::office), {}};
+    if (old != nullptr) {
+        // The daily part is compared by age only.
+        auto same = statement;
+        same.logs = old->logs;
+        same.roster_version = old->roster_version;
+        const auto age = ledger.wall(now).unix_seconds() - ledger.newest(key)->at.unix_seconds();
+        if (same == *old && age < statement_renewal_seconds) {
+            return;
+        }
+    }
+    statement.roster_version = ledger.roster().version();
+    for (const auto& [log, state] : ledger.logs()) {
+        if (log.author != ledger.us() || (state.published == 0 && state.done.empty())) {
+            continue;
+        }
+        statement.logs.push_back({log.incarnation, log.record_class, state.published,
+                                  short_hash(state.published_id), state.done, state.withdrawn});
+    }
+    Register entry;
+    entry.key = key;
+    entry.version = ledger.next_version();
+    entry.at = ledger.wall(now);
+    entry.payload = encode_office_statement(statement);
+    crypto::sign_register(config.machine->identity, ledger.network(), entry);
+    ledger.keep_register(entry);
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,230 @@
+#include "daemon/engine/delivery.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+
+namespace fieldpost::engine {
+
+Result<Bytes> body_of(const storage::StoreView& store, const storage::StoredRecord& record) {
+    if (record.blob == storage::Blob{}) {
+        return record.body;
+    }
+    const BodyShape shape{TRY(decode_header(record.header)).body_bytes};
+    Bytes body;
+    body.reserve(shape.body_bytes);
+    const std::uint32_t first = shape.is_one_piece() ? 1 : 2;
+    for (auto part = first; part <= part_count(shape); ++part) {
+        const auto bytes = TRY(store.part(record.blob, part));
+        if (!bytes) {
+            return fail(Errc::corrupt, "store: a body lacks a part");
+        }
+        body.insert(body.end(), bytes->begin(), bytes->end());
+    }
+    return body;
+}
+
+void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id) {
+    auto& state = ledger.edit_log(header.log);
+    if (header.run().last > state.receipted.top()) {
+        state.receipted_top_id = short_hash(id);
+    }
+    state.receipted.add(header.run());
+}
+
+namespace {
+
+Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t position) {
+    return unit.origin.value_or(Origin{header.log.incarnation, header.log.record_class,
+                                       static_cast<Number>(header.number + position)});
+}
+
+Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) {
+    const auto* author = ledger.roster().find(header.log.author);
+    const auto* mail = ledger.config().mail;
+    if (author == nullptr || mail == nullptr) {
+        return fail(Errc::untrusted, "record: its author is unknown, or mail is locked");
+    }
+    for (const auto& stanza : header.stanzas) {
+        const auto prekey = mail->prekeys.find(stanza.epoch);
+        if (stanza.recipient == ledger.us() && prekey != mail->prekeys.end()) {
+            return crypto::unwrap_file_key(ledger.network(), author->identity, header, ledger.us(),
+                                           stanza.epoch, prekey->second);
+        }
+    }
+    return fail(Errc::untrusted, "record: sealed under a prekey that is gone");
+}
+
+struct Opened {
+    crypto::FileKey key;
+    crypto::OpenedBody body;
+};
+
+Result<Opened> open_for_us(const Ledger& ledger, const Header& header, BytesView sealed) {
+    auto key = TRY(file_key_of(ledger, header));
+    const auto* author = ledger.roster().find(header.log.author);
+    auto body = TRY(crypto::open_body(ledger.network(), author->identity, header, key, sealed));
+    return Opened{std::move(key), std::move(body)};
+}
+
+// An acknowledgement of one of our reports is filed with it.
+Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, const Report& answer,
+                         Now now, std::vector<Notice>& notify) {
+    if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
+        return ok();
+    }
+    const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
+    if (!TRY(ledger.store().report(about))) {
+        return ok();
+    }
+    ledger.write(storage::AddAnswer{about, record.arrival});
+    storage::Event event;
+    event.at = ledger.wall(now);
+    event.what = static_cast<std::uint8_t>(What::acknowledged);
+    event.how = static_cast<std::uint8_t>(How::link);
+    event.office = record.log.author;
+    event.report = about;
+    ledger.note(std::move(event), notify);
+    return ok();
+}
+
+}  // namespace
+
+Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                     const Body& body, OfficeId from, Now now, std::vector<Notice>& notify) {
+    auto& state = ledger.edit_log(header.log);
+    state.addresses_us = true;
+    storage::ArchiveEntry entry;
+    entry.box = storage::ArchiveEntry::Box::inbox;
+    Bytes gathered;
+    if (body.blob != storage::Blob{}) {
+        gathered = TRY(body_of(ledger.store(), record));
+    }
+    const auto opened =
+        open_for_us(ledger, header, body.blob == storage::Blob{} ? body.one_piece : gathered);
+    if (!opened) {
+        // Kept all the same: the author is told, and re-seals.
+        entry.unreadable = true;
+        state.unreadable.add(record.run);
+        ledger.write(storage::PutArchive{record.arrival, entry});
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::failed);
+        event.office = header.log.author;
+        event.via = from;
+        event.report = storage::ReportKey{
+            header.log.author, {header.log.incarnation, header.log.record_class, header.number}};
+        ledger.note(std::move(event), notify);
+        return ok();
+    }
+    mark_receipted(ledger, header, record.id);
+    entry.sealed_file_key =
+        crypto::seal_to(ledger.config().mail->archive.public_key, opened->key.view());
+    ledger.write(storage::PutArchive{record.arrival, entry});
+    for (std::size_t i = 0; i < opened->body.units.size(); ++i) {
+        const auto& unit = opened->body.units[i];
+        const auto origin = origin_of(header, unit, i);
+        auto* shown =
+            TRY(ledger.edit_shown(header.log.author, origin.incarnation, origin.record_class));
+        // A reissue of what was shown before is receipted, and not shown again (P2).
+        if (shown->contains(origin.number)) {
+            continue;
+        }
+        shown->add(origin.number);
+        const storage::ReportKey key{header.log.author, origin};
+        ledger.write(storage::PutReport{
+            key, storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i}});
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::received);
+        event.how = static_cast<std::uint8_t>(How::link);
+        event.office = header.log.author;
+        event.via = from;
+        event.report = key;
+        ledger.note(std::move(event), notify);
+        if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
+            TRY(file_answer(ledger, record, TRY(decode_report(unit.report)), now, notify));
+        }
+    }
+    return ok();
+}
+
+Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
+                                   const storage::ArchiveEntry& entry) {
+    const auto* mail = ledger.config().mail;
+    const auto* author = ledger.roster().find(record.log.author);
+    if (mail == nullptr || author == nullptr || entry.sealed_file_key.empty()) {
+        return fail(Errc::untrusted, "record: locked, forgotten or unreadable");
+    }
+    const auto key_bytes = TRY(crypto::open_sealed_to(mail->archive, entry.sealed_file_key));
+    if (key_bytes.size() != crypto::FileKey::size) {
+        return fail(Errc::corrupt, "archive: a file key of another size");
+    }
+    OpenedRecord opened;
+    opened.header = TRY(decode_header(record.header));
+    auto body = TRY(crypto::open_body(ledger.network(), author->identity, opened.header,
+                                      crypto::FileKey::from(key_bytes),
+                                      TRY(body_of(ledger.store(), record))));
+    for (const auto& unit : body.units) {
+        opened.reports.push_back(TRY(decode_report(unit.report)));
+    }
+    opened.units = std::move(body.units);
+    opened.attachments = std::move(body.attachments);
+    return opened;
+}
+
+namespace {
+
+ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state) {
+    ReceiptLog entry;
+    entry.incarnation = log.incarnation;
+    entry.record_class = log.record_class;
+    entry.received = state.receipted;
+    entry.unreadable = state.unreadable;
+    for (const auto& [reason, numbers] : state.refused) {
+        auto refused = without(numbers, entry.received);
+        refused.remove(entry.unreadable);
+        if (!refused.empty()) {
+            entry.refused.emplace(reason, std::move(refused));
+        }
+    }
+    // What the author has closed from the beginning on needs no word any more.
+    if (const auto low = state.done.next_absent(1); low && *low > 1) {
+        entry.received.remove({1, *low - 1});
+        entry.unreadable.remove({1, *low - 1});
+        for (auto& [reason, numbers] : entry.refused) {
+            numbers.remove({1, *low - 1});
+        }
+        std::erase_if(entry.refused, [](const auto& pair) { return pair.second.empty(); });
+    }
+    if (!entry.received.empty()) {
+        entry.top_id = state.receipted_top_id;
+    }
+    return entry;
+}
+
+}  // namespace
+
+void renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) {
+    for (const auto author : authors) {
+        Receipt receipt;
+        for (const auto& [log, state] : ledger.logs()) {
+            if (log.author == author && state.addresses_us) {
+                receipt.logs.push_back(receipt_of(log, state));
+            }
+        }
+        Register entry;
+        entry.key = {ledger.us(), static_cast<std::uint8_t>(RegisterKind::receipt),
+                     receipt_subject(author)};
+        entry.payload = encode_receipt(receipt);
+        const auto* old = ledger.newest(entry.key);
+        if (receipt.logs.empty() || (old != nullptr && old->payload == entry.payload)) {
+            continue;
+        }
+        entry.version = ledger.next_version();
+        entry.at = ledger.wall(now);
+        crypto::sign_register(ledger.config().machine->identity, ledger.network(), entry);
+        ledger.keep_register(entry);
+    }
+}
+
+}  // namespace fieldpost::engine

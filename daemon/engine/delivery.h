@@ -1,0 +1,32 @@
+// The last step: what is addressed to this office is opened, put into its inbox once, and
+// receipted.
+#pragma once
+
+#include "daemon/engine/intake.h"
+
+namespace fieldpost::engine {
+
+// Files a record addressed to this office. One that does not open is kept and told as unreadable.
+Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                     const Body& body, OfficeId from, Now now, std::vector<Notice>& notify);
+
+// Its header was read whole: the numbers may stand in our receipts.
+void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id);
+
+// The bytes of a stored record's sealed body, wherever they lie. corrupt: a part is missing.
+Result<Bytes> body_of(const storage::StoreView& store, const storage::StoredRecord& record);
+
+// What a record in our inbox or outbox says. untrusted: locked, forgotten or unreadable.
+struct OpenedRecord {
+    Header header;
+    std::vector<ReportUnit> units;
+    std::vector<Report> reports;
+    Bytes attachments;
+};
+Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
+                                   const storage::ArchiveEntry& entry);
+
+// Signs a newer receipt for each author whose logs changed since the last one.
+void renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now);
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,225 @@
+#include "daemon/engine/engine.h"
+
+#include "daemon/engine/authoring.h"
+#include "daemon/engine/delivery.h"
+#include "daemon/engine/ledger.h"
+#include "daemon/engine/peer_session.h"
+#include "daemon/engine/terminal.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// Receipts of one author are signed at once when the first arrives, then at most this often.
+constexpr auto receipt_interval = std::chrono::milliseconds{1000};
+// Clocks, expiries and our own statement are looked at this often.
+constexpr auto housekeeping_interval = std::chrono::minutes{10};
+
+}  // namespace
+
+struct Engine::Parts {
+    Ledger ledger;
+    std::map<LinkId, PeerSession> sessions{};
+    std::set<OfficeId> unreceipted{};
+    std::map<OfficeId, Instant> receipted_at{};
+    Instant housekeeping_at{};
+    std::optional<Instant> wake_at{};
+
+    Result<void> on(const LinkUp& up, Now now, Outcome& out);
+    Result<void> on(const LinkDown& down, Now now, Outcome& out);
+    Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
+    Result<void> on(const Submitted& submitted, Now now, Outcome& out);
+    Result<void> on(const TimerFired& timer, Now now, Outcome& out);
+    Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
+
+    Result<bool> keep_whole_streams(Now now, Outcome& out);
+    Result<bool> settle_news(Now now);
+    Result<bool> publish_wanted();
+    void sign_receipts(Now now);
+};
+
+Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Result<Engine> Engine::load(const storage::StoreView& store, const Config& config,
+                            const Founding& founding, Now now) {
+    auto parts = std::make_unique<Parts>(Parts{TRY(Ledger::load(store, config, founding, now))});
+    reserve_numbers(parts->ledger);
+    for (const auto& [log, state] : parts->ledger.logs()) {
+        if (state.addresses_us) {
+            parts->unreceipted.insert(log.author);
+        }
+    }
+    return Engine(std::move(parts));
+}
+
+const Ledger& Engine::ledger() const {
+    return parts_->ledger;
+}
+
+Result<Outcome> Engine::handle(const Input& input, Now now) {
+    Outcome out;
+    TRY(std::visit([&](const auto& one) { return parts_->on(one, now, out); }, input));
+    out.persist = parts_->ledger.take_changes();
+    out.wake_at = parts_->wake_at;
+    return out;
+}
+
+Result<void> Engine::Parts::on(const LinkUp& up, Now now, Outcome& out) {
+    const auto [session, added] = sessions.emplace(up.link, PeerSession(up.link, up.peer));
+    ensure(added, "a link comes up once");
+    storage::Event event;
+    event.at = ledger.wall(now);
+    event.what = static_cast<std::uint8_t>(What::peer_up);
+    event.office = up.peer;
+    ledger.note(std::move(event), out.notify);
+    return session->second.greet(ledger, now, out);
+}
+
+Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
+    const auto found = sessions.find(down.link);
+    if (found == sessions.end()) {
+        return ok();
+    }
+    storage::Event event;
+    event.at = ledger.wall(now);
+    event.what = static_cast<std::uint8_t>(What::peer_down);
+    event.office = found->second.peer();
+    ledger.note(std::move(event), out.notify);
+    sessions.erase(found);
+    for (auto& [link, session] : sessions) {
+        session.end_skips(ledger, out);
+    }
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Outcome& out) {
+    const auto found = sessions.find(frame.link);
+    if (found == sessions.end()) {
+        return ok();
+    }
+    const auto elsewhere = [&](const RecordId& id) {
+        return std::ranges::any_of(sessions, [&](const auto& entry) {
+            return entry.first != frame.link && entry.second.is_bringing(id);
+        });
+    };
+    return found->second.receive(ledger, frame.bytes, now, elsewhere, out);
+}
+
+Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Outcome& out) {
+    return submit(ledger, submitted, now, out.notify);
+}
+
+Result<void> Engine::Parts::on(const TimerFired&, Now, Outcome&) {
+    return ok();
+}
+
+Result<bool> Engine::Parts::keep_whole_streams(Now now, Outcome& out) {
+    bool any = false;
+    for (auto& [link, session] : sessions) {
+        any = TRY(session.finish_streams(ledger, now, out.notify)) || any;
+        if (any) {
+            // One a round: the next may be about the same record.
+            return true;
+        }
+    }
+    return any;
+}
+
+// What is newly held: told to the peers, and receipted if it is for us.
+Result<bool> Engine::Parts::settle_news(Now now) {
+    const auto news = ledger.take_news();
+    for (auto& [link, session] : sessions) {
+        session.tell(news);
+    }
+    for (const auto& [log, numbers] : news.held) {
+        if (ledger.log(log).addresses_us) {
+            unreceipted.insert(log.author);
+        }
+        for (const auto& interval : numbers.intervals()) {
+            for (std::optional<Number> n = interval.first; n && *n <= interval.last;
+                 n = *n == UINT32_MAX ? std::nullopt : std::optional(*n + 1)) {
+                TRY(settle_run(ledger, log, {*n, *n}));
+            }
+        }
+    }
+    sign_receipts(now);
+    return !news.held.empty() || !news.registers.empty();
+}
+
+void Engine::Parts::sign_receipts(Now now) {
+    std::set<OfficeId> due;
+    for (const auto author : unreceipted) {
+        const auto last = receipted_at.find(author);
+        if (last == receipted_at.end() || now.steady - last->second >= receipt_interval) {
+            due.insert(author);
+        } else {
+            const auto at = last->second + receipt_interval;
+            wake_at = wake_at ? std::min(*wake_at, at) : at;
+        }
+    }
+    for (const auto author : due) {
+        unreceipted.erase(author);
+        receipted_at[author] = now.steady;
+    }
+    renew_receipts(ledger, due, now);
+}
+
+Result<bool> Engine::Parts::publish_wanted() {
+    std::map<LogKey, Number> wanted;
+    for (const auto& [link, session] : sessions) {
+        for (const auto& [log, number] : session.to_publish(ledger)) {
+            wanted[log] = std::max(wanted[log], number);
+        }
+    }
+    for (const auto& [log, number] : wanted) {
+        TRY(publish(ledger, log, number));
+    }
+    return !wanted.empty();
+}
+
+Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
+    wake_at.reset();
+    // Each step may need what the one before it wrote, and reads go to the store.
+    out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now)) ||
+                TRY(publish_wanted()) || TRY(expire_next(ledger, now, out.notify));
+    if (out.again) {
+        return ok();
+    }
+    renew_statement(ledger, now);
+    // What that says is told at once.
+    const auto news = ledger.take_news();
+    for (auto& [link, session] : sessions) {
+        session.tell(news);
+        TRY(session.pump(ledger, now, out));
+    }
+    const auto at = now.steady + housekeeping_interval;
+    wake_at = wake_at ? std::min(*wake_at, at) : at;
+    return ok();
+}
+
+std::vector<storage::StoreChange> founding_changes(const NetworkId& network, OfficeId office,
+                                                   Incarnation incarnation, WallTime mark,
+                                                   const std::vector<RosterChange>& roster,
+                                                   const std::vector<Register>& registers) {
+    std::vector<storage::StoreChange> changes;
+    storage::OfficeMeta meta;
+    meta.network = network;
+    meta.office = office;
+    meta.incarnation = incarnation;
+    meta.mark = mark;
+    changes.emplace_back(storage::PutMeta{meta});
+    for (const auto& change : roster) {
+        changes.emplace_back(
+            storage::AddRosterChange{change.version, encode_roster_change(change)});
+    }
+    for (const auto& entry : registers) {
+        changes.emplace_back(storage::PutRegister{entry.key.signer, entry.key.kind,
+                                                  entry.key.subject, encode_register(entry)});
+    }
+    return changes;
+}
+
+}  // namespace fieldpost::engine

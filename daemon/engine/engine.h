@@ -1,0 +1,165 @@
+// The protocol as a value: inputs and the time go in, one batch of consequences comes out.
+//
+// No sockets, files, clock or threads. The engine holds no truth that the store lacks: after a
+// failed commit it is thrown away and made anew. What it keeps and why it converges:
+// daemon/DESIGN.md, whose invariants are cited by number. Frames: proto/WIRE.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "crypto/identity.h"
+#include "crypto/roster.h"
+#include "proto/report.h"
+#include "proto/sync_frames.h"
+#include "storage/record_store.h"
+
+namespace fieldpost::engine {
+
+// One connection, from handshake to end. Never used twice.
+enum class LinkId : std::uint64_t {};
+
+// The link vouches for who is at the other end.
+struct LinkUp {
+    LinkId link{};
+    OfficeId peer{};
+};
+struct LinkDown {
+    LinkId link{};
+};
+struct FrameArrived {
+    LinkId link{};
+    Bytes bytes;
+};
+
+// A report, acknowledgement or withdrawal written at this office.
+struct Draft {
+    RecordKind kind = RecordKind::report;
+    RecordClass record_class = RecordClass::normal;
+    std::vector<OfficeId> to;
+    Report report;
+    Bytes attachments{};
+    std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
+    // Of `queue --key`: the hash of the key and of all that was given with it.
+    std::optional<Hash> key{};
+    Hash content{};
+};
+struct Submitted {
+    std::uint64_t request = 0;
+    Draft draft;
+};
+
+struct TimerFired {};
+
+// All that had arrived was handled: now its consequences. Ends every batch of inputs, so that many
+// frames share one commit, one receipt and one statement of custody.
+struct BatchEnded {};
+
+using Input = std::variant<LinkUp, LinkDown, FrameArrived, Submitted, TimerFired, BatchEnded>;
+
+struct OutgoingFrame {
+    LinkId link{};
+    Bytes bytes;
+};
+
+// A link that has to go: its peer broke the protocol, or is not to be spoken to any more.
+struct CloseLink {
+    LinkId link{};
+    std::string reason;
+};
+
+// The answer to a Submitted.
+struct Accepted {
+    std::uint64_t request = 0;
+    storage::ReportKey report;
+    Hash hash;
+    bool is_repeat = false;  // the key was used before with the same content
+};
+struct Declined {
+    std::uint64_t request = 0;
+    Error error;
+};
+// For watchers and the log.
+struct Happened {
+    storage::Event event;
+};
+using Notice = std::variant<Accepted, Declined, Happened, CloseLink>;
+
+// Everything the world must do because of one input, in this order:
+//   1. apply `persist` to the open transaction, and commit it at the end of the batch;
+//   2. hand each of `send` to its link, which may lose it with everything after it;
+//   3. tell local readers about `notify`.
+// A crash between two steps is safe: the engine is made anew from the store, and peers ask again
+// for what they did not hear acknowledged.
+struct Outcome {
+    std::vector<storage::StoreChange> persist;
+    std::vector<OutgoingFrame> send;
+    std::vector<Notice> notify;
+    std::optional<Instant> wake_at;  // empty: nothing to do until the next input
+    // Only after BatchEnded: apply `persist`, then end the batch once more.
+    bool again = false;
+};
+
+// What happened to a report or an office; the numbers are stored.
+enum class What : std::uint8_t {
+    queued = 1,
+    carried = 2,
+    received = 3,
+    delivered = 4,
+    acknowledged = 5,
+    expired = 6,
+    failed = 7,
+    peer_up = 8,
+    peer_down = 9,
+    roster = 10,
+    fork = 11,         // another record under a number that is taken
+    rolled_back = 12,  // somebody holds what this store signed and lost
+    offender = 13,     // a peer broke the protocol
+    uncarried = 14,    // a newer custody statement lacks what an older one had
+};
+enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
+
+struct Config {
+    const crypto::MachineKeys* machine = nullptr;
+    const crypto::MailKeys* mail = nullptr;  // null: locked
+    std::vector<std::string> endpoints;
+    bool carries = true;
+    std::string software;
+};
+
+class Ledger;
+class PeerSession;
+
+class Engine {
+public:
+    // `store` and the keys of `config` must outlive the engine. A transaction must be open here and
+    // at every call; reads go through it, so a batch of inputs sees its own changes. The store must
+    // hold an OfficeMeta and the roster (see founding_changes).
+    static Result<Engine> load(const storage::StoreView& store, const Config& config,
+                               const Founding& founding, Now now);
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+    ~Engine();
+
+    // An Error is the store's: throw the engine and the transaction away.
+    Result<Outcome> handle(const Input& input, Now now);
+
+    // What this office knows, for those who ask. Valid until the next call of handle.
+    [[nodiscard]] const Ledger& ledger() const;
+
+private:
+    struct Parts;
+    explicit Engine(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+// What a store holds before its first engine: the office's own page and the roster that admits it.
+std::vector<storage::StoreChange> founding_changes(const NetworkId& network, OfficeId office,
+                                                   Incarnation incarnation, WallTime mark,
+                                                   const std::vector<RosterChange>& roster,
+                                                   const std::vector<Register>& registers);
+
+}  // namespace fieldpost::engine

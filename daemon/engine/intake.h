@@ -1,0 +1,53 @@
+// What arrives from others: verified, judged, kept. A record as if from a hostile peer (invariant
+// I1).
+#pragma once
+
+#include "daemon/engine/ledger.h"
+
+namespace fieldpost::engine {
+
+// Everything of a record but its body.
+struct Arriving {
+    Header header;
+    Signature signature;
+    Hash body_hash;
+    RecordId id;
+};
+
+enum class Verdict : std::uint8_t {
+    wanted,
+    known,     // held, terminal or refused already: nothing to do
+    refused,   // now in E or T, or nothing that this office keeps
+    forged,    // the signature does not verify, or the author is unknown
+    conflict,  // another record is held under one of its numbers
+    ours,      // signed by this office, and not known to it: the store was rolled back or copied
+};
+
+// Computes the id.
+Arriving arriving(const Ledger& ledger, Header header, const Signature& signature,
+                  const Hash& body_hash);
+
+// What to do with a record before its body is looked at. May put its numbers into E or T.
+Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now now,
+                      std::vector<Notice>& notify);
+
+// Where a body is: in one piece here, or its parts in the store.
+struct Body {
+    Bytes one_piece{};
+    storage::Blob blob{};
+};
+
+// Keeps a wanted record whose body has been checked against `body_hash`. If it is addressed to this
+// office, it is opened, shown once, and will be receipted.
+Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, OfficeId from, Now now,
+                  std::vector<Notice>& notify);
+
+// A register from a peer: true if it was newer and is kept. untrusted: not signed by who it says.
+Result<bool> take_register(Ledger& ledger, const Register& entry, Now now,
+                           std::vector<Notice>& notify);
+
+// A statement about our own records. untrusted: not signed by who it says, or not about us.
+Result<void> take_custody(Ledger& ledger, const Custody& custody, Now now,
+                          std::vector<Notice>& notify);
+
+}  // namespace fieldpost::engine

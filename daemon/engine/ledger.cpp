@@ -1,0 +1,361 @@
+#include "daemon/engine/ledger.h"
+
+#include "crypto/register_seal.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// Numbers and counters are reserved this far ahead, in an earlier commit than the one that uses
+// them.
+constexpr std::uint64_t counter_block = 64;
+
+const storage::LogState empty_log;
+const storage::PeerState unknown_peer;
+
+}  // namespace
+
+Result<Ledger> Ledger::load(const storage::StoreView& store, const Config& config,
+                            const Founding& founding, Now now) {
+    Ledger ledger(TRY(crypto::Roster::found(founding)));
+    ledger.store_ = &store;
+    ledger.config_ = &config;
+    const auto meta = TRY(store.meta());
+    if (!meta) {
+        return fail(Errc::not_found, "store: no office lives here yet");
+    }
+    ledger.meta_ = *meta;
+    for (const auto& bytes : TRY(store.roster_changes())) {
+        ByteReader in(bytes);
+        const auto change = TRY(read_roster_change(in));
+        TRY(ledger.roster_.apply(change));
+        ledger.changes_of_roster_.push_back(change);
+    }
+    for (auto& [key, state] : TRY(store.logs())) {
+        ledger.logs_.emplace(key, std::move(state));
+    }
+    for (const auto& bytes : TRY(store.registers())) {
+        ByteReader in(bytes);
+        const auto entry = TRY(read_register(in));
+        ledger.registers_.emplace(entry.key, entry);
+        ledger.index_register(entry);
+    }
+    for (const auto& bytes : TRY(store.custody())) {
+        ByteReader in(bytes);
+        const auto custody = TRY(read_custody(in));
+        ledger.custody_.emplace(custody.signer, custody);
+    }
+    for (const auto& [office, state] : TRY(store.peers())) {
+        ledger.peers_.emplace(office, state);
+    }
+    for (auto& partial : TRY(store.partials())) {
+        ledger.partials_.emplace(partial.id, std::move(partial));
+    }
+    for (const auto& [office, leaf] : TRY(store.leaves())) {
+        ledger.leaves_.emplace(office, leaf);
+    }
+    for (const auto& [index, office] : ledger.roster_.offices()) {
+        if (!ledger.leaves_.contains(index)) {
+            ledger.stale_leaves_.insert(index);
+        }
+    }
+    // What may have been used before a crash is never used again.
+    auto& own = ledger.edit_meta();
+    own.next_counter = std::max(own.next_counter, own.counter_reserved + 1);
+    own.counter_reserved = own.next_counter + counter_block;
+    own.mark = std::max(own.mark, now.wall);
+    return ledger;
+}
+
+storage::OfficeMeta& Ledger::edit_meta() {
+    meta_edited_ = true;
+    return meta_;
+}
+
+Result<void> Ledger::apply_roster_change(const RosterChange& change) {
+    TRY(roster_.apply(change));
+    changes_of_roster_.push_back(change);
+    write(storage::AddRosterChange{change.version, encode_roster_change(change)});
+    for (const auto& [index, office] : roster_.offices()) {
+        if (!leaves_.contains(index)) {
+            stale_leaves_.insert(index);
+        }
+    }
+    edit_meta().mark = std::max(meta_.mark, change.at);
+    news_.roster = true;
+    return ok();
+}
+
+const storage::LogState& Ledger::log(const LogKey& log) const {
+    const auto found = logs_.find(log);
+    return found == logs_.end() ? empty_log : found->second;
+}
+
+storage::LogState& Ledger::edit_log(const LogKey& log) {
+    edited_logs_.insert(log);
+    stale_leaves_.insert(log.author);
+    return logs_[log];
+}
+
+const Register* Ledger::newest(const RegisterKey& key) const {
+    const auto found = registers_.find(key);
+    return found == registers_.end() ? nullptr : &found->second;
+}
+
+ShortHash Ledger::register_hash(const RegisterKey& key) const {
+    const auto found = register_hashes_.find(key);
+    return found == register_hashes_.end() ? ShortHash{} : found->second;
+}
+
+void Ledger::index_register(const Register& entry) {
+    register_hashes_.insert_or_assign(entry.key,
+                                      short_hash(crypto::register_hash(network(), entry)));
+    if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
+        const auto author = read_receipt_subject(entry.key.subject);
+        auto receipt = decode_receipt(entry.payload);
+        if (author && receipt) {
+            receipts_.insert_or_assign({entry.key.signer, *author}, std::move(*receipt));
+        }
+    }
+    if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
+        if (auto statement = decode_office_statement(entry.payload)) {
+            statements_.insert_or_assign(entry.key.signer, std::move(*statement));
+        }
+    }
+}
+
+bool Ledger::keep_register(const Register& entry) {
+    const auto* old = newest(entry.key);
+    if (old != nullptr) {
+        const auto rank = [&](const Register& r) {
+            return std::pair(r.version, crypto::register_hash(network(), r));
+        };
+        if (rank(entry) <= rank(*old)) {
+            return false;
+        }
+    }
+    registers_.insert_or_assign(entry.key, entry);
+    index_register(entry);
+    write(storage::PutRegister{entry.key.signer, entry.key.kind, entry.key.subject,
+                               encode_register(entry)});
+    stale_leaves_.insert(entry.key.signer);
+    news_.registers.insert(entry.key);
+    return true;
+}
+
+const Receipt* Ledger::receipt(OfficeId signer, OfficeId author) const {
+    const auto found = receipts_.find({signer, author});
+    return found == receipts_.end() ? nullptr : &found->second;
+}
+
+const OfficeStatement* Ledger::statement(OfficeId office) const {
+    const auto found = statements_.find(office);
+    return found == statements_.end() ? nullptr : &found->second;
+}
+
+const Custody* Ledger::custody(OfficeId signer) const {
+    const auto found = custody_.find(signer);
+    return found == custody_.end() ? nullptr : &found->second;
+}
+
+bool Ledger::keep_custody(const Custody& custody) {
+    const auto* old = this->custody(custody.signer);
+    if (old != nullptr && custody.version <= old->version) {
+        return false;
+    }
+    custody_.insert_or_assign(custody.signer, custody);
+    write(storage::PutCustody{custody.signer, encode_custody(custody)});
+    return true;
+}
+
+RegisterVersion Ledger::next_version() {
+    auto& own = edit_meta();
+    const auto counter = own.next_counter++;
+    if (own.next_counter + counter_block / 2 > own.counter_reserved) {
+        own.counter_reserved = own.next_counter + counter_block;
+    }
+    return {own.incarnation, counter};
+}
+
+Hash Ledger::leaf_of(OfficeId office) const {
+    ByteWriter out;
+    const auto leaf = leaf_content(office);
+    out.u16(value_of(office));
+    out.varint(leaf.logs.size());
+    for (const auto& log : leaf.logs) {
+        fieldpost::write(out, log.incarnation);
+        out.u8(static_cast<std::uint8_t>(log.record_class));
+        fieldpost::write(out, log.not_wanted);
+    }
+    out.varint(leaf.registers.size());
+    for (const auto& entry : leaf.registers) {
+        out.u8(entry.kind);
+        out.sized(entry.subject);
+        fieldpost::write(out, entry.version.incarnation);
+        out.u48(entry.version.counter);
+        out.raw(entry.hash.view());
+    }
+    return crypto::hash("leaf", network(), {out.bytes()});
+}
+
+const std::map<OfficeId, Hash>& Ledger::leaves() {
+    for (const auto office : stale_leaves_) {
+        const auto leaf = leaf_of(office);
+        auto& stored = leaves_[office];
+        if (stored != leaf) {
+            stored = leaf;
+            write(storage::PutLeaf{office, leaf});
+        }
+    }
+    stale_leaves_.clear();
+    return leaves_;
+}
+
+Digest Ledger::digest() {
+    ByteWriter out;
+    for (const auto& [office, leaf] : leaves()) {
+        out.u16(value_of(office));
+        out.raw(leaf.view());
+    }
+    Digest digest;
+    std::ranges::copy(crypto::hash("digest", network(), {out.bytes()}).first(Digest::size),
+                      digest.bytes.begin());
+    return digest;
+}
+
+// What the leaf's hash is made of (invariant I7): bodies under way are not.
+LeafSummary Ledger::leaf_content(OfficeId office) const {
+    LeafSummary leaf;
+    leaf.office = office;
+    for (auto at = logs_.lower_bound(LogKey{office, {}, {}});
+         at != logs_.end() && at->first.author == office; ++at) {
+        auto not_wanted = at->second.not_wanted();
+        if (!not_wanted.empty()) {
+            leaf.logs.push_back(
+                {at->first.incarnation, at->first.record_class, std::move(not_wanted), {}});
+        }
+    }
+    for (auto at = registers_.lower_bound(RegisterKey{office, 0, {}});
+         at != registers_.end() && at->first.signer == office; ++at) {
+        leaf.registers.push_back(
+            {at->first.kind, at->first.subject, at->second.version, register_hash(at->first)});
+    }
+    return leaf;
+}
+
+LeafSummary Ledger::summary_of(OfficeId office) const {
+    auto leaf = leaf_content(office);
+    for (const auto& [id, partial] : partials_) {
+        const auto header = decode_header(partial.header);
+        if (!header || header->log.author != office) {
+            continue;
+        }
+        const auto same = [&](const LogSummary& log) {
+            return log.incarnation == header->log.incarnation &&
+                   log.record_class == header->log.record_class;
+        };
+        auto log = std::ranges::find_if(leaf.logs, same);
+        if (log == leaf.logs.end()) {
+            leaf.logs.push_back({header->log.incarnation, header->log.record_class, {}, {}});
+            log = std::prev(leaf.logs.end());
+        }
+        log->partials.push_back({header->number, short_hash(id), partial.checked,
+                                 partial.prefix_part,
+                                 static_cast<std::uint32_t>(partial.prefix.size())});
+    }
+    return leaf;
+}
+
+void Ledger::put_partial(const storage::Partial& partial) {
+    partials_.insert_or_assign(partial.id, partial);
+    write(storage::PutPartial{partial});
+}
+
+void Ledger::drop_partial(const RecordId& id) {
+    partials_.erase(id);
+    write(storage::DropPartial{id});
+}
+
+Result<std::optional<RecordId>> Ledger::held_id(const LogKey& log, Number number) const {
+    const auto added = added_.upper_bound({log, number});
+    if (added != added_.begin() && std::prev(added)->first.first == log) {
+        // Runs never overlap, so the one that begins last before the number is the only candidate.
+        return std::optional(std::prev(added)->second);
+    }
+    const auto stored = TRY(store_->record(log, number, storage::StoreView::Body::no));
+    return stored ? std::optional(stored->id) : std::nullopt;
+}
+
+Result<IntervalSet*> Ledger::edit_shown(OfficeId author, Incarnation incarnation,
+                                        RecordClass record_class) {
+    const LogKey place{author, incarnation, record_class};
+    auto found = edited_shown_.find(place);
+    if (found == edited_shown_.end()) {
+        found = edited_shown_.emplace(place, TRY(store_->shown(author, incarnation, record_class)))
+                    .first;
+    }
+    return &found->second;
+}
+
+void Ledger::put_record(const storage::StoredRecord& record) {
+    added_.insert_or_assign({record.log, record.run.first}, record.id);
+    write(storage::PutRecord{record});
+}
+
+WallTime Ledger::wall(Now now) const {
+    return std::max(meta_.mark, now.wall);
+}
+
+storage::Arrival Ledger::next_arrival(std::uint32_t reports) {
+    const storage::Arrival arrival{meta_.next_arrival};
+    edit_meta().next_arrival += reports;
+    return arrival;
+}
+
+storage::Blob Ledger::next_blob() {
+    return storage::Blob{edit_meta().next_blob++};
+}
+
+storage::PeerState& Ledger::edit_peer(OfficeId office) {
+    edited_peers_.insert(office);
+    return peers_[office];
+}
+
+const storage::PeerState& Ledger::peer(OfficeId office) const {
+    const auto found = peers_.find(office);
+    return found == peers_.end() ? unknown_peer : found->second;
+}
+
+void Ledger::note(storage::Event event, std::vector<Notice>& notify) {
+    event.seq = edit_meta().next_event++;
+    write(storage::AddEvent{event});
+    notify.emplace_back(Happened{std::move(event)});
+}
+
+std::vector<storage::StoreChange> Ledger::take_changes() {
+    leaves();
+    for (const auto& log : edited_logs_) {
+        write(storage::PutLog{log, logs_.at(log)});
+    }
+    edited_logs_.clear();
+    added_.clear();
+    for (auto& [place, numbers] : edited_shown_) {
+        write(storage::PutShown{place.author, place.incarnation, place.record_class, numbers});
+    }
+    edited_shown_.clear();
+    for (const auto office : edited_peers_) {
+        write(storage::PutPeer{office, peers_.at(office)});
+    }
+    edited_peers_.clear();
+    if (meta_edited_) {
+        write(storage::PutMeta{meta_});
+        meta_edited_ = false;
+    }
+    return std::exchange(changes_, {});
+}
+
+Ledger::News Ledger::take_news() {
+    return std::exchange(news_, {});
+}
+
+}  // namespace fieldpost::engine

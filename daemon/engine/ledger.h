@@ -1,0 +1,131 @@
+// What this office knows, in memory as in the store: roster, logs, registers, leaves and counters.
+//
+// Every edit is remembered as a StoreChange until take_changes(). Leaves and digest follow from
+// logs and registers (invariant I7) and are written with them. Not here: who may change what
+// (intake, authoring).
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "daemon/engine/engine.h"
+#include "proto/office_statement.h"
+
+namespace fieldpost::engine {
+
+class Ledger {
+public:
+    static Result<Ledger> load(const storage::StoreView& store, const Config& config,
+                               const Founding& founding, Now now);
+
+    [[nodiscard]] const Config& config() const { return *config_; }
+    [[nodiscard]] const storage::StoreView& store() const { return *store_; }
+    [[nodiscard]] const NetworkId& network() const { return roster_.network(); }
+    [[nodiscard]] OfficeId us() const { return meta_.office; }
+    [[nodiscard]] const storage::OfficeMeta& meta() const { return meta_; }
+    storage::OfficeMeta& edit_meta();
+
+    [[nodiscard]] const crypto::Roster& roster() const { return roster_; }
+    [[nodiscard]] const std::vector<RosterChange>& roster_changes() const {
+        return changes_of_roster_;
+    }
+    // As Roster::apply.
+    Result<void> apply_roster_change(const RosterChange& change);
+
+    // --- logs
+    [[nodiscard]] const storage::LogState& log(const LogKey& log) const;
+    storage::LogState& edit_log(const LogKey& log);
+    [[nodiscard]] const std::map<LogKey, storage::LogState>& logs() const { return logs_; }
+
+    // --- registers
+    [[nodiscard]] const Register* newest(const RegisterKey& key) const;
+    [[nodiscard]] const std::map<RegisterKey, Register>& registers() const { return registers_; }
+    // True if it is newer than what was there: then it was kept. It must have been verified.
+    bool keep_register(const Register& entry);
+    [[nodiscard]] ShortHash register_hash(const RegisterKey& key) const;
+    // The newest receipt of `signer` for `author`'s records, decoded.
+    [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
+    [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
+    // The newest custody statement of `signer` about our own records.
+    [[nodiscard]] const Custody* custody(OfficeId signer) const;
+    bool keep_custody(const Custody& custody);
+    [[nodiscard]] const std::map<OfficeId, Custody>& all_custody() const { return custody_; }
+    RegisterVersion next_version();
+
+    // --- leaves
+    // Of every office of the roster, by index from 0 on. Brings stale ones up to date first.
+    const std::map<OfficeId, Hash>& leaves();
+    Digest digest();
+    [[nodiscard]] LeafSummary summary_of(OfficeId office) const;
+
+    // --- time
+    // The guarded clock: never behind what was signed or seen.
+    [[nodiscard]] WallTime wall(Now now) const;
+
+    // --- bodies under way
+    [[nodiscard]] const std::map<RecordId, storage::Partial>& partials() const { return partials_; }
+    void put_partial(const storage::Partial& partial);
+    void drop_partial(const RecordId& id);
+
+    // --- what the store holds, with what this call has added to it
+    // The id of the record held under `number`, zero while unpublished; nothing if none is.
+    Result<std::optional<RecordId>> held_id(const LogKey& log, Number number) const;
+    // The numbers of origins already shown here, to be added to.
+    Result<IntervalSet*> edit_shown(OfficeId author, Incarnation incarnation,
+                                    RecordClass record_class);
+    void put_record(const storage::StoredRecord& record);
+
+    // --- everything else is written only
+    storage::Arrival next_arrival(std::uint32_t reports);
+    storage::Blob next_blob();
+    storage::PeerState& edit_peer(OfficeId office);
+    [[nodiscard]] const storage::PeerState& peer(OfficeId office) const;
+    void write(storage::StoreChange change) { changes_.push_back(std::move(change)); }
+    void note(storage::Event event, std::vector<Notice>& notify);
+
+    // All edits since the last call, leaves included.
+    std::vector<storage::StoreChange> take_changes();
+
+    // What changed since the last call, for the peers: logs that hold more, registers that are
+    // newer.
+    struct News {
+        std::map<LogKey, IntervalSet> held;
+        std::set<RegisterKey> registers;
+        bool roster = false;
+    };
+    News take_news();
+    void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
+
+private:
+    explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
+    void index_register(const Register& entry);
+    [[nodiscard]] Hash leaf_of(OfficeId office) const;
+    [[nodiscard]] LeafSummary leaf_content(OfficeId office) const;
+
+    const storage::StoreView* store_ = nullptr;
+    const Config* config_ = nullptr;
+    crypto::Roster roster_;
+    std::vector<RosterChange> changes_of_roster_;
+    storage::OfficeMeta meta_;
+    std::map<LogKey, storage::LogState> logs_;
+    std::map<RegisterKey, Register> registers_;
+    std::map<RegisterKey, ShortHash> register_hashes_;
+    std::map<std::pair<OfficeId, OfficeId>, Receipt> receipts_;
+    std::map<OfficeId, OfficeStatement> statements_;
+    std::map<OfficeId, Custody> custody_;
+    std::map<OfficeId, storage::PeerState> peers_;
+    std::map<OfficeId, Hash> leaves_;
+
+    std::map<RecordId, storage::Partial> partials_;
+
+    std::vector<storage::StoreChange> changes_;
+    std::map<std::pair<LogKey, Number>, RecordId> added_;
+    std::map<LogKey, IntervalSet> edited_shown_;
+    std::set<LogKey> edited_logs_;
+    std::set<OfficeId> stale_leaves_;
+    std::set<OfficeId> edited_peers_;
+    bool meta_edited_ = false;
+    News news_;
+};
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,142 @@
+// One link to one peer, from HELLO to the end: what it lacks of ours, and what of it is under way.
+//
+//   greeting   our HELLO is out; nothing is known of the peer
+//      | its HELLO
+//      v
+//   pushing    what it lacks is known leaf by leaf, as its summaries come; we send it
+//      | nothing left, and its summaries are in  <--------.
+//      v                                                  |
+//   settled    both digests are remembered -- news --> pushing
+//
+// Nothing here survives the link: a new one begins with HELLO.
+#pragma once
+
+#include <deque>
+#include <functional>
+
+#include "daemon/engine/intake.h"
+
+namespace fieldpost::engine {
+
+// What may be in flight towards us; a fixed credit until it is measured.
+inline constexpr std::uint32_t credit_bytes = 16384;
+
+class PeerSession {
+public:
+    PeerSession(LinkId link, OfficeId peer) : link_(link), peer_(peer) {}
+
+    [[nodiscard]] LinkId link() const { return link_; }
+    [[nodiscard]] OfficeId peer() const { return peer_; }
+
+    Result<void> greet(Ledger& ledger, Now now, Outcome& out);
+
+    // An Error is the store's. What the peer did wrong closes the link, through `out.notify`.
+    // `elsewhere` says whether another link is bringing that record.
+    using Elsewhere = std::function<bool(const RecordId&)>;
+    Result<void> receive(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
+                         Outcome& out);
+
+    // --- at the end of a batch, in this order
+    // Bodies that are whole now. True if any was kept.
+    Result<bool> finish_streams(Ledger& ledger, Now now, std::vector<Notice>& notify);
+    // Own logs of which something unpublished is to be sent, and up to which number.
+    [[nodiscard]] std::map<LogKey, Number> to_publish(const Ledger& ledger) const;
+    // Everything that credit allows, most urgent first.
+    Result<void> pump(Ledger& ledger, Now now, Outcome& out);
+
+    void tell(const Ledger::News& news);
+    [[nodiscard]] bool is_bringing(const RecordId& id) const;
+    // The link that was bringing something is gone: what we skipped because of it is wanted again.
+    void end_skips(Ledger& ledger, Outcome& out);
+
+private:
+    struct Outgoing {
+        LogKey log;
+        Number number = 0;
+        storage::StoredRecord record;  // without its body
+        BodyShape shape;
+        IntervalSet parts_left;
+        std::uint32_t offset = 0;  // in the first part left
+    };
+    struct Incoming {
+        Arriving record;
+        storage::Partial partial;
+        bool is_whole = false;
+        bool is_touched = false;
+    };
+
+    void send(Outcome& out, const Frame& frame);
+    void close(Outcome& out, std::string reason);
+    void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
+
+    Result<void> on(Ledger& ledger, const Hello& hello, Now now, Outcome& out);
+    Result<void> on(Ledger& ledger, const RosterNews& news, Now now, Outcome& out);
+    Result<void> on(Ledger& ledger, const Summary& summary, Outcome& out);
+    Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out);
+    Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Outcome& out);
+    Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now, const Elsewhere& elsewhere,
+                    Outcome& out);
+    Result<void> on(Ledger& ledger, const StreamResumed& resumed, const Elsewhere& elsewhere,
+                    Outcome& out);
+    Result<void> on(Ledger& ledger, const Chunk& chunk, Outcome& out);
+    Result<void> on(Ledger& ledger, const Prove& prove, Outcome& out);
+
+    Result<void> take_record(Ledger& ledger, BytesView bytes, std::optional<Neighbour>& before,
+                             Now now, Outcome& out);
+    Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
+                        Outcome& out);
+    bool check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part, BytesView bytes,
+                    BytesView list) const;
+
+    void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, bool whole,
+                     Outcome& out);
+    void compare(Ledger& ledger, const LeafSummary& leaf);
+    [[nodiscard]] LeafFingerprint fingerprint(Ledger& ledger, OfficeId office,
+                                              std::uint32_t number);
+    [[nodiscard]] bool takes(const Header& header) const;
+
+    Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Outcome& out);
+    Result<void> send_small(Ledger& ledger, RecordClass record_class, Outcome& out);
+    Result<void> send_chunks(Ledger& ledger, RecordClass record_class, Outcome& out);
+    Result<bool> open_stream(Ledger& ledger, RecordClass record_class, Outcome& out);
+    Result<void> send_custody(Ledger& ledger, Now now, Outcome& out);
+    void settle(Ledger& ledger, Outcome& out);
+    [[nodiscard]] bool may_send(RecordClass record_class) const;
+    [[nodiscard]] bool has_nothing_left() const;
+
+    LinkId link_;
+    OfficeId peer_;
+    std::optional<Hello> theirs_;
+    bool is_in_step_ = false;  // the digests were equal, or the pair had settled on them
+    bool told_whole_ = false;
+    std::set<OfficeId> told_;
+    bool has_summary_ = false;
+    std::optional<Digest> their_digest_;
+    std::optional<Digest> settled_told_;
+    bool custody_due_ = false;
+
+    std::map<LogKey, IntervalSet> to_send_;
+    std::map<LogKey, IntervalSet> large_;  // of those to send, known to need a stream
+    std::set<RegisterKey> registers_to_send_;
+    std::map<LogKey, std::vector<PartialSummary>> their_partials_;
+    std::map<std::uint32_t, Outgoing> outgoing_;
+    // Sent whole, and not acknowledged: a summary that crossed it on the way does not know of it
+    // yet.
+    struct Unacknowledged {
+        std::uint64_t until = 0;  // of data_sent_
+        LogKey log;
+        Interval run;
+    };
+    std::deque<Unacknowledged> unacknowledged_;
+    std::uint32_t next_stream_ = 1;
+    std::uint64_t data_sent_ = 0;
+    std::uint64_t data_acknowledged_ = 0;
+
+    std::map<std::uint32_t, Incoming> incoming_;
+    std::uint64_t data_received_ = 0;
+    std::uint64_t acknowledgement_sent_ = 0;
+    std::set<OfficeId> skipped_elsewhere_;
+    int offences_ = 0;
+};
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,221 @@
+#include "daemon/engine/terminal.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+const ReceiptLog* receipt_log(const Receipt* receipt, const LogKey& log) {
+    if (receipt == nullptr) {
+        return nullptr;
+    }
+    for (const auto& entry : receipt->logs) {
+        if (entry.incarnation == log.incarnation && entry.record_class == log.record_class) {
+            return &entry;
+        }
+    }
+    return nullptr;
+}
+
+// Received or unreadable: either way nobody need bring it again.
+bool covers(const Ledger& ledger, OfficeId recipient, const LogKey& log, Number number) {
+    const auto* entry = receipt_log(ledger.receipt(recipient, log.author), log);
+    return entry != nullptr &&
+           (entry->received.contains(number) || entry->unreadable.contains(number));
+}
+
+}  // namespace
+
+bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, Number number) {
+    if (recipient == ledger.us()) {
+        const auto& state = ledger.log(header.log);
+        return state.receipted.contains(number) || state.unreadable.contains(number);
+    }
+    const auto* office = ledger.roster().find(recipient);
+    if (office != nullptr && (office->state == crypto::OfficeState::revoked ||
+                              office->state == crypto::OfficeState::retired)) {
+        return true;
+    }
+    return covers(ledger, recipient, header.log, number);
+}
+
+bool is_owed_to_nobody(const Ledger& ledger, const Header& header, Number number) {
+    return std::ranges::all_of(header.stanzas, [&](const Stanza& stanza) {
+        // The members of a group are not listed here: only the author's word ends it.
+        return !is_group(stanza.recipient) && is_served(ledger, header, stanza.recipient, number);
+    });
+}
+
+namespace {
+
+Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record,
+                             const Header& header) {
+    ledger.write(storage::DropExpiry{record.expires, record.arrival});
+    if (TRY(ledger.store().archive(record.arrival))) {
+        return ok();
+    }
+    ledger.write(storage::DropRecord{record.arrival, record.log, record.run.first});
+    if (record.blob != storage::Blob{}) {
+        ledger.write(storage::DropParts{record.blob, part_count(BodyShape{header.body_bytes})});
+    }
+    auto& meta = ledger.edit_meta();
+    ensure(meta.carried_records > 0, "what is dropped was counted as carried");
+    --meta.carried_records;
+    meta.carried_bytes -= header.body_bytes;
+    return ok();
+}
+
+}  // namespace
+
+Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
+    const auto fresh = without(numbers, ledger.log(log).terminal);
+    if (fresh.empty()) {
+        return ok();
+    }
+    const auto leaving = intersection(ledger.log(log).held, fresh);
+    auto& state = ledger.edit_log(log);
+    state.terminal.add(fresh);
+    state.held.remove(fresh);
+    for (auto& [reason, refused] : state.refused) {
+        refused.remove(fresh);
+    }
+    std::erase_if(state.refused, [](const auto& entry) { return entry.second.empty(); });
+    for (auto number = leaving.next(1); number;) {
+        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+        if (!record) {
+            return fail(Errc::corrupt, "store: a held number without its record");
+        }
+        // A run goes when all of it is terminal.
+        if (state.terminal.contains_all(record->run)) {
+            TRY(drop_if_useless(ledger, *record, TRY(decode_header(record->header))));
+        }
+        number = record->run.last == UINT32_MAX ? std::nullopt : leaving.next(record->run.last + 1);
+    }
+    return ok();
+}
+
+namespace {
+
+// Our own record reached a recipient: say so once for each report of the run.
+void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, OfficeId by,
+                    WallTime at, std::vector<Notice>& notify) {
+    for (auto number = numbers.next(1); number; number = numbers.next(*number + 1)) {
+        storage::Event event;
+        event.at = at;
+        event.what = static_cast<std::uint8_t>(What::delivered);
+        event.how = static_cast<std::uint8_t>(How::link);
+        event.office = by;
+        event.via = by;
+        event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
+        ledger.note(std::move(event), notify);
+    }
+}
+
+}  // namespace
+
+Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
+                           Now now, std::vector<Notice>& notify) {
+    const auto* receipt = ledger.receipt(signer, author);
+    if (receipt == nullptr) {
+        return ok();
+    }
+    for (const auto& entry : receipt->logs) {
+        const LogKey log{author, entry.incarnation, entry.record_class};
+        const auto* old = receipt_log(before, log);
+        auto covered = united(entry.received, entry.unreadable);
+        if (old != nullptr) {
+            covered.remove(old->received);
+            covered.remove(old->unreadable);
+        }
+        const auto concerned = intersection(covered, ledger.log(log).held);
+        IntervalSet served;
+        IntervalSet delivered;
+        for (auto number = concerned.next(1); number;) {
+            const auto record =
+                TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+            if (!record) {
+                return fail(Errc::corrupt, "store: a held number without its record");
+            }
+            const auto header = TRY(decode_header(record->header));
+            const auto run = intersection(concerned, {record->run});
+            for (auto n = run.next(1); n; n = run.next(*n + 1)) {
+                if (is_owed_to_nobody(ledger, header, *n)) {
+                    served.add(*n);
+                }
+                if (header.is_addressed_to(signer) && entry.received.contains(*n)) {
+                    delivered.add(*n);
+                }
+            }
+            number = concerned.next(record->run.last + 1);
+        }
+        if (author == ledger.us()) {
+            note_delivered(ledger, log, delivered, signer, ledger.wall(now), notify);
+            ledger.edit_log(log).done.add(served);
+        }
+        TRY(make_terminal(ledger, log, served));
+    }
+    return ok();
+}
+
+Result<void> apply_statement(Ledger& ledger, OfficeId author) {
+    const auto* statement = ledger.statement(author);
+    if (statement == nullptr || author == ledger.us()) {
+        return ok();
+    }
+    for (const auto& own : statement->logs) {
+        const LogKey log{author, own.incarnation, own.record_class};
+        const auto fresh = without(own.done, ledger.log(log).done);
+        if (fresh.empty()) {
+            continue;
+        }
+        auto& state = ledger.edit_log(log);
+        state.done.add(own.done);
+        state.withdrawn.add(own.withdrawn);
+        TRY(make_terminal(ledger, log, fresh));
+    }
+    return ok();
+}
+
+Result<void> settle_run(Ledger& ledger, const LogKey& log, Interval run) {
+    const auto record = TRY(ledger.store().record(log, run.first, storage::StoreView::Body::no));
+    if (!record) {
+        return ok();
+    }
+    const auto header = TRY(decode_header(record->header));
+    IntervalSet served;
+    for (std::uint64_t n = run.first; n <= run.last; ++n) {
+        const auto number = static_cast<Number>(n);
+        if (ledger.log(log).held.contains(number) && is_owed_to_nobody(ledger, header, number)) {
+            served.add(number);
+        }
+    }
+    return make_terminal(ledger, log, served);
+}
+
+Result<bool> expire_next(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    const auto due = TRY(ledger.store().next_expiry());
+    if (!due || due->at > ledger.wall(now)) {
+        return false;
+    }
+    ledger.write(storage::DropExpiry{due->at, due->arrival});
+    const auto record = TRY(ledger.store().record(due->arrival, storage::StoreView::Body::no));
+    if (!record) {
+        return true;
+    }
+    const auto live = intersection(ledger.log(record->log).held, {record->run});
+    if (record->log.author == ledger.us()) {
+        for (auto number = live.next(1); number; number = live.next(*number + 1)) {
+            storage::Event event;
+            event.at = ledger.wall(now);
+            event.what = static_cast<std::uint8_t>(What::expired);
+            event.office = ledger.us();
+            event.report = storage::ReportKey{
+                record->log.author, {record->log.incarnation, record->log.record_class, *number}};
+            ledger.note(std::move(event), notify);
+        }
+        ledger.edit_log(record->log).done.add(live);
+    }
+    TRY(make_terminal(ledger, record->log, live));
+    return true;
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,528 @@
+#include "tests/simulation/world.h"
+
+#include <fmt/format.h>
+
+#include "crypto/sealed_record.h"
+#include "daemon/engine/delivery.h"
+
+namespace fieldpost::tests {
+
+using storage::StoreView;
+
+World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather weather)
+    : random_(seed), dice_(seed), weather_(weather), network_(make_network(names)) {
+    for (const auto& one : network_.offices) {
+        Office office;
+        office.disk = std::make_unique<storage::MemoryDisk>();
+        office.config = std::make_unique<engine::Config>(
+            engine::Config{&one.machine, &one.mail, {}, true, "simulated"});
+        offices_.push_back(std::move(office));
+    }
+    const Incarnation first{1, 7};
+    for (Node node = 0; node < size(); ++node) {
+        auto& office = offices_[node];
+        auto store = storage::RecordStore::open(storage::open_memory_tables(*office.disk),
+                                                crypto::SealKey::random())
+                         .value();
+        ensure(store->begin().has_value(), "a memory store begins");
+        for (const auto& change :
+             engine::founding_changes(network_.id(), network_.offices[node].index, first,
+                                      founded_at, network_.changes, {})) {
+            ensure(store->apply(change).has_value(), "a memory store takes changes");
+        }
+        ensure(store->commit().has_value(), "a memory store commits");
+        office.store = std::move(store);
+        start(node);
+    }
+    // Everybody has everybody's keys, as an invitation would bring them.
+    std::vector<Register> statements;
+    for (const auto& office : offices_) {
+        for (const auto& [key, entry] : office.engine->ledger().registers()) {
+            statements.push_back(entry);
+        }
+    }
+    for (Node node = 0; node < size(); ++node) {
+        auto& store = *offices_[node].store;
+        ensure(store.begin().has_value(), "a memory store begins");
+        for (const auto& entry : statements) {
+            ensure(store
+                       .apply(storage::PutRegister{entry.key.signer, entry.key.kind,
+                                                   entry.key.subject, encode_register(entry)})
+                       .has_value(),
+                   "a memory store takes changes");
+        }
+        // Leaves that were made without them are made anew.
+        offices_[node].disk->tables[static_cast<std::size_t>(storage::Table::leaves)].clear();
+        ensure(store.commit().has_value(), "a memory store commits");
+        offices_[node].engine.reset();
+        start(node);
+    }
+}
+
+World::~World() = default;
+
+Now World::now() const {
+    return {Instant{std::chrono::milliseconds{now_ms_}}, founded_at.plus(3600 + now_ms_ / 1000)};
+}
+
+void World::start(Node node) {
+    auto& office = offices_[node];
+    REQUIRE(office.store->begin().has_value());
+    auto loaded =
+        engine::Engine::load(*office.store, *office.config, network_.roster.founding(), now());
+    office.store->abort();
+    REQUIRE(loaded.has_value());
+    office.engine = std::move(*loaded);
+    // What loading reserved must be on disk before it is used: no fault here.
+    const auto weather = std::exchange(weather_, Weather{});
+    batch(node, {engine::TimerFired{}});
+    weather_ = weather;
+}
+
+bool World::batch(Node node, const std::vector<engine::Input>& inputs,
+                  std::vector<engine::Notice>* notices) {
+    auto& office = offices_[node];
+    ensure(office.engine.has_value(), "only an office that is up handles inputs");
+    REQUIRE(office.store->begin().has_value());
+    std::vector<engine::OutgoingFrame> sends;
+    std::vector<engine::Notice> told;
+    const auto handle = [&](const engine::Input& input) {
+        auto outcome = office.engine->handle(input, now());
+        if (!outcome) {
+            FAIL("engine: " << outcome.error().detail);
+        }
+        for (const auto& change : outcome->persist) {
+            REQUIRE(office.store->apply(change).has_value());
+        }
+        std::ranges::move(outcome->send, std::back_inserter(sends));
+        std::ranges::move(outcome->notify, std::back_inserter(told));
+        office.wake_at_ms =
+            outcome->wake_at ? std::optional(outcome->wake_at->since_start.count()) : std::nullopt;
+        return outcome->again;
+    };
+    for (const auto& input : inputs) {
+        handle(input);
+    }
+    int rounds = 0;
+    while (handle(engine::BatchEnded{})) {
+        REQUIRE(++rounds < 10'000);
+    }
+    if (chance(weather_.crash_before_commit)) {
+        office.store->abort();
+        crash(node);
+        return false;
+    }
+    REQUIRE(office.store->commit().has_value());
+    if (chance(weather_.crash_before_send)) {
+        crash(node);
+        return false;
+    }
+    for (auto& frame : sends) {
+        const auto link = links_.find(frame.link);
+        if (link == links_.end()) {
+            continue;
+        }
+        check_sent(frame.link, node, frame.bytes);
+        bytes_sent_ += frame.bytes.size();
+        const Node to = link->second.a == node ? link->second.b : link->second.a;
+        flights_.push_back(
+            {now_ms_ + weather_.latency.count(), frame.link, to, std::move(frame.bytes)});
+    }
+    for (const auto& notice : told) {
+        if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
+            UNSCOPED_INFO("link closed: " << close->reason);
+            drop_link(close->link, std::nullopt);
+        }
+    }
+    if (notices != nullptr) {
+        *notices = std::move(told);
+    }
+    if (office.engine) {
+        check(node);
+    }
+    return true;
+}
+
+// At most one copy a contact (P9, invariant I3), unless a summary asked again.
+void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
+    const auto frame = decode_frame(bytes);
+    REQUIRE(frame.has_value());
+    auto& sent = links_.at(link).sent;
+    const auto count = [&](const Header& header, const Hash& body) {
+        const auto id = crypto::record_id(network_.id(), header, body);
+        INFO("record " << value_of(header.log.author) << "/" << header.number);
+        CHECK(++sent[std::pair(from, id)] == 1);
+    };
+    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
+        std::optional<Neighbour> before;
+        for (const auto& record : news->records) {
+            ByteReader in(record);
+            const auto header = restore_header(in, before ? &*before : nullptr).value();
+            REQUIRE(in.read_array<Signature>().has_value());
+            const auto body =
+                crypto::piece_hash(network_.id(), BodyShape{header.body_bytes}, in.rest());
+            before = Neighbour{header, crypto::record_id(network_.id(), header, body)};
+            count(header, body);
+        }
+    }
+    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
+        ByteReader in(opened->elided_header);
+        count(restore_header(in, nullptr).value(), opened->body_hash);
+    }
+    if (std::holds_alternative<Summary>(*frame)) {
+        std::erase_if(sent, [&](const auto& entry) { return entry.first.first != from; });
+    }
+}
+
+std::optional<storage::ReportKey> World::queue(Node author, const std::vector<Node>& to,
+                                               RecordClass record_class, std::size_t attachment) {
+    if (!is_up(author)) {
+        return std::nullopt;
+    }
+    engine::Submitted submitted;
+    submitted.request = next_request_++;
+    auto& draft = submitted.draft;
+    draft.record_class = record_class;
+    for (const auto node : to) {
+        draft.to.push_back(network_.offices[node].index);
+    }
+    draft.report.text = fmt::format("report {} of {}", submitted.request, author);
+    if (attachment > 0) {
+        draft.attachments.resize(attachment);
+        crypto::fill_random(draft.attachments);
+        draft.report.attachments = {{"scan", static_cast<std::uint32_t>(attachment)}};
+    }
+    std::vector<engine::Notice> notices;
+    if (!batch(author, {submitted}, &notices)) {
+        return std::nullopt;
+    }
+    for (const auto& notice : notices) {
+        if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
+            promised_[accepted->report] = to;
+            texts_[accepted->report] = draft.report.text;
+            return accepted->report;
+        }
+        if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+            FAIL("declined: " << declined->error.detail);
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<storage::ReportKey> World::acknowledge(Node reader,
+                                                     const storage::ReportKey& report) {
+    if (!is_up(reader)) {
+        return std::nullopt;
+    }
+    engine::Submitted submitted;
+    submitted.request = next_request_++;
+    auto& draft = submitted.draft;
+    draft.kind = RecordKind::acknowledgement;
+    draft.record_class = RecordClass::reply;
+    draft.to = {report.author};
+    draft.report.text = "접수함";
+    draft.report.outcome = Outcome::accepted;
+    draft.report.reply_to = ReportRef{report.author, report.origin, {}};
+    std::vector<engine::Notice> notices;
+    if (!batch(reader, {submitted}, &notices)) {
+        return std::nullopt;
+    }
+    for (const auto& notice : notices) {
+        if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
+            promised_[accepted->report] = {};
+            for (Node node = 0; node < size(); ++node) {
+                if (network_.offices[node].index == report.author) {
+                    promised_[accepted->report] = {node};
+                }
+            }
+            return accepted->report;
+        }
+    }
+    return std::nullopt;
+}
+
+bool World::is_connected(Node a, Node b) const {
+    return std::ranges::any_of(links_, [&](const auto& entry) {
+        const auto& link = entry.second;
+        return (link.a == a && link.b == b) || (link.a == b && link.b == a);
+    });
+}
+
+void World::connect(Node a, Node b) {
+    if (a == b || !is_up(a) || !is_up(b) || is_connected(a, b)) {
+        return;
+    }
+    const engine::LinkId link{next_link_++};
+    links_[link] = {a, b, {}};
+    if (batch(a, {engine::LinkUp{link, network_.offices[b].index}}) && is_up(b) &&
+        links_.contains(link)) {
+        batch(b, {engine::LinkUp{link, network_.offices[a].index}});
+    }
+}
+
+void World::drop_link(engine::LinkId link, std::optional<Node> without) {
+    const auto found = links_.find(link);
+    if (found == links_.end()) {
+        return;
+    }
+    const auto ends = found->second;
+    links_.erase(found);
+    std::erase_if(flights_, [&](const Flight& flight) { return flight.link == link; });
+    for (const auto node : {ends.a, ends.b}) {
+        if (node != without && is_up(node)) {
+            batch(node, {engine::LinkDown{link}});
+        }
+    }
+}
+
+void World::cut(Node a, Node b) {
+    for (const auto& [id, link] : std::map(links_)) {
+        if ((link.a == a && link.b == b) || (link.a == b && link.b == a)) {
+            drop_link(id, std::nullopt);
+        }
+    }
+}
+
+void World::crash(Node node) {
+    auto& office = offices_[node];
+    if (!office.engine) {
+        return;
+    }
+    office.engine.reset();
+    office.wake_at_ms.reset();
+    for (const auto& [id, link] : std::map(links_)) {
+        if (link.a == node || link.b == node) {
+            drop_link(id, node);
+        }
+    }
+}
+
+void World::restart(Node node) {
+    if (!is_up(node)) {
+        start(node);
+    }
+}
+
+void World::pass(std::chrono::milliseconds time) {
+    now_ms_ += time.count();
+}
+
+bool World::step() {
+    std::optional<std::int64_t> next;
+    std::optional<Node> timer;
+    for (Node node = 0; node < size(); ++node) {
+        const auto& office = offices_[node];
+        if (office.engine && office.wake_at_ms && (!next || *office.wake_at_ms < *next)) {
+            next = office.wake_at_ms;
+            timer = node;
+        }
+    }
+    const auto first = std::ranges::min_element(flights_, {}, &Flight::at_ms);
+    if (first != flights_.end() && (!next || first->at_ms <= *next)) {
+        auto flight = std::move(*first);
+        flights_.erase(first);
+        now_ms_ = std::max(now_ms_, flight.at_ms);
+        batch(flight.to, {engine::FrameArrived{flight.link, std::move(flight.bytes)}});
+        return true;
+    }
+    if (!timer) {
+        return false;
+    }
+    now_ms_ = std::max(now_ms_, *next);
+    offices_[*timer].wake_at_ms.reset();
+    batch(*timer, {engine::TimerFired{}});
+    return true;
+}
+
+void World::run_until_idle(std::chrono::hours at_most) {
+    const auto end =
+        now_ms_ + std::chrono::duration_cast<std::chrono::milliseconds>(at_most).count();
+    int quiet = 0;
+    // Idle: no frame is under way over a few rounds of timers.
+    while (now_ms_ < end && quiet < 12) {
+        quiet = flights_.empty() ? quiet + 1 : 0;
+        if (!step()) {
+            return;
+        }
+    }
+}
+
+void World::storm(int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+        const Node a = any(size());
+        const Node b = any(size());
+        switch (any(12)) {
+            case 0:
+            case 1:
+            case 2: {
+                std::vector<Node> to;
+                for (Node node = 0; node < size(); ++node) {
+                    if (node != a && (node == b || any(3) == 0)) {
+                        to.push_back(node);
+                    }
+                }
+                if (!to.empty()) {
+                    queue(a, to, static_cast<RecordClass>(1 + any(3)),
+                          any(6) == 0 ? any(60'000) : 0);
+                }
+                break;
+            }
+            case 3:
+            case 4:
+            case 5:
+                connect(a, b);
+                break;
+            case 6:
+                cut(a, b);
+                break;
+            case 7:
+                if (any(3) == 0) {
+                    crash(a);
+                }
+                break;
+            case 8:
+            case 9:
+                restart(a);
+                break;
+            case 10:
+                if (is_up(a) && !promised_.empty()) {
+                    auto at = promised_.begin();
+                    std::advance(at, static_cast<std::ptrdiff_t>(any(promised_.size())));
+                    const bool is_answer = at->first.origin.record_class == RecordClass::reply;
+                    if (!is_answer && times_happened(a, engine::What::received, at->first) > 0) {
+                        acknowledge(a, storage::ReportKey(at->first));
+                    }
+                }
+                break;
+            default:
+                pass(std::chrono::milliseconds{any(100'000)});
+        }
+        for (auto steps = any(30); steps > 0; --steps) {
+            step();
+        }
+    }
+}
+
+int World::times_happened(Node node, engine::What what, const storage::ReportKey& report,
+                          std::optional<Node> by) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    const auto events = store.events_of(report);
+    store.abort();
+    REQUIRE(events.has_value());
+    return static_cast<int>(std::ranges::count_if(*events, [&](const storage::Event& event) {
+        return event.what == static_cast<std::uint8_t>(what) &&
+               (!by || event.office == network_.offices[*by].index);
+    }));
+}
+
+std::vector<Report> World::inbox(Node node) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    std::vector<Report> reports;
+    storage::Arrival from{0};
+    while (const auto record = store.record_from(from, StoreView::Body::yes).value()) {
+        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
+        const auto entry = store.archive(record->arrival).value();
+        if (!entry || entry->box != storage::ArchiveEntry::Box::inbox) {
+            continue;
+        }
+        const auto opened = engine::open_archived(ledger(node), *record, *entry);
+        REQUIRE(opened.has_value());
+        for (const auto& report : opened->reports) {
+            reports.push_back(report);
+        }
+    }
+    store.abort();
+    return reports;
+}
+
+void World::check(Node node) {
+    auto& office = offices_[node];
+    const auto& ledger = office.engine->ledger();
+    for (const auto& [log, state] : ledger.logs()) {
+        INFO("office " << node << ", log of " << value_of(log.author));
+        // Invariant I2.
+        CHECK(intersection(state.held, state.terminal).empty());
+        // Invariants I4 and I5: T never shrinks.
+        auto& before = office.terminal_before[log];
+        CHECK(without(before, state.terminal).empty());
+        before = state.terminal;
+    }
+}
+
+void World::check_everything() {
+    for (Node node = 0; node < size(); ++node) {
+        auto& office = offices_[node];
+        auto& store = *office.store;
+        REQUIRE(store.begin().has_value());
+        const auto logs = store.logs().value();
+        for (const auto& [log, state] : logs) {
+            const auto* author = network_.roster.find(log.author);
+            for (auto number = state.held.next(1); number; number = state.held.next(*number + 1)) {
+                const auto record = store.record(log, *number, StoreView::Body::yes).value();
+                INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
+                REQUIRE(record.has_value());
+                // Invariant I1.
+                if (record->id.is_zero()) {
+                    CHECK(log.author == network_.offices[node].index);
+                    CHECK(*number > state.published);
+                    continue;
+                }
+                const auto header = decode_header(record->header).value();
+                const BodyShape shape{header.body_bytes};
+                const auto body = engine::body_of(store, *record).value();
+                const auto hash = crypto::body_hash(
+                    network_.id(), shape, crypto::piece_hashes(network_.id(), shape, body));
+                CHECK(crypto::record_id(network_.id(), header, hash) == record->id);
+                CHECK(crypto::verify_record(author->identity, network_.id(), record->id,
+                                            record->signature));
+            }
+        }
+        // Invariant I7: leaves follow from logs and registers alone.
+        const auto stored = store.leaves().value();
+        store.abort();
+        auto& leaves = office.disk->tables[static_cast<std::size_t>(storage::Table::leaves)];
+        const auto saved = std::exchange(leaves, {});
+        REQUIRE(store.begin().has_value());
+        auto fresh = engine::Ledger::load(store, *office.config, network_.roster.founding(), now());
+        REQUIRE(fresh.has_value());
+        const auto& again = fresh->leaves();
+        for (const auto& [index, leaf] : stored) {
+            CHECK(again.at(index) == leaf);
+        }
+        CHECK(again.size() == stored.size());
+        store.abort();
+        leaves = saved;
+    }
+    for (const auto& [report, to] : promised_) {
+        Node author = 0;
+        while (network_.offices[author].index != report.author) {
+            ++author;
+        }
+        auto& store = *offices_[author].store;
+        REQUIRE(store.begin().has_value());
+        const LogKey log{report.author, report.origin.incarnation, report.origin.record_class};
+        const auto state = store.log(log).value();
+        INFO("report " << report.origin.number << " of office " << author);
+        REQUIRE(state.has_value());
+        // P1, and invariant I6: its author keeps it until it is owed to nobody; and can read it
+        // after.
+        CHECK((state->held.contains(report.origin.number) ||
+               state->terminal.contains(report.origin.number)));
+        CHECK(store.report(report).value().has_value());
+        CHECK(store.record(log, report.origin.number, StoreView::Body::no).value().has_value());
+        store.abort();
+        for (const auto node : to) {
+            const auto shown = times_happened(node, engine::What::received, report);
+            // P2.
+            CHECK(shown <= 1);
+            // P4: what the author was told is so.
+            if (times_happened(author, engine::What::delivered, report, node) > 0) {
+                CHECK(shown == 1);
+            }
+        }
+    }
+}
+
+}  // namespace fieldpost::tests

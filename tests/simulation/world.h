@@ -1,0 +1,124 @@
+// Several engines on a terrible network, in virtual time, from one seed.
+//
+// The fault model is Weather: links appear, lose what is under way and go; offices crash between
+// any two steps and come back. World checks the invariants of daemon/DESIGN.md after every step, on
+// what is in the stores and not on what the engines believe. Nothing of the engine is replaced.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "daemon/engine/engine.h"
+#include "daemon/engine/ledger.h"
+#include "storage/memory_tables.h"
+#include "tests/support/network.h"
+#include "tests/support/seeded_random.h"
+
+namespace fieldpost::tests {
+
+using Node = std::size_t;
+
+struct Weather {
+    double crash_before_commit = 0;
+    double crash_before_send = 0;
+    std::chrono::milliseconds latency{50};
+};
+
+class World {
+public:
+    World(std::uint64_t seed, const std::vector<std::string>& names, Weather weather);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    // --- what people do
+    // Nothing if the office is down, or crashed before it promised.
+    std::optional<storage::ReportKey> queue(Node author, const std::vector<Node>& to,
+                                            RecordClass record_class, std::size_t attachment = 0);
+    std::optional<storage::ReportKey> acknowledge(Node reader, const storage::ReportKey& report);
+
+    // --- what the world does
+    void connect(Node a, Node b);
+    void cut(Node a, Node b);
+    void crash(Node node);
+    void restart(Node node);
+    void pass(std::chrono::milliseconds time);
+    // Handles what is due next: a frame or a timer. False if nothing ever will be.
+    bool step();
+    void run_until_idle(std::chrono::hours at_most);
+    [[nodiscard]] bool is_up(Node node) const { return offices_[node].engine.has_value(); }
+    [[nodiscard]] bool is_connected(Node a, Node b) const;
+
+    // Any fault that chance picks; then some steps.
+    void storm(int rounds);
+
+    // --- what can be seen
+    [[nodiscard]] std::size_t size() const { return offices_.size(); }
+    [[nodiscard]] const engine::Ledger& ledger(Node node) const {
+        return offices_[node].engine->ledger();
+    }
+    // As the store says, so for a node that is down too.
+    int times_happened(Node node, engine::What what, const storage::ReportKey& report,
+                       std::optional<Node> by = std::nullopt);
+    std::vector<Report> inbox(Node node);
+    [[nodiscard]] const std::map<storage::ReportKey, std::vector<Node>>& promised() const {
+        return promised_;
+    }
+    [[nodiscard]] const std::map<storage::ReportKey, std::string>& texts() const { return texts_; }
+    std::mt19937_64& dice() { return dice_; }
+    [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+    storage::MemoryDisk& disk(Node node) { return *offices_[node].disk; }
+    // Takes the invariants that need every record read.
+    void check_everything();
+
+private:
+    struct Office {
+        std::unique_ptr<storage::MemoryDisk> disk;
+        std::unique_ptr<storage::RecordStore> store;
+        std::unique_ptr<engine::Config> config;
+        std::optional<engine::Engine> engine;
+        std::optional<std::int64_t> wake_at_ms;
+        std::map<LogKey, IntervalSet> terminal_before;
+    };
+    struct Flight {
+        std::int64_t at_ms = 0;
+        engine::LinkId link{};
+        Node to = 0;
+        Bytes bytes;
+    };
+    struct Link {
+        Node a = 0;
+        Node b = 0;
+        std::map<std::pair<Node, RecordId>, int> sent;  // since the last summary the other way
+    };
+
+    bool chance(double p) { return std::uniform_real_distribution<>(0, 1)(dice_) < p; }
+    std::size_t any(std::size_t below) { return dice_() % below; }
+    [[nodiscard]] Now now() const;
+    // Runs the inputs as one batch. False if the office crashed on the way.
+    bool batch(Node node, const std::vector<engine::Input>& inputs,
+               std::vector<engine::Notice>* notices = nullptr);
+    void start(Node node);
+    void drop_link(engine::LinkId link, std::optional<Node> without);
+    void check_sent(engine::LinkId link, Node from, BytesView bytes);
+    void check(Node node);
+
+    SeededRandom random_;
+    std::mt19937_64 dice_;
+    Weather weather_;
+    Network network_;
+    std::vector<Office> offices_;
+    std::map<engine::LinkId, Link> links_;
+    std::deque<Flight> flights_;
+    std::uint64_t next_link_ = 1;
+    std::int64_t now_ms_ = 0;
+    std::uint64_t next_request_ = 1;
+    std::uint64_t bytes_sent_ = 0;
+    std::map<storage::ReportKey, std::vector<Node>> promised_;
+    std::map<storage::ReportKey, std::string> texts_;
+};
+
+}  // namespace fieldpost::tests
