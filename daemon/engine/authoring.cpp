@@ -232,6 +232,89 @@ void release_numbers(Ledger& ledger) {
     meta.counter_reserved = meta.next_counter - 1;
 }
 
+namespace {
+
+Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr || !mail->authority) {
+        return fail(Errc::refused, "only the authority invites");
+    }
+    if (!is_office_name(wanted.name)) {
+        return fail(Errc::malformed, fmt::format("{} is no name for an office", wanted.name));
+    }
+    if (ledger.roster().find(wanted.name) != nullptr) {
+        return fail(Errc::malformed,
+                    fmt::format("the name {} is taken or invited already", wanted.name));
+    }
+    auto made = std::make_shared<crypto::Invite>();
+    made->seed = crypto::InviteSeed::random();
+    made->founding_key = ledger.config().machine->founding_key.duplicate();
+    made->index = ledger.roster().next_index();
+    Invitation invitation;
+    invitation.index = made->index;
+    invitation.role = wanted.role;
+    invitation.one_time_signing = crypto::one_time_signing_key(made->seed).public_key();
+    invitation.one_time_box = crypto::one_time_box_key(made->seed).public_key;
+    invitation.expires = ledger.wall(now).plus(wanted.valid_seconds);
+    invitation.name = wanted.name;
+    RosterChange change;
+    change.at = ledger.wall(now);
+    change.statements = {invitation};
+    crypto::sign_change(*mail->authority, ledger.roster(), change);
+    TRY(ledger.apply_roster_change(change));
+    made->founding = ledger.roster().founding();
+    made->roster = ledger.roster_changes();
+    // So that the new office can queue at once, before it ever sees a link.
+    for (const auto& [key, entry] : ledger.registers()) {
+        if (key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
+            made->registers.push_back(entry);
+        }
+    }
+    return Invited{wanted.request, std::move(made), invitation.expires};
+}
+
+}  // namespace
+
+void invite(Ledger& ledger, const InviteWanted& wanted, Now now, std::vector<Notice>& notify) {
+    auto made = make_invite(ledger, wanted, now);
+    if (made) {
+        notify.emplace_back(std::move(*made));
+    } else {
+        notify.emplace_back(Declined{wanted.request, made.error()});
+    }
+}
+
+Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr || !mail->authority || ledger.meta().roster_frozen) {
+        return false;
+    }
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (office.state != crypto::OfficeState::invited || office.expires < ledger.wall(now)) {
+            continue;
+        }
+        const auto* request = ledger.newest(
+            {index, static_cast<std::uint8_t>(RegisterKind::enrolment), enrolment_subject(index)});
+        if (request == nullptr) {
+            continue;
+        }
+        const auto enrolment = TRY(decode_enrolment(request->payload));
+        RosterChange change;
+        change.at = ledger.wall(now);
+        change.statements = {Admit{index, office.role, office.first_ordinal, enrolment.identity,
+                                   enrolment.link, enrolment.mail, office.replaces, office.name}};
+        crypto::sign_change(*mail->authority, ledger.roster(), change);
+        TRY(ledger.apply_roster_change(change));
+        storage::Event event;
+        event.at = change.at;
+        event.what = static_cast<std::uint8_t>(What::admitted);
+        event.office = index;
+        ledger.note(std::move(event), notify);
+        return true;
+    }
+    return false;
+}
+
 void renew_statement(Ledger& ledger, Now now) {
     const auto& config = ledger.config();
     OfficeStatement statement;

@@ -18,6 +18,14 @@ void reserve_numbers(Ledger& ledger);
 // Before a clean stop: nothing need be skipped at the next start.
 void release_numbers(Ledger& ledger);
 
+// At the authority, with mail open: reserves an index for a new office, and answers with Invited or
+// Declined.
+void invite(Ledger& ledger, const InviteWanted& wanted, Now now, std::vector<Notice>& notify);
+
+// At the authority, with mail open: takes in the offices whose request has come and whose
+// invitation has not expired. True if the roster changed.
+Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify);
+
 // Signs a newer register about this office if what it says has changed, or is a day old.
 void renew_statement(Ledger& ledger, Now now);
 

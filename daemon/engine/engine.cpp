@@ -29,11 +29,12 @@ struct Engine::Parts {
     Result<void> on(const LinkDown& down, Now now, Outcome& out);
     Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
     Result<void> on(const Submitted& submitted, Now now, Outcome& out);
+    Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
     Result<void> on(const TimerFired& timer, Now now, Outcome& out);
     Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
 
     Result<bool> keep_whole_streams(Now now, Outcome& out);
-    Result<bool> settle_news(Now now);
+    Result<bool> settle_news(Now now, Outcome& out);
     Result<bool> publish_wanted();
     void sign_receipts(Now now);
 };
@@ -112,6 +113,11 @@ Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Outcome& out
     return submit(ledger, submitted, now, out.notify);
 }
 
+Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Outcome& out) {
+    invite(ledger, wanted, now, out.notify);
+    return ok();
+}
+
 Result<void> Engine::Parts::on(const TimerFired&, Now, Outcome&) {
     return ok();
 }
@@ -129,10 +135,10 @@ Result<bool> Engine::Parts::keep_whole_streams(Now now, Outcome& out) {
 }
 
 // What is newly held: told to the peers, and receipted if it is for us.
-Result<bool> Engine::Parts::settle_news(Now now) {
+Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
-        session.tell(news);
+        session.tell(ledger, news, out);
     }
     for (const auto& [log, numbers] : news.held) {
         if (ledger.log(log).addresses_us) {
@@ -146,7 +152,7 @@ Result<bool> Engine::Parts::settle_news(Now now) {
         }
     }
     sign_receipts(now);
-    return !news.held.empty() || !news.registers.empty();
+    return !news.held.empty() || !news.registers.empty() || news.roster;
 }
 
 void Engine::Parts::sign_receipts(Now now) {
@@ -183,8 +189,9 @@ Result<bool> Engine::Parts::publish_wanted() {
 Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     wake_at.reset();
     // Each step may need what the one before it wrote, and reads go to the store.
-    out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now)) ||
-                TRY(publish_wanted()) || TRY(expire_next(ledger, now, out.notify));
+    out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
+                TRY(publish_wanted()) || TRY(expire_next(ledger, now, out.notify)) ||
+                TRY(admit_enrolled(ledger, now, out.notify));
     if (out.again) {
         return ok();
     }
@@ -192,7 +199,7 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     // What that says is told at once.
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
-        session.tell(news);
+        session.tell(ledger, news, out);
         TRY(session.pump(ledger, now, out));
     }
     const auto at = now.steady + housekeeping_interval;

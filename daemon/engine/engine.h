@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "crypto/identity.h"
+#include "crypto/invite.h"
 #include "crypto/roster.h"
 #include "proto/report.h"
 #include "proto/sync_frames.h"
@@ -52,13 +53,22 @@ struct Submitted {
     Draft draft;
 };
 
+// At the authority: make an invitation for a new office.
+struct InviteWanted {
+    std::uint64_t request = 0;
+    std::string name;
+    Role role = Role::field;
+    std::uint32_t valid_seconds = 30U * 86400;
+};
+
 struct TimerFired {};
 
 // All that had arrived was handled: now its consequences. Ends every batch of inputs, so that many
 // frames share one commit, one receipt and one statement of custody.
 struct BatchEnded {};
 
-using Input = std::variant<LinkUp, LinkDown, FrameArrived, Submitted, TimerFired, BatchEnded>;
+using Input =
+    std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, TimerFired, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -82,11 +92,18 @@ struct Declined {
     std::uint64_t request = 0;
     Error error;
 };
+// The answer to an InviteWanted, if it is not Declined. To be sealed under a code, outside the
+// daemon.
+struct Invited {
+    std::uint64_t request = 0;
+    std::shared_ptr<const crypto::Invite> invite;
+    WallTime expires;
+};
 // For watchers and the log.
 struct Happened {
     storage::Event event;
 };
-using Notice = std::variant<Accepted, Declined, Happened, CloseLink>;
+using Notice = std::variant<Accepted, Declined, Invited, Happened, CloseLink>;
 
 // Everything the world must do because of one input, in this order:
 //   1. apply `persist` to the open transaction, and commit it at the end of the batch;
@@ -115,10 +132,12 @@ enum class What : std::uint8_t {
     peer_up = 8,
     peer_down = 9,
     roster = 10,
-    fork = 11,         // another record under a number that is taken
-    rolled_back = 12,  // somebody holds what this store signed and lost
-    offender = 13,     // a peer broke the protocol
-    uncarried = 14,    // a newer custody statement lacks what an older one had
+    fork = 11,              // another record under a number that is taken
+    rolled_back = 12,       // somebody holds what this store signed and lost
+    offender = 13,          // a peer broke the protocol
+    uncarried = 14,         // a newer custody statement lacks what an older one had
+    second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
+    admitted = 16,          // the authority took a new office in
 };
 enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
 

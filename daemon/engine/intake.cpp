@@ -207,8 +207,37 @@ Result<void> check_subject(const Ledger& ledger, const Register& entry) {
 
 }  // namespace
 
+namespace {
+
+// A request to be admitted. Nothing replaces one: the first that is met is the one that counts.
+Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
+                            std::vector<Notice>& notify) {
+    const auto* invited = ledger.roster().find(entry.key.signer);
+    if (invited == nullptr || invited->state != crypto::OfficeState::invited) {
+        return false;
+    }
+    TRY(crypto::verify_enrolment(invited->one_time_signing, ledger.network(), entry));
+    const auto* old = ledger.newest(entry.key);
+    if (old == nullptr) {
+        return ledger.keep_register(entry);
+    }
+    if (*old != entry) {
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::second_enrolment);
+        event.office = entry.key.signer;
+        ledger.note(std::move(event), notify);
+    }
+    return false;
+}
+
+}  // namespace
+
 Result<bool> take_register(Ledger& ledger, const Register& entry, Now now,
                            std::vector<Notice>& notify) {
+    if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::enrolment)) {
+        return take_enrolment(ledger, entry, now, notify);
+    }
     const auto* signer = ledger.roster().find(entry.key.signer);
     if (signer == nullptr || !signer->has_keys()) {
         return fail(Errc::untrusted, "register: by an office that is not in the roster");

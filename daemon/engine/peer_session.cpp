@@ -134,6 +134,24 @@ void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offic
     told_whole_ = told_whole_ || whole;
 }
 
+// The changes that the peer does not have, and who could sign what comes after them.
+void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
+    RosterNews news;
+    std::size_t size = 0;
+    for (auto i = theirs_->roster_version; i < ledger.roster().version(); ++i) {
+        news.changes.push_back(ledger.roster_changes()[i]);
+        size += encode_roster_change(news.changes.back()).size();
+        if (size > summary_frame_bytes) {
+            send(out, std::exchange(news, {}));
+            size = 0;
+        }
+    }
+    if (!news.changes.empty()) {
+        send(out, news);
+    }
+    theirs_->roster_version = std::max(theirs_->roster_version, ledger.roster().version());
+}
+
 Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcome& out) {
     if (hello.version_min > protocol_version || hello.version_max < protocol_version) {
         close(out, fmt::format("speaks versions {} to {}, not {}", hello.version_min,
@@ -146,14 +164,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcom
     remembered.met = ledger.wall(now);
     remembered.fingerprint_number =
         std::max(remembered.fingerprint_number, hello.fingerprint_number);
-    const auto& roster = ledger.roster();
-    if (hello.roster_version < roster.version()) {
-        RosterNews news;
-        for (std::size_t i = hello.roster_version; i < ledger.roster_changes().size(); ++i) {
-            news.changes.push_back(ledger.roster_changes()[i]);
-        }
-        send(out, news);
-    }
+    send_roster(ledger, out);
     custody_due_ = true;
     const auto digest = ledger.digest();
     their_digest_ = hello.digest;
@@ -659,7 +670,10 @@ void PeerSession::end_skips(Ledger& ledger, Outcome& out) {
 
 // --- sending -------------------------------------------------------------------------------------
 
-void PeerSession::tell(const Ledger::News& news) {
+void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
+    if (news.roster && theirs_) {
+        send_roster(ledger, out);
+    }
     for (const auto& [log, numbers] : news.held) {
         to_send_[log].add(numbers);
     }
@@ -673,6 +687,11 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
     if (!theirs_) {
         return wanted;
     }
+    // Before it is admitted nobody could check what this office signed.
+    const auto* us = ledger.roster().find(ledger.us());
+    if (us == nullptr || !us->is_member()) {
+        return wanted;
+    }
     for (const auto& [log, numbers] : to_send_) {
         const auto& state = ledger.log(log);
         const auto sendable = intersection(numbers, state.held);
@@ -683,8 +702,9 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
     return wanted;
 }
 
-bool PeerSession::takes(const Header& header) const {
-    return header.body_bytes <= theirs_->record_bytes_max &&
+bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
+    const auto* peer = ledger.roster().find(peer_);
+    return peer != nullptr && peer->is_member() && header.body_bytes <= theirs_->record_bytes_max &&
            (theirs_->carries || header.is_addressed_to(peer_) || header.log.author == peer_);
 }
 
@@ -698,7 +718,15 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
                                          Outcome& out) {
     RegisterNews news;
     std::size_t size = 0;
+    const auto* us = ledger.roster().find(ledger.us());
+    const bool is_member = us != nullptr && us->is_member();
     for (auto at = registers_to_send_.begin(); at != registers_to_send_.end();) {
+        // Before it is admitted an office can only ask to be.
+        if (at->signer == ledger.us() && !is_member &&
+            at->kind != static_cast<std::uint8_t>(RegisterKind::enrolment)) {
+            ++at;
+            continue;
+        }
         if ((at->kind == static_cast<std::uint8_t>(kind)) == others) {
             ++at;
             continue;
@@ -764,8 +792,11 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
+            if (record->id.is_zero()) {
+                break;  // not published: this office is not admitted yet
+            }
             const auto header = TRY(decode_header(record->header));
-            if (!takes(header)) {
+            if (!takes(ledger, header)) {
                 numbers.remove(record->run);
                 continue;
             }
@@ -773,7 +804,6 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
                 large_[log].add(record->run);
                 continue;
             }
-            ensure(!record->id.is_zero(), "only what is published is sent");
             ByteWriter entry;
             entry.raw(elide_header(header, before ? &*before : nullptr));
             entry.raw(record->signature.view());

@@ -44,7 +44,7 @@ public:
     // Everything that credit allows, most urgent first.
     Result<void> pump(Ledger& ledger, Now now, Outcome& out);
 
-    void tell(const Ledger::News& news);
+    void tell(Ledger& ledger, const Ledger::News& news, Outcome& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
     // The link that was bringing something is gone: what we skipped because of it is wanted again.
     void end_skips(Ledger& ledger, Outcome& out);
@@ -66,6 +66,7 @@ private:
     };
 
     void send(Outcome& out, const Frame& frame);
+    void send_roster(const Ledger& ledger, Outcome& out);
     void close(Outcome& out, std::string reason);
     void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
 
@@ -93,7 +94,7 @@ private:
     void compare(Ledger& ledger, const LeafSummary& leaf);
     [[nodiscard]] LeafFingerprint fingerprint(Ledger& ledger, OfficeId office,
                                               std::uint32_t number);
-    [[nodiscard]] bool takes(const Header& header) const;
+    [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
     Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Outcome& out);
     Result<void> send_small(Ledger& ledger, RecordClass record_class, Outcome& out);

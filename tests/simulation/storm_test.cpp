@@ -117,3 +117,34 @@ TEST_CASE("a relay carries a report between two offices that never meet", "[simu
     // The relay keeps nothing that is owed to nobody.
     CHECK(world.inbox(hq).size() == 2);
 }
+
+TEST_CASE("a new office is admitted through a relay, and what it queued before arrives",
+          "[simulation]") {
+    World world(2, {"hq", "pyongyang"}, {});
+    const Node hq = 0;
+    const Node pyongyang = 1;
+    const auto camp = world.invite_and_join("camp");
+    const auto report = world.queue(camp, {hq}, RecordClass::urgent);
+    REQUIRE(report.has_value());
+    world.run_until_idle(1h);
+    CHECK_FALSE(world.ledger(camp).roster().find("camp")->is_member());
+    // The relay hears of the invitation, then of the request, then of the admission.
+    world.connect(hq, pyongyang);
+    world.run_until_idle(1h);
+    world.cut(hq, pyongyang);
+    world.connect(pyongyang, camp);
+    world.run_until_idle(1h);
+    CHECK_FALSE(world.ledger(camp).roster().find("camp")->is_member());
+    CHECK(world.times_happened(hq, engine::What::received, *report) == 0);
+    world.connect(hq, pyongyang);
+    world.run_until_idle(1h);
+    CHECK(world.ledger(hq).roster().find("camp")->is_member());
+    CHECK(world.ledger(camp).roster().find("camp")->is_member());
+    CHECK(world.times_happened(hq, engine::What::received, *report) == 1);
+    CHECK(world.times_happened(camp, engine::What::delivered, *report, hq) == 1);
+    // And it can be written to.
+    const auto answer = world.queue(hq, {camp}, RecordClass::normal);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(camp, engine::What::received, *answer) == 1);
+    world.check_everything();
+}

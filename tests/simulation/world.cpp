@@ -11,27 +11,13 @@ using storage::StoreView;
 
 World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather weather)
     : random_(seed), dice_(seed), weather_(weather), network_(make_network(names)) {
-    for (const auto& one : network_.offices) {
+    for (auto& one : network_.offices) {
         Office office;
-        office.disk = std::make_unique<storage::MemoryDisk>();
-        office.config = std::make_unique<engine::Config>(
-            engine::Config{&one.machine, &one.mail, {}, true, "simulated"});
+        office.keys = std::make_unique<tests::Office>(std::move(one));
         offices_.push_back(std::move(office));
     }
-    const Incarnation first{1, 7};
     for (Node node = 0; node < size(); ++node) {
-        auto& office = offices_[node];
-        auto store = storage::RecordStore::open(storage::open_memory_tables(*office.disk),
-                                                crypto::SealKey::random())
-                         .value();
-        ensure(store->begin().has_value(), "a memory store begins");
-        for (const auto& change :
-             engine::founding_changes(network_.id(), network_.offices[node].index, first,
-                                      founded_at, network_.changes, {})) {
-            ensure(store->apply(change).has_value(), "a memory store takes changes");
-        }
-        ensure(store->commit().has_value(), "a memory store commits");
-        office.store = std::move(store);
+        open_store(node, network_.changes, {});
         start(node);
     }
     // Everybody has everybody's keys, as an invitation would bring them.
@@ -60,6 +46,51 @@ World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather 
 }
 
 World::~World() = default;
+
+void World::open_store(Node node, const std::vector<RosterChange>& roster,
+                       const std::vector<Register>& registers) {
+    auto& office = offices_[node];
+    office.disk = std::make_unique<storage::MemoryDisk>();
+    office.config = std::make_unique<engine::Config>(
+        engine::Config{&office.keys->machine, &office.keys->mail, {}, true, "simulated"});
+    auto store = storage::RecordStore::open(storage::open_memory_tables(*office.disk),
+                                            crypto::SealKey::random())
+                     .value();
+    ensure(store->begin().has_value(), "a memory store begins");
+    const auto changes = engine::founding_changes(network_.id(), index_of(node), Incarnation{1, 7},
+                                                  founded_at, roster, registers);
+    for (const auto& change : changes) {
+        ensure(store->apply(change).has_value(), "a memory store takes changes");
+    }
+    ensure(store->commit().has_value(), "a memory store commits");
+    office.store = std::move(store);
+}
+
+Node World::invite_and_join(const std::string& name) {
+    std::vector<engine::Notice> notices;
+    REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400}}, &notices));
+    const auto answer = std::ranges::find_if(notices, [](const engine::Notice& notice) {
+        return std::holds_alternative<engine::Invited>(notice);
+    });
+    REQUIRE(answer != notices.end());
+    const auto& invite = *std::get<engine::Invited>(*answer).invite;
+    Office office;
+    office.keys = std::make_unique<tests::Office>();
+    office.keys->index = invite.index;
+    office.keys->name = name;
+    office.keys->machine = crypto::MachineKeys::random(invite.founding_key.duplicate());
+    office.keys->mail = crypto::MailKeys::random();
+    office.keys->mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
+    auto registers = invite.registers;
+    registers.push_back(
+        crypto::make_enrolment(crypto::one_time_signing_key(invite.seed), office.keys->machine,
+                               office.keys->mail.signing.public_key(), network_.id(), invite.index,
+                               {{1, 7}, 0}, now().wall));
+    offices_.push_back(std::move(office));
+    open_store(size() - 1, invite.roster, registers);
+    start(size() - 1);
+    return size() - 1;
+}
 
 Now World::now() const {
     return {Instant{std::chrono::milliseconds{now_ms_}}, founded_at.plus(3600 + now_ms_ / 1000)};
@@ -184,7 +215,7 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
     auto& draft = submitted.draft;
     draft.record_class = record_class;
     for (const auto node : to) {
-        draft.to.push_back(network_.offices[node].index);
+        draft.to.push_back(index_of(node));
     }
     draft.report.text = fmt::format("report {} of {}", submitted.request, author);
     if (attachment > 0) {
@@ -231,7 +262,7 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             promised_[accepted->report] = {};
             for (Node node = 0; node < size(); ++node) {
-                if (network_.offices[node].index == report.author) {
+                if (index_of(node) == report.author) {
                     promised_[accepted->report] = {node};
                 }
             }
@@ -254,9 +285,8 @@ void World::connect(Node a, Node b) {
     }
     const engine::LinkId link{next_link_++};
     links_[link] = {a, b, {}};
-    if (batch(a, {engine::LinkUp{link, network_.offices[b].index}}) && is_up(b) &&
-        links_.contains(link)) {
-        batch(b, {engine::LinkUp{link, network_.offices[a].index}});
+    if (batch(a, {engine::LinkUp{link, index_of(b)}}) && is_up(b) && links_.contains(link)) {
+        batch(b, {engine::LinkUp{link, index_of(a)}});
     }
 }
 
@@ -412,7 +442,7 @@ int World::times_happened(Node node, engine::What what, const storage::ReportKey
     REQUIRE(events.has_value());
     return static_cast<int>(std::ranges::count_if(*events, [&](const storage::Event& event) {
         return event.what == static_cast<std::uint8_t>(what) &&
-               (!by || event.office == network_.offices[*by].index);
+               (!by || event.office == index_of(*by));
     }));
 }
 
@@ -458,14 +488,16 @@ void World::check_everything() {
         REQUIRE(store.begin().has_value());
         const auto logs = store.logs().value();
         for (const auto& [log, state] : logs) {
-            const auto* author = network_.roster.find(log.author);
+            const auto author = std::ranges::find(offices_, log.author,
+                                                  [](const Office& o) { return o.keys->index; });
+            REQUIRE(author != offices_.end());
             for (auto number = state.held.next(1); number; number = state.held.next(*number + 1)) {
                 const auto record = store.record(log, *number, StoreView::Body::yes).value();
                 INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
                 REQUIRE(record.has_value());
                 // Invariant I1.
                 if (record->id.is_zero()) {
-                    CHECK(log.author == network_.offices[node].index);
+                    CHECK(log.author == index_of(node));
                     CHECK(*number > state.published);
                     continue;
                 }
@@ -475,8 +507,8 @@ void World::check_everything() {
                 const auto hash = crypto::body_hash(
                     network_.id(), shape, crypto::piece_hashes(network_.id(), shape, body));
                 CHECK(crypto::record_id(network_.id(), header, hash) == record->id);
-                CHECK(crypto::verify_record(author->identity, network_.id(), record->id,
-                                            record->signature));
+                CHECK(crypto::verify_record(author->keys->machine.identity.public_key(),
+                                            network_.id(), record->id, record->signature));
             }
         }
         // Invariant I7: leaves follow from logs and registers alone.
@@ -497,7 +529,7 @@ void World::check_everything() {
     }
     for (const auto& [report, to] : promised_) {
         Node author = 0;
-        while (network_.offices[author].index != report.author) {
+        while (index_of(author) != report.author) {
             ++author;
         }
         auto& store = *offices_[author].store;
@@ -513,6 +545,13 @@ void World::check_everything() {
         CHECK(store.report(report).value().has_value());
         CHECK(store.record(log, report.origin.number, StoreView::Body::no).value().has_value());
         store.abort();
+        for (Node node = 0; node < size(); ++node) {
+            if (std::ranges::find(to, node) == to.end()) {
+                // P4 and P6: who was not addressed neither read it nor is said to have it.
+                CHECK(times_happened(node, engine::What::received, report) == 0);
+                CHECK(times_happened(author, engine::What::delivered, report, node) == 0);
+            }
+        }
         for (const auto node : to) {
             const auto shown = times_happened(node, engine::What::received, report);
             // P2.

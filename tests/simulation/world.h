@@ -38,6 +38,9 @@ public:
     // Nothing if the office is down, or crashed before it promised.
     std::optional<storage::ReportKey> queue(Node author, const std::vector<Node>& to,
                                             RecordClass record_class, std::size_t attachment = 0);
+    // The authority (node 0) invites; a new machine joins with what the invitation holds. It is up,
+    // and knows nobody but by the invitation.
+    Node invite_and_join(const std::string& name);
     std::optional<storage::ReportKey> acknowledge(Node reader, const storage::ReportKey& report);
 
     // --- what the world does
@@ -76,6 +79,7 @@ public:
 
 private:
     struct Office {
+        std::unique_ptr<tests::Office> keys;
         std::unique_ptr<storage::MemoryDisk> disk;
         std::unique_ptr<storage::RecordStore> store;
         std::unique_ptr<engine::Config> config;
@@ -110,6 +114,10 @@ private:
     std::mt19937_64 dice_;
     Weather weather_;
     Network network_;
+    [[nodiscard]] OfficeId index_of(Node node) const { return offices_[node].keys->index; }
+    void open_store(Node node, const std::vector<RosterChange>& roster,
+                    const std::vector<Register>& registers);
+
     std::vector<Office> offices_;
     std::map<engine::LinkId, Link> links_;
     std::deque<Flight> flights_;

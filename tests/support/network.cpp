@@ -28,6 +28,9 @@ Network make_network(const std::vector<std::string>& names) {
         office.machine = crypto::MachineKeys::random(founding_key.duplicate());
         office.mail = crypto::MailKeys::random();
         office.mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
+        if (network.offices.empty()) {
+            office.mail.authority = network.authority_key();
+        }
         Admit admit;
         admit.index = office.index;
         admit.role = network.offices.empty() ? Role::hq : Role::field;

@@ -29,6 +29,9 @@ struct Network {
     std::vector<Office> offices;
 
     // Every office holds it.
+    [[nodiscard]] crypto::SigningKey authority_key() const {
+        return crypto::SigningKey::from_seed(authority.seed().duplicate());
+    }
     [[nodiscard]] crypto::FoundingKey founding_key() const {
         return offices.front().machine.founding_key.duplicate();
     }
