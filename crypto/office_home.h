@@ -1,0 +1,68 @@
+// The part of an office's home that lies outside its store: keys, founding statement, what `join`
+// leaves for the daemon, and the marker that catches a store put back from a copy.
+//
+// Promise: a file here is there whole or not at all, after a power cut too. Nothing else knows its
+// names.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "crypto/identity.h"
+#include "proto/register.h"
+#include "proto/roster_change.h"
+
+namespace fieldpost::crypto {
+
+// Writes beside `path`, syncs, renames, syncs the folder. unavailable or storage_full: `path` is as
+// before.
+Result<void> write_whole(const std::filesystem::path& path, BytesView bytes, unsigned mode);
+// not_found: no such file. limit_exceeded: larger than `max`.
+Result<Bytes> read_whole(const std::filesystem::path& path, std::size_t max);
+
+struct OfficeIdentity {
+    OfficeId index{};
+    Incarnation incarnation;
+    WallTime mark;  // no signed time known here was later
+};
+
+class OfficeHome {
+public:
+    explicit OfficeHome(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] std::filesystem::path store() const { return folder_ / "store"; }
+    [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control"; }
+    [[nodiscard]] std::filesystem::path lock() const { return folder_ / "lock"; }
+    [[nodiscard]] std::filesystem::path configuration() const { return folder_ / "fieldpost.toml"; }
+    // An office lives here: `init` or `join` was done.
+    [[nodiscard]] bool is_office() const;
+
+    struct Arrivals {
+        std::vector<RosterChange> roster;
+        std::vector<Register> registers;
+    };
+    // Makes a new office here; the last file written is what is_office() looks for. refused: one
+    // lives here already.
+    Result<void> create(const MachineKeys& machine, const MailKeys& mail, const Founding& founding,
+                        const OfficeIdentity& identity, const Arrivals& arrivals,
+                        BytesView invite_seed) const;
+
+    [[nodiscard]] Result<MachineKeys> machine_keys() const;
+    [[nodiscard]] Result<MailKeys> mail_keys() const;
+    [[nodiscard]] Result<Founding> founding() const;
+    [[nodiscard]] Result<OfficeIdentity> identity() const;
+    [[nodiscard]] Result<Arrivals> arrivals() const;
+    // The roster as the daemon last knew it, for those who look while it is down.
+    [[nodiscard]] Result<Arrivals> roster_copy() const;
+    Result<void> write_roster_copy(const std::vector<RosterChange>& roster) const;
+    // The seed of the invitation, until the office is admitted.
+    [[nodiscard]] Result<std::optional<Bytes>> invite_seed() const;
+    void drop_invite_seed() const;
+
+private:
+    std::filesystem::path folder_;
+};
+
+}  // namespace fieldpost::crypto

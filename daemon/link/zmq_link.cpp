@@ -1,0 +1,460 @@
+#include "daemon/link/zmq_link.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <zmq.h>
+
+#include <charconv>
+#include <cstring>
+#include <map>
+#include <zmq.hpp>
+
+#include "proto/limits.h"
+
+namespace fieldpost::link {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto* zap_endpoint = "inproc://zeromq.zap.01";
+constexpr std::string_view zap_domain = "fieldpost";
+// Draft in the header of 4.3.4, and honoured by number: without it a dead handler lets everybody
+// in.
+constexpr int zap_enforce_domain = 93;
+// Four round trips of a 2.5 s link.
+constexpr int handshake_ms = 10'000;
+constexpr int connect_timeout_ms = 2000;
+// Unacknowledged data this old means the peer is gone.
+constexpr int retransmission_ms = 30'000;
+// Only the dialler beats: 119 bytes a minute.
+constexpr int heartbeat_ms = 120'000;
+constexpr int heartbeat_timeout_ms = 20'000;
+constexpr int heartbeat_ttl_ms = 300'000;
+// Credit keeps far less than this under way; what does not fit is a peer that does not read.
+constexpr int high_water_messages = 256;
+constexpr int events_a_wait = 256;
+constexpr auto self_test_timeout = 5s;
+
+void set(zmq::socket_t& socket, int option, int value) {
+    zmq_setsockopt(socket.handle(), option, &value, sizeof value);
+}
+void set(zmq::socket_t& socket, int option, BytesView value) {
+    zmq_setsockopt(socket.handle(), option, value.data(), value.size());
+}
+
+void set_common(zmq::socket_t& socket) {
+    set(socket, ZMQ_LINGER, 0);
+    set(socket, ZMQ_IPV6, 1);
+    set(socket, ZMQ_IMMEDIATE, 1);
+    set(socket, ZMQ_SNDHWM, high_water_messages);
+    set(socket, ZMQ_RCVHWM, high_water_messages);
+    set(socket, ZMQ_HANDSHAKE_IVL, handshake_ms);
+    set(socket, ZMQ_TCP_MAXRT, retransmission_ms);
+    const std::int64_t largest = limits::frame_bytes_max;
+    zmq_setsockopt(socket.handle(), ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+}
+
+// What a socket's monitor told, in the order it happened.
+struct MonitorEvent {
+    int event = 0;
+    int value = 0;
+};
+
+std::optional<MonitorEvent> next_event(zmq::socket_t& monitor) {
+    zmq::message_t head;
+    zmq::message_t address;
+    if (!monitor.recv(head, zmq::recv_flags::dontwait) || head.size() < 6) {
+        return std::nullopt;
+    }
+    std::uint16_t event = 0;
+    std::int32_t value = 0;
+    std::memcpy(&event, head.data(), sizeof event);
+    std::memcpy(&value, static_cast<const char*>(head.data()) + sizeof event, sizeof value);
+    if (head.more()) {
+        (void)monitor.recv(address, zmq::recv_flags::dontwait);
+    }
+    return MonitorEvent{event, value};
+}
+
+struct Monitored {
+    zmq::socket_t socket;
+    zmq::socket_t monitor;
+};
+
+Monitored make(zmq::context_t& context, zmq::socket_type type, std::uint64_t number) {
+    Monitored made{zmq::socket_t(context, type), zmq::socket_t(context, zmq::socket_type::pair)};
+    const auto endpoint = fmt::format("inproc://monitor-{}", number);
+    if (zmq_socket_monitor(made.socket.handle(), endpoint.c_str(), ZMQ_EVENT_ALL) != 0) {
+        throw zmq::error_t();
+    }
+    made.monitor.set(zmq::sockopt::linger, 0);
+    made.monitor.connect(endpoint);
+    return made;
+}
+
+// "tcp://*:6743" listens everywhere; to reach it from here it needs a host.
+std::string reachable(std::string endpoint) {
+    const auto colon = endpoint.rfind(':');
+    const auto host = endpoint.substr(6, colon - 6);
+    if (host == "*" || host == "0.0.0.0" || host == "[::]") {
+        return "tcp://127.0.0.1" + endpoint.substr(colon);
+    }
+    return endpoint;
+}
+
+}  // namespace
+
+struct ZmqLink::Sockets {
+    struct Dialled {
+        Monitored socket;
+        OfficeId peer{};
+        bool is_up = false;
+    };
+    struct Accepted {
+        Bytes routing_id;
+        int fd = -1;
+        OfficeId peer{};
+    };
+
+    // First, so that it goes last.
+    zmq::context_t context{1};
+    KeyPair keys;
+    Admit admit;
+    zmq::socket_t zap;
+    std::optional<Monitored> listener;
+    std::map<ConnectionId, Dialled> dialled;
+    std::map<ConnectionId, Accepted> accepted;
+    std::map<Bytes, ConnectionId> by_routing_id;
+    std::vector<LinkEvent> told_next;
+    std::uint64_t next = 1;
+
+    void answer_zap();
+    void read_listener(std::vector<LinkEvent>& events);
+    void read_listener_monitor(std::vector<LinkEvent>& events);
+    void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
+    void lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events);
+    Result<void> prove_strangers_stay_out(const std::string& endpoint);
+    Monitored make_dealer(const KeyPair& own, const BoxPublic& server);
+    int poll(std::span<zmq::pollitem_t> items, std::chrono::milliseconds timeout);
+};
+
+ZmqLink::ZmqLink(std::unique_ptr<Sockets> sockets) : sockets_(std::move(sockets)) {}
+ZmqLink::~ZmqLink() = default;
+
+Result<std::unique_ptr<ZmqLink>> ZmqLink::open(KeyPair keys, Admit admit) {
+    try {
+        auto sockets = std::make_unique<Sockets>();
+        sockets->keys = keys;
+        sockets->admit = std::move(admit);
+        // The handler comes before anything that could ask it.
+        sockets->zap = zmq::socket_t(sockets->context, zmq::socket_type::rep);
+        sockets->zap.set(zmq::sockopt::linger, 0);
+        sockets->zap.bind(zap_endpoint);
+        return std::unique_ptr<ZmqLink>(new ZmqLink(std::move(sockets)));
+    } catch (const zmq::error_t& error) {
+        return fail(Errc::unavailable, fmt::format("link: {}", error.what()));
+    }
+}
+
+int ZmqLink::Sockets::poll(std::span<zmq::pollitem_t> items, std::chrono::milliseconds timeout) {
+    const int ready =
+        zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(timeout.count()));
+    return ready;  // an interrupted wait is one in which nothing happened
+}
+
+// ZAP (RFC 27). Every request is answered, or its peer would wait for ever.
+void ZmqLink::Sockets::answer_zap() {
+    std::vector<zmq::message_t> request;
+    do {
+        zmq::message_t part;
+        if (!zap.recv(part, zmq::recv_flags::dontwait)) {
+            return;
+        }
+        request.push_back(std::move(part));
+    } while (request.back().more());
+    std::optional<OfficeId> office;
+    if (request.size() == 7 && request[2].to_string_view() == zap_domain &&
+        request[5].to_string_view() == "CURVE" && request[6].size() == BoxPublic::size) {
+        BoxPublic key;
+        std::memcpy(key.bytes.data(), request[6].data(), BoxPublic::size);
+        office = admit(key);
+    }
+    const std::string id = request.size() > 1 ? request[1].to_string() : "";
+    const std::string user = office ? std::to_string(value_of(*office)) : "";
+    const std::array<std::string, 6> reply = {
+        "1.0", id, office ? "200" : "400", office ? "OK" : "not a member", user, ""};
+    for (std::size_t i = 0; i < reply.size(); ++i) {
+        zap.send(zmq::buffer(reply[i]),
+                 i + 1 < reply.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
+    }
+}
+
+Monitored ZmqLink::Sockets::make_dealer(const KeyPair& own, const BoxPublic& server) {
+    auto made = make(context, zmq::socket_type::dealer, next++);
+    set_common(made.socket);
+    set(made.socket, ZMQ_CURVE_SERVERKEY, server.view());
+    set(made.socket, ZMQ_CURVE_PUBLICKEY, own.public_key.view());
+    set(made.socket, ZMQ_CURVE_SECRETKEY, own.secret);
+    set(made.socket, ZMQ_CONNECT_TIMEOUT, connect_timeout_ms);
+    // Dialling again is the supervisor's: after one wrong answer libzmq would never try again.
+    set(made.socket, ZMQ_RECONNECT_IVL, -1);
+    set(made.socket, ZMQ_HEARTBEAT_IVL, heartbeat_ms);
+    set(made.socket, ZMQ_HEARTBEAT_TIMEOUT, heartbeat_timeout_ms);
+    set(made.socket, ZMQ_HEARTBEAT_TTL, heartbeat_ttl_ms);
+    return made;
+}
+
+Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpoint) {
+    std::array<char, 41> public_text{};
+    std::array<char, 41> secret_text{};
+    std::array<std::byte, 32> public_key{};
+    std::array<std::byte, 32> secret_key{};
+    zmq_curve_keypair(public_text.data(), secret_text.data());
+    zmq_z85_decode(reinterpret_cast<std::uint8_t*>(public_key.data()), public_text.data());
+    zmq_z85_decode(reinterpret_cast<std::uint8_t*>(secret_key.data()), secret_text.data());
+    auto stranger = make_dealer({BoxPublic{public_key}, secret_key}, keys.public_key);
+    stranger.socket.connect(reachable(endpoint));
+    const auto end = std::chrono::steady_clock::now() + self_test_timeout;
+    while (std::chrono::steady_clock::now() < end) {
+        std::array<zmq::pollitem_t, 2> items = {
+            zmq::pollitem_t{zap.handle(), 0, ZMQ_POLLIN, 0},
+            zmq::pollitem_t{stranger.monitor.handle(), 0, ZMQ_POLLIN, 0}};
+        poll(items, 100ms);
+        answer_zap();
+        while (const auto event = next_event(stranger.monitor)) {
+            switch (event->event) {
+                case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+                    return fail(Errc::refused, "link: a stranger was let in; not listening");
+                case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+                    return ok();
+                default:
+                    break;
+            }
+        }
+    }
+    return fail(Errc::refused, "link: a stranger was not turned away in time; not listening");
+}
+
+Result<void> ZmqLink::listen(const std::string& endpoint) {
+    auto& s = *sockets_;
+    try {
+        if (!s.listener) {
+            s.listener = make(s.context, zmq::socket_type::router, s.next++);
+            auto& socket = s.listener->socket;
+            set_common(socket);
+            set(socket, ZMQ_ROUTER_MANDATORY, 1);
+            set(socket, ZMQ_CURVE_SERVER, 1);
+            set(socket, ZMQ_CURVE_SECRETKEY, s.keys.secret);
+            set(socket, ZMQ_ZAP_DOMAIN, as_bytes(zap_domain));
+            set(socket, zap_enforce_domain, 1);
+        }
+        s.listener->socket.bind(endpoint);
+        auto bound = s.listener->socket.get(zmq::sockopt::last_endpoint);
+        return s.prove_strangers_stay_out(bound);
+    } catch (const zmq::error_t& error) {
+        return fail(Errc::unavailable, fmt::format("listening on {}: {}", endpoint, error.what()));
+    }
+}
+
+ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer) {
+    auto& s = *sockets_;
+    const ConnectionId id{s.next++};
+    try {
+        Sockets::Dialled dialled{s.make_dealer(s.keys, key), peer};
+        dialled.socket.socket.connect(endpoint);
+        s.dialled.emplace(id, std::move(dialled));
+    } catch (const zmq::error_t& error) {
+        // Out of sockets, or not an address: the same as no answer, only sooner.
+        s.told_next.emplace_back(PeerDown{id, error.what()});
+    }
+    return id;
+}
+
+void ZmqLink::close(ConnectionId connection) {
+    auto& s = *sockets_;
+    s.dialled.erase(connection);
+    const auto found = s.accepted.find(connection);
+    if (found != s.accepted.end()) {
+        // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
+        // between two events of the monitor. What is still read from it must not come up again.
+        ::shutdown(found->second.fd, SHUT_RDWR);
+        s.by_routing_id[found->second.routing_id] = ConnectionId{0};
+        s.accepted.erase(found);
+    }
+}
+
+bool ZmqLink::send(ConnectionId connection, BytesView frame) {
+    auto& s = *sockets_;
+    try {
+        if (const auto found = s.dialled.find(connection); found != s.dialled.end()) {
+            return found->second.socket.socket
+                .send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait)
+                .has_value();
+        }
+        if (const auto found = s.accepted.find(connection); found != s.accepted.end()) {
+            const auto& to = found->second.routing_id;
+            const auto more = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
+            return s.listener->socket.send(zmq::buffer(to.data(), to.size()), more).has_value() &&
+                   s.listener->socket
+                       .send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait)
+                       .has_value();
+        }
+    } catch (const zmq::error_t&) {
+        // EHOSTUNREACH: it went, and its event is on the way.
+    }
+    return false;
+}
+
+void ZmqLink::Sockets::lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events) {
+    if (const auto found = accepted.find(id); found != accepted.end()) {
+        by_routing_id.erase(found->second.routing_id);
+        accepted.erase(found);
+    }
+    dialled.erase(id);
+    events.emplace_back(PeerDown{id, std::move(reason)});
+}
+
+void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
+    for (int i = 0; i < events_a_wait; ++i) {
+        zmq::message_t routing;
+        if (!listener->socket.recv(routing, zmq::recv_flags::dontwait)) {
+            return;
+        }
+        std::vector<zmq::message_t> parts;
+        for (bool more = routing.more(); more; more = parts.back().more()) {
+            zmq::message_t part;
+            (void)listener->socket.recv(part, zmq::recv_flags::dontwait);
+            parts.push_back(std::move(part));
+        }
+        const Bytes id(static_cast<const std::byte*>(routing.data()),
+                       static_cast<const std::byte*>(routing.data()) + routing.size());
+        // The user id is lost now and then on the routing frame, never on the payload.
+        const char* user = parts.size() == 1 ? zmq_msg_gets(parts[0].handle(), "User-Id") : nullptr;
+        unsigned index = 0;
+        if (user == nullptr ||
+            std::from_chars(user, user + std::strlen(user), index).ec != std::errc{}) {
+            continue;
+        }
+        auto known = by_routing_id.find(id);
+        if (known == by_routing_id.end()) {
+            const ConnectionId connection{next++};
+            known = by_routing_id.emplace(id, connection).first;
+            accepted.emplace(connection, Accepted{id, zmq_msg_get(parts[0].handle(), ZMQ_SRCFD),
+                                                  OfficeId{static_cast<std::uint16_t>(index)}});
+            events.emplace_back(
+                PeerUp{connection, OfficeId{static_cast<std::uint16_t>(index)}, false});
+        }
+        if (known->second != ConnectionId{0}) {
+            const auto* data = static_cast<const std::byte*>(parts[0].data());
+            events.emplace_back(FrameIn{known->second, Bytes(data, data + parts[0].size())});
+        }
+    }
+}
+
+void ZmqLink::Sockets::read_listener_monitor(std::vector<LinkEvent>& events) {
+    while (const auto event = next_event(listener->monitor)) {
+        // A number is used again within milliseconds: whatever was known by it is gone either way.
+        if (event->event != ZMQ_EVENT_DISCONNECTED && event->event != ZMQ_EVENT_ACCEPTED) {
+            continue;
+        }
+        const auto gone = std::ranges::find_if(
+            accepted, [&](const auto& entry) { return entry.second.fd == event->value; });
+        if (gone != accepted.end()) {
+            lose(ConnectionId(gone->first), "the peer went", events);
+        }
+    }
+}
+
+void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& events) {
+    auto& connection = dialled.at(id);
+    std::optional<std::string> ended;
+    while (const auto event = next_event(connection.socket.monitor)) {
+        switch (event->event) {
+            case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+                connection.is_up = true;
+                events.emplace_back(PeerUp{id, connection.peer, true});
+                break;
+            case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+                ended = "refused";
+                break;
+            case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                ended = "another answered";
+                break;
+            case ZMQ_EVENT_DISCONNECTED:
+            case ZMQ_EVENT_CLOSED:
+                ended = ended.value_or(connection.is_up ? "the link went" : "no answer");
+                break;
+            default:
+                break;
+        }
+    }
+    for (int i = 0; i < events_a_wait; ++i) {
+        zmq::message_t frame;
+        if (!connection.socket.socket.recv(frame, zmq::recv_flags::dontwait)) {
+            break;
+        }
+        bool is_single = true;
+        while (frame.more()) {
+            is_single = false;
+            (void)connection.socket.socket.recv(frame, zmq::recv_flags::dontwait);
+        }
+        const auto* data = static_cast<const std::byte*>(frame.data());
+        if (is_single && connection.is_up) {
+            events.emplace_back(FrameIn{id, Bytes(data, data + frame.size())});
+        }
+    }
+    if (ended) {
+        lose(id, *ended, events);
+    }
+}
+
+std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
+                                     std::chrono::milliseconds timeout) {
+    auto& s = *sockets_;
+    std::vector<zmq::pollitem_t> items;
+    const auto add = [&](zmq::socket_t& socket) {
+        items.push_back({socket.handle(), 0, ZMQ_POLLIN, 0});
+    };
+    add(s.zap);
+    if (s.listener) {
+        add(s.listener->socket);
+        add(s.listener->monitor);
+    }
+    for (auto& [id, dialled] : s.dialled) {
+        add(dialled.socket.socket);
+        add(dialled.socket.monitor);
+    }
+    const auto first_watched = items.size();
+    for (const auto& one : watched) {
+        items.push_back({nullptr, one.fd,
+                         static_cast<short>(ZMQ_POLLIN | (one.wants_write ? ZMQ_POLLOUT : 0)), 0});
+    }
+    auto events = std::exchange(s.told_next, {});
+    try {
+        s.poll(items, events.empty() ? timeout : 0ms);
+        for (std::size_t i = 0; i < watched.size(); ++i) {
+            const auto ready = items[first_watched + i].revents;
+            watched[i].is_readable = (ready & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
+            watched[i].is_writable = (ready & ZMQ_POLLOUT) != 0;
+        }
+        s.answer_zap();
+        if (s.listener) {
+            s.read_listener_monitor(events);
+            s.read_listener(events);
+        }
+        std::vector<ConnectionId> all;
+        for (const auto& [id, dialled] : s.dialled) {
+            all.push_back(id);
+        }
+        for (const auto id : all) {
+            s.read_dialled(id, events);
+        }
+    } catch (const zmq::error_t&) {
+        // ETERM and EINTR: nothing happened.
+    }
+    return events;
+}
+
+}  // namespace fieldpost::link

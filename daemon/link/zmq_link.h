@@ -1,0 +1,82 @@
+// Moves opaque frames between offices over ZeroMQ: a ROUTER listens, a DEALER dials, CURVE (RFC 26)
+// keeps both ends honest and strangers out.
+//
+// Promise: who is at the other end of a link was vouched for by its key; frames of a link come
+// whole and in order until the link goes. Not promised: that what was sent arrived. Not here: what
+// a frame means, when to dial (daemon/runtime). One thread; one of these a process.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto/vocabulary.h"
+
+namespace fieldpost::link {
+
+// A connection, or an attempt at one. Never used twice.
+enum class ConnectionId : std::uint64_t {};
+
+struct KeyPair {
+    BoxPublic public_key;
+    // 32 bytes, which must stay where they are as long as they are in use.
+    BytesView secret;
+};
+
+struct PeerUp {
+    ConnectionId connection{};
+    OfficeId peer{};
+    bool is_dialled = false;
+};
+struct PeerDown {
+    ConnectionId connection{};
+    std::string reason;
+};
+struct FrameIn {
+    ConnectionId connection{};
+    Bytes bytes;
+};
+using LinkEvent = std::variant<PeerUp, PeerDown, FrameIn>;
+
+// A file descriptor of the caller's that the same wait should watch.
+struct WatchedFd {
+    int fd = -1;
+    bool wants_write = false;
+    bool is_readable = false;
+    bool is_writable = false;
+};
+
+class ZmqLink {
+public:
+    // Which office a link key belongs to, and whether it may come in now. Asked for every
+    // handshake.
+    using Admit = std::function<std::optional<OfficeId>(const BoxPublic& key)>;
+
+    static Result<std::unique_ptr<ZmqLink>> open(KeyPair keys, Admit admit);
+    ~ZmqLink();
+    ZmqLink(const ZmqLink&) = delete;
+    ZmqLink& operator=(const ZmqLink&) = delete;
+
+    // unavailable: the address is taken or is none of ours. refused: a stranger was let in, in the
+    // test that is made before anybody else can be.
+    Result<void> listen(const std::string& endpoint);
+    // PeerUp or PeerDown follows. The peer must prove to hold `key`.
+    ConnectionId dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer);
+    // What is still under way may be lost. PeerDown does not follow.
+    void close(ConnectionId connection);
+    // False if the link cannot take it: then it is to be closed.
+    [[nodiscard]] bool send(ConnectionId connection, BytesView frame);
+
+    // Until something happened or `timeout` passed. Bounded: more may be waiting.
+    std::vector<LinkEvent> wait(std::span<WatchedFd> watched, std::chrono::milliseconds timeout);
+
+private:
+    struct Sockets;
+    explicit ZmqLink(std::unique_ptr<Sockets> sockets);
+    std::unique_ptr<Sockets> sockets_;
+};
+
+}  // namespace fieldpost::link

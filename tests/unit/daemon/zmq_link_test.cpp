@@ -1,0 +1,106 @@
+// Goal: members talk, strangers are told nothing, and a peer that goes is noticed.
+// Method: two links in one process, over loopback.
+#include "daemon/link/zmq_link.h"
+
+#include <catch2/catch.hpp>
+
+#include "crypto/box.h"
+
+using namespace fieldpost;
+using namespace fieldpost::link;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct End {
+    crypto::BoxKeyPair keys = crypto::BoxKeyPair::random();
+    std::unique_ptr<ZmqLink> link;
+
+    void open(std::optional<BoxPublic> member, OfficeId as) {
+        link = ZmqLink::open({keys.public_key, keys.secret.view()}, [member,
+                                                                     as](const BoxPublic& key) {
+                   return member == key ? std::optional(as) : std::nullopt;
+               }).value();
+    }
+};
+
+// Lets both ends run until one of `first`'s events is of this kind; not in time is a failure.
+template <class Event>
+Event await(End& first, End& second) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (std::chrono::steady_clock::now() < end) {
+        for (auto& event : first.link->wait({}, 10ms)) {
+            if (auto* found = std::get_if<Event>(&event)) {
+                return *found;
+            }
+        }
+        second.link->wait({}, 10ms);
+    }
+    FAIL("nothing happened in time");
+    return {};
+}
+
+constexpr OfficeId us{1};
+constexpr OfficeId them{2};
+// A port of this test's own; nothing else here listens on fixed ones.
+const std::string endpoint = "tcp://127.0.0.1:46743";
+
+}  // namespace
+
+TEST_CASE("frames go both ways between members, and a peer that goes is noticed", "[link]") {
+    End server;
+    End client;
+    server.open(client.keys.public_key, them);
+    client.open(std::nullopt, us);
+    REQUIRE(server.link->listen(endpoint).has_value());
+    const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
+    const auto up = await<PeerUp>(client, server);
+    CHECK(up.connection == dialled);
+    CHECK(up.peer == us);
+    CHECK(up.is_dialled);
+    const Bytes frame(1000, std::byte{7});
+    REQUIRE(client.link->send(dialled, frame));
+    const auto accepted = await<PeerUp>(server, client);
+    CHECK(accepted.peer == them);
+    REQUIRE(server.link->send(accepted.connection, frame));
+    CHECK(await<FrameIn>(client, server).bytes == frame);
+    client.link->close(dialled);
+    CHECK(await<PeerDown>(server, client).connection == accepted.connection);
+    CHECK_FALSE(server.link->send(accepted.connection, frame));
+}
+
+TEST_CASE("the listening end can drop one peer", "[link]") {
+    End server;
+    End client;
+    server.open(client.keys.public_key, them);
+    client.open(std::nullopt, us);
+    REQUIRE(server.link->listen(endpoint).has_value());
+    const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
+    await<PeerUp>(client, server);
+    REQUIRE(client.link->send(dialled, Bytes(10)));
+    server.link->close(await<PeerUp>(server, client).connection);
+    CHECK(await<PeerDown>(client, server).connection == dialled);
+}
+
+TEST_CASE("a stranger is refused, and so is a server with another key", "[link]") {
+    End server;
+    End client;
+    server.open(std::nullopt, them);
+    client.open(std::nullopt, us);
+    REQUIRE(server.link->listen(endpoint).has_value());
+    client.link->dial(endpoint, server.keys.public_key, us);
+    CHECK(await<PeerDown>(client, server).reason == "refused");
+    client.link->dial(endpoint, client.keys.public_key, us);
+    CHECK(await<PeerDown>(client, server).reason != "refused");
+}
+
+TEST_CASE("nobody there is no answer, and a taken address is an error", "[link]") {
+    End client;
+    End other;
+    client.open(std::nullopt, us);
+    other.open(std::nullopt, us);
+    client.link->dial(endpoint, other.keys.public_key, us);
+    CHECK(await<PeerDown>(client, other).reason == "no answer");
+    REQUIRE(client.link->listen(endpoint).has_value());
+    CHECK(other.link->listen(endpoint).error().code == Errc::unavailable);
+}
