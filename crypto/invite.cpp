@@ -96,7 +96,9 @@ Result<SealKey> key_of(const Head& head, std::string_view code) {
     return SealKey::from(hash("invite-open", {}, {head.salt}).view());
 }
 
-Bytes encode_content(const Invite& invite) {
+}  // namespace
+
+Bytes encode_invite_content(const Invite& invite) {
     ByteWriter out;
     out.raw(invite.seed.view());
     out.raw(invite.founding_key.view());
@@ -113,7 +115,7 @@ Bytes encode_content(const Invite& invite) {
     return out.take();
 }
 
-Result<Invite> decode_content(BytesView plain) {
+Result<Invite> decode_invite_content(BytesView plain) {
     ByteReader in(plain);
     Invite invite;
     invite.seed = InviteSeed::from(TRY(in.read(InviteSeed::size)));
@@ -135,8 +137,6 @@ Result<Invite> decode_content(BytesView plain) {
     }
     return invite;
 }
-
-}  // namespace
 
 SigningKey one_time_signing_key(const InviteSeed& seed) {
     return SigningKey::from_seed(
@@ -167,7 +167,7 @@ Result<Bytes> seal_invite(const Invite& invite, std::string_view code, CodeCost 
     fill_random(head.salt);
     const auto key = TRY(key_of(head, code));
     const auto encoded = encode_head(head);
-    auto plain = encode_content(invite);
+    auto plain = encode_invite_content(invite);
     ByteWriter out;
     out.raw(encoded);
     out.raw(seal_value(key, encoded, plain));
@@ -197,7 +197,7 @@ Result<Invite> open_invite(BytesView file, std::string_view code) {
                     head.has_code ? "invitation: another code, or the file is damaged"
                                   : "invitation: the file is damaged");
     }
-    auto invite = decode_content(*plain);
+    auto invite = decode_invite_content(*plain);
     wipe(*plain);
     return invite;
 }

@@ -37,6 +37,11 @@ struct CodeCost {
     std::uint32_t memory_kib = 256 * 1024;
 };
 
+// What is sealed in the file. The daemon makes it; the command seals it, so that the daemon never needs
+// the memory that a code costs.
+Bytes encode_invite_content(const Invite& invite);
+Result<Invite> decode_invite_content(BytesView content);
+
 // `code` empty: the file opens without one. unavailable: not enough memory for the code's cost.
 Result<Bytes> seal_invite(const Invite& invite, std::string_view code, CodeCost cost = {});
 bool invite_needs_code(BytesView file);

@@ -213,13 +213,14 @@ const RosterOffice* Roster::find(std::string_view name) const {
     return invited;
 }
 
-const RosterOffice* Roster::find_by_link(const BoxPublic& link) const {
+std::optional<OfficeId> Roster::office_of_link(const BoxPublic& link) const {
     for (const auto& [index, office] : offices_) {
-        if (office.has_keys() && office.link == link) {
-            return &office;
+        if ((office.is_member() && office.link == link) ||
+            (office.state == OfficeState::invited && office.one_time_box == link)) {
+            return index;
         }
     }
-    return nullptr;
+    return std::nullopt;
 }
 
 OfficeId Roster::next_index() const {

@@ -69,7 +69,8 @@ public:
     [[nodiscard]] const RosterOffice* find(OfficeId index) const;
     // The member of this name; of an open invitation if there is no member.
     [[nodiscard]] const RosterOffice* find(std::string_view name) const;
-    [[nodiscard]] const RosterOffice* find_by_link(const BoxPublic& link) const;
+    // The office that may come in with this link key: a member, or an invitee with its one-time key.
+    [[nodiscard]] std::optional<OfficeId> office_of_link(const BoxPublic& link) const;
     // The least index never used.
     [[nodiscard]] OfficeId next_index() const;
 

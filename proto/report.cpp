@@ -133,10 +133,10 @@ Result<void> check_report(const Report& report) {
     for (const auto& group : report.addressed) {
         TRY(check_line("a group's name", group, limits::office_name_bytes_max));
     }
-    if (report.outcome > Outcome::refused) {
+    if (report.outcome > ReplyOutcome::refused) {
         return fail(Errc::malformed, "an unknown outcome");
     }
-    if (report.outcome != Outcome::none) {
+    if (report.outcome != ReplyOutcome::none) {
         TRY(check_bytes("the note", report.text, limits::note_bytes_max));
     }
     return ok();
@@ -220,10 +220,10 @@ Result<Report> decode_report(BytesView bytes) {
             {std::move(*field.mutable_key()), std::move(*field.mutable_value())});
     }
     report.staff = std::move(*message.mutable_staff());
-    if (message.outcome() > static_cast<std::uint32_t>(Outcome::refused)) {
+    if (message.outcome() > static_cast<std::uint32_t>(ReplyOutcome::refused)) {
         return fail(Errc::malformed, "report: an unknown outcome");
     }
-    report.outcome = static_cast<Outcome>(message.outcome());
+    report.outcome = static_cast<ReplyOutcome>(message.outcome());
     report.reply_to = TRY(decode_ref(message.reply_to()));
     report.replaces = TRY(decode_ref(message.replaces()));
     for (auto& group : *message.mutable_addressed()) {

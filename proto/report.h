@@ -12,7 +12,7 @@
 
 namespace fieldpost {
 
-enum class Outcome : std::uint8_t { none = 0, accepted = 1, correct = 2, refused = 3 };
+enum class ReplyOutcome : std::uint8_t { none = 0, accepted = 1, correct = 2, refused = 3 };
 
 struct Report {
     struct Field {
@@ -32,7 +32,7 @@ struct Report {
     std::string type;
     std::vector<Field> fields;
     std::string staff;
-    Outcome outcome = Outcome::none;
+    ReplyOutcome outcome = ReplyOutcome::none;
     std::optional<ReportRef> reply_to;
     std::optional<ReportRef> replaces;
     std::vector<std::string> addressed;

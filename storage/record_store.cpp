@@ -13,9 +13,10 @@ const Bytes meta_key = to_bytes(as_bytes("office"));
 
 // What a sealed value is bound to, so that none can stand in another's place.
 Bytes seal_context(Table table, BytesView key) {
-    Bytes context{static_cast<std::byte>(table)};
-    context.insert(context.end(), key.begin(), key.end());
-    return context;
+    ByteWriter context;
+    context.u8(static_cast<std::uint8_t>(table));
+    context.raw(key);
+    return context.take();
 }
 
 }  // namespace
@@ -143,15 +144,16 @@ struct ChangeApplier {
         return put(Table::keys, to_bytes(change.key.view()), encode(change.report));
     }
     Result<void> operator()(const AddEvent& change) {
-        auto value = encode(change.event);
+        const auto plain = encode(change.event);
         const auto key = number_key(change.event.seq);
         // Words are sealed; an event without any says nothing that the records do not.
         const bool has_words = !change.event.detail.empty();
-        if (has_words) {
-            value = crypto::seal_value(seal_key, seal_context(Table::events, key), value);
-        }
-        value.insert(value.begin(), static_cast<std::byte>(has_words ? 1 : 0));
-        TRY(put_growing(Table::events, key, value));
+        ByteWriter value;
+        value.u8(has_words ? 1 : 0);
+        value.raw(has_words
+                      ? crypto::seal_value(seal_key, seal_context(Table::events, key), plain)
+                      : plain);
+        TRY(put_growing(Table::events, key, value.take()));
         if (change.event.report) {
             TRY(put(Table::report_events, joined(report_key(*change.event.report), key), {}));
         }

@@ -10,7 +10,8 @@ namespace fieldpost::engine {
 
 namespace {
 
-constexpr Number number_block = 64;
+// What a crash may cost in numbers that are never used.
+constexpr Number number_block = 16;
 constexpr std::int64_t statement_renewal_seconds = 86400;
 
 LogKey own_log(const Ledger& ledger, RecordClass record_class) {

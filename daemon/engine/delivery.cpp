@@ -151,7 +151,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
                                    const storage::ArchiveEntry& entry) {
     const auto* mail = ledger.config().mail;
-    const auto* author = ledger.roster().find(record.log.author);
+    const auto* author = ledger.identity_of(record.log.author);
     if (mail == nullptr || author == nullptr || entry.sealed_file_key.empty()) {
         return fail(Errc::untrusted, "record: locked, forgotten or unreadable");
     }
@@ -161,7 +161,7 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
     }
     OpenedRecord opened;
     opened.header = TRY(decode_header(record.header));
-    auto body = TRY(crypto::open_body(ledger.network(), author->identity, opened.header,
+    auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header,
                                       crypto::FileKey::from(key_bytes),
                                       TRY(body_of(ledger.store(), record))));
     for (const auto& unit : body.units) {

@@ -31,6 +31,7 @@ struct Engine::Parts {
     Result<void> on(const Submitted& submitted, Now now, Outcome& out);
     Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
     Result<void> on(const TimerFired& timer, Now now, Outcome& out);
+    Result<void> on(const Stopping& stopping, Now now, Outcome& out);
     Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
 
     Result<bool> keep_whole_streams(Now now, Outcome& out);
@@ -119,6 +120,11 @@ Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Outcome& out
 }
 
 Result<void> Engine::Parts::on(const TimerFired&, Now, Outcome&) {
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const Stopping&, Now, Outcome&) {
+    release_numbers(ledger);
     return ok();
 }
 

@@ -63,12 +63,15 @@ struct InviteWanted {
 
 struct TimerFired {};
 
+// The daemon stops in good order: what was reserved and not used need not be skipped.
+struct Stopping {};
+
 // All that had arrived was handled: now its consequences. Ends every batch of inputs, so that many
 // frames share one commit, one receipt and one statement of custody.
 struct BatchEnded {};
 
 using Input =
-    std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, TimerFired, BatchEnded>;
+    std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, TimerFired, Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};

@@ -72,6 +72,14 @@ storage::OfficeMeta& Ledger::edit_meta() {
     return meta_;
 }
 
+const SigningPublic* Ledger::identity_of(OfficeId office) const {
+    if (office == us()) {
+        return &config_->machine->identity.public_key();
+    }
+    const auto* found = roster_.find(office);
+    return found != nullptr && found->has_keys() ? &found->identity : nullptr;
+}
+
 Result<void> Ledger::apply_roster_change(const RosterChange& change) {
     TRY(roster_.apply(change));
     changes_of_roster_.push_back(change);

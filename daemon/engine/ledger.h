@@ -29,6 +29,8 @@ public:
     [[nodiscard]] const std::vector<RosterChange>& roster_changes() const {
         return changes_of_roster_;
     }
+    // Who signs as this office; our own is known before the roster has it. Null: nobody known.
+    [[nodiscard]] const SigningPublic* identity_of(OfficeId office) const;
     // As Roster::apply.
     Result<void> apply_roster_change(const RosterChange& change);
 

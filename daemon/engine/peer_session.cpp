@@ -169,8 +169,10 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcom
     const auto digest = ledger.digest();
     their_digest_ = hello.digest;
     const bool we_remember = remembered.settled_own == own_hash(ledger.network(), digest);
+    // A peer that sends fingerprints does not remember; then our memory is worth nothing either.
     if (hello.digest == digest ||
-        (we_remember && remembered.settled == pair_hash(ledger.network(), digest, hello.digest))) {
+        (we_remember && hello.leaf_fingerprints.empty() &&
+         remembered.settled == pair_hash(ledger.network(), digest, hello.digest))) {
         is_in_step_ = true;
         return ok();
     }
@@ -359,6 +361,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
     }
     if (const auto* settled = std::get_if<Settled>(&*frame)) {
         their_digest_ = settled->digest;
+        they_settled_ = true;
         return ok();
     }
     if (const auto* custody = std::get_if<Custody>(&*frame)) {
@@ -974,7 +977,9 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
             send(out, Settled{digest});
         }
     }
-    if (their_digest_ && data_acknowledged_ == data_sent_) {
+    // Both must have nothing left: one that still waits, to be admitted say, has not settled.
+    const bool both = they_settled_ || their_digest_ == digest;
+    if (both && their_digest_ && data_acknowledged_ == data_sent_) {
         const auto pair = pair_hash(ledger.network(), digest, *their_digest_);
         const auto own = own_hash(ledger.network(), digest);
         const auto& remembered = ledger.peer(peer_);

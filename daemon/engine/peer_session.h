@@ -113,6 +113,7 @@ private:
     std::set<OfficeId> told_;
     bool has_summary_ = false;
     std::optional<Digest> their_digest_;
+    bool they_settled_ = false;
     std::optional<Digest> settled_told_;
     bool custody_due_ = false;
 

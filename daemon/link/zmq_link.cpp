@@ -120,6 +120,7 @@ struct ZmqLink::Sockets {
     // First, so that it goes last.
     zmq::context_t context{1};
     KeyPair keys;
+    KeyPair dial_keys;
     Admit admit;
     zmq::socket_t zap;
     std::optional<Monitored> listener;
@@ -146,6 +147,7 @@ Result<std::unique_ptr<ZmqLink>> ZmqLink::open(KeyPair keys, Admit admit) {
     try {
         auto sockets = std::make_unique<Sockets>();
         sockets->keys = keys;
+        sockets->dial_keys = keys;
         sockets->admit = std::move(admit);
         // The handler comes before anything that could ask it.
         sockets->zap = zmq::socket_t(sockets->context, zmq::socket_type::rep);
@@ -257,11 +259,13 @@ Result<void> ZmqLink::listen(const std::string& endpoint) {
     }
 }
 
+void ZmqLink::dial_as(KeyPair keys) { sockets_->dial_keys = keys; }
+
 ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer) {
     auto& s = *sockets_;
     const ConnectionId id{s.next++};
     try {
-        Sockets::Dialled dialled{s.make_dealer(s.keys, key), peer};
+        Sockets::Dialled dialled{s.make_dealer(s.dial_keys, key), peer};
         dialled.socket.socket.connect(endpoint);
         s.dialled.emplace(id, std::move(dialled));
     } catch (const zmq::error_t& error) {

@@ -63,6 +63,8 @@ public:
     // unavailable: the address is taken or is none of ours. refused: a stranger was let in, in the
     // test that is made before anybody else can be.
     Result<void> listen(const std::string& endpoint);
+    // Who this end is when it dials from now on.
+    void dial_as(KeyPair keys);
     // PeerUp or PeerDown follows. The peer must prove to hold `key`.
     ConnectionId dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer);
     // What is still under way may be lost. PeerDown does not follow.

@@ -148,3 +148,24 @@ TEST_CASE("a new office is admitted through a relay, and what it queued before a
     CHECK(world.times_happened(camp, engine::What::received, *answer) == 1);
     world.check_everything();
 }
+
+TEST_CASE("what waited for an admission goes when the same two meet again", "[simulation]") {
+    World world(3, {"hq", "pyongyang"}, {});
+    const Node hq = 0;
+    const Node pyongyang = 1;
+    const auto camp = world.invite_and_join("camp");
+    const auto report = world.queue(camp, {hq}, RecordClass::normal);
+    world.connect(hq, pyongyang);
+    world.run_until_idle(1h);
+    world.cut(hq, pyongyang);
+    // The relay has nothing left for the camp, which has something and may not send it yet.
+    world.connect(pyongyang, camp);
+    world.run_until_idle(1h);
+    world.cut(pyongyang, camp);
+    world.connect(hq, pyongyang);
+    world.run_until_idle(1h);
+    world.cut(hq, pyongyang);
+    world.connect(pyongyang, camp);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(camp, engine::What::carried, *report, pyongyang) == 1);
+}

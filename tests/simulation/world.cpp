@@ -252,7 +252,7 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     draft.record_class = RecordClass::reply;
     draft.to = {report.author};
     draft.report.text = "접수함";
-    draft.report.outcome = Outcome::accepted;
+    draft.report.outcome = ReplyOutcome::accepted;
     draft.report.reply_to = ReportRef{report.author, report.origin, {}};
     std::vector<engine::Notice> notices;
     if (!batch(reader, {submitted}, &notices)) {

@@ -122,7 +122,7 @@ std::vector<Draft> make_drafts(const NetworkId&) {
         scan_bytes[i] = static_cast<std::byte>(i * i >> 3 & 0xff);
     }
     auto note = text("접수함");
-    note.outcome = Outcome::accepted;
+    note.outcome = ReplyOutcome::accepted;
     note.staff = "박철수";
     note.reply_to = ReportRef{OfficeId{1}, {{1, 0xc0ffee}, RecordClass::normal, 1}, {}};
     std::vector<Report> run;

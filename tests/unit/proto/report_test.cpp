@@ -58,7 +58,7 @@ TEST_CASE("a report that breaks a rule is refused", "[proto]") {
     CHECK(refused([](Report& r) { r.attachments.push_back({std::string(256, 'n'), 1}); }));
     CHECK(refused([](Report& r) { r.attachments.push_back({"big", 65U << 20}); }));
     CHECK(refused([](Report& r) {
-        r.outcome = Outcome::accepted;
+        r.outcome = ReplyOutcome::accepted;
         r.text = std::string(5000, 'n');
     }));
 }

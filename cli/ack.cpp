@@ -1,0 +1,63 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+struct Options {
+    std::vector<std::string> ids;
+    std::string outcome = "accepted";
+    std::string note;
+    std::string staff;
+};
+
+int run_ack(const Common& common, const Options& options) {
+    wire::Request request;
+    auto& ack = *request.mutable_ack();
+    for (const auto& id : options.ids) {
+        ack.add_ids(id);
+    }
+    ack.set_outcome(options.outcome == "accepted" ? 1 : options.outcome == "correct" ? 2 : 3);
+    ack.set_note(options.note);
+    ack.set_staff(options.staff);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    for (const auto& entry : answer.entries()) {
+        if (common.json) {
+            const nlohmann::json object = {{"id", entry.id()}, {"state", entry.state()}};
+            fmt::print("{}\n", object.dump());
+        } else {
+            fmt::print("{} {}\n", entry.id(), entry.state());
+        }
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_ack(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("ack", "answer for a report that was received");
+    auto options = std::make_shared<Options>();
+    if (const char* staff = std::getenv("FIELDPOST_STAFF"); staff != nullptr) {
+        options->staff = staff;
+    }
+    command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
+    command->add_option("--outcome", options->outcome, "accepted, correct or refused")
+        ->check(CLI::IsMember({"accepted", "correct", "refused"}));
+    command->add_option("--note", options->note, "a few words for the author");
+    command->add_option("--staff", options->staff, "who answers");
+    command->footer("Example: fieldpost ack hyesan-42 --note \"plaster is on its way\"");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_ack(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

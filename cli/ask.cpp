@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "crypto/office_home.h"
+#include "proto/control.pb.h"
+#include "proto/limits.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+constexpr std::size_t answer_bytes_max = 1U << 30;
+
+class Socket {
+public:
+    Socket() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+    ~Socket() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    [[nodiscard]] int fd() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+Failure timed_out() {
+    return {exit_timed_out, "outcome_unknown", "the daemon did not answer in time",
+            "look with fieldpost list before trying again"};
+}
+
+Outcome<void> connect_to(const Common& common, const Socket& socket) {
+    const auto path = crypto::OfficeHome(common.home).socket();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.native().size() >= sizeof address.sun_path) {
+        return std::unexpected(
+            Failure{exit_failed, "failed", "the path of the home is too long", "choose a shorter one"});
+    }
+    std::strcpy(address.sun_path, path.c_str());
+    if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+        return {};
+    }
+    if (errno == EACCES || errno == EPERM) {
+        return std::unexpected(
+            Failure{exit_refused, "no_access",
+                    fmt::format("{} is closed to you", common.home.string()),
+                    "ask an administrator to add you to the group fieldpost"});
+    }
+    return std::unexpected(Failure{exit_no_daemon, "daemon_down", "the daemon is not running",
+                                   fmt::format("start it: fieldpostd --home {}",
+                                               common.home.string())});
+}
+
+}  // namespace
+
+int report(const Common& common, const Failure& failure) {
+    if (common.json) {
+        const nlohmann::json object = {{"error",
+                                        {{"exit", failure.exit},
+                                         {"code", failure.code},
+                                         {"what", failure.what},
+                                         {"next", failure.next},
+                                         {"ids", failure.ids}}}};
+        fmt::print(stderr, "{}\n", object.dump());
+    } else {
+        fmt::print(stderr, "fieldpost: {}; {}\n", safe_line(failure.what), failure.next);
+    }
+    return failure.exit;
+}
+
+Failure failure_of(const Error& error) {
+    switch (error.code) {
+        case Errc::not_found:
+            return {exit_not_found, "not_found", error.detail, "check the name"};
+        case Errc::refused:
+        case Errc::untrusted:
+            return {exit_refused, "refused", error.detail, "see: fieldpost status"};
+        case Errc::malformed:
+        case Errc::limit_exceeded:
+        case Errc::unsupported:
+            return {exit_invalid, "invalid", error.detail, "change it and try again"};
+        case Errc::storage_full:
+            return {exit_no_space, "no_space", error.detail, "free space, then try again"};
+        default:
+            return {exit_failed, "failed", error.detail, "try again"};
+    }
+}
+
+Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer) {
+    const Socket socket;
+    if (auto connected = connect_to(common, socket); !connected) {
+        return connected;
+    }
+    ByteWriter out;
+    const auto bytes = request.SerializeAsString();
+    out.u32(static_cast<std::uint32_t>(bytes.size()));
+    out.raw(as_bytes(bytes));
+    std::size_t sent = 0;
+    while (sent < out.size()) {
+        const auto now = ::send(socket.fd(), out.bytes().data() + sent, out.size() - sent,
+                                MSG_NOSIGNAL);
+        if (now <= 0) {
+            return std::unexpected(Failure{exit_failed, "failed", "the daemon hung up",
+                                           "see the daemon's log; nothing was done"});
+        }
+        sent += static_cast<std::size_t>(now);
+    }
+    Bytes in;
+    std::array<std::byte, 65536> buffer;
+    while (true) {
+        pollfd waiting{socket.fd(), POLLIN, 0};
+        if (::poll(&waiting, 1, static_cast<int>(common.timeout_s) * 1000) <= 0) {
+            return std::unexpected(timed_out());
+        }
+        const auto got = ::read(socket.fd(), buffer.data(), buffer.size());
+        if (got <= 0) {
+            return std::unexpected(Failure{exit_timed_out, "outcome_unknown",
+                                           "the daemon went while it was asked",
+                                           "start it, and look with fieldpost list"});
+        }
+        in.insert(in.end(), buffer.begin(), buffer.begin() + got);
+        ByteReader reader(in);
+        const auto length = reader.read_u32();
+        if (length && *length > answer_bytes_max) {
+            return std::unexpected(Failure{exit_failed, "failed", "an answer that cannot be",
+                                           "is the daemon of another release?"});
+        }
+        if (!length || reader.left() < *length) {
+            continue;
+        }
+        if (!answer.ParseFromArray(reader.rest().data(), static_cast<int>(*length))) {
+            return std::unexpected(Failure{exit_failed, "failed", "an answer that cannot be read",
+                                           "is the daemon of another release?"});
+        }
+        break;
+    }
+    if (answer.has_problem()) {
+        const auto& problem = answer.problem();
+        return std::unexpected(Failure{static_cast<int>(problem.exit()), problem.code(),
+                                       problem.what(), problem.next(),
+                                       {problem.ids().begin(), problem.ids().end()}});
+    }
+    return {};
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,74 @@
+// What every command shares: the options that stand anywhere, how it ends, and asking the daemon.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace fieldpost::wire {
+class Request;
+class Answer;
+}  // namespace fieldpost::wire
+
+namespace CLI {
+class App;
+}
+
+namespace fieldpost::cli {
+
+// CLI.md: one table of exit codes.
+enum Exit : int {
+    exit_done = 0,
+    exit_failed = 1,
+    exit_usage = 2,
+    exit_no_daemon = 3,
+    exit_not_found = 4,
+    exit_refused = 5,
+    exit_invalid = 6,
+    exit_no_space = 7,
+    exit_timed_out = 8,
+    exit_needs_a_person = 9,
+};
+
+struct Common {
+    std::filesystem::path home;
+    bool json = false;
+    std::uint32_t timeout_s = 10;
+};
+
+// Ends the command: one line on stderr, or one JSON object.
+struct Failure {
+    int exit = exit_failed;
+    std::string code;
+    std::string what;
+    std::string next;
+    std::vector<std::string> ids{};
+};
+int report(const Common& common, const Failure& failure);
+
+template <class T>
+using Outcome = std::expected<T, Failure>;
+Failure failure_of(const Error& error);
+
+// Sends the request to the daemon of the home and waits for the answer. The daemon's own complaints
+// come back as Failure.
+Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer);
+
+// Adds the subcommand; `run` is set to what it does once the options are parsed.
+using Run = std::function<int()>;
+void add_init(CLI::App& app, const Common& common, Run& run);
+void add_invite(CLI::App& app, const Common& common, Run& run);
+void add_join(CLI::App& app, const Common& common, Run& run);
+void add_roster(CLI::App& app, const Common& common, Run& run);
+void add_queue(CLI::App& app, const Common& common, Run& run);
+void add_list(CLI::App& app, const Common& common, Run& run);
+void add_show(CLI::App& app, const Common& common, Run& run);
+void add_ack(CLI::App& app, const Common& common, Run& run);
+void add_trace(CLI::App& app, const Common& common, Run& run);
+void add_status(CLI::App& app, const Common& common, Run& run);
+void add_peers(CLI::App& app, const Common& common, Run& run);
+
+}  // namespace fieldpost::cli

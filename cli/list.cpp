@@ -1,0 +1,118 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/reports.h"
+#include "cli/text.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+constexpr int on_a_terminal = 50;
+
+struct Options {
+    bool inbox = false;
+    bool outbox = false;
+    bool carried = false;
+    std::string state;
+    std::string from;
+    std::string to;
+    std::string type;
+    std::string since;
+    int limit = -1;
+};
+
+// How many of the recipients have it.
+std::string got(const wire::Entry& entry) {
+    if (entry.box() != "outbox") {
+        return "";
+    }
+    const auto having = std::ranges::count_if(entry.recipients(), [](const auto& recipient) {
+        return recipient.state() == "delivered" || recipient.state() == "acknowledged";
+    });
+    return fmt::format("{}/{}", having, entry.recipients_size());
+}
+
+void print_table(const wire::Answer& answer, bool is_all) {
+    Table table({"ID", "WITH", "STATE", "GOT", "AGE", "SIZE", "SUBJECT"});
+    for (const auto& entry : answer.entries()) {
+        const auto age = unix_now() - entry.received_unix_s();
+        const auto id = entry.count() > 1
+                            ? fmt::format("{}..{}", entry.id(), entry.count() - 1)
+                            : entry.id();
+        table.add({id, with_whom(entry), entry.state(), got(entry), human_age(age),
+                   human_size(entry.size_bytes()), safe_line(entry.subject())});
+    }
+    fmt::print("{}", table.text(terminal_width(), {4, 5}));
+    if (!is_all && answer.entries_size() == on_a_terminal) {
+        fmt::print(stderr, "The last {}, newest last. All: list --limit 0\n", on_a_terminal);
+    }
+}
+
+int run_list(const Common& common, const Options& options) {
+    wire::Request request;
+    auto& list = *request.mutable_list();
+    const bool any_box = options.inbox || options.outbox || options.carried;
+    list.set_boxes(any_box ? (options.inbox ? 1U : 0U) | (options.outbox ? 2U : 0U) |
+                                 (options.carried ? 4U : 0U)
+                           : 3U);
+    list.set_state(options.state);
+    list.set_from(options.from);
+    list.set_to(options.to);
+    list.set_type(options.type);
+    if (!options.since.empty()) {
+        const auto since = parse_time(options.since);
+        if (!since) {
+            return report(common, {exit_usage, "usage",
+                                   fmt::format("{} is no time", options.since),
+                                   "write 2026-11-21, an age such as 7d, or RFC 3339"});
+        }
+        list.set_since_unix_s(*since);
+    }
+    const bool is_limited =
+        options.limit > 0 || (options.limit < 0 && isatty(STDOUT_FILENO) != 0 && !common.json);
+    list.set_limit(is_limited
+                       ? static_cast<std::uint32_t>(options.limit > 0 ? options.limit : on_a_terminal)
+                       : 0);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    if (common.json) {
+        auto array = nlohmann::ordered_json::array();
+        for (const auto& entry : answer.entries()) {
+            array.push_back(list_json(entry));
+        }
+        fmt::print("{}\n", array.dump());
+    } else {
+        print_table(answer, !is_limited);
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("list", "one line a report, newest last");
+    auto options = std::make_shared<Options>();
+    command->add_flag("--inbox", options->inbox, "what was received here");
+    command->add_flag("--outbox", options->outbox, "what was queued here");
+    command->add_flag("--carried", options->carried, "what is carried for others");
+    command->add_option("--state", options->state, "queued, carried, delivered ...");
+    command->add_option("--from", options->from, "by this office");
+    command->add_option("--to", options->to, "to this office or @group");
+    command->add_option("--type", options->type, "of this form");
+    command->add_option("--since", options->since, "arrived here since: 2026-11-21, 7d");
+    command->add_option("--limit", options->limit, "the last N; 0: all");
+    command->footer("Example: fieldpost list --inbox --since 7d");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_list(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

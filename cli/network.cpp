@@ -1,0 +1,327 @@
+// init, invite and join: a network is made, grows, and a new machine becomes an office of it.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "crypto/invite.h"
+#include "crypto/office_home.h"
+#include "crypto/register_seal.h"
+#include "crypto/roster.h"
+#include "proto/control.pb.h"
+#include "proto/limits.h"
+#include "proto/office_statement.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+constexpr std::size_t invite_bytes_max = 16U << 20;
+constexpr std::uint16_t first_epoch = 1;
+
+WallTime now() { return WallTime::from_unix(unix_now()); }
+
+Incarnation new_incarnation(std::uint16_t ordinal) {
+    Incarnation incarnation{ordinal, 0};
+    crypto::fill_random(std::as_writable_bytes(std::span(&incarnation.random, 1)));
+    return incarnation;
+}
+
+crypto::MailKeys new_mail_keys() {
+    auto mail = crypto::MailKeys::random();
+    mail.prekeys.emplace(first_epoch, crypto::BoxKeyPair::random());
+    return mail;
+}
+
+struct Links {
+    std::vector<std::string> listen;
+    std::vector<std::string> advertise;
+};
+
+void add_links(CLI::App& command, Links& links) {
+    command.add_option("--listen", links.listen, "address to listen on, tcp://*:6743");
+    command.add_option("--advertise", links.advertise,
+                       "address at which others reach this office; may be repeated");
+}
+
+Outcome<void> check_links(const Links& links) {
+    for (const auto& endpoint : links.advertise) {
+        if (!is_endpoint(endpoint)) {
+            return std::unexpected(Failure{exit_invalid, "invalid",
+                                           fmt::format("{} is no address", endpoint),
+                                           "write it as tcp://HOST:PORT"});
+        }
+    }
+    return {};
+}
+
+// What was given on the command line becomes the configuration that the daemon reads.
+Result<void> write_configuration(const crypto::OfficeHome& home, const Links& links) {
+    std::string text;
+    const auto add = [&](std::string_view key, const std::vector<std::string>& values) {
+        if (!values.empty()) {
+            text += fmt::format("{} = [\"{}\"]\n", key, fmt::join(values, "\", \""));
+        }
+    };
+    add("listen", links.listen);
+    add("advertise", links.advertise);
+    return crypto::write_whole(home.configuration(), as_bytes(text), 0640);
+}
+
+int print_office(const Common& common, const std::string& office, const std::string& network,
+                 Incarnation incarnation, const std::string& fingerprint) {
+    if (common.json) {
+        const nlohmann::ordered_json object = {{"office", office},
+                                               {"network", network},
+                                               {"incarnation", incarnation.ordinal},
+                                               {"fingerprint", fingerprint}};
+        fmt::print("{}\n", object.dump());
+    } else {
+        fmt::print("office    {}, network {}\nprint     {}\n", office, safe_line(network),
+                   fingerprint);
+        fmt::print(stderr, "Start it now: fieldpostd --home {}\n", common.home.string());
+    }
+    return exit_done;
+}
+
+// --- init -----------------------------------------------------------------------------------------
+
+struct InitOptions {
+    std::string office;
+    std::string network;
+    Links links;
+};
+
+int run_init(const Common& common, const InitOptions& options) {
+    const crypto::OfficeHome home(common.home);
+    if (const auto checked = check_links(options.links); !checked) {
+        return report(common, checked.error());
+    }
+    if (!is_office_name(options.office)) {
+        return report(common, {exit_invalid, "invalid",
+                               fmt::format("{} is no name for an office", options.office),
+                               "use a-z, 0-9 and -, and nothing that looks like an ID"});
+    }
+    if (options.network.empty() || options.network.size() > limits::network_name_bytes_max) {
+        return report(common, {exit_invalid, "invalid", "the network's name has 1 to 64 bytes",
+                               "choose another"});
+    }
+    auto machine = crypto::MachineKeys::random(crypto::FoundingKey::random());
+    auto mail = new_mail_keys();
+    mail.authority = crypto::SigningKey::random();
+    Founding founding;
+    founding.network_name = options.network;
+    founding.at = now();
+    founding.founding_key_hash = crypto::founding_key_hash(machine.founding_key);
+    founding = crypto::sign_founding(*mail.authority, founding);
+    auto roster = crypto::Roster::found(founding);
+    ensure(roster.has_value(), "what was just signed verifies");
+    Admit admit;
+    admit.role = Role::hq;
+    admit.identity = machine.identity.public_key();
+    admit.link = machine.link.public_key;
+    admit.mail = mail.signing.public_key();
+    admit.name = options.office;
+    RosterChange change;
+    change.at = now();
+    change.statements = {admit};
+    crypto::sign_change(*mail.authority, *roster, change);
+    const crypto::OfficeIdentity identity{admit.index, new_incarnation(1), now()};
+    if (const auto made = home.create(machine, mail, founding, identity, {{change}, {}}, {}); !made) {
+        return report(common, failure_of(made.error()));
+    }
+    if (const auto written = write_configuration(home, options.links); !written) {
+        return report(common, failure_of(written.error()));
+    }
+    return print_office(common, options.office, options.network, identity.incarnation,
+                        crypto::fingerprint(roster->network(), admit.identity, admit.link,
+                                            admit.mail));
+}
+
+// --- invite ---------------------------------------------------------------------------------------
+
+struct InviteOptions {
+    std::string office;
+    std::string role = "field";
+    std::string valid = "30d";
+    bool no_code = false;
+    std::string output;
+};
+
+int run_invite(const Common& common, const InviteOptions& options) {
+    const auto valid = parse_duration(options.valid);
+    if (!valid) {
+        return report(common, {exit_usage, "usage", fmt::format("{} is no duration", options.valid),
+                               "write it as 30d"});
+    }
+    wire::Request request;
+    request.mutable_invite()->set_office(options.office);
+    request.mutable_invite()->set_role(options.role == "hq" ? 2 : options.role == "relay" ? 1 : 0);
+    request.mutable_invite()->set_valid_s(*valid);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    const auto invite = crypto::decode_invite_content(as_bytes(answer.invitation().content()));
+    if (!invite) {
+        return report(common, failure_of(invite.error()));
+    }
+    const auto code = options.no_code ? "" : crypto::random_invite_code();
+    const auto file = crypto::seal_invite(*invite, code);
+    if (!file) {
+        return report(common, failure_of(file.error()));
+    }
+    const auto path = options.output.empty() ? options.office + ".invite" : options.output;
+    if (const auto written = crypto::write_whole(std::filesystem::absolute(path), *file, 0600);
+        !written) {
+        return report(common, failure_of(written.error()));
+    }
+    if (common.json) {
+        const nlohmann::ordered_json object = {
+            {"office", options.office},
+            {"file", path},
+            {"code", code.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(code)},
+            {"expires_at", rfc3339(answer.invitation().expires_unix_s())}};
+        fmt::print("{}\n", object.dump());
+    } else {
+        if (!code.empty()) {
+            fmt::print("{}\n", code);
+        }
+        fmt::print(stderr, "wrote     {}\n{}", path,
+                   code.empty() ? "It opens without a code: keep it as you would a key.\n"
+                                : "Tell the code by voice; on the new machine: fieldpost join FILE\n");
+    }
+    return exit_done;
+}
+
+// --- join -----------------------------------------------------------------------------------------
+
+struct JoinOptions {
+    std::string file;
+    std::string code;
+    Links links;
+};
+
+Outcome<std::string> code_for(const JoinOptions& options, BytesView file) {
+    if (!options.code.empty() || !crypto::invite_needs_code(file)) {
+        return options.code;
+    }
+    if (isatty(STDIN_FILENO) == 0) {
+        return std::unexpected(Failure{exit_usage, "usage", "this invitation needs its code",
+                                       "give it with --code"});
+    }
+    fmt::print(stderr, "Code: ");
+    std::string code;
+    std::getline(std::cin, code);
+    return code;
+}
+
+int run_join(const Common& common, const JoinOptions& options) {
+    const crypto::OfficeHome home(common.home);
+    if (const auto checked = check_links(options.links); !checked) {
+        return report(common, checked.error());
+    }
+    if (home.is_office()) {
+        return report(common, {exit_refused, "refused",
+                               fmt::format("an office lives in {} already", common.home.string()),
+                               "choose another --home"});
+    }
+    const auto file = crypto::read_whole(options.file, invite_bytes_max);
+    if (!file) {
+        return report(common, failure_of(file.error()));
+    }
+    const auto code = code_for(options, *file);
+    if (!code) {
+        return report(common, code.error());
+    }
+    auto invite = crypto::open_invite(*file, *code);
+    if (!invite) {
+        return report(common, failure_of(invite.error()));
+    }
+    auto roster = crypto::Roster::found(invite->founding);
+    for (const auto& change : invite->roster) {
+        if (const auto applied = roster->apply(change); !applied) {
+            return report(common, failure_of(applied.error()));
+        }
+    }
+    const auto* invited = roster->find(invite->index);
+    if (invited == nullptr || invited->state != crypto::OfficeState::invited) {
+        return report(common, {exit_invalid, "invalid", "this invitation is for nobody",
+                               "ask the authority for another"});
+    }
+    if (invited->expires < now()) {
+        return report(common, {exit_refused, "expired", "this invitation has expired",
+                               "ask the authority for another"});
+    }
+    const auto machine = crypto::MachineKeys::random(std::move(invite->founding_key));
+    const auto mail = new_mail_keys();
+    // Nothing signed that came with the invitation is later than the mark.
+    auto mark = std::max(now(), invited->since);
+    for (const auto& entry : invite->registers) {
+        mark = std::max(mark, entry.at);
+    }
+    const crypto::OfficeIdentity identity{invite->index, new_incarnation(invited->first_ordinal),
+                                          mark};
+    invite->registers.push_back(crypto::make_enrolment(
+        crypto::one_time_signing_key(invite->seed), machine, mail.signing.public_key(),
+        roster->network(), invite->index, {identity.incarnation, 0}, mark));
+    if (const auto made = home.create(machine, mail, invite->founding, identity,
+                                      {invite->roster, invite->registers}, invite->seed.view());
+        !made) {
+        return report(common, failure_of(made.error()));
+    }
+    if (const auto written = write_configuration(home, options.links); !written) {
+        return report(common, failure_of(written.error()));
+    }
+    return print_office(common, invited->name, invite->founding.network_name, identity.incarnation,
+                        crypto::fingerprint(roster->network(), machine.identity.public_key(),
+                                            machine.link.public_key, mail.signing.public_key()));
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("init", "make a new network, with this machine as authority");
+    auto options = std::make_shared<InitOptions>();
+    command->add_option("OFFICE", options->office, "this office's name")->required();
+    command->add_option("--network", options->network, "the network's name")->required();
+    add_links(*command, options->links);
+    command->footer("Example: fieldpost init hq --network reha --listen tcp://*:6743");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_init(common, *options); };
+    });
+}
+
+void add_invite(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("invite", "on the authority: invite a new office");
+    auto options = std::make_shared<InviteOptions>();
+    command->add_option("OFFICE", options->office, "the new office's name")->required();
+    command->add_option("--role", options->role, "field, relay or hq")
+        ->check(CLI::IsMember({"field", "relay", "hq"}));
+    command->add_option("--valid", options->valid, "how long the invitation is good");
+    command->add_flag("--no-code", options->no_code, "a file that opens without a code");
+    command->add_option("--output", options->output, "the file; default OFFICE.invite");
+    command->footer("Example: fieldpost invite hyesan --role field");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_invite(common, *options); };
+    });
+}
+
+void add_join(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("join", "on a new machine: join with an invitation");
+    auto options = std::make_shared<JoinOptions>();
+    command->add_option("INVITE", options->file, "the invitation file")->required();
+    command->add_option("--code", options->code, "the code that was told by voice");
+    add_links(*command, options->links);
+    command->footer("Example: fieldpost join hyesan.invite");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_join(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

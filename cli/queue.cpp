@@ -1,0 +1,173 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "crypto/office_home.h"
+#include "proto/control.pb.h"
+#include "proto/limits.h"
+#include "proto/report.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+struct Options {
+    std::vector<std::string> to;
+    std::string subject;
+    std::string priority = "normal";
+    std::string expires;
+    std::string type;
+    std::vector<std::string> fields;
+    std::vector<std::string> attachments;
+    std::string reply_to;
+    std::string replaces;
+    std::string staff;
+    std::string key;
+    std::string file = "-";
+};
+
+std::unexpected<Failure> invalid(std::string what, std::string next) {
+    return std::unexpected(Failure{exit_invalid, "invalid", std::move(what), std::move(next)});
+}
+
+Outcome<std::string> text_of(const Options& options) {
+    if (options.file != "-") {
+        auto bytes = crypto::read_whole(options.file, limits::text_bytes_max);
+        if (!bytes) {
+            return std::unexpected(failure_of(bytes.error()));
+        }
+        return std::string(as_text(*bytes));
+    }
+    if (isatty(STDIN_FILENO) != 0) {
+        if (!options.fields.empty() || !options.attachments.empty()) {
+            return "";
+        }
+        fmt::print(stderr, "Type the report; Ctrl-D ends it, Ctrl-C queues nothing.\n");
+    }
+    std::string text;
+    std::array<char, 65536> buffer;
+    while (true) {
+        const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (got <= 0) {
+            return text;
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+        if (text.size() > limits::text_bytes_max) {
+            return invalid("the text is over 1 MiB", "send the rest with --attach");
+        }
+    }
+}
+
+Outcome<wire::Request> request_of(const Options& options) {
+    wire::Request request;
+    auto& queue = *request.mutable_queue();
+    for (const auto& to : options.to) {
+        queue.add_to(to);
+    }
+    for (const auto& path : options.attachments) {
+        auto bytes = crypto::read_whole(path, limits::record_bytes_max);
+        if (!bytes) {
+            return std::unexpected(failure_of(bytes.error()));
+        }
+        auto* file = queue.add_attachments();
+        file->set_name(std::filesystem::path(path).filename().string());
+        file->set_content(std::string(as_text(*bytes)));
+    }
+    for (const auto& field : options.fields) {
+        const auto equals = field.find('=');
+        if (equals == std::string::npos) {
+            return invalid(fmt::format("the field {} has no value", field),
+                           "write it as --field KEY=VALUE");
+        }
+        auto* added = queue.add_fields();
+        added->set_key(field.substr(0, equals));
+        added->set_value(field.substr(equals + 1));
+    }
+    auto text = text_of(options);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    const std::array<std::pair<const char*, const std::string*>, 4> words_given = {
+        {{"text", &*text},
+         {"subject", &options.subject},
+         {"staff name", &options.staff},
+         {"type", &options.type}}};
+    for (const auto& [what, words] : words_given) {
+        if (!is_valid_utf8(*words)) {
+            return invalid(fmt::format("the {} is not UTF-8", what), "save it as UTF-8");
+        }
+    }
+    queue.set_text(std::move(*text));
+    queue.set_subject(options.subject);
+    queue.set_priority(options.priority == "urgent" ? 1 : options.priority == "bulk" ? 3 : 2);
+    queue.set_lifetime_s(limits::lifetime_seconds_default);
+    if (!options.expires.empty()) {
+        const auto lifetime = parse_duration(options.expires);
+        if (!lifetime || *lifetime == 0 || *lifetime > limits::lifetime_seconds_max) {
+            return invalid(fmt::format("{} is no duration up to 365d", options.expires),
+                           "write it as 36h or 30d");
+        }
+        queue.set_lifetime_s(*lifetime);
+    }
+    queue.set_type(options.type);
+    queue.set_reply_to(options.reply_to);
+    queue.set_replaces(options.replaces);
+    queue.set_staff(options.staff);
+    queue.set_key(options.key);
+    return request;
+}
+
+int run_queue(const Common& common, const Options& options) {
+    const auto request = request_of(options);
+    if (!request) {
+        return report(common, request.error());
+    }
+    wire::Answer answer;
+    if (const auto asked = ask(common, *request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    if (common.json) {
+        const nlohmann::json object = {
+            {"id", answer.id()}, {"hash", to_hex(as_bytes(answer.hash()))}};
+        fmt::print("{}\n", object.dump());
+    } else {
+        fmt::print("{}\n", answer.id());
+        if (isatty(STDERR_FILENO) != 0) {
+            fmt::print(stderr, "state   queued; kept here until it is delivered\n");
+        }
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_queue(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("queue", "queue a report");
+    auto options = std::make_shared<Options>();
+    if (const char* staff = std::getenv("FIELDPOST_STAFF"); staff != nullptr) {
+        options->staff = staff;
+    }
+    command->add_option("--to", options->to, "an office or a @group; may be repeated");
+    command->add_option("--subject", options->subject, "one line, shown in lists");
+    command->add_option("--priority", options->priority, "urgent, normal or bulk")
+        ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+    command->add_option("--expires", options->expires, "how long it is worth carrying: 36h, 30d");
+    command->add_option("--type", options->type, "the name of a form");
+    command->add_option("--field", options->fields, "KEY=VALUE; may be repeated");
+    command->add_option("--attach", options->attachments, "a file; may be repeated");
+    command->add_option("--reply-to", options->reply_to, "the report this answers");
+    command->add_option("--replaces", options->replaces, "the own report this corrects");
+    command->add_option("--staff", options->staff, "who writes it");
+    command->add_option("--key", options->key, "queue the same content once only");
+    command->add_option("FILE", options->file, "the text; - or nothing: standard input");
+    command->footer("Example: fieldpost queue --to hq --priority urgent <<< \"well 7 needs chlorine\"");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_queue(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,88 @@
+#include "cli/reports.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/text.h"
+#include "proto/bytes.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+ordered_json text_or_null(const std::string& text) {
+    return text.empty() ? ordered_json(nullptr) : ordered_json(text);
+}
+
+// What this office cannot open is null.
+ordered_json if_open(const wire::Entry& entry, ordered_json value) {
+    return entry.is_open() ? std::move(value) : ordered_json(nullptr);
+}
+
+}  // namespace
+
+ordered_json list_json(const wire::Entry& entry) {
+    ordered_json states = ordered_json::object();
+    for (const auto& recipient : entry.recipients()) {
+        states[recipient.office()] = recipient.state();
+    }
+    return {
+        {"id", entry.id()},
+        {"hash", if_open(entry, to_hex(as_bytes(entry.hash())))},
+        {"seq", entry.seq()},
+        {"box", entry.box()},
+        {"from", entry.from()},
+        {"to", std::vector<std::string>(entry.to().begin(), entry.to().end())},
+        {"subject", if_open(entry, entry.subject())},
+        {"type", if_open(entry, text_or_null(entry.type()))},
+        {"staff", if_open(entry, text_or_null(entry.staff()))},
+        {"priority", entry.priority()},
+        {"state", entry.state()},
+        {"reason", text_or_null(entry.reason())},
+        {"recipient_states", states},
+        {"created_at", rfc3339(entry.created_unix_s())},
+        {"received_at", rfc3339(entry.received_unix_s())},
+        {"clock_doubtful", entry.clock_doubtful()},
+        {"expires_at", rfc3339(entry.expires_unix_s())},
+        {"size_bytes", entry.size_bytes()},
+        {"count", entry.count()},
+        {"attachment_count", if_open(entry, entry.attachment_count())},
+        {"reply_to", text_or_null(entry.reply_to())},
+        {"replaces", text_or_null(entry.replaces())},
+        {"replaced_by", text_or_null(entry.replaced_by())},
+    };
+}
+
+ordered_json show_json(const wire::Entry& entry) {
+    auto object = list_json(entry);
+    object["text"] = if_open(entry, entry.text());
+    ordered_json fields = ordered_json::object();
+    for (const auto& field : entry.fields()) {
+        fields[field.key()] = field.value();
+    }
+    object["fields"] = if_open(entry, fields);
+    ordered_json attachments = ordered_json::array();
+    for (const auto& file : entry.attachments()) {
+        attachments.push_back({{"name", file.name()},
+                               {"size_bytes", file.size_bytes()},
+                               {"media_type", nullptr},
+                               {"sha256", to_hex(as_bytes(file.sha256()))}});
+    }
+    object["attachments"] = if_open(entry, attachments);
+    return object;
+}
+
+std::string with_whom(const wire::Entry& entry) {
+    if (entry.box() == "inbox") {
+        return "from " + entry.from();
+    }
+    const auto first = entry.to_size() > 0 ? entry.to(0) : "?";
+    return entry.to_size() > 1 ? fmt::format("to {} +{}", first, entry.to_size() - 1)
+                               : "to " + first;
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,18 @@
+// A report as list and show print it, in words and in JSON.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace fieldpost::wire {
+class Entry;
+}
+
+namespace fieldpost::cli {
+
+nlohmann::ordered_json list_json(const wire::Entry& entry);
+nlohmann::ordered_json show_json(const wire::Entry& entry);
+// "to hq +1", "from hq".
+std::string with_whom(const wire::Entry& entry);
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,167 @@
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/reports.h"
+#include "cli/text.h"
+#include "proto/bytes.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+struct Options {
+    std::vector<std::string> ids;
+    std::string save;
+    bool raw = false;
+};
+
+// A received name, made harmless: no separators, controls, leading dot or dash.
+std::string clean_name(const std::string& name) {
+    std::string clean;
+    for (const char c : safe_line(name)) {
+        clean += c == '/' || c == '\\' ? '_' : c;
+    }
+    while (!clean.empty() && (clean.front() == '.' || clean.front() == '-')) {
+        clean.erase(0, 1);
+    }
+    return clean.empty() ? "attachment" : clean;
+}
+
+// Never over a file: "1.jpg", "1 (2).jpg", "1 (3).jpg" ...
+Outcome<std::string> save_new(const std::filesystem::path& folder, const std::string& name,
+                              const std::string& content) {
+    const std::filesystem::path plain(name);
+    for (int i = 1; i < 1000; ++i) {
+        const auto candidate =
+            i == 1 ? name
+                   : fmt::format("{} ({}){}", plain.stem().string(), i, plain.extension().string());
+        const auto path = folder / candidate;
+        const int fd =
+            ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd < 0 && errno == EEXIST) {
+            continue;
+        }
+        std::size_t done = 0;
+        while (fd >= 0 && done < content.size()) {
+            const auto written = ::write(fd, content.data() + done, content.size() - done);
+            if (written <= 0) {
+                break;
+            }
+            done += static_cast<std::size_t>(written);
+        }
+        const bool is_whole = fd >= 0 && done == content.size() && ::fsync(fd) == 0;
+        const int why = errno;
+        if (fd >= 0) {
+            ::close(fd);
+        }
+        if (!is_whole) {
+            ::unlink(path.c_str());
+            return std::unexpected(Failure{why == ENOSPC ? exit_no_space : exit_failed, "failed",
+                                           fmt::format("cannot write {}: {}", path.string(),
+                                                       std::strerror(why)),
+                                           "choose another folder"});
+        }
+        return candidate;
+    }
+    return std::unexpected(
+        Failure{exit_failed, "failed", "too many files of that name", "choose another folder"});
+}
+
+void print_entry(const wire::Entry& entry) {
+    const auto line = [](std::string_view label, const std::string& value) {
+        if (!value.empty()) {
+            fmt::print("{:<9} {}\n", label, safe_line(value));
+        }
+    };
+    line("id", entry.id());
+    line("from", entry.from());
+    line("to", fmt::format("{}", fmt::join(entry.to(), ", ")));
+    line("subject", entry.subject());
+    line("type", entry.type());
+    line("staff", entry.staff());
+    line("written", local_time(entry.created_unix_s()) + (entry.clock_doubtful() ? " (clock in doubt)" : ""));
+    line("here", local_time(entry.received_unix_s()));
+    line("state", entry.reason().empty() ? entry.state() : entry.state() + ": " + entry.reason());
+    for (const auto& one : entry.recipients()) {
+        auto words = one.office() + " " + one.state();
+        if (one.acknowledged_unix_s() != 0) {
+            words += fmt::format(" {} {}", local_time(one.acknowledged_unix_s()), one.outcome());
+            words += one.staff().empty() ? "" : " by " + one.staff();
+            words += one.note().empty() ? "" : ", \"" + one.note() + "\"";
+        } else if (one.delivered_unix_s() != 0) {
+            words += " " + local_time(one.delivered_unix_s());
+        }
+        line("", words);
+    }
+    line("reply to", entry.reply_to());
+    line("replaces", entry.replaces());
+    for (const auto& field : entry.fields()) {
+        line("field", field.key() + " = " + field.value());
+    }
+    for (const auto& file : entry.attachments()) {
+        line("attached", fmt::format("{} ({})", file.name(), human_size(file.size_bytes())));
+    }
+    if (!entry.is_open()) {
+        fmt::print("\nThis office cannot read it.\n");
+    } else {
+        fmt::print("\n{}{}", safe_text(entry.text()), entry.text().ends_with('\n') ? "" : "\n");
+    }
+}
+
+int run_show(const Common& common, const Options& options) {
+    wire::Request request;
+    for (const auto& id : options.ids) {
+        request.mutable_show()->add_ids(id);
+    }
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    bool is_first = true;
+    for (const auto& entry : answer.entries()) {
+        if (!options.save.empty()) {
+            for (const auto& file : entry.attachments()) {
+                const auto saved = save_new(options.save, clean_name(file.name()), file.content());
+                if (!saved) {
+                    return report(common, saved.error());
+                }
+                fmt::print(stderr, "saved     {}\n", *saved);
+            }
+        }
+        if (options.raw) {
+            const bool to_terminal = isatty(STDOUT_FILENO) != 0;
+            const auto text = to_terminal ? safe_text(entry.text()) : entry.text();
+            std::fwrite(text.data(), 1, text.size(), stdout);
+        } else if (common.json) {
+            fmt::print("{}\n", show_json(entry).dump());
+        } else {
+            fmt::print("{}", is_first ? "" : "\n");
+            print_entry(entry);
+        }
+        is_first = false;
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_show(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("show", "read a report");
+    auto options = std::make_shared<Options>();
+    command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
+    command->add_option("--save", options->save, "write its attachments into this folder")
+        ->check(CLI::ExistingDirectory);
+    command->add_flag("--raw", options->raw, "the text alone, byte for byte to a pipe");
+    command->footer("Example: fieldpost show hyesan-42 --save .");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_show(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

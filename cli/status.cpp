@@ -1,0 +1,257 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "crypto/office_home.h"
+#include "crypto/roster.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json counts_of(const google::protobuf::Map<std::string, std::uint32_t>& counts,
+                       std::initializer_list<const char*> names) {
+    ordered_json object;
+    for (const auto* name : names) {
+        const auto found = counts.find(name);
+        object[name] = found == counts.end() ? 0 : found->second;
+    }
+    return object;
+}
+
+ordered_json status_json(const wire::Status& status) {
+    return {
+        {"version", status.version()},
+        {"office", status.office()},
+        {"network", status.network()},
+        {"role", status.role()},
+        {"state", status.state()},
+        {"fingerprint", status.fingerprint().empty() ? ordered_json(nullptr)
+                                                     : ordered_json(status.fingerprint())},
+        {"incarnation", status.incarnation()},
+        {"started_at", rfc3339(status.started_unix_s())},
+        {"mail", status.mail()},
+        {"outbox", counts_of(status.outbox(), {"queued", "carried", "delivered", "acknowledged",
+                                               "expired", "failed"})},
+        {"inbox", counts_of(status.inbox(), {"unacknowledged", "acknowledged"})},
+        {"carrying", {{"records", status.carrying_records()}, {"bytes", status.carrying_bytes()}}},
+        {"peers", {{"connected", status.peers_connected()}, {"known", status.peers_known()}}},
+        {"store",
+         {{"used_bytes", status.store_used_bytes()}, {"limit_bytes", status.store_limit_bytes()}}},
+        {"clock",
+         {{"now_at", rfc3339(status.now_unix_s())},
+          {"offset_ms", nullptr},
+          {"doubtful", status.clock_doubtful()}}},
+        {"attention", {{"urgent", status.attention_urgent()}, {"other", status.attention_other()}}},
+        {"roster_version", status.roster_version()},
+    };
+}
+
+std::uint32_t count(const google::protobuf::Map<std::string, std::uint32_t>& counts,
+                    const char* name) {
+    const auto found = counts.find(name);
+    return found == counts.end() ? 0 : found->second;
+}
+
+void print_status(const wire::Status& status) {
+    const auto line = [](std::string_view label, const std::string& words) {
+        fmt::print("{:<9} {}\n", label, words);
+    };
+    line("office", fmt::format("{} ({}), network {}, {}       {}, up {}", status.office(),
+                               status.role(), safe_line(status.network()), status.state(),
+                               status.version(), human_age(unix_now() - status.started_unix_s())));
+    line("mail", status.mail() == "unprotected" ? "open, without a passphrase" : status.mail());
+    auto links = fmt::format("{} connected", status.connected_size());
+    if (status.connected_size() > 0) {
+        links += fmt::format(" ({})", fmt::join(status.connected(), ", "));
+    }
+    if (status.waiting_size() > 0) {
+        links += fmt::format(", {} waiting ({})", status.waiting_size(),
+                             fmt::join(status.waiting(), ", "));
+    }
+    line("links", links);
+    std::string outbox;
+    std::uint32_t total = 0;
+    for (const auto* name : {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
+        const auto number = count(status.outbox(), name);
+        total += number;
+        if (number > 0) {
+            outbox += fmt::format("{}{} {}", outbox.empty() ? "" : ", ", number, name);
+        }
+    }
+    line("outbox", outbox.empty() ? "empty" : fmt::format("{}: {}", total, outbox));
+    if (status.to_send_records() > 0) {
+        line("to send", fmt::format("{} that no other office has yet",
+                                    human_size(status.to_send_bytes())));
+    }
+    const auto unanswered = count(status.inbox(), "unacknowledged");
+    line("inbox", fmt::format("{}: {} to acknowledge",
+                              unanswered + count(status.inbox(), "acknowledged"), unanswered));
+    line("store", fmt::format("{} of {}, {} of it carried for others",
+                              human_size(status.store_used_bytes()),
+                              human_size(status.store_limit_bytes()),
+                              human_size(status.carrying_bytes())));
+    line("clock", local_time(status.now_unix_s()) + (status.clock_doubtful() ? ", in doubt" : ""));
+}
+
+// With no daemon the home still says who this is.
+int print_without_daemon(const Common& common, const Failure& failure) {
+    const crypto::OfficeHome home(common.home);
+    const auto founding = home.founding();
+    const auto identity = home.identity();
+    const auto copy = home.roster_copy();
+    if (!founding || !identity || !copy) {
+        return report(common, failure);
+    }
+    auto roster = crypto::Roster::found(*founding);
+    for (const auto& change : copy->roster) {
+        if (!roster || !roster->apply(change)) {
+            return report(common, failure);
+        }
+    }
+    const auto* us = roster->find(identity->index);
+    const auto print =
+        us != nullptr && us->has_keys()
+            ? crypto::fingerprint(roster->network(), us->identity, us->link, us->mail)
+            : "";
+    if (!common.json) {
+        fmt::print("{:<9} {}, network {}\n", "office", us == nullptr ? "?" : us->name,
+                   safe_line(founding->network_name));
+        fmt::print("{:<9} {}\n", "print", print);
+    }
+    return report(common, failure);
+}
+
+int run_status(const Common& common) {
+    wire::Request request;
+    request.mutable_status();
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return asked.error().exit == exit_no_daemon ? print_without_daemon(common, asked.error())
+                                                    : report(common, asked.error());
+    }
+    if (common.json) {
+        fmt::print("{}\n", status_json(answer.status()).dump());
+    } else {
+        print_status(answer.status());
+    }
+    return exit_done;
+}
+
+std::string when(std::int64_t unix_seconds) {
+    return unix_seconds == 0 ? "never" : human_age(unix_now() - unix_seconds);
+}
+
+int run_peers(const Common& common) {
+    wire::Request request;
+    request.mutable_peers();
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    auto array = ordered_json::array();
+    Table table({"OFFICE", "LINK", "HEARD", "MET", "WHY, AND WHAT NEXT"});
+    for (const auto& peer : answer.peers()) {
+        const auto time = [](std::int64_t at) {
+            return at == 0 ? ordered_json(nullptr) : ordered_json(rfc3339(at));
+        };
+        const auto text = [](const std::string& words) {
+            return words.empty() ? ordered_json(nullptr) : ordered_json(words);
+        };
+        array.push_back({{"office", peer.office()},
+                         {"state", peer.state()},
+                         {"reason", text(peer.reason())},
+                         {"address", text(peer.address())},
+                         {"next_attempt_at", time(peer.next_attempt_unix_s())},
+                         {"heard_at", time(peer.heard_unix_s())},
+                         {"met_at", time(peer.met_unix_s())},
+                         {"rtt_ms", nullptr},
+                         {"version", nullptr},
+                         {"roster_version", peer.roster_version()},
+                         {"sent_bytes", peer.sent_bytes()},
+                         {"received_bytes", peer.received_bytes()},
+                         {"pending_records", peer.pending_records()},
+                         {"pending_bytes", peer.pending_bytes()}});
+        auto why = peer.state() == "connected" ? peer.address()
+                   : peer.state() == "none"    ? "no address: by relay or bundle"
+                                               : peer.reason();
+        if (peer.next_attempt_unix_s() != 0) {
+            why += fmt::format("{}tries again in {} s", why.empty() ? "" : "; ",
+                               std::max<std::int64_t>(0, peer.next_attempt_unix_s() - unix_now()));
+        }
+        table.add({peer.office(), peer.state(), when(peer.heard_unix_s()), when(peer.met_unix_s()),
+                   why});
+    }
+    if (common.json) {
+        fmt::print("{}\n", array.dump());
+    } else {
+        fmt::print("{}HEARD: a signed word of it, by any path. MET: itself, by link or bundle.\n",
+                   table.text(terminal_width()));
+    }
+    return exit_done;
+}
+
+int run_roster(const Common& common) {
+    wire::Request request;
+    request.mutable_roster();
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    const auto& roster = answer.roster();
+    auto offices = ordered_json::array();
+    Table table({"NAME", "ROLE", "STATE", "HEARD", "FINGERPRINT"});
+    for (const auto& office : roster.offices()) {
+        offices.push_back(
+            {{"name", office.name()},
+             {"role", office.role()},
+             {"state", office.state()},
+             {"fingerprint", office.fingerprint()},
+             {"endpoints",
+              std::vector<std::string>(office.endpoints().begin(), office.endpoints().end())},
+             {"heard_at", office.heard_unix_s() == 0 ? ordered_json(nullptr)
+                                                     : ordered_json(rfc3339(office.heard_unix_s()))},
+             {"confirmed", office.confirmed()}});
+        table.add({office.name(), office.role(), office.state(), when(office.heard_unix_s()),
+                   office.fingerprint()});
+    }
+    if (common.json) {
+        const ordered_json object = {{"network", roster.network()},
+                                     {"version", roster.version()},
+                                     {"authority", roster.authority()},
+                                     {"offices", offices}};
+        fmt::print("{}\n", object.dump());
+    } else {
+        fmt::print("network {}, version {}, authority {}\n{}", safe_line(roster.network()),
+                   roster.version(), roster.authority(), table.text(terminal_width()));
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("status", "this office at a glance");
+    command->footer("Example: fieldpost status");
+    command->callback([&common, &run] { run = [&common] { return run_status(common); }; });
+}
+
+void add_peers(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("peers", "each other office: how it is reached or why not");
+    command->footer("Example: fieldpost peers");
+    command->callback([&common, &run] { run = [&common] { return run_peers(common); }; });
+}
+
+void add_roster(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("roster", "every office of the network");
+    command->footer("Example: fieldpost roster");
+    command->callback([&common, &run] { run = [&common] { return run_roster(common); }; });
+}
+
+}  // namespace fieldpost::cli

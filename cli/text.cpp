@@ -1,0 +1,200 @@
+#include "cli/text.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+
+namespace fieldpost::cli {
+
+namespace {
+
+// Calls `each` with every code point and its bytes; what is not UTF-8 comes as U+FFFD.
+template <class Each>
+void for_each_code_point(std::string_view utf8, const Each& each) {
+    const auto* at = reinterpret_cast<const utf8proc_uint8_t*>(utf8.data());
+    auto left = static_cast<utf8proc_ssize_t>(utf8.size());
+    while (left > 0) {
+        utf8proc_int32_t code_point = 0;
+        auto used = utf8proc_iterate(at, left, &code_point);
+        const bool is_valid = used > 0;
+        used = is_valid ? used : 1;
+        each(is_valid ? code_point : 0xfffd,
+             is_valid ? std::string_view(reinterpret_cast<const char*>(at),
+                                         static_cast<std::size_t>(used))
+                      : std::string_view("\xef\xbf\xbd"));
+        at += used;
+        left -= used;
+    }
+}
+
+bool is_dangerous(utf8proc_int32_t c) {
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || utf8proc_category(c) == UTF8PROC_CATEGORY_CF ||
+           c == 0x2028 || c == 0x2029;
+}
+
+std::string safe(std::string_view utf8, bool keeps_lines) {
+    std::string out;
+    for_each_code_point(utf8, [&](utf8proc_int32_t c, std::string_view bytes) {
+        if (keeps_lines && (c == '\n' || c == '\t')) {
+            out += bytes;
+        } else if (is_dangerous(c)) {
+            out += c < 0x100 ? fmt::format("\\x{:02x}", c) : fmt::format("\\u{{{:x}}}", c);
+        } else {
+            out += bytes;
+        }
+    });
+    return out;
+}
+
+}  // namespace
+
+std::size_t cells(std::string_view utf8) {
+    std::size_t width = 0;
+    for_each_code_point(utf8, [&](utf8proc_int32_t c, std::string_view) {
+        width += static_cast<std::size_t>(std::max(0, utf8proc_charwidth(c)));
+    });
+    return width;
+}
+
+std::string fitted(std::string_view utf8, std::size_t width) {
+    const auto full = cells(utf8);
+    if (full <= width) {
+        return std::string(utf8) + std::string(width - full, ' ');
+    }
+    std::string out;
+    std::size_t used = 0;
+    const auto room = width < 2 ? 0 : width - 2;
+    bool is_full = false;
+    for_each_code_point(utf8, [&](utf8proc_int32_t c, std::string_view bytes) {
+        const auto one = static_cast<std::size_t>(std::max(0, utf8proc_charwidth(c)));
+        is_full = is_full || used + one > room;
+        if (!is_full) {
+            out += bytes;
+            used += one;
+        }
+    });
+    return out + ".." + std::string(width - std::min(width, used + 2), ' ');
+}
+
+std::string safe_text(std::string_view utf8) { return safe(utf8, true); }
+std::string safe_line(std::string_view utf8) { return safe(utf8, false); }
+
+std::string human_size(std::uint64_t bytes) {
+    if (bytes < 1'000'000) {
+        return fmt::format("{} KB", std::max<std::uint64_t>(1, (bytes + 500) / 1000));
+    }
+    if (bytes < 10'000'000) {
+        return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+    }
+    return bytes < 1'000'000'000 ? fmt::format("{} MB", (bytes + 500'000) / 1'000'000)
+                                 : fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
+}
+
+std::string human_age(std::int64_t seconds) {
+    if (seconds < 60) {
+        return "now";
+    }
+    if (seconds < 3600) {
+        return fmt::format("{} min", seconds / 60);
+    }
+    return seconds < 86400 * 2 ? fmt::format("{} h", seconds / 3600)
+                               : fmt::format("{} d", seconds / 86400);
+}
+
+std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+std::string local_time(std::int64_t unix_seconds) {
+    const auto time = static_cast<std::time_t>(unix_seconds);
+    std::tm parts{};
+    localtime_r(&time, &parts);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                       parts.tm_mday, parts.tm_hour, parts.tm_min);
+}
+
+std::string rfc3339(std::int64_t unix_seconds) {
+    const auto time = static_cast<std::time_t>(unix_seconds);
+    std::tm parts{};
+    gmtime_r(&time, &parts);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900,
+                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+std::optional<std::uint32_t> parse_duration(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+    const std::uint64_t factor = unit.empty() || unit == "s" ? 1
+                                 : unit == "min"             ? 60
+                                 : unit == "h"               ? 3600
+                                 : unit == "d"               ? 86400
+                                                             : 0;
+    if (parsed.ec != std::errc{} || factor == 0 || number > UINT32_MAX / factor) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(number * factor);
+}
+
+std::optional<std::int64_t> parse_time(std::string_view text) {
+    std::tm parts{};
+    const std::string copy(text);
+    if (const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+        end != nullptr && *end == '\0') {
+        return timegm(&parts);
+    }
+    parts = {};
+    if (const char* end = strptime(copy.c_str(), "%Y-%m-%d", &parts); end != nullptr && *end == '\0') {
+        parts.tm_isdst = -1;
+        return mktime(&parts);
+    }
+    if (const auto age = parse_duration(text)) {
+        return unix_now() - *age;
+    }
+    return std::nullopt;
+}
+
+std::size_t terminal_width() {
+    winsize size{};
+    if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+        size.ws_col > 0) {
+        return size.ws_col;
+    }
+    return 80;
+}
+
+std::string Table::text(std::size_t width, std::vector<std::size_t> right) const {
+    const auto columns = rows_.front().size();
+    std::vector<std::size_t> widths(columns, 0);
+    for (const auto& row : rows_) {
+        for (std::size_t i = 0; i < columns; ++i) {
+            widths[i] = std::max(widths[i], cells(row[i]));
+        }
+    }
+    std::string out;
+    for (const auto& row : rows_) {
+        std::string line;
+        std::size_t used = 0;
+        for (std::size_t i = 0; i < columns; ++i) {
+            const bool is_last = i + 1 == columns;
+            const auto room = width > used ? width - used : 0;
+            const auto own = is_last ? std::min(cells(row[i]), room) : widths[i];
+            const bool to_right = std::ranges::find(right, i) != right.end();
+            const auto pad = own > cells(row[i]) ? own - cells(row[i]) : 0;
+            line += to_right ? std::string(pad, ' ') + row[i] : fitted(row[i], own);
+            line += is_last ? "" : "  ";
+            used += own + 2;
+        }
+        while (line.ends_with(' ')) {
+            line.pop_back();
+        }
+        out += line + '\n';
+    }
+    return out;
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,50 @@
+// Words for people: columns counted in terminal cells, sizes, times, and nothing that a received text
+// could do to a terminal.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fieldpost::cli {
+
+std::size_t cells(std::string_view utf8);
+// Cut to `width` cells, ending in "..", or padded with spaces.
+std::string fitted(std::string_view utf8, std::size_t width);
+
+// Control characters but newline and tab, bidirectional and zero-width format characters as escapes.
+std::string safe_text(std::string_view utf8);
+// The same in one line.
+std::string safe_line(std::string_view utf8);
+
+std::string human_size(std::uint64_t bytes);
+// "3 d", "20 min", "now".
+std::string human_age(std::int64_t seconds);
+// "2026-11-21 16:07" in local time.
+std::string local_time(std::int64_t unix_seconds);
+// "2026-11-21T07:07:00Z".
+std::string rfc3339(std::int64_t unix_seconds);
+std::int64_t unix_now();
+
+// DURATION: 30s 15min 36h 30d, bare is seconds.
+std::optional<std::uint32_t> parse_duration(std::string_view text);
+// TIME: RFC 3339, a local day, or an age such as 7d.
+std::optional<std::int64_t> parse_time(std::string_view text);
+
+// Columns, each as wide as its widest cell but for the last, which is cut to the terminal.
+class Table {
+public:
+    explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+    void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+    // Columns named are aligned to the right.
+    [[nodiscard]] std::string text(std::size_t width, std::vector<std::size_t> right = {}) const;
+
+private:
+    std::vector<std::vector<std::string>> rows_;
+};
+// Of the terminal, else 80.
+std::size_t terminal_width();
+
+}  // namespace fieldpost::cli

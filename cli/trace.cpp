@@ -1,0 +1,145 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "proto/bytes.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json time_or_null(std::int64_t unix_seconds) {
+    return unix_seconds == 0 ? ordered_json(nullptr) : ordered_json(rfc3339(unix_seconds));
+}
+ordered_json text_or_null(const std::string& text) {
+    return text.empty() ? ordered_json(nullptr) : ordered_json(text);
+}
+
+ordered_json trace_json(const wire::Trace& trace) {
+    auto recipients = ordered_json::array();
+    for (const auto& one : trace.entry().recipients()) {
+        recipients.push_back({{"office", one.office()},
+                              {"state", one.state()},
+                              {"reason", text_or_null(one.reason())},
+                              {"carried_at", time_or_null(one.carried_unix_s())},
+                              {"delivered_at", time_or_null(one.delivered_unix_s())},
+                              {"acknowledged_at", time_or_null(one.acknowledged_unix_s())},
+                              {"outcome", text_or_null(one.outcome())},
+                              {"staff", text_or_null(one.staff())},
+                              {"note", text_or_null(one.note())}});
+    }
+    auto carried = ordered_json::array();
+    for (const auto& one : trace.carried_by()) {
+        carried.push_back({{"office", one.office()}, {"at", time_or_null(one.at_unix_s())}});
+    }
+    auto events = ordered_json::array();
+    for (const auto& one : trace.events()) {
+        events.push_back({{"at", time_or_null(one.at_unix_s())},
+                          {"what", one.what()},
+                          {"office", one.office()},
+                          {"how", one.how()},
+                          {"via", text_or_null(one.via())}});
+    }
+    return {{"id", trace.entry().id()},
+            {"hash", trace.entry().is_open() ? ordered_json(to_hex(as_bytes(trace.entry().hash())))
+                                             : ordered_json(nullptr)},
+            {"state", trace.entry().state()},
+            {"recipients", recipients},
+            {"carried_by", carried},
+            {"events", events}};
+}
+
+std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) {
+    if (one.state() == "acknowledged") {
+        auto words = one.staff().empty() ? one.outcome() : one.staff() + ": " + one.outcome();
+        return one.note().empty() ? words : words + ", \"" + one.note() + "\"";
+    }
+    if (one.state() == "delivered") {
+        return one.office() + "'s receipt";
+    }
+    if (one.state() == "carried" && trace.carried_by_size() > 0) {
+        return trace.carried_by(0).office() + "'s statement; none of " + one.office();
+    }
+    return one.reason();
+}
+
+std::int64_t since_of(const wire::Trace& trace, const wire::RecipientState& one) {
+    if (one.state() == "acknowledged") {
+        return one.acknowledged_unix_s();
+    }
+    if (one.state() == "delivered") {
+        return one.delivered_unix_s();
+    }
+    return one.state() == "carried" ? one.carried_unix_s() : trace.entry().received_unix_s();
+}
+
+void print_trace(const wire::Trace& trace) {
+    const auto& entry = trace.entry();
+    const auto having = std::ranges::count_if(entry.recipients(), [](const auto& r) {
+        return r.state() == "delivered" || r.state() == "acknowledged";
+    });
+    fmt::print("{}: {}.", entry.id(), entry.state());
+    if (entry.recipients_size() > 0) {
+        fmt::print(" {} of {} recipients {} it.", having, entry.recipients_size(),
+                   having == 1 ? "has" : "have");
+    }
+    fmt::print("\n");
+    if (entry.recipients_size() > 0) {
+        Table recipients({"RECIPIENT", "STATE", "SINCE", "PROOF"});
+        for (const auto& one : entry.recipients()) {
+            const auto since = since_of(trace, one);
+            recipients.add({one.office(), one.state(), since == 0 ? "" : local_time(since),
+                            safe_line(proof_of(trace, one))});
+        }
+        fmt::print("{}", recipients.text(terminal_width()));
+    }
+    Table events({"WHEN", "AGO", "EVENT", "OFFICE", "HOW"});
+    for (const auto& one : trace.events()) {
+        auto how = one.how() == "local" ? one.words() : one.how();
+        if (one.how() != "local" && one.via() != one.office()) {
+            how += ", by " + one.via();
+        }
+        events.add({local_time(one.at_unix_s()), human_age(unix_now() - one.at_unix_s()),
+                    one.what(), one.office(), safe_line(how)});
+    }
+    fmt::print("{}", events.text(terminal_width(), {1}));
+}
+
+int run_trace(const Common& common, const std::vector<std::string>& ids) {
+    wire::Request request;
+    for (const auto& id : ids) {
+        request.mutable_trace()->add_ids(id);
+    }
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    for (const auto& trace : answer.traces()) {
+        if (common.json) {
+            fmt::print("{}\n", trace_json(trace).dump());
+        } else {
+            print_trace(trace);
+        }
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("trace", "where a report is, and how that is known");
+    auto ids = std::make_shared<std::vector<std::string>>();
+    command->add_option("ID", *ids, "hyesan-42; several are allowed")->required();
+    command->footer("Example: fieldpost trace hyesan-42");
+    command->callback([&common, &run, ids] {
+        run = [&common, ids] { return run_trace(common, *ids); };
+    });
+}
+
+}  // namespace fieldpost::cli

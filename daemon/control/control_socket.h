@@ -1,0 +1,54 @@
+// Serves the command line on the socket in the home: whole requests in, whole answers out.
+//
+// Promise: only the owner, root and members of the socket's group are heard; a client that is slow, silent
+// or talks nonsense costs its own connection. Not here: what a request means (daemon/runtime).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "proto/bytes.h"
+
+namespace fieldpost::control {
+
+enum class ClientId : std::uint64_t {};
+
+struct RequestIn {
+    ClientId client{};
+    Bytes bytes;
+};
+
+// A descriptor to be watched, and whether it wants to be written to.
+struct Interest {
+    int fd = -1;
+    bool wants_write = false;
+};
+
+class ControlSocket {
+public:
+    // Replaces a socket left behind: the caller holds the home's lock. unavailable: cannot bind.
+    static Result<std::unique_ptr<ControlSocket>> open(const std::filesystem::path& path);
+    ~ControlSocket();
+    ControlSocket(const ControlSocket&) = delete;
+    ControlSocket& operator=(const ControlSocket&) = delete;
+
+    [[nodiscard]] std::vector<Interest> interests() const;
+    // Call when `fd` is ready. What came whole is returned.
+    std::vector<RequestIn> handle(int fd, bool is_readable, bool is_writable);
+    // Sends and then hangs up. Nothing if the client is gone.
+    void answer(ClientId client, BytesView bytes);
+
+private:
+    struct Client;
+    ControlSocket(std::filesystem::path path, int fd);
+    void accept_all();
+
+    std::filesystem::path path_;
+    int fd_;
+    std::uint64_t next_ = 1;
+    std::map<int, Client> clients_;
+};
+
+}  // namespace fieldpost::control

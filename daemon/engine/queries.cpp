@@ -1,0 +1,318 @@
+#include "daemon/engine/queries.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "crypto/sealed_record.h"
+#include "daemon/engine/terminal.h"
+
+namespace fieldpost::engine {
+
+using storage::StoreView;
+
+std::string_view name_of(State state) {
+    constexpr std::array<std::string_view, 6> names = {"queued",       "carried", "delivered",
+                                                       "acknowledged", "expired", "failed"};
+    return names[static_cast<std::size_t>(state)];
+}
+
+std::string_view name_of(RecordClass record_class) {
+    constexpr std::array<std::string_view, record_classes> names = {"reply", "urgent", "normal",
+                                                                    "bulk"};
+    return names[static_cast<std::size_t>(record_class)];
+}
+
+std::string printed_name(const Ledger& ledger, OfficeId office) {
+    const auto* found = ledger.roster().find(office);
+    return found == nullptr ? fmt::format("office{}", value_of(office)) : found->name;
+}
+
+std::string printed_id(const Ledger& ledger, const storage::ReportKey& key) {
+    constexpr std::array<std::string_view, record_classes> letters = {"r", "u", "", "b"};
+    const auto ordinal = key.origin.incarnation.ordinal;
+    return fmt::format("{}{}-{}{}", printed_name(ledger, key.author),
+                       ordinal == 1 ? "" : fmt::format(".{}", ordinal),
+                       letters[static_cast<std::size_t>(key.origin.record_class)],
+                       key.origin.number);
+}
+
+namespace {
+
+// Lower case, and digits as people's input methods write them (U+FF10 to U+FF19).
+std::string folded(std::string_view id) {
+    std::string plain;
+    for (std::size_t i = 0; i < id.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(id[i]);
+        if (byte == 0xef && i + 2 < id.size() && static_cast<unsigned char>(id[i + 1]) == 0xbc) {
+            const auto third = static_cast<unsigned char>(id[i + 2]);
+            if (third >= 0x90 && third <= 0x99) {
+                plain += static_cast<char>('0' + (third - 0x90));
+                i += 2;
+                continue;
+            }
+        }
+        plain += static_cast<char>(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
+    }
+    return plain;
+}
+
+template <class Number>
+std::optional<Number> number_of(std::string_view digits) {
+    Number number{};
+    const auto* end = digits.data() + digits.size();
+    const auto parsed = std::from_chars(digits.data(), end, number);
+    if (parsed.ec != std::errc{} || parsed.ptr != end || number == 0) {
+        return std::nullopt;
+    }
+    return number;
+}
+
+}  // namespace
+
+Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id) {
+    const auto plain = folded(id);
+    const auto dash = plain.rfind('-');
+    if (dash == std::string::npos) {
+        return std::optional<storage::ReportKey>{};
+    }
+    std::string_view office(plain.data(), dash);
+    auto tail = std::string_view(plain).substr(dash + 1);
+    std::uint16_t ordinal = 1;
+    if (const auto dot = office.find('.'); dot != std::string_view::npos) {
+        ordinal = number_of<std::uint16_t>(office.substr(dot + 1)).value_or(0);
+        office = office.substr(0, dot);
+    }
+    auto record_class = RecordClass::normal;
+    if (!tail.empty() && tail[0] >= 'a') {
+        const auto letter = std::string_view("ru b").find(tail[0]);
+        if (letter == std::string_view::npos) {
+            return std::optional<storage::ReportKey>{};
+        }
+        record_class = static_cast<RecordClass>(letter);
+        tail.remove_prefix(1);
+    }
+    const auto number = number_of<Number>(tail);
+    if (!number) {
+        return std::optional<storage::ReportKey>{};
+    }
+    // Several indexes may have had the name; the ordinal tells their stores apart.
+    for (const auto& [log, state] : ledger.logs()) {
+        const auto* author = ledger.roster().find(log.author);
+        if (author == nullptr || author->name != office || log.record_class != record_class ||
+            log.incarnation.ordinal != ordinal) {
+            continue;
+        }
+        const storage::ReportKey key{log.author, {log.incarnation, record_class, *number}};
+        if (TRY(ledger.store().report(key)) || state.held.contains(*number)) {
+            return std::optional(key);
+        }
+    }
+    return std::optional<storage::ReportKey>{};
+}
+
+namespace {
+
+const ReceiptLog* receipt_log(const Ledger& ledger, OfficeId recipient, const LogKey& log) {
+    const auto* receipt = ledger.receipt(recipient, log.author);
+    if (receipt == nullptr) {
+        return nullptr;
+    }
+    for (const auto& entry : receipt->logs) {
+        if (entry.incarnation == log.incarnation && entry.record_class == log.record_class) {
+            return &entry;
+        }
+    }
+    return nullptr;
+}
+
+// 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
+Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
+    const auto top =
+        TRY(ledger.store().record(log, entry.received.top(), StoreView::Body::no));
+    return top && short_hash(top->id) == entry.top_id;
+}
+
+bool is_carried(const Ledger& ledger, const LogKey& log, Number number) {
+    for (const auto& [office, custody] : ledger.all_custody()) {
+        for (const auto& entry : custody.logs) {
+            if (entry.incarnation == log.incarnation && entry.record_class == log.record_class &&
+                entry.held.contains(number)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+Result<RecipientProgress> progress_of(const Ledger& ledger, const Header& header, Number number,
+                                      OfficeId recipient) {
+    RecipientProgress progress;
+    progress.office = recipient;
+    const auto* entry = receipt_log(ledger, recipient, header.log);
+    if (entry != nullptr && entry->received.contains(number) &&
+        TRY(is_top_ours(ledger, header.log, *entry))) {
+        progress.state = State::delivered;
+        return progress;
+    }
+    if (entry != nullptr && entry->unreadable.contains(number)) {
+        progress.state = State::failed;
+        progress.reason = "unreadable";
+        return progress;
+    }
+    const auto* office = ledger.roster().find(recipient);
+    if (office == nullptr || !office->has_keys() || office->state == crypto::OfficeState::revoked) {
+        progress.state = State::failed;
+        progress.reason = "revoked";
+        return progress;
+    }
+    const auto& state = ledger.log(header.log);
+    if (state.withdrawn.contains(number)) {
+        progress.state = State::failed;
+        progress.reason = "withdrawn";
+    } else if (state.terminal.contains(number)) {
+        progress.state = State::expired;
+    } else if (is_carried(ledger, header.log, number)) {
+        progress.state = State::carried;
+    }
+    return progress;
+}
+
+// A record is where its least advanced recipient is that is still under way.
+State combined(const std::vector<RecipientProgress>& recipients) {
+    std::optional<State> least;
+    State ended = State::queued;
+    for (const auto& one : recipients) {
+        if (one.state == State::expired || one.state == State::failed) {
+            ended = std::max(ended, one.state);
+        } else if (!least || one.state < *least) {
+            least = one.state;
+        }
+    }
+    return least.value_or(ended);
+}
+
+Result<void> add_answers(const Ledger& ledger, ReportView& view) {
+    for (const auto arrival : TRY(ledger.store().answers(view.key))) {
+        const auto record = TRY(ledger.store().record(arrival, StoreView::Body::yes));
+        const auto entry = record ? TRY(ledger.store().archive(arrival)) : std::nullopt;
+        if (!entry) {
+            continue;
+        }
+        const auto opened = open_archived(ledger, *record, *entry);
+        const auto who = std::ranges::find(view.recipients, record->log.author,
+                                           &RecipientProgress::office);
+        if (who == view.recipients.end()) {
+            // Ours, to what is in our inbox.
+            view.state = State::acknowledged;
+            continue;
+        }
+        who->state = State::acknowledged;
+        if (opened && !opened->reports.empty()) {
+            who->outcome = opened->reports.front().outcome;
+            who->staff = opened->reports.front().staff;
+            who->note = opened->reports.front().text;
+        }
+    }
+    return ok();
+}
+
+Result<void> add_state(const Ledger& ledger, ReportView& view) {
+    const bool is_ours = view.header.log.author == ledger.us();
+    for (const auto& stanza : view.header.stanzas) {
+        if (is_ours) {
+            view.recipients.push_back(TRY(progress_of(ledger, view.header,
+                                                      view.key.origin.number, stanza.recipient)));
+        }
+    }
+    if (!is_ours) {
+        view.state = !view.entry             ? State::carried
+                     : view.entry->unreadable ? State::failed
+                                              : State::delivered;
+        view.reason = view.entry && view.entry->unreadable ? "unreadable" : "";
+    }
+    TRY(add_answers(ledger, view));
+    if (is_ours) {
+        view.state = combined(view.recipients);
+        for (const auto& one : view.recipients) {
+            if (view.state == State::failed && one.state == State::failed) {
+                view.reason = one.reason;
+            }
+        }
+    }
+    return ok();
+}
+
+void add_content(const Ledger& ledger, const OpenedRecord& opened, std::size_t position,
+                 ReportView& view) {
+    std::size_t before = 0;
+    for (std::size_t i = 0; i < position; ++i) {
+        before += opened.reports[i].attachment_bytes();
+    }
+    view.report = opened.reports[position];
+    view.attachments = to_bytes(
+        BytesView(opened.attachments).subspan(before, view.report->attachment_bytes()));
+    std::vector<BytesView> attachments;
+    std::size_t at = 0;
+    for (const auto& attachment : view.report->attachments) {
+        attachments.push_back(BytesView(view.attachments).subspan(at, attachment.size));
+        at += attachment.size;
+    }
+    view.hash = crypto::report_hash(ledger.network(), view.key.author, view.key.origin,
+                                    opened.units[position].report, attachments);
+}
+
+}  // namespace
+
+Result<std::vector<ReportView>> views_of(const Ledger& ledger,
+                                         const storage::StoredRecord& record) {
+    ReportView base;
+    base.record = record;
+    base.arrival = record.arrival;
+    base.header = TRY(decode_header(record.header));
+    base.entry = TRY(ledger.store().archive(record.arrival));
+    base.key = {record.log.author,
+                {record.log.incarnation, record.log.record_class, record.run.first}};
+    std::vector<ReportView> views;
+    const auto opened = base.entry ? open_archived(ledger, record, *base.entry)
+                                   : fail(Errc::untrusted, "only carried");
+    if (!opened) {
+        views.push_back(std::move(base));
+        TRY(add_state(ledger, views.back()));
+        return views;
+    }
+    for (std::size_t i = 0; i < opened->units.size(); ++i) {
+        auto view = base;
+        view.arrival = storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i};
+        view.key.origin.number = static_cast<Number>(record.run.first + i);
+        if (opened->units[i].origin) {
+            view.key.origin = *opened->units[i].origin;
+        }
+        // Shown once: a reissue of what came before is not in the box again.
+        if (TRY(ledger.store().report(view.key)) != view.arrival) {
+            continue;
+        }
+        add_content(ledger, *opened, i, view);
+        TRY(add_state(ledger, view));
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) {
+    const auto arrival = TRY(ledger.store().report(key));
+    const LogKey log{key.author, key.origin.incarnation, key.origin.record_class};
+    const auto record =
+        arrival ? TRY(ledger.store().record_until(*arrival, StoreView::Body::yes))
+                : TRY(ledger.store().record(log, key.origin.number, StoreView::Body::yes));
+    if (record) {
+        for (auto& view : TRY(views_of(ledger, *record))) {
+            if (view.key == key || !arrival) {
+                return std::move(view);
+            }
+        }
+    }
+    return fail(Errc::not_found, "no such record here");
+}
+
+}  // namespace fieldpost::engine

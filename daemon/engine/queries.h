@@ -1,0 +1,52 @@
+// What people ask: what is in the boxes, and how far a report has come. Reads only.
+//
+// A state is never more than can be proved (P4): `delivered` stands on the recipient's receipt,
+// `acknowledged` on its signed answer, `carried` on a carrier's newest statement of custody.
+#pragma once
+
+#include "daemon/engine/delivery.h"
+
+namespace fieldpost::engine {
+
+// In the order of progress; of a record's recipients the least advanced one under way is shown.
+enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
+std::string_view name_of(State state);
+std::string_view name_of(RecordClass record_class);
+
+struct RecipientProgress {
+    OfficeId office{};
+    State state = State::queued;
+    std::string reason;  // of `failed`
+    // The answer, if there is one.
+    ReplyOutcome outcome = ReplyOutcome::none;
+    std::string staff;
+    std::string note;
+};
+
+struct ReportView {
+    storage::Arrival arrival{};  // its own, also inside a run
+    storage::ReportKey key;
+    storage::StoredRecord record;
+    Header header;
+    std::optional<storage::ArchiveEntry> entry;  // none: only carried
+    State state = State::queued;
+    std::string reason;
+    std::vector<RecipientProgress> recipients;
+    // If it can be read here.
+    std::optional<Report> report;
+    Hash hash;
+    Bytes attachments;
+};
+
+// A printed id, such as "hyesan-42", "hyesan.2-u7".
+std::string printed_id(const Ledger& ledger, const storage::ReportKey& key);
+std::string printed_name(const Ledger& ledger, OfficeId office);
+// Nothing if it is not an id, or of nothing that is here.
+Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id);
+
+// The reports of one stored record, one each; a carried record is one.
+Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record);
+// not_found: not in a box here and not carried.
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key);
+
+}  // namespace fieldpost::engine

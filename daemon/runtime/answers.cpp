@@ -1,0 +1,692 @@
+#include "daemon/runtime/answers.h"
+
+#include <fmt/format.h>
+
+#include "crypto/hash.h"
+#include "daemon/engine/queries.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::runtime {
+
+namespace {
+
+using engine::Ledger;
+using engine::ReportView;
+using storage::StoreView;
+
+std::string text_of(BytesView bytes) { return std::string(as_text(bytes)); }
+Bytes encode(const wire::Answer& answer) {
+    return to_bytes(as_bytes(answer.SerializeAsString()));
+}
+std::int64_t unix_of(WallTime time) { return time.seconds == 0 ? 0 : time.unix_seconds(); }
+
+// What the caller sees: CLI exit codes and stable words.
+struct Complaint {
+    unsigned exit = 1;
+    std::string code;
+    std::string what;
+    std::string next;
+    std::vector<std::string> ids{};
+};
+using Answered = std::expected<Handled, Complaint>;
+
+std::unexpected<Complaint> complain(unsigned exit, std::string code, std::string what,
+                                    std::string next, std::vector<std::string> ids = {}) {
+    return std::unexpected(
+        Complaint{exit, std::move(code), std::move(what), std::move(next), std::move(ids)});
+}
+
+Complaint complaint_of(const Error& error) {
+    switch (error.code) {
+        case Errc::not_found:
+            return {4, "not_found", error.detail, "see: fieldpost list, fieldpost roster"};
+        case Errc::refused:
+        case Errc::untrusted:
+            return {5, "refused", error.detail, "see: fieldpost status"};
+        case Errc::malformed:
+        case Errc::limit_exceeded:
+        case Errc::unsupported:
+            return {6, "invalid", error.detail, "change it and try again; nothing was queued"};
+        case Errc::storage_full:
+            return {7, "no_space", error.detail, "free space, then try again; nothing was queued"};
+        default:
+            return {1, "failed", error.detail, "try again; see the daemon's log"};
+    }
+}
+
+Bytes encode(const Complaint& complaint) {
+    wire::Answer answer;
+    auto* problem = answer.mutable_problem();
+    problem->set_exit(complaint.exit);
+    problem->set_code(complaint.code);
+    problem->set_what(complaint.what);
+    problem->set_next(complaint.next);
+    for (const auto& id : complaint.ids) {
+        problem->add_ids(id);
+    }
+    return encode(answer);
+}
+
+// A store that fails is no answer but the end of the transaction.
+template <class T>
+std::expected<T, Complaint> or_complain(Result<T> result) {
+    if (!result) {
+        return std::unexpected(complaint_of(result.error()));
+    }
+    return std::move(*result);
+}
+
+#define ASK(expression)                                       \
+    ({                                                        \
+        auto&& asked = (expression);                          \
+        if (!asked) {                                         \
+            return std::unexpected(std::move(asked).error()); \
+        }                                                     \
+        *std::move(asked);                                    \
+    })
+
+// --- names and ids --------------------------------------------------------------------------------
+
+// Members of a group, without us.
+std::vector<OfficeId> members_of(const Ledger& ledger, std::string_view group) {
+    std::vector<OfficeId> members;
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        const bool fits = group == "@all" || (group == "@field" && office.role == Role::field) ||
+                          (group == "@relay" && office.role == Role::relay) ||
+                          (group == "@hq" && office.role == Role::hq);
+        if (fits && office.is_member() && index != ledger.us()) {
+            members.push_back(index);
+        }
+    }
+    return members;
+}
+
+struct Addressees {
+    std::vector<OfficeId> offices;
+    std::vector<std::string> groups;
+};
+
+std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
+                                                   const std::vector<std::string>& names) {
+    Addressees addressees;
+    for (const auto& name : names) {
+        if (name.starts_with('@')) {
+            const auto members = members_of(ledger, name);
+            if (members.empty()) {
+                return complain(4, "not_found", fmt::format("nobody is in {}", name),
+                                "see: fieldpost roster");
+            }
+            addressees.offices.insert(addressees.offices.end(), members.begin(), members.end());
+            addressees.groups.push_back(name);
+            continue;
+        }
+        const auto* office = ledger.roster().find(name);
+        if (office == nullptr) {
+            return complain(4, "not_found", fmt::format("no office is called {}", name),
+                            "see: fieldpost roster", {name});
+        }
+        if (office->index == ledger.us()) {
+            return complain(6, "invalid", "a report cannot be addressed to its own office",
+                            "name another with --to");
+        }
+        if (!office->is_member()) {
+            return complain(5, "refused", fmt::format("{} has not joined yet", name),
+                            "queue it once fieldpost roster shows it as active", {name});
+        }
+        addressees.offices.push_back(office->index);
+    }
+    std::ranges::sort(addressees.offices);
+    const auto twice = std::ranges::unique(addressees.offices);
+    addressees.offices.erase(twice.begin(), twice.end());
+    return addressees;
+}
+
+std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledger,
+                                                              const auto& ids) {
+    std::vector<ReportView> views;
+    std::vector<std::string> unknown;
+    for (const auto& id : ids) {
+        const auto key = ASK(or_complain(engine::find_id(ledger, id)));
+        if (!key) {
+            unknown.push_back(id);
+            continue;
+        }
+        views.push_back(ASK(or_complain(engine::view_of(ledger, *key))));
+    }
+    if (!unknown.empty()) {
+        return complain(4, "not_found", fmt::format("no record {} here", unknown.front()),
+                        "see: fieldpost list", unknown);
+    }
+    return views;
+}
+
+ReportRef reference_to(const ReportView& view) {
+    ReportRef ref{view.key.author, view.key.origin, {}};
+    std::ranges::copy(view.hash.first(ReportHashPrefix::size), ref.hash.bytes.begin());
+    return ref;
+}
+
+// --- entries --------------------------------------------------------------------------------------
+
+std::string outcome_name(ReplyOutcome outcome) {
+    constexpr std::array<const char*, 4> names = {"", "accepted", "correct", "refused"};
+    return names[static_cast<std::size_t>(outcome)];
+}
+
+std::int64_t time_of(const std::vector<storage::Event>& events, engine::What what,
+                     std::optional<OfficeId> office) {
+    for (const auto& event : events) {
+        if (event.what == static_cast<std::uint8_t>(what) && (!office || event.office == *office)) {
+            return unix_of(event.at);
+        }
+    }
+    return 0;
+}
+
+Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
+    wire::Entry entry;
+    entry.set_id(engine::printed_id(ledger, view.key));
+    entry.set_seq(static_cast<std::uint64_t>(view.arrival));
+    entry.set_box(!view.entry ? "carried"
+                  : view.entry->box == storage::ArchiveEntry::Box::inbox ? "inbox"
+                                                                         : "outbox");
+    entry.set_from(engine::printed_name(ledger, view.key.author));
+    entry.set_priority(std::string(engine::name_of(view.header.log.record_class)));
+    entry.set_state(std::string(engine::name_of(view.state)));
+    entry.set_reason(view.reason);
+    entry.set_created_unix_s(view.header.created.unix_seconds());
+    entry.set_received_unix_s(unix_of(view.record.received));
+    entry.set_clock_doubtful((view.header.flags & flag_doubtful) != 0);
+    entry.set_expires_unix_s(unix_of(view.record.expires));
+    entry.set_count(view.entry ? 1 : view.header.count);
+    entry.set_size_bytes(view.header.body_bytes);
+    entry.set_is_acknowledgement(view.header.kind ==
+                                 static_cast<std::uint8_t>(RecordKind::acknowledgement));
+    const auto events = TRY(ledger.store().events_of(view.key));
+    for (const auto& one : view.recipients) {
+        auto* recipient = entry.add_recipients();
+        recipient->set_office(engine::printed_name(ledger, one.office));
+        recipient->set_state(std::string(engine::name_of(one.state)));
+        recipient->set_reason(one.reason);
+        recipient->set_carried_unix_s(time_of(events, engine::What::carried, std::nullopt));
+        recipient->set_delivered_unix_s(time_of(events, engine::What::delivered, one.office));
+        recipient->set_acknowledged_unix_s(
+            time_of(events, engine::What::acknowledged, one.office));
+        recipient->set_outcome(outcome_name(one.outcome));
+        recipient->set_staff(one.staff);
+        recipient->set_note(one.note);
+    }
+    if (view.report) {
+        const auto& report = *view.report;
+        entry.set_is_open(true);
+        entry.set_hash(text_of(view.hash.view()));
+        entry.set_subject(report.subject);
+        entry.set_type(report.type);
+        entry.set_staff(report.staff);
+        entry.set_attachment_count(static_cast<std::uint32_t>(report.attachments.size()));
+        entry.set_size_bytes(report.text.size() + report.attachment_bytes());
+        for (const auto& group : report.addressed) {
+            entry.add_to(group);
+        }
+        if (report.reply_to) {
+            entry.set_reply_to(
+                engine::printed_id(ledger, {report.reply_to->author, report.reply_to->origin}));
+        }
+        if (report.replaces) {
+            entry.set_replaces(
+                engine::printed_id(ledger, {report.replaces->author, report.replaces->origin}));
+        }
+    }
+    // Who was named, unless a group stands for them.
+    for (const auto& stanza : view.header.stanzas) {
+        const auto* office = ledger.roster().find(stanza.recipient);
+        const bool in_group =
+            view.report && std::ranges::any_of(view.report->addressed, [&](const auto& group) {
+                const auto members = members_of(ledger, group);
+                return office != nullptr &&
+                       (std::ranges::find(members, office->index) != members.end() ||
+                        office->index == ledger.us());
+            });
+        if (!in_group) {
+            entry.add_to(engine::printed_name(ledger, stanza.recipient));
+        }
+    }
+    return entry;
+}
+
+void add_content(const ReportView& view, wire::Entry& entry) {
+    if (!view.report) {
+        return;
+    }
+    entry.set_text(view.report->text);
+    for (const auto& field : view.report->fields) {
+        auto* added = entry.add_fields();
+        added->set_key(field.key);
+        added->set_value(field.value);
+    }
+    std::size_t at = 0;
+    for (const auto& attachment : view.report->attachments) {
+        auto* file = entry.add_attachments();
+        file->set_name(attachment.name);
+        file->set_size_bytes(attachment.size);
+        file->set_content(
+            text_of(BytesView(view.attachments).subspan(at, attachment.size)));
+        at += attachment.size;
+    }
+}
+
+// --- requests -------------------------------------------------------------------------------------
+
+Hash hash_of_request(const Ledger& ledger, std::string_view label, BytesView bytes) {
+    return crypto::hash(label, ledger.network(), {bytes});
+}
+
+Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
+    engine::Submitted submitted;
+    submitted.request = number;
+    auto& draft = submitted.draft;
+    auto names = std::vector<std::string>(request.to().begin(), request.to().end());
+    if (!request.reply_to().empty()) {
+        const auto views =
+            ASK(views_by_id(ledger, std::vector<std::string>{request.reply_to()}));
+        draft.report.reply_to = reference_to(views.front());
+        if (names.empty() && views.front().key.author != ledger.us()) {
+            names.push_back(engine::printed_name(ledger, views.front().key.author));
+        }
+    }
+    if (!request.replaces().empty()) {
+        const auto views =
+            ASK(views_by_id(ledger, std::vector<std::string>{request.replaces()}));
+        if (views.front().key.author != ledger.us()) {
+            return complain(5, "refused", "only an own report can be replaced",
+                            "use --reply-to to answer another office's", {request.replaces()});
+        }
+        draft.report.replaces = reference_to(views.front());
+    }
+    if (names.empty()) {
+        return complain(2, "usage", "nobody is addressed", "name an office or group with --to");
+    }
+    auto addressees = ASK(addressees_of(ledger, names));
+    draft.to = std::move(addressees.offices);
+    draft.report.addressed = std::move(addressees.groups);
+    draft.record_class = static_cast<RecordClass>(std::clamp(request.priority(), 1U, 3U));
+    draft.lifetime_seconds = request.lifetime_s();
+    draft.report.text = request.text();
+    draft.report.subject = request.subject();
+    draft.report.type = request.type();
+    draft.report.staff = request.staff();
+    for (const auto& field : request.fields()) {
+        draft.report.fields.push_back({field.key(), field.value()});
+    }
+    ByteWriter attachments;
+    for (const auto& file : request.attachments()) {
+        draft.report.attachments.push_back(
+            {file.name(), static_cast<std::uint32_t>(file.content().size())});
+        attachments.raw(as_bytes(file.content()));
+    }
+    draft.attachments = attachments.take();
+    if (request.text().empty() && request.fields().empty() && request.attachments().empty()) {
+        return complain(6, "invalid", "there is nothing to send",
+                        "give a text, a --field or an --attach");
+    }
+    if (!request.key().empty()) {
+        auto content = request;
+        content.clear_key();
+        draft.key = hash_of_request(ledger, "queue-key", as_bytes(request.key()));
+        draft.content =
+            hash_of_request(ledger, "queue-content", as_bytes(content.SerializeAsString()));
+    }
+    return Pending{{std::move(submitted)}, {}};
+}
+
+bool fits(const wire::Entry& entry, const wire::ListRequest& filter) {
+    const unsigned box = entry.box() == "inbox" ? 1 : entry.box() == "outbox" ? 2 : 4;
+    const auto names = [](const auto& list, const std::string& name) {
+        return std::ranges::find(list, name) != list.end();
+    };
+    const bool is_to =
+        filter.to().empty() || names(entry.to(), filter.to()) ||
+        std::ranges::any_of(entry.recipients(),
+                            [&](const auto& r) { return r.office() == filter.to(); });
+    return (filter.boxes() & box) != 0 && (filter.state().empty() || entry.state() == filter.state()) &&
+           (filter.from().empty() || entry.from() == filter.from()) && is_to &&
+           (filter.type().empty() || entry.type() == filter.type()) &&
+           entry.received_unix_s() >= filter.since_unix_s() && !entry.is_acknowledgement();
+}
+
+Answered list(const Ledger& ledger, const wire::ListRequest& request) {
+    // From the newest back, so that a short list of a long history is cheap.
+    std::vector<wire::Entry> found;
+    auto to = storage::Arrival{UINT64_MAX};
+    while (request.limit() == 0 || found.size() < request.limit()) {
+        const auto record =
+            ASK(or_complain(ledger.store().record_until(to, StoreView::Body::yes)));
+        if (!record || static_cast<std::uint64_t>(record->arrival) == 0) {
+            break;
+        }
+        to = storage::Arrival{static_cast<std::uint64_t>(record->arrival) - 1};
+        const auto views = ASK(or_complain(engine::views_of(ledger, *record)));
+        for (auto at = views.rbegin(); at != views.rend(); ++at) {
+            auto entry = ASK(or_complain(entry_of(ledger, *at)));
+            if (fits(entry, request)) {
+                found.push_back(std::move(entry));
+            }
+        }
+    }
+    wire::Answer answer;
+    for (auto at = found.rbegin(); at != found.rend(); ++at) {
+        *answer.add_entries() = std::move(*at);
+    }
+    return encode(answer);
+}
+
+Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
+    wire::Answer answer;
+    const auto views = ASK(views_by_id(ledger, request.ids()));
+    for (const auto& view : views) {
+        auto entry = ASK(or_complain(entry_of(ledger, view)));
+        add_content(view, entry);
+        *answer.add_entries() = std::move(entry);
+    }
+    return encode(answer);
+}
+
+Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
+                     std::uint64_t first_request) {
+    Pending pending;
+    const auto views = ASK(views_by_id(ledger, request.ids()));
+    for (const auto& view : views) {
+        const auto id = engine::printed_id(ledger, view.key);
+        if (!view.entry || view.entry->box != storage::ArchiveEntry::Box::inbox) {
+            return complain(5, "refused", fmt::format("{} was not received here", id),
+                            "only a recipient acknowledges", {id});
+        }
+        engine::Submitted submitted;
+        submitted.request = first_request + pending.inputs.size();
+        auto& draft = submitted.draft;
+        draft.kind = RecordKind::acknowledgement;
+        draft.record_class = RecordClass::reply;
+        draft.to = {view.key.author};
+        draft.report.text = request.note();
+        draft.report.staff = request.staff();
+        draft.report.outcome = static_cast<ReplyOutcome>(std::clamp(request.outcome(), 1U, 3U));
+        draft.report.reply_to = reference_to(view);
+        pending.inputs.emplace_back(std::move(submitted));
+        pending.ids.push_back(id);
+    }
+    return pending;
+}
+
+std::string name_of(engine::What what) {
+    switch (what) {
+        case engine::What::queued:
+            return "queued";
+        case engine::What::carried:
+            return "carried";
+        case engine::What::received:
+            return "received";
+        case engine::What::delivered:
+            return "delivered";
+        case engine::What::acknowledged:
+            return "acknowledged";
+        case engine::What::expired:
+            return "expired";
+        case engine::What::failed:
+            return "failed";
+        default:
+            return "other";
+    }
+}
+
+Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
+    wire::Answer answer;
+    const auto views = ASK(views_by_id(ledger, request.ids()));
+    for (const auto& view : views) {
+        auto* trace = answer.add_traces();
+        *trace->mutable_entry() = ASK(or_complain(entry_of(ledger, view)));
+        for (const auto& [office, custody] : ledger.all_custody()) {
+            for (const auto& log : custody.logs) {
+                if (view.key.author == ledger.us() &&
+                    log.incarnation == view.key.origin.incarnation &&
+                    log.record_class == view.key.origin.record_class &&
+                    log.held.contains(view.key.origin.number)) {
+                    auto* carrier = trace->add_carried_by();
+                    carrier->set_office(engine::printed_name(ledger, office));
+                    carrier->set_at_unix_s(unix_of(custody.at));
+                }
+            }
+        }
+        const auto events = ASK(or_complain(ledger.store().events_of(view.key)));
+        for (const auto& event : events) {
+            constexpr std::array<const char*, 3> hows = {"local", "link", "bundle"};
+            auto* added = trace->add_events();
+            added->set_at_unix_s(unix_of(event.at));
+            added->set_what(name_of(static_cast<engine::What>(event.what)));
+            added->set_office(engine::printed_name(ledger, event.office));
+            added->set_how(hows[std::min<std::size_t>(event.how, 2)]);
+            added->set_via(engine::printed_name(ledger, event.via));
+            added->set_words(event.detail);
+        }
+    }
+    return encode(answer);
+}
+
+std::string name_of(Role role) {
+    constexpr std::array<const char*, 3> names = {"field", "relay", "hq"};
+    return names[static_cast<std::size_t>(role)];
+}
+
+std::string name_of(crypto::OfficeState state) {
+    constexpr std::array<const char*, 6> names = {"invited", "active",  "retiring",
+                                                  "retired", "revoked", "cancelled"};
+    return names[static_cast<std::size_t>(state)];
+}
+
+std::string fingerprint_of(const Ledger& ledger, const crypto::RosterOffice& office) {
+    return office.has_keys() ? crypto::fingerprint(ledger.network(), office.identity, office.link,
+                                                   office.mail)
+                             : "";
+}
+
+Answered status(const Ledger& ledger, const Surroundings& around) {
+    wire::Answer answer;
+    auto* status = answer.mutable_status();
+    const auto* us = ledger.roster().find(ledger.us());
+    status->set_version(ledger.config().software);
+    status->set_office(us->name);
+    status->set_network(ledger.roster().founding().network_name);
+    status->set_role(name_of(us->role));
+    status->set_state(us->state == crypto::OfficeState::invited ? "joining" : name_of(us->state));
+    status->set_fingerprint(fingerprint_of(ledger, *us));
+    status->set_incarnation(fmt::format("{}", ledger.meta().incarnation.ordinal));
+    status->set_started_unix_s(unix_of(around.started));
+    status->set_mail(ledger.config().mail == nullptr ? "locked" : "unprotected");
+    auto& outbox = *status->mutable_outbox();
+    auto& inbox = *status->mutable_inbox();
+    for (const auto* name : {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
+        outbox[name] = 0;
+    }
+    inbox["unacknowledged"] = inbox["acknowledged"] = 0;
+    auto from = storage::Arrival{0};
+    while (const auto record =
+               ASK(or_complain(ledger.store().record_from(from, StoreView::Body::yes)))) {
+        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
+        const auto views = ASK(or_complain(engine::views_of(ledger, *record)));
+        for (const auto& view : views) {
+            if (view.header.kind != static_cast<std::uint8_t>(RecordKind::report) || !view.entry) {
+                continue;
+            }
+            if (view.entry->box == storage::ArchiveEntry::Box::outbox) {
+                ++outbox[std::string(engine::name_of(view.state))];
+                if (view.state == engine::State::queued) {
+                    status->set_to_send_records(status->to_send_records() + 1);
+                    status->set_to_send_bytes(status->to_send_bytes() + view.header.body_bytes);
+                }
+            } else {
+                ++inbox[view.state == engine::State::acknowledged ? "acknowledged"
+                                                                  : "unacknowledged"];
+            }
+        }
+    }
+    status->set_carrying_records(ledger.meta().carried_records);
+    status->set_carrying_bytes(ledger.meta().carried_bytes);
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (index == ledger.us() || !office.is_member()) {
+            continue;
+        }
+        status->set_peers_known(status->peers_known() + 1);
+        if (around.linked.contains(index)) {
+            status->add_connected(office.name);
+        } else {
+            status->add_waiting(office.name);
+        }
+    }
+    status->set_peers_connected(static_cast<std::uint32_t>(status->connected_size()));
+    const auto usage = ledger.store().usage();
+    status->set_store_used_bytes(usage.used_bytes);
+    status->set_store_limit_bytes(usage.limit_bytes);
+    status->set_now_unix_s(ledger.wall(around.now).unix_seconds());
+    status->set_clock_doubtful(ledger.meta().doubtful);
+    status->set_roster_version(ledger.roster().version());
+    return encode(answer);
+}
+
+Answered peers(const Ledger& ledger, const Surroundings& around) {
+    wire::Answer answer;
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (index == ledger.us() || office.state == crypto::OfficeState::invited ||
+            office.state == crypto::OfficeState::cancelled) {
+            continue;
+        }
+        auto* peer = answer.add_peers();
+        peer->set_office(office.name);
+        peer->set_state(office.is_member() ? "none" : name_of(office.state));
+        for (const auto& [target, attempt] : around.dialler->attempts()) {
+            if (target.office != index) {
+                continue;
+            }
+            peer->set_address(target.endpoint);
+            peer->set_state(attempt.connection ? "connecting" : "waiting");
+            peer->set_reason(attempt.reason == "no answer" ? "no_answer"
+                             : attempt.reason == "refused" ? "refused"
+                                                           : "");
+            if (!attempt.connection) {
+                const auto in = std::chrono::duration_cast<std::chrono::seconds>(
+                    attempt.next - around.now.steady);
+                peer->set_next_attempt_unix_s(
+                    ledger.wall(around.now).plus(std::max<std::int64_t>(0, in.count())).unix_seconds());
+            }
+        }
+        if (around.linked.contains(index)) {
+            peer->set_state("connected");
+            peer->set_reason("");
+            peer->set_next_attempt_unix_s(0);
+        }
+        peer->set_heard_unix_s(unix_of(ledger.peer(index).heard));
+        peer->set_met_unix_s(unix_of(ledger.peer(index).met));
+    }
+    return encode(answer);
+}
+
+Answered roster(const Ledger& ledger) {
+    wire::Answer answer;
+    auto* roster = answer.mutable_roster();
+    roster->set_network(ledger.roster().founding().network_name);
+    roster->set_version(ledger.roster().version());
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        auto* added = roster->add_offices();
+        added->set_name(office.name);
+        added->set_role(name_of(office.role));
+        added->set_state(name_of(office.state));
+        added->set_fingerprint(fingerprint_of(ledger, office));
+        added->set_heard_unix_s(unix_of(ledger.peer(index).heard));
+        if (const auto* statement = ledger.statement(index)) {
+            for (const auto& endpoint : statement->endpoints) {
+                added->add_endpoints(endpoint);
+            }
+        }
+        if (roster->authority().empty()) {
+            roster->set_authority(office.name);  // the first of the chain made the network
+        }
+    }
+    return encode(answer);
+}
+
+Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint64_t first_request,
+                  const Surroundings& around) {
+    switch (request.what_case()) {
+        case wire::Request::kQueue:
+            return queue(ledger, request.queue(), first_request);
+        case wire::Request::kList:
+            return list(ledger, request.list());
+        case wire::Request::kShow:
+            return show(ledger, request.show());
+        case wire::Request::kAck:
+            return acknowledge(ledger, request.ack(), first_request);
+        case wire::Request::kTrace:
+            return trace(ledger, request.trace());
+        case wire::Request::kStatus:
+            return status(ledger, around);
+        case wire::Request::kPeers:
+            return peers(ledger, around);
+        case wire::Request::kRoster:
+            return roster(ledger);
+        case wire::Request::kInvite:
+            return Pending{{engine::InviteWanted{
+                               first_request, request.invite().office(),
+                               static_cast<Role>(std::min(request.invite().role(), 2U)),
+                               request.invite().valid_s()}},
+                           {}};
+        default:
+            return complain(2, "usage", "the daemon does not know this request",
+                            "is it of another release than the command?");
+    }
+}
+
+}  // namespace
+
+Result<Handled> handle_request(const Ledger& ledger, BytesView bytes, std::uint64_t first_request,
+                               const Surroundings& around) {
+    wire::Request request;
+    if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+        return encode(Complaint{2, "usage", "the daemon cannot read this request",
+                                "is it of another release than the command?"});
+    }
+    auto answered = dispatch(ledger, request, first_request, around);
+    if (!answered) {
+        return encode(answered.error());
+    }
+    return std::move(*answered);
+}
+
+Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
+                             const std::vector<engine::Notice>& notices) {
+    wire::Answer answer;
+    std::size_t done = 0;
+    for (const auto& notice : notices) {
+        if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+            return encode(complaint_of(declined->error));
+        }
+        if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
+            if (done < pending.ids.size()) {
+                auto* entry = answer.add_entries();
+                entry->set_id(pending.ids[done++]);
+                entry->set_state("acknowledged");
+                continue;
+            }
+            answer.set_id(engine::printed_id(ledger, accepted->report));
+            answer.set_hash(text_of(accepted->hash.view()));
+        }
+        if (const auto* invited = std::get_if<engine::Invited>(&notice)) {
+            auto* invitation = answer.mutable_invitation();
+            invitation->set_office(ledger.roster().find(invited->invite->index)->name);
+            invitation->set_content(text_of(crypto::encode_invite_content(*invited->invite)));
+            invitation->set_expires_unix_s(unix_of(invited->expires));
+        }
+    }
+    return encode(answer);
+}
+
+Bytes refuse_request(const Error& error) { return encode(complaint_of(error)); }
+
+}  // namespace fieldpost::runtime

@@ -1,0 +1,38 @@
+// The command's requests, decoded, and the answers to them. Generated classes stay in the .cpp.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/engine/engine.h"
+#include "daemon/engine/ledger.h"
+#include "daemon/runtime/dialler.h"
+
+namespace fieldpost::runtime {
+
+// What a request needs to know beyond the ledger.
+struct Surroundings {
+    WallTime started;
+    Now now;
+    std::set<OfficeId> linked;
+    const Dialler* dialler = nullptr;
+};
+
+// Either the answer, or inputs for the engine, whose notices make the answer.
+struct Pending {
+    std::vector<engine::Input> inputs;
+    std::vector<std::string> ids;  // what each input is about, where the answer repeats it
+};
+using Handled = std::variant<Bytes, Pending>;
+
+// `first_request` numbers the inputs. An Error is the store's.
+Result<Handled> handle_request(const engine::Ledger& ledger, BytesView request,
+                               std::uint64_t first_request, const Surroundings& surroundings);
+// Once all inputs of a Pending were handled and committed.
+Result<Bytes> finish_request(const engine::Ledger& ledger, const Pending& pending,
+                             const std::vector<engine::Notice>& notices);
+// The store would not take it: nothing was done.
+Bytes refuse_request(const Error& error);
+
+}  // namespace fieldpost::runtime

@@ -1,0 +1,137 @@
+#include "daemon/runtime/configuration.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <toml++/toml.h>
+
+namespace fieldpost::runtime {
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 8> units = {
+        std::pair{"", 1ULL},          std::pair{"B", 1ULL},
+        std::pair{"kB", 1000ULL},     std::pair{"MB", 1'000'000ULL},
+        std::pair{"GB", 1'000'000'000ULL}, std::pair{"KiB", 1024ULL},
+        std::pair{"MiB", 1ULL << 20}, std::pair{"GiB", 1ULL << 30}};
+    for (const auto& [name, factor] : units) {
+        if (parsed.ec == std::errc{} && unit == name && number <= UINT64_MAX / factor) {
+            return number * factor;
+        }
+    }
+    return std::nullopt;
+}
+
+namespace {
+
+std::unexpected<Error> wrong(const toml::node& node, std::string_view reason) {
+    return fail(Errc::malformed,
+                fmt::format("line {}: {}", node.source().begin.line, reason));
+}
+
+Result<std::vector<std::string>> strings_of(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (array == nullptr) {
+        return wrong(node, "a list of addresses is wanted");
+    }
+    std::vector<std::string> all;
+    for (const auto& one : *array) {
+        const auto text = one.value<std::string>();
+        if (!text || !text->starts_with("tcp://")) {
+            return wrong(one, "an address looks like tcp://HOST:PORT");
+        }
+        all.push_back(*text);
+    }
+    return all;
+}
+
+Result<void> read_peers(const toml::node& node, Configuration& configuration) {
+    const auto* array = node.as_array();
+    if (array == nullptr) {
+        return wrong(node, "peers are written as [[peer]]");
+    }
+    for (const auto& one : *array) {
+        const auto* table = one.as_table();
+        const auto address = table == nullptr
+                                 ? std::nullopt
+                                 : (*table)["address"].value<std::string>();
+        if (!address || !address->starts_with("tcp://")) {
+            return wrong(one, "a peer has an address such as tcp://HOST:PORT");
+        }
+        for (const auto& [key, value] : *table) {
+            if (key.str() != "address") {
+                return wrong(value, fmt::format("{} is not a key of a peer", key.str()));
+            }
+        }
+        configuration.peers.push_back(*address);
+    }
+    return ok();
+}
+
+Result<void> read_limits(const toml::node& node, Configuration& configuration) {
+    const auto* table = node.as_table();
+    if (table == nullptr) {
+        return wrong(node, "limits are written under [limits]");
+    }
+    for (const auto& [key, value] : *table) {
+        const auto text = value.value<std::string>();
+        const auto size = text ? parse_size(*text) : std::nullopt;
+        if (!size) {
+            return wrong(value, "a size looks like \"64MiB\"");
+        }
+        if (key.str() == "store") {
+            configuration.store_bytes = *size;
+        } else if (key.str() == "carry") {
+            configuration.carry_bytes = *size;
+        } else {
+            return wrong(value, fmt::format("{} is not a limit", key.str()));
+        }
+    }
+    return ok();
+}
+
+Result<Configuration> configuration_of(const toml::table& root) {
+    Configuration configuration;
+    for (const auto& [key, value] : root) {
+        if (key.str() == "listen") {
+            configuration.listen = TRY(strings_of(value));
+        } else if (key.str() == "advertise") {
+            configuration.advertise = TRY(strings_of(value));
+        } else if (key.str() == "peer") {
+            TRY(read_peers(value, configuration));
+        } else if (key.str() == "limits") {
+            TRY(read_limits(value, configuration));
+        } else {
+            return wrong(value, fmt::format("{} is not a key", key.str()));
+        }
+    }
+    return configuration;
+}
+
+}  // namespace
+
+Result<Configuration> read_configuration(const std::filesystem::path& file) {
+    std::ifstream in(file);
+    if (!in) {
+        return Configuration{};
+    }
+    std::stringstream text;
+    text << in.rdbuf();
+    try {
+        auto read = configuration_of(toml::parse(text.str()));
+        if (!read) {
+            read.error().detail = fmt::format("{}: {}", file.string(), read.error().detail);
+        }
+        return read;
+    } catch (const toml::parse_error& error) {
+        return fail(Errc::malformed, fmt::format("{}: line {}: {}", file.string(),
+                                                 error.source().begin.line, error.description()));
+    }
+}
+
+}  // namespace fieldpost::runtime

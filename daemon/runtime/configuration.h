@@ -1,0 +1,28 @@
+// What fieldpostd is told: its options and HOME/fieldpost.toml, which say the same things.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/result.h"
+
+namespace fieldpost::runtime {
+
+struct Configuration {
+    std::vector<std::string> listen;
+    std::vector<std::string> advertise;
+    std::vector<std::string> peers;
+    std::uint64_t store_bytes = std::uint64_t{4} << 30;
+    std::uint64_t carry_bytes = std::uint64_t{1} << 30;
+};
+
+// No file is an empty one. malformed: with line and reason; a key this release does not know is one.
+Result<Configuration> read_configuration(const std::filesystem::path& file);
+
+// "64MiB", "20MB", bare bytes.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
+}  // namespace fieldpost::runtime

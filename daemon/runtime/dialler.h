@@ -1,0 +1,44 @@
+// Keeps one link to each office that has an address: when to dial, where, and which of two to keep.
+//
+// Never gives up: tries again after a tenth of the time it has failed for, 1 s to 15 min.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "daemon/engine/ledger.h"
+#include "daemon/link/zmq_link.h"
+
+namespace fieldpost::runtime {
+
+class Dialler {
+public:
+    struct Target {
+        std::string endpoint;
+        OfficeId office{};
+        auto operator<=>(const Target&) const = default;
+    };
+    struct Attempt {
+        std::optional<Instant> failing_since;
+        Instant next{};
+        std::optional<link::ConnectionId> connection;
+        std::string reason;  // of the last failure
+    };
+
+    // Where each office can be reached: what it says of itself, and addresses given by hand, which may
+    // be any office's.
+    void set_targets(const engine::Ledger& ledger, const std::vector<std::string>& by_hand);
+    // Dials what is due and not linked already.
+    void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
+                  const std::set<OfficeId>& linked, Now now);
+    void went(link::ConnectionId connection, const std::string& reason, Now now);
+    void came(link::ConnectionId connection);
+    [[nodiscard]] std::optional<Instant> wake_at(const std::set<OfficeId>& linked) const;
+    [[nodiscard]] const std::map<Target, Attempt>& attempts() const { return attempts_; }
+
+private:
+    std::map<Target, Attempt> attempts_;
+};
+
+}  // namespace fieldpost::runtime

@@ -1,0 +1,89 @@
+// fieldpostd: the daemon on each office machine.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "crypto/secret.h"
+#include "daemon/runtime/office.h"
+#include "daemon/runtime/version.h"
+
+namespace {
+
+using namespace fieldpost;
+
+std::filesystem::path default_home() {
+    if (const char* home = std::getenv("FIELDPOST_HOME"); home != nullptr && *home != '\0') {
+        return home;
+    }
+    std::error_code ignored;
+    if (std::filesystem::exists("/var/lib/fieldpost", ignored)) {
+        return "/var/lib/fieldpost";
+    }
+    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
+        return std::filesystem::path(data) / "fieldpost";
+    }
+    const char* user = std::getenv("HOME");
+    return std::filesystem::path(user == nullptr ? "/" : user) / ".local/share/fieldpost";
+}
+
+// One member can make libzmq grow without end below us; with this its connection fails instead.
+void limit_process() {
+    constexpr rlim_t data_bytes = 768U << 20;
+    const rlimit data{data_bytes, data_bytes};
+    setrlimit(RLIMIT_DATA, &data);
+    const rlimit no_core{0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+int stop(runtime::Stop code, const std::string& why) {
+    fmt::print(stderr, "fieldpostd: {}\n", why);
+    return static_cast<int>(code);
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+    CLI::App app{"fieldpostd keeps an office's reports and passes them on whenever a link appears."};
+    app.footer("Example: fieldpostd --home /var/lib/fieldpost --listen tcp://*:6743");
+    auto home = default_home();
+    runtime::Configuration options;
+    std::string level = "info";
+    bool check_only = false;
+    app.add_option("--home", home, "the office's own folder");
+    app.add_option("--listen", options.listen, "address to listen on, tcp://*:6743");
+    app.add_option("--peer", options.peers, "address of another office, tcp://HOST:PORT");
+    app.add_option("--log-level", level, "debug, info, warn or error");
+    app.add_flag("--check", check_only, "only check the configuration");
+    app.set_version_flag("--version", fmt::format("fieldpost {}", runtime::version));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    crypto::start();
+    limit_process();
+    spdlog::set_default_logger(spdlog::stderr_logger_st("fieldpostd"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
+    spdlog::set_level(spdlog::level::from_str(level));
+
+    const crypto::OfficeHome office(home);
+    auto configuration = runtime::read_configuration(office.configuration());
+    if (!configuration) {
+        return stop(runtime::Stop::bad_configuration, configuration.error().detail);
+    }
+    const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    add(configuration->listen, options.listen);
+    add(configuration->peers, options.peers);
+    if (check_only) {
+        return 0;
+    }
+    const auto ended = runtime::run_office(office, *configuration);
+    if (ended.stop != runtime::Stop::clean) {
+        return stop(ended.stop, ended.why);
+    }
+    return 0;
+}

@@ -1,0 +1,453 @@
+#include "daemon/runtime/office.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "crypto/invite.h"
+#include "daemon/engine/authoring.h"
+#include "daemon/runtime/answers.h"
+#include "daemon/runtime/version.h"
+#include "storage/lmdb_tables.h"
+
+namespace fieldpost::runtime {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds longest_wait = 60s;
+
+Now now() {
+    static const auto start = std::chrono::steady_clock::now();
+    const auto steady = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - start);
+    const auto wall = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    return {Instant{steady}, WallTime::from_unix(wall.count())};
+}
+
+// One daemon a home. Held until the process ends.
+class HomeLock {
+public:
+    static Result<HomeLock> take(const std::filesystem::path& path) {
+        HomeLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (lock.fd_ < 0) {
+            return fail(Errc::unavailable,
+                        fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
+        }
+        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+            std::array<char, 32> pid{};
+            const auto got = ::pread(lock.fd_, pid.data(), pid.size() - 1, 0);
+            return fail(Errc::refused,
+                        fmt::format("another fieldpostd (pid {}) has this home",
+                                    std::string_view(pid.data(),
+                                                     static_cast<std::size_t>(std::max<long>(0, got)))));
+        }
+        const auto own = std::to_string(::getpid());
+        if (::ftruncate(lock.fd_, 0) != 0 ||
+            ::pwrite(lock.fd_, own.data(), own.size(), 0) < 0) {
+            return fail(Errc::unavailable, "cannot write the lock");
+        }
+        return lock;
+    }
+    ~HomeLock() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    HomeLock(HomeLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    HomeLock& operator=(HomeLock&&) = delete;
+    HomeLock(const HomeLock&) = delete;
+    HomeLock& operator=(const HomeLock&) = delete;
+
+private:
+    explicit HomeLock(int fd) : fd_(fd) {}
+    int fd_;
+};
+
+class Office {
+public:
+    Office(const crypto::OfficeHome& home, Configuration options)
+        : home_(home), configuration_(std::move(options)) {}
+
+    Result<void> open();
+    Result<void> run(int signals);
+
+private:
+    Result<void> open_store();
+    Result<void> open_link();
+    Result<void> batch(std::vector<engine::Input> inputs);
+    Result<void> settle(std::vector<engine::Notice>& notices,
+                        std::vector<engine::OutgoingFrame>& sends);
+    Result<void> apply(engine::Outcome outcome, std::vector<engine::Notice>& notices,
+                       std::vector<engine::OutgoingFrame>& sends);
+    Result<void> answer(const std::vector<control::RequestIn>& requests);
+    void on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs);
+    void on_down(link::ConnectionId connection, const std::string& reason,
+                 std::vector<engine::Input>& inputs);
+    void drop(link::ConnectionId connection, std::vector<engine::Input>& inputs);
+    void tell(const std::vector<engine::Notice>& notices);
+    Result<void> notice_admission();
+    [[nodiscard]] bool is_member() const;
+    [[nodiscard]] link::KeyPair own_keys() const {
+        return {machine_->link.public_key, machine_->link.secret.view()};
+    }
+    [[nodiscard]] std::set<OfficeId> linked() const;
+
+    struct Peer {
+        link::ConnectionId connection{};
+        bool is_dialled = false;
+    };
+
+    crypto::OfficeHome home_;
+    Configuration configuration_;
+    std::optional<HomeLock> lock_;
+    std::optional<crypto::MachineKeys> machine_;
+    std::optional<crypto::MailKeys> mail_;
+    std::optional<crypto::BoxKeyPair> one_time_;
+    engine::Config config_;
+    std::unique_ptr<storage::RecordStore> store_;
+    std::optional<engine::Engine> engine_;
+    std::unique_ptr<control::ControlSocket> control_;
+    std::unique_ptr<link::ZmqLink> link_;
+    bool link_is_member_ = false;
+    bool dials_as_invitee_ = false;
+    Dialler dialler_;
+    std::map<OfficeId, Peer> peers_;
+    std::optional<Instant> wake_at_;
+    std::vector<link::ConnectionId> to_close_;
+    WallTime started_;
+    std::uint32_t roster_written_ = 0;
+    std::uint64_t next_request_ = 1;
+};
+
+Result<void> Office::open() {
+    started_ = now().wall;
+    if (!home_.is_office()) {
+        return fail(Errc::not_found, fmt::format("no office in {}; use fieldpost init or join",
+                                                 home_.folder().string()));
+    }
+    lock_.emplace(TRY(HomeLock::take(home_.lock())));
+    machine_ = TRY(home_.machine_keys());
+    mail_ = TRY(home_.mail_keys());
+    config_.machine = &*machine_;
+    config_.mail = &*mail_;
+    config_.endpoints = configuration_.advertise;
+    config_.software = fmt::format("fieldpost {}", version);
+    TRY(open_store());
+    control_ = TRY(control::ControlSocket::open(home_.socket()));
+    return open_link();
+}
+
+Result<void> Office::open_store() {
+    auto tables = TRY(
+        storage::open_lmdb_tables(home_.store(), {.limit_bytes = configuration_.store_bytes}));
+    store_ = TRY(storage::RecordStore::open(std::move(tables), machine_->store_key.duplicate()));
+    const auto founding = TRY(home_.founding());
+    TRY(store_->begin());
+    if (!TRY(store_->meta())) {
+        const auto identity = TRY(home_.identity());
+        const auto arrivals = TRY(home_.arrivals());
+        for (const auto& change : engine::founding_changes(
+                 crypto::network_id_of(founding), identity.index, identity.incarnation,
+                 identity.mark, arrivals.roster, arrivals.registers)) {
+            TRY(store_->apply(change));
+        }
+        TRY(store_->commit());
+        TRY(store_->begin());
+    }
+    engine_ = TRY(engine::Engine::load(*store_, config_, founding, now()));
+    store_->abort();
+    // What loading reserved is on disk before any of it is used.
+    return batch({engine::TimerFired{}});
+}
+
+bool Office::is_member() const {
+    const auto& ledger = engine_->ledger();
+    const auto* us = ledger.roster().find(ledger.us());
+    return us != nullptr && us->is_member();
+}
+
+Result<void> Office::open_link() {
+    link_is_member_ = is_member();
+    link_.reset();
+    link_ = TRY(link::ZmqLink::open(own_keys(), [this](const BoxPublic& key) {
+        return engine_->ledger().roster().office_of_link(key);
+    }));
+    one_time_.reset();
+    const auto seed = link_is_member_ ? std::nullopt : TRY(home_.invite_seed());
+    if (seed && seed->size() == crypto::InviteSeed::size) {
+        // Until it is admitted the roster knows this office by its invitation's key only.
+        one_time_ = crypto::one_time_box_key(crypto::InviteSeed::from(*seed));
+        link_->dial_as({one_time_->public_key, one_time_->secret.view()});
+        dials_as_invitee_ = true;
+    }
+    for (const auto& endpoint : configuration_.listen) {
+        TRY(link_->listen(endpoint));
+        spdlog::info("listening on {}", endpoint);
+    }
+    return ok();
+}
+
+std::set<OfficeId> Office::linked() const {
+    std::set<OfficeId> all;
+    for (const auto& [office, peer] : peers_) {
+        all.insert(office);
+    }
+    return all;
+}
+
+Result<void> Office::apply(engine::Outcome outcome, std::vector<engine::Notice>& notices,
+                           std::vector<engine::OutgoingFrame>& sends) {
+    for (const auto& change : outcome.persist) {
+        TRY(store_->apply(change));
+    }
+    std::ranges::move(outcome.notify, std::back_inserter(notices));
+    std::ranges::move(outcome.send, std::back_inserter(sends));
+    wake_at_ = outcome.wake_at;
+    return ok();
+}
+
+Result<void> Office::settle(std::vector<engine::Notice>& notices,
+                            std::vector<engine::OutgoingFrame>& sends) {
+    for (bool again = true; again;) {
+        auto outcome = TRY(engine_->handle(engine::BatchEnded{}, now()));
+        again = outcome.again;
+        TRY(apply(std::move(outcome), notices, sends));
+    }
+    TRY(store_->commit());
+    for (const auto& frame : sends) {
+        const link::ConnectionId connection{static_cast<std::uint64_t>(frame.link)};
+        if (link_ && !link_->send(connection, frame.bytes)) {
+            to_close_.push_back(connection);
+        }
+    }
+    tell(notices);
+    return ok();
+}
+
+Result<void> Office::batch(std::vector<engine::Input> inputs) {
+    TRY(store_->begin());
+    std::vector<engine::Notice> notices;
+    std::vector<engine::OutgoingFrame> sends;
+    for (const auto& input : inputs) {
+        TRY(apply(TRY(engine_->handle(input, now())), notices, sends));
+    }
+    return settle(notices, sends);
+}
+
+void Office::tell(const std::vector<engine::Notice>& notices) {
+    const auto& ledger = engine_->ledger();
+    for (const auto& notice : notices) {
+        if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
+            spdlog::warn("closing a link: {}", close->reason);
+            to_close_.push_back(
+                link::ConnectionId{static_cast<std::uint64_t>(close->link)});
+        }
+        if (const auto* happened = std::get_if<engine::Happened>(&notice)) {
+            const auto* office = ledger.roster().find(happened->event.office);
+            spdlog::debug("event {} of {}", happened->event.what,
+                          office == nullptr ? "?" : office->name);
+        }
+    }
+}
+
+void Office::drop(link::ConnectionId connection, std::vector<engine::Input>& inputs) {
+    link_->close(connection);
+    on_down(connection, "closed here", inputs);
+}
+
+void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
+    dialler_.came(up.connection);
+    const auto& ledger = engine_->ledger();
+    if (const auto old = peers_.find(up.peer); old != peers_.end()) {
+        // Two links to one office: both ends keep the one that the lower index dialled; of two dialled
+        // by the same end, the newer, because the older is most likely dead.
+        const auto by_lower = [&](bool is_dialled) {
+            return is_dialled == (ledger.us() < up.peer);
+        };
+        if (by_lower(old->second.is_dialled) && !by_lower(up.is_dialled)) {
+            drop(up.connection, inputs);
+            return;
+        }
+        drop(old->second.connection, inputs);
+    }
+    peers_[up.peer] = {up.connection, up.is_dialled};
+    inputs.emplace_back(engine::LinkUp{
+        engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
+    spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
+}
+
+void Office::on_down(link::ConnectionId connection, const std::string& reason,
+                     std::vector<engine::Input>& inputs) {
+    dialler_.went(connection, reason, now());
+    if (one_time_ && reason == "refused") {
+        // Who was admitted while it was away is known by its own key from then on, and does not know it.
+        dials_as_invitee_ = !dials_as_invitee_;
+        link_->dial_as(dials_as_invitee_
+                           ? link::KeyPair{one_time_->public_key, one_time_->secret.view()}
+                           : own_keys());
+    }
+    const auto peer = std::ranges::find_if(
+        peers_, [&](const auto& entry) { return entry.second.connection == connection; });
+    if (peer == peers_.end()) {
+        return;
+    }
+    spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(peer->first)->name,
+                 reason);
+    peers_.erase(peer);
+    inputs.emplace_back(
+        engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
+}
+
+// Every request has its own commit: what is answered is on disk, and one that fails fails alone.
+Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
+    for (const auto& request : requests) {
+        TRY(store_->begin());
+        const Surroundings around{started_, now(), linked(), &dialler_};
+        auto handled = TRY(
+            handle_request(engine_->ledger(), request.bytes, next_request_, around));
+        if (const auto* answer = std::get_if<Bytes>(&handled)) {
+            store_->abort();
+            control_->answer(request.client, *answer);
+            continue;
+        }
+        auto& pending = std::get<Pending>(handled);
+        next_request_ += pending.inputs.size();
+        std::vector<engine::Notice> notices;
+        std::vector<engine::OutgoingFrame> sends;
+        for (const auto& input : pending.inputs) {
+            TRY(apply(TRY(engine_->handle(input, now())), notices, sends));
+        }
+        if (const auto settled = settle(notices, sends); !settled) {
+            control_->answer(request.client, refuse_request(settled.error()));
+            return settled;
+        }
+        control_->answer(request.client,
+                         TRY(finish_request(engine_->ledger(), pending, notices)));
+    }
+    return ok();
+}
+
+Result<void> Office::notice_admission() {
+    const auto& roster = engine_->ledger().roster();
+    if (roster.version() != roster_written_) {
+        roster_written_ = roster.version();
+        TRY(home_.write_roster_copy(engine_->ledger().roster_changes()));
+    }
+    if (link_is_member_ || !is_member()) {
+        return ok();
+    }
+    spdlog::info("admitted to the network");
+    home_.drop_invite_seed();
+    std::vector<engine::Input> inputs;
+    for (const auto& [office, peer] : std::map(peers_)) {
+        on_down(peer.connection, "admitted", inputs);
+    }
+    TRY(batch(std::move(inputs)));
+    dialler_ = Dialler{};
+    return open_link();
+}
+
+Result<void> Office::run(int signals) {
+    sd_notify(0, "READY=1");
+    spdlog::info("ready");
+    while (true) {
+        TRY(notice_admission());
+        dialler_.set_targets(engine_->ledger(), configuration_.peers);
+        dialler_.dial_due(*link_, engine_->ledger(), linked(), now());
+        auto wait = longest_wait;
+        for (const auto at : {wake_at_, dialler_.wake_at(linked())}) {
+            if (at) {
+                wait = std::clamp(*at - now().steady, 0ms, wait);
+            }
+        }
+        std::vector<link::WatchedFd> watched{{signals}};
+        for (const auto& interest : control_->interests()) {
+            watched.push_back({interest.fd, interest.wants_write});
+        }
+        const auto events = link_->wait(watched, wait);
+        if (watched[0].is_readable) {
+            break;
+        }
+        std::vector<engine::Input> inputs;
+        for (const auto connection : std::exchange(to_close_, {})) {
+            drop(connection, inputs);
+        }
+        for (const auto& event : events) {
+            if (const auto* up = std::get_if<link::PeerUp>(&event)) {
+                on_up(*up, inputs);
+            } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
+                on_down(down->connection, down->reason, inputs);
+            } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {
+                inputs.emplace_back(engine::FrameArrived{
+                    engine::LinkId{static_cast<std::uint64_t>(frame->connection)}, frame->bytes});
+            }
+        }
+        if (wake_at_ && *wake_at_ <= now().steady) {
+            inputs.emplace_back(engine::TimerFired{});
+        }
+        if (!inputs.empty()) {
+            TRY(batch(std::move(inputs)));
+        }
+        for (std::size_t i = 1; i < watched.size(); ++i) {
+            if (watched[i].is_readable || watched[i].is_writable) {
+                TRY(answer(control_->handle(watched[i].fd, watched[i].is_readable,
+                                            watched[i].is_writable)));
+            }
+        }
+    }
+    sd_notify(0, "STOPPING=1");
+    spdlog::info("stopping");
+    TRY(store_->begin());
+    std::vector<engine::Notice> notices;
+    std::vector<engine::OutgoingFrame> sends;
+    TRY(apply(TRY(engine_->handle(engine::Stopping{}, now())), notices, sends));
+    return store_->commit();
+}
+
+// Blocked for the whole process before any thread is made, so that they come here only.
+int watch_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+StopReason reason_of(const Error& error) {
+    switch (error.code) {
+        case Errc::not_found:
+            return {Stop::no_office, error.detail};
+        case Errc::malformed:
+        case Errc::unsupported:
+            return {Stop::bad_configuration, error.detail};
+        default:
+            return {Stop::failed, error.detail};
+    }
+}
+
+}  // namespace
+
+StopReason run_office(const crypto::OfficeHome& home, const Configuration& options) {
+    const int signals = watch_signals();
+    Office office(home, options);
+    if (const auto opened = office.open(); !opened) {
+        return reason_of(opened.error());
+    }
+    if (const auto ran = office.run(signals); !ran) {
+        return {Stop::failed, ran.error().detail};
+    }
+    return {};
+}
+
+}  // namespace fieldpost::runtime
