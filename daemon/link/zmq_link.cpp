@@ -77,9 +77,24 @@ std::optional<MonitorEvent> next_event(zmq::socket_t& monitor) {
     return MonitorEvent{event, value};
 }
 
+// A socket and where it tells what happens to it.
 struct Monitored {
     zmq::socket_t socket;
     zmq::socket_t monitor;
+
+    Monitored(zmq::socket_t made, zmq::socket_t told)
+        : socket(std::move(made)), monitor(std::move(told)) {}
+    Monitored(Monitored&&) = default;
+    Monitored& operator=(Monitored&&) = default;
+    Monitored(const Monitored&) = delete;
+    Monitored& operator=(const Monitored&) = delete;
+    // An event that nobody can be told of any more would block libzmq's thread, and every link with
+    // it.
+    ~Monitored() {
+        if (socket.handle() != nullptr) {
+            zmq_socket_monitor(socket.handle(), nullptr, 0);
+        }
+    }
 };
 
 Monitored make(zmq::context_t& context, zmq::socket_type type, std::uint64_t number) {
@@ -129,6 +144,7 @@ struct ZmqLink::Sockets {
     std::map<Bytes, ConnectionId> by_routing_id;
     std::vector<LinkEvent> told_next;
     std::uint64_t next = 1;
+    std::uint64_t refusals = 0;
 
     void answer_zap();
     void read_listener(std::vector<LinkEvent>& events);
@@ -182,6 +198,7 @@ void ZmqLink::Sockets::answer_zap() {
         std::memcpy(key.bytes.data(), request[6].data(), BoxPublic::size);
         office = admit(key);
     }
+    refusals += office ? 0 : 1;
     const std::string id = request.size() > 1 ? request[1].to_string() : "";
     const std::string user = office ? std::to_string(value_of(*office)) : "";
     const std::array<std::string, 6> reply = {
@@ -217,6 +234,7 @@ Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpo
     zmq_z85_decode(reinterpret_cast<std::uint8_t*>(secret_key.data()), secret_text.data());
     auto stranger = make_dealer({BoxPublic{public_key}, secret_key}, keys.public_key);
     stranger.socket.connect(reachable(endpoint));
+    const auto refusals_before = refusals;
     const auto end = std::chrono::steady_clock::now() + self_test_timeout;
     while (std::chrono::steady_clock::now() < end) {
         std::array<zmq::pollitem_t, 2> items = {
@@ -229,7 +247,13 @@ Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpo
                 case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
                     return fail(Errc::refused, "link: a stranger was let in; not listening");
                 case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-                    return ok();
+                case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+                    // Turned away; by the handler, if it was asked and said no. Under load the word
+                    // that says why may be lost when the connection is closed behind it.
+                    if (refusals > refusals_before) {
+                        return ok();
+                    }
+                    break;
                 default:
                     break;
             }
@@ -238,7 +262,7 @@ Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpo
     return fail(Errc::refused, "link: a stranger was not turned away in time; not listening");
 }
 
-Result<void> ZmqLink::listen(const std::string& endpoint) {
+Result<std::string> ZmqLink::listen(const std::string& endpoint) {
     auto& s = *sockets_;
     try {
         if (!s.listener) {
@@ -253,13 +277,16 @@ Result<void> ZmqLink::listen(const std::string& endpoint) {
         }
         s.listener->socket.bind(endpoint);
         auto bound = s.listener->socket.get(zmq::sockopt::last_endpoint);
-        return s.prove_strangers_stay_out(bound);
+        TRY(s.prove_strangers_stay_out(bound));
+        return bound;
     } catch (const zmq::error_t& error) {
         return fail(Errc::unavailable, fmt::format("listening on {}: {}", endpoint, error.what()));
     }
 }
 
-void ZmqLink::dial_as(KeyPair keys) { sockets_->dial_keys = keys; }
+void ZmqLink::dial_as(KeyPair keys) {
+    sockets_->dial_keys = keys;
+}
 
 ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer) {
     auto& s = *sockets_;
@@ -384,7 +411,7 @@ void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& eve
                 break;
             case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                ended = "another answered";
+                ended = ended.value_or("not let in");
                 break;
             case ZMQ_EVENT_DISCONNECTED:
             case ZMQ_EVENT_CLOSED:

@@ -60,9 +60,10 @@ public:
     ZmqLink(const ZmqLink&) = delete;
     ZmqLink& operator=(const ZmqLink&) = delete;
 
-    // unavailable: the address is taken or is none of ours. refused: a stranger was let in, in the
-    // test that is made before anybody else can be.
-    Result<void> listen(const std::string& endpoint);
+    // The address it listens on; a port of * is chosen by the system. unavailable: the address is
+    // taken or is none of ours. refused: a stranger was let in, in the test that is made at every
+    // start.
+    Result<std::string> listen(const std::string& endpoint);
     // Who this end is when it dials from now on.
     void dial_as(KeyPair keys);
     // PeerUp or PeerDown follows. The peer must prove to hold `key`.

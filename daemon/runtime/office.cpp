@@ -47,12 +47,11 @@ public:
             const auto got = ::pread(lock.fd_, pid.data(), pid.size() - 1, 0);
             return fail(Errc::refused,
                         fmt::format("another fieldpostd (pid {}) has this home",
-                                    std::string_view(pid.data(),
-                                                     static_cast<std::size_t>(std::max<long>(0, got)))));
+                                    std::string_view(pid.data(), static_cast<std::size_t>(
+                                                                     std::max<long>(0, got)))));
         }
         const auto own = std::to_string(::getpid());
-        if (::ftruncate(lock.fd_, 0) != 0 ||
-            ::pwrite(lock.fd_, own.data(), own.size(), 0) < 0) {
+        if (::ftruncate(lock.fd_, 0) != 0 || ::pwrite(lock.fd_, own.data(), own.size(), 0) < 0) {
             return fail(Errc::unavailable, "cannot write the lock");
         }
         return lock;
@@ -147,8 +146,8 @@ Result<void> Office::open() {
 }
 
 Result<void> Office::open_store() {
-    auto tables = TRY(
-        storage::open_lmdb_tables(home_.store(), {.limit_bytes = configuration_.store_bytes}));
+    auto tables =
+        TRY(storage::open_lmdb_tables(home_.store(), {.limit_bytes = configuration_.store_bytes}));
     store_ = TRY(storage::RecordStore::open(std::move(tables), machine_->store_key.duplicate()));
     const auto founding = TRY(home_.founding());
     TRY(store_->begin());
@@ -190,8 +189,7 @@ Result<void> Office::open_link() {
         dials_as_invitee_ = true;
     }
     for (const auto& endpoint : configuration_.listen) {
-        TRY(link_->listen(endpoint));
-        spdlog::info("listening on {}", endpoint);
+        spdlog::info("listening on {}", TRY(link_->listen(endpoint)));
     }
     return ok();
 }
@@ -248,8 +246,7 @@ void Office::tell(const std::vector<engine::Notice>& notices) {
     for (const auto& notice : notices) {
         if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
             spdlog::warn("closing a link: {}", close->reason);
-            to_close_.push_back(
-                link::ConnectionId{static_cast<std::uint64_t>(close->link)});
+            to_close_.push_back(link::ConnectionId{static_cast<std::uint64_t>(close->link)});
         }
         if (const auto* happened = std::get_if<engine::Happened>(&notice)) {
             const auto* office = ledger.roster().find(happened->event.office);
@@ -268,8 +265,8 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
     dialler_.came(up.connection);
     const auto& ledger = engine_->ledger();
     if (const auto old = peers_.find(up.peer); old != peers_.end()) {
-        // Two links to one office: both ends keep the one that the lower index dialled; of two dialled
-        // by the same end, the newer, because the older is most likely dead.
+        // Two links to one office: both ends keep the one that the lower index dialled; of two
+        // dialled by the same end, the newer, because the older is most likely dead.
         const auto by_lower = [&](bool is_dialled) {
             return is_dialled == (ledger.us() < up.peer);
         };
@@ -280,16 +277,17 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
         drop(old->second.connection, inputs);
     }
     peers_[up.peer] = {up.connection, up.is_dialled};
-    inputs.emplace_back(engine::LinkUp{
-        engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
+    inputs.emplace_back(
+        engine::LinkUp{engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
 }
 
 void Office::on_down(link::ConnectionId connection, const std::string& reason,
                      std::vector<engine::Input>& inputs) {
     dialler_.went(connection, reason, now());
-    if (one_time_ && reason == "refused") {
-        // Who was admitted while it was away is known by its own key from then on, and does not know it.
+    if (one_time_ && (reason == "refused" || reason == "not let in")) {
+        // Who was admitted while it was away is known by its own key from then on, and does not
+        // know it.
         dials_as_invitee_ = !dials_as_invitee_;
         link_->dial_as(dials_as_invitee_
                            ? link::KeyPair{one_time_->public_key, one_time_->secret.view()}
@@ -303,8 +301,7 @@ void Office::on_down(link::ConnectionId connection, const std::string& reason,
     spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(peer->first)->name,
                  reason);
     peers_.erase(peer);
-    inputs.emplace_back(
-        engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
+    inputs.emplace_back(engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
 }
 
 // Every request has its own commit: what is answered is on disk, and one that fails fails alone.
@@ -312,8 +309,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
     for (const auto& request : requests) {
         TRY(store_->begin());
         const Surroundings around{started_, now(), linked(), &dialler_};
-        auto handled = TRY(
-            handle_request(engine_->ledger(), request.bytes, next_request_, around));
+        auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             store_->abort();
             control_->answer(request.client, *answer);
@@ -330,8 +326,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             control_->answer(request.client, refuse_request(settled.error()));
             return settled;
         }
-        control_->answer(request.client,
-                         TRY(finish_request(engine_->ledger(), pending, notices)));
+        control_->answer(request.client, TRY(finish_request(engine_->ledger(), pending, notices)));
     }
     return ok();
 }

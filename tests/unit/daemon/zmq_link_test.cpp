@@ -33,17 +33,19 @@ Event await(End& first, End& second) {
             if (auto* found = std::get_if<Event>(&event)) {
                 return *found;
             }
+            if (const auto* down = std::get_if<PeerDown>(&event)) {
+                FAIL("the link went down: " << down->reason);
+            }
         }
         second.link->wait({}, 10ms);
     }
-    FAIL("nothing happened in time");
+    FAIL("nothing happened in time: " << __PRETTY_FUNCTION__);
     return {};
 }
 
 constexpr OfficeId us{1};
 constexpr OfficeId them{2};
-// A port of this test's own; nothing else here listens on fixed ones.
-const std::string endpoint = "tcp://127.0.0.1:46743";
+const std::string any_port = "tcp://127.0.0.1:*";
 
 }  // namespace
 
@@ -52,7 +54,7 @@ TEST_CASE("frames go both ways between members, and a peer that goes is noticed"
     End client;
     server.open(client.keys.public_key, them);
     client.open(std::nullopt, us);
-    REQUIRE(server.link->listen(endpoint).has_value());
+    const auto endpoint = server.link->listen(any_port).value();
     const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
     const auto up = await<PeerUp>(client, server);
     CHECK(up.connection == dialled);
@@ -74,7 +76,7 @@ TEST_CASE("the listening end can drop one peer", "[link]") {
     End client;
     server.open(client.keys.public_key, them);
     client.open(std::nullopt, us);
-    REQUIRE(server.link->listen(endpoint).has_value());
+    const auto endpoint = server.link->listen(any_port).value();
     const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
     await<PeerUp>(client, server);
     REQUIRE(client.link->send(dialled, Bytes(10)));
@@ -87,9 +89,10 @@ TEST_CASE("a stranger is refused, and so is a server with another key", "[link]"
     End client;
     server.open(std::nullopt, them);
     client.open(std::nullopt, us);
-    REQUIRE(server.link->listen(endpoint).has_value());
+    const auto endpoint = server.link->listen(any_port).value();
     client.link->dial(endpoint, server.keys.public_key, us);
-    CHECK(await<PeerDown>(client, server).reason == "refused");
+    const auto refused = await<PeerDown>(client, server).reason;
+    CHECK((refused == "refused" || refused == "not let in"));
     client.link->dial(endpoint, client.keys.public_key, us);
     CHECK(await<PeerDown>(client, server).reason != "refused");
 }
@@ -99,8 +102,8 @@ TEST_CASE("nobody there is no answer, and a taken address is an error", "[link]"
     End other;
     client.open(std::nullopt, us);
     other.open(std::nullopt, us);
-    client.link->dial(endpoint, other.keys.public_key, us);
+    client.link->dial("tcp://127.0.0.1:9", other.keys.public_key, us);  // nothing listens there
     CHECK(await<PeerDown>(client, other).reason == "no answer");
-    REQUIRE(client.link->listen(endpoint).has_value());
+    const auto endpoint = client.link->listen(any_port).value();
     CHECK(other.link->listen(endpoint).error().code == Errc::unavailable);
 }
