@@ -1,6 +1,6 @@
-// fieldpost: the command that staff use. Its surface is a contract; cli/README.md lists what is there.
-#include <CLI/CLI.hpp>
+// fieldpost: the command that staff use. Its surface is a contract that outside scripts rely on.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/command.h"
 #include "crypto/secret.h"
