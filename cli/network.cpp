@@ -1,7 +1,7 @@
 // init, invite and join: a network is made, grows, and a new machine becomes an office of it.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <fstream>
 #include <iostream>
@@ -24,7 +24,9 @@ namespace {
 constexpr std::size_t invite_bytes_max = 16U << 20;
 constexpr std::uint16_t first_epoch = 1;
 
-WallTime now() { return WallTime::from_unix(unix_now()); }
+WallTime now() {
+    return WallTime::from_unix(unix_now());
+}
 
 Incarnation new_incarnation(std::uint16_t ordinal) {
     Incarnation incarnation{ordinal, 0};
@@ -44,9 +46,12 @@ struct Links {
 };
 
 void add_links(CLI::App& command, Links& links) {
-    command.add_option("--listen", links.listen, "address to listen on, tcp://*:6743");
-    command.add_option("--advertise", links.advertise,
-                       "address at which others reach this office; may be repeated");
+    command.add_option("--listen", links.listen, "address to listen on, tcp://*:6743")
+        ->allow_extra_args(false);
+    command
+        .add_option("--advertise", links.advertise,
+                    "address at which others reach this office; may be repeated")
+        ->allow_extra_args(false);
 }
 
 Outcome<void> check_links(const Links& links) {
@@ -89,7 +94,8 @@ int print_office(const Common& common, const std::string& office, const std::str
     return exit_done;
 }
 
-// --- init -----------------------------------------------------------------------------------------
+// --- init
+// -----------------------------------------------------------------------------------------
 
 struct InitOptions {
     std::string office;
@@ -132,18 +138,20 @@ int run_init(const Common& common, const InitOptions& options) {
     change.statements = {admit};
     crypto::sign_change(*mail.authority, *roster, change);
     const crypto::OfficeIdentity identity{admit.index, new_incarnation(1), now()};
-    if (const auto made = home.create(machine, mail, founding, identity, {{change}, {}}, {}); !made) {
+    if (const auto made = home.create(machine, mail, founding, identity, {{change}, {}}, {});
+        !made) {
         return report(common, failure_of(made.error()));
     }
     if (const auto written = write_configuration(home, options.links); !written) {
         return report(common, failure_of(written.error()));
     }
-    return print_office(common, options.office, options.network, identity.incarnation,
-                        crypto::fingerprint(roster->network(), admit.identity, admit.link,
-                                            admit.mail));
+    return print_office(
+        common, options.office, options.network, identity.incarnation,
+        crypto::fingerprint(roster->network(), admit.identity, admit.link, admit.mail));
 }
 
-// --- invite ---------------------------------------------------------------------------------------
+// --- invite
+// ---------------------------------------------------------------------------------------
 
 struct InviteOptions {
     std::string office;
@@ -193,13 +201,15 @@ int run_invite(const Common& common, const InviteOptions& options) {
             fmt::print("{}\n", code);
         }
         fmt::print(stderr, "wrote     {}\n{}", path,
-                   code.empty() ? "It opens without a code: keep it as you would a key.\n"
-                                : "Tell the code by voice; on the new machine: fieldpost join FILE\n");
+                   code.empty()
+                       ? "It opens without a code: keep it as you would a key.\n"
+                       : "Tell the code by voice; on the new machine: fieldpost join FILE\n");
     }
     return exit_done;
 }
 
-// --- join -----------------------------------------------------------------------------------------
+// --- join
+// -----------------------------------------------------------------------------------------
 
 struct JoinOptions {
     std::string file;
@@ -212,8 +222,8 @@ Outcome<std::string> code_for(const JoinOptions& options, BytesView file) {
         return options.code;
     }
     if (isatty(STDIN_FILENO) == 0) {
-        return std::unexpected(Failure{exit_usage, "usage", "this invitation needs its code",
-                                       "give it with --code"});
+        return std::unexpected(
+            Failure{exit_usage, "usage", "this invitation needs its code", "give it with --code"});
     }
     fmt::print(stderr, "Code: ");
     std::string code;
@@ -286,7 +296,8 @@ int run_join(const Common& common, const JoinOptions& options) {
 }  // namespace
 
 void add_init(CLI::App& app, const Common& common, Run& run) {
-    auto* command = app.add_subcommand("init", "make a new network, with this machine as authority");
+    auto* command =
+        app.add_subcommand("init", "make a new network, with this machine as authority");
     auto options = std::make_shared<InitOptions>();
     command->add_option("OFFICE", options->office, "this office's name")->required();
     command->add_option("--network", options->network, "the network's name")->required();

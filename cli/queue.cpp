@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -131,8 +131,8 @@ int run_queue(const Common& common, const Options& options) {
         return report(common, asked.error());
     }
     if (common.json) {
-        const nlohmann::json object = {
-            {"id", answer.id()}, {"hash", to_hex(as_bytes(answer.hash()))}};
+        const nlohmann::json object = {{"id", answer.id()},
+                                       {"hash", to_hex(as_bytes(answer.hash()))}};
         fmt::print("{}\n", object.dump());
     } else {
         fmt::print("{}\n", answer.id());
@@ -151,20 +151,24 @@ void add_queue(CLI::App& app, const Common& common, Run& run) {
     if (const char* staff = std::getenv("FIELDPOST_STAFF"); staff != nullptr) {
         options->staff = staff;
     }
-    command->add_option("--to", options->to, "an office or a @group; may be repeated");
+    command->add_option("--to", options->to, "an office or a @group; may be repeated")
+        ->allow_extra_args(false);
     command->add_option("--subject", options->subject, "one line, shown in lists");
     command->add_option("--priority", options->priority, "urgent, normal or bulk")
         ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
     command->add_option("--expires", options->expires, "how long it is worth carrying: 36h, 30d");
     command->add_option("--type", options->type, "the name of a form");
-    command->add_option("--field", options->fields, "KEY=VALUE; may be repeated");
-    command->add_option("--attach", options->attachments, "a file; may be repeated");
+    command->add_option("--field", options->fields, "KEY=VALUE; may be repeated")
+        ->allow_extra_args(false);
+    command->add_option("--attach", options->attachments, "a file; may be repeated")
+        ->allow_extra_args(false);
     command->add_option("--reply-to", options->reply_to, "the report this answers");
     command->add_option("--replaces", options->replaces, "the own report this corrects");
     command->add_option("--staff", options->staff, "who writes it");
     command->add_option("--key", options->key, "queue the same content once only");
     command->add_option("FILE", options->file, "the text; - or nothing: standard input");
-    command->footer("Example: fieldpost queue --to hq --priority urgent <<< \"well 7 needs chlorine\"");
+    command->footer(
+        "Example: fieldpost queue --to hq --priority urgent <<< \"well 7 needs chlorine\"");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_queue(common, *options); };
     });

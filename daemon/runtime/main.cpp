@@ -1,10 +1,10 @@
 // fieldpostd: the daemon on each office machine.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <CLI/CLI.hpp>
 
 #include "crypto/secret.h"
 #include "daemon/runtime/office.h"
@@ -47,15 +47,18 @@ int stop(runtime::Stop code, const std::string& why) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-    CLI::App app{"fieldpostd keeps an office's reports and passes them on whenever a link appears."};
+    CLI::App app{
+        "fieldpostd keeps an office's reports and passes them on whenever a link appears."};
     app.footer("Example: fieldpostd --home /var/lib/fieldpost --listen tcp://*:6743");
     auto home = default_home();
     runtime::Configuration options;
     std::string level = "info";
     bool check_only = false;
     app.add_option("--home", home, "the office's own folder");
-    app.add_option("--listen", options.listen, "address to listen on, tcp://*:6743");
-    app.add_option("--peer", options.peers, "address of another office, tcp://HOST:PORT");
+    app.add_option("--listen", options.listen, "address to listen on, tcp://*:6743")
+        ->allow_extra_args(false);
+    app.add_option("--peer", options.peers, "address of another office, tcp://HOST:PORT")
+        ->allow_extra_args(false);
     app.add_option("--log-level", level, "debug, info, warn or error");
     app.add_flag("--check", check_only, "only check the configuration");
     app.set_version_flag("--version", fmt::format("fieldpost {}", runtime::version));
@@ -75,7 +78,9 @@ int main(int argc, char* argv[]) {
     if (!configuration) {
         return stop(runtime::Stop::bad_configuration, configuration.error().detail);
     }
-    const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    const auto add = [](auto& to, const auto& from) {
+        to.insert(to.end(), from.begin(), from.end());
+    };
     add(configuration->listen, options.listen);
     add(configuration->peers, options.peers);
     if (check_only) {
