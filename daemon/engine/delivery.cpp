@@ -204,7 +204,63 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state) {
 
 }  // namespace
 
-void renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) {
+namespace {
+
+// A register's other fields and signature stay well below this.
+constexpr std::size_t receipt_bytes_max = limits::register_bytes_max - 128;
+
+// Without the upper half of its intervals; of one interval nothing is left.
+IntervalSet lower_half(const IntervalSet& set) {
+    IntervalSet lower;
+    for (std::size_t i = 0; i < set.intervals().size() / 2; ++i) {
+        lower.add(set.intervals()[i]);
+    }
+    return lower;
+}
+
+// After the top of `received` went: the id of the new one, or less again if that record is not
+// here.
+Result<void> renew_top(const Ledger& ledger, OfficeId author, ReceiptLog& entry) {
+    const LogKey log{author, entry.incarnation, entry.record_class};
+    entry.top_id = {};
+    while (!entry.received.empty()) {
+        const auto top =
+            TRY(ledger.store().record(log, entry.received.top(), storage::StoreView::Body::no));
+        if (top) {
+            entry.top_id = short_hash(top->id);
+            return ok();
+        }
+        entry.received.remove(entry.received.intervals().back());
+    }
+    return ok();
+}
+
+// An author can make as many holes in its logs as it likes: that must cost its own receipt only
+// (P8).
+Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
+    constexpr std::array<RecordClass, record_classes> least_urgent_first = {
+        RecordClass::bulk, RecordClass::normal, RecordClass::reply, RecordClass::urgent};
+    const auto is_large = [&] { return encode_receipt(receipt).size() > receipt_bytes_max; };
+    for (const auto record_class : least_urgent_first) {
+        for (auto& entry : receipt.logs) {
+            while (entry.record_class == record_class && is_large() &&
+                   !(entry.received.empty() && entry.unreadable.empty() && entry.refused.empty())) {
+                entry.refused.clear();  // told again once there is room; it ends nothing
+                entry.received = lower_half(entry.received);
+                entry.unreadable = lower_half(entry.unreadable);
+                TRY(renew_top(ledger, author, entry));
+            }
+        }
+    }
+    while (is_large()) {
+        receipt.logs.pop_back();  // so many empty logs that their names alone do not fit
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) {
     for (const auto author : authors) {
         Receipt receipt;
         for (const auto& [log, state] : ledger.logs()) {
@@ -212,6 +268,7 @@ void renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) 
                 receipt.logs.push_back(receipt_of(log, state));
             }
         }
+        TRY(fit(ledger, author, receipt));
         Register entry;
         entry.key = {ledger.us(), static_cast<std::uint8_t>(RegisterKind::receipt),
                      receipt_subject(author)};
@@ -225,6 +282,7 @@ void renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) 
         crypto::sign_register(ledger.config().machine->identity, ledger.network(), entry);
         ledger.keep_register(entry);
     }
+    return ok();
 }
 
 }  // namespace fieldpost::engine

@@ -26,7 +26,8 @@ struct OpenedRecord {
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
                                    const storage::ArchiveEntry& entry);
 
-// Signs a newer receipt for each author whose logs changed since the last one.
-void renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now);
+// Signs a newer receipt for each author whose logs changed since the last one. What does not fit a
+// register waits, the highest numbers and the least urgent class first. An Error is the store's.
+Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now);
 
 }  // namespace fieldpost::engine

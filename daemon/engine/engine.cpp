@@ -37,7 +37,7 @@ struct Engine::Parts {
     Result<bool> keep_whole_streams(Now now, Outcome& out);
     Result<bool> settle_news(Now now, Outcome& out);
     Result<bool> publish_wanted();
-    void sign_receipts(Now now);
+    Result<void> sign_receipts(Now now);
 };
 
 Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -157,11 +157,11 @@ Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
             }
         }
     }
-    sign_receipts(now);
+    TRY(sign_receipts(now));
     return !news.held.empty() || !news.registers.empty() || news.roster;
 }
 
-void Engine::Parts::sign_receipts(Now now) {
+Result<void> Engine::Parts::sign_receipts(Now now) {
     std::set<OfficeId> due;
     for (const auto author : unreceipted) {
         const auto last = receipted_at.find(author);
@@ -176,7 +176,7 @@ void Engine::Parts::sign_receipts(Now now) {
         unreceipted.erase(author);
         receipted_at[author] = now.steady;
     }
-    renew_receipts(ledger, due, now);
+    return renew_receipts(ledger, due, now);
 }
 
 Result<bool> Engine::Parts::publish_wanted() {

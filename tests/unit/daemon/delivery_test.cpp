@@ -1,0 +1,53 @@
+// Goal: an author with thousands of holes in its log costs its own receipt, not the daemon.
+// Method: a store with such a log, loaded as at every start.
+#include "daemon/engine/delivery.h"
+
+#include <catch2/catch.hpp>
+
+#include "storage/memory_tables.h"
+#include "tests/support/network.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+
+TEST_CASE("a receipt that would not fit a register says what fits, with its own top", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const auto& hq = network.offices[0];
+    const LogKey log{network.offices[1].index, {1, 7}, RecordClass::normal};
+    storage::LogState state;
+    state.addresses_us = true;
+    std::vector<storage::StoreChange> changes =
+        engine::founding_changes(network.id(), hq.index, {1, 7}, founded_at, network.changes, {});
+    for (Number number = 1; number < 9000; number += 3) {
+        state.receipted.add(number);
+        storage::StoredRecord record;
+        record.arrival = storage::Arrival{number};
+        record.log = log;
+        record.run = {number, number};
+        record.id = RecordId{
+            crypto::hash("test", network.id(), {std::as_bytes(std::span(&number, 1))}).bytes};
+        changes.emplace_back(storage::PutRecord{record});
+    }
+    changes.emplace_back(storage::PutLog{log, state});
+    storage::MemoryDisk disk;
+    const auto store =
+        storage::RecordStore::open(storage::open_memory_tables(disk), crypto::SealKey::random())
+            .value();
+    REQUIRE(store->begin().has_value());
+    for (const auto& change : changes) {
+        REQUIRE(store->apply(change).has_value());
+    }
+    const engine::Config config{&hq.machine, &hq.mail, {}, true, "test"};
+    auto ledger =
+        engine::Ledger::load(*store, config, network.roster.founding(), {{}, founded_at}).value();
+    REQUIRE(engine::renew_receipts(ledger, {log.author}, {{}, founded_at}).has_value());
+    const auto* receipt = ledger.receipt(hq.index, log.author);
+    REQUIRE(receipt != nullptr);
+    const auto& told = receipt->logs.at(0);
+    CHECK(told.received.count() > 500);
+    CHECK(without(told.received, state.receipted).empty());
+    CHECK(told.received.contains(1));
+    const auto top = store->record(log, told.received.top(), storage::StoreView::Body::no).value();
+    REQUIRE(top.has_value());
+    CHECK(told.top_id == short_hash(top->id));
+}
