@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -38,13 +38,18 @@ std::string got(const wire::Entry& entry) {
     return fmt::format("{}/{}", having, entry.recipients_size());
 }
 
+// A carried run is one line: "hyesan-40..47".
+std::string run_id(const std::string& first, std::uint32_t count) {
+    const auto digits = first.find_last_not_of("0123456789") + 1;
+    return count > 1 ? fmt::format("{}..{}", first, std::stoull(first.substr(digits)) + count - 1)
+                     : first;
+}
+
 void print_table(const wire::Answer& answer, bool is_all) {
     Table table({"ID", "WITH", "STATE", "GOT", "AGE", "SIZE", "SUBJECT"});
     for (const auto& entry : answer.entries()) {
         const auto age = unix_now() - entry.received_unix_s();
-        const auto id = entry.count() > 1
-                            ? fmt::format("{}..{}", entry.id(), entry.count() - 1)
-                            : entry.id();
+        const auto id = run_id(entry.id(), entry.count());
         table.add({id, with_whom(entry), entry.state(), got(entry), human_age(age),
                    human_size(entry.size_bytes()), safe_line(entry.subject())});
     }
@@ -68,17 +73,16 @@ int run_list(const Common& common, const Options& options) {
     if (!options.since.empty()) {
         const auto since = parse_time(options.since);
         if (!since) {
-            return report(common, {exit_usage, "usage",
-                                   fmt::format("{} is no time", options.since),
+            return report(common, {exit_usage, "usage", fmt::format("{} is no time", options.since),
                                    "write 2026-11-21, an age such as 7d, or RFC 3339"});
         }
         list.set_since_unix_s(*since);
     }
     const bool is_limited =
         options.limit > 0 || (options.limit < 0 && isatty(STDOUT_FILENO) != 0 && !common.json);
-    list.set_limit(is_limited
-                       ? static_cast<std::uint32_t>(options.limit > 0 ? options.limit : on_a_terminal)
-                       : 0);
+    list.set_limit(
+        is_limited ? static_cast<std::uint32_t>(options.limit > 0 ? options.limit : on_a_terminal)
+                   : 0);
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());
