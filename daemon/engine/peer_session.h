@@ -21,6 +21,10 @@ namespace fieldpost::engine {
 // What may be in flight towards us; a fixed credit until it is measured.
 inline constexpr std::uint32_t credit_bytes = 16384;
 
+// What a pair that settled remembers: of both digests, and of its own.
+Hash pair_hash(const NetworkId& network, const Digest& a, const Digest& b);
+Hash own_hash(const NetworkId& network, const Digest& digest);
+
 class PeerSession {
 public:
     PeerSession(LinkId link, OfficeId peer) : link_(link), peer_(peer) {}

@@ -1,0 +1,359 @@
+// The sending half of a session: what goes next, within the receiver's credit.
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/peer_session.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// Up to here a record travels whole; a larger one may be cut off in its middle, or skipped.
+constexpr std::uint32_t small_body_bytes = 4096;
+// Small records are packed together to whole TCP segments: 3 x 1,448 less ZeroMQ's and CURVE's 42.
+constexpr std::size_t packed_frame_bytes = 3 * 1448 - 42;
+constexpr std::size_t chunk_bytes = packed_frame_bytes - 16;
+
+}  // namespace
+
+void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
+    if (news.roster && theirs_) {
+        send_roster(ledger, out);
+    }
+    for (const auto& [log, numbers] : news.held) {
+        to_send_[log].add(numbers);
+    }
+    for (const auto& key : news.registers) {
+        registers_to_send_.insert(key);
+    }
+}
+
+std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
+    std::map<LogKey, Number> wanted;
+    if (!theirs_) {
+        return wanted;
+    }
+    // Before it is admitted nobody could check what this office signed.
+    const auto* us = ledger.roster().find(ledger.us());
+    if (us == nullptr || !us->is_member()) {
+        return wanted;
+    }
+    for (const auto& [log, numbers] : to_send_) {
+        const auto& state = ledger.log(log);
+        const auto sendable = intersection(numbers, state.held);
+        if (log.author == ledger.us() && sendable.top() > state.published) {
+            wanted[log] = sendable.top();
+        }
+    }
+    return wanted;
+}
+
+bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
+    const auto* peer = ledger.roster().find(peer_);
+    return peer != nullptr && peer->is_member() && header.body_bytes <= theirs_->record_bytes_max &&
+           (theirs_->carries || header.is_addressed_to(peer_) || header.log.author == peer_);
+}
+
+bool PeerSession::may_send(RecordClass record_class) const {
+    // Urgent goes outside the credit, or it would wait behind what it has to overtake (P10).
+    return record_class == RecordClass::urgent ||
+           data_sent_ - data_acknowledged_ < theirs_->credit_bytes;
+}
+
+Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool others,
+                                         Outcome& out) {
+    RegisterNews news;
+    std::size_t size = 0;
+    const auto* us = ledger.roster().find(ledger.us());
+    const bool is_member = us != nullptr && us->is_member();
+    for (auto at = registers_to_send_.begin(); at != registers_to_send_.end();) {
+        // Before it is admitted an office can only ask to be.
+        if (at->signer == ledger.us() && !is_member &&
+            at->kind != static_cast<std::uint8_t>(RegisterKind::enrolment)) {
+            ++at;
+            continue;
+        }
+        if ((at->kind == static_cast<std::uint8_t>(kind)) == others) {
+            ++at;
+            continue;
+        }
+        if (!may_send(RecordClass::normal)) {
+            break;
+        }
+        if (const auto* entry = ledger.newest(*at)) {
+            news.registers.push_back(*entry);
+            size += encode_register(*entry).size();
+        }
+        at = registers_to_send_.erase(at);
+        if (size > packed_frame_bytes) {
+            send(out, news);
+            news.registers.clear();
+            size = 0;
+        }
+    }
+    if (!news.registers.empty()) {
+        send(out, news);
+    }
+    return ok();
+}
+
+Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, Outcome& out) {
+    RecordNews news;
+    std::size_t size = 0;
+    std::optional<Neighbour> before;
+    std::vector<Unacknowledged> packed;
+    const auto flush = [&] {
+        if (!news.records.empty()) {
+            send(out, news);
+        }
+        for (auto& one : packed) {
+            one.until = data_sent_;
+            unacknowledged_.push_back(one);
+        }
+        packed.clear();
+        news.records.clear();
+        size = 0;
+        before.reset();
+    };
+    for (auto& [log, numbers] : to_send_) {
+        if (log.record_class != record_class) {
+            continue;
+        }
+        Number from = 1;
+        while (may_send(record_class)) {
+            const auto number = numbers.next(from);
+            if (!number) {
+                break;
+            }
+            if (!ledger.log(log).held.contains(*number)) {
+                numbers.remove({*number, *number});
+                continue;
+            }
+            if (large_[log].contains(*number)) {
+                from = *number + 1;
+                continue;
+            }
+            const auto record =
+                TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));
+            if (!record) {
+                return fail(Errc::corrupt, "store: a held number without its record");
+            }
+            if (record->id.is_zero()) {
+                break;  // not published: this office is not admitted yet
+            }
+            const auto header = TRY(decode_header(record->header));
+            if (!takes(ledger, header)) {
+                numbers.remove(record->run);
+                continue;
+            }
+            if (header.body_bytes > small_body_bytes) {
+                large_[log].add(record->run);
+                continue;
+            }
+            ByteWriter entry;
+            entry.raw(elide_header(header, before ? &*before : nullptr));
+            entry.raw(record->signature.view());
+            entry.raw(record->body);
+            if (size + entry.size() > packed_frame_bytes && size > 0) {
+                flush();
+                continue;  // credit may have ended; and the neighbour is gone
+            }
+            size += entry.size() + 2;
+            news.records.push_back(entry.take());
+            before = Neighbour{header, record->id};
+            packed.push_back({0, log, record->run});
+            numbers.remove(record->run);
+        }
+    }
+    flush();
+    return ok();
+}
+
+Result<bool> PeerSession::open_stream(Ledger& ledger, RecordClass record_class, Outcome& out) {
+    for (auto& [log, numbers] : to_send_) {
+        const auto number = intersection(numbers, large_[log]).next(1);
+        if (log.record_class != record_class || !number) {
+            continue;
+        }
+        auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));
+        numbers.remove({*number, *number});
+        if (!record || !ledger.log(log).held.contains(*number)) {
+            continue;
+        }
+        const auto header = TRY(decode_header(record->header));
+        numbers.remove(record->run);
+        Outgoing outgoing;
+        outgoing.log = log;
+        outgoing.number = *number;
+        outgoing.shape = BodyShape{header.body_bytes};
+        outgoing.parts_left = {{1, part_count(outgoing.shape)}};
+        const auto stream = next_stream_++;
+        const auto& partials = their_partials_[log];
+        const auto partial = std::ranges::find_if(partials, [&](const PartialSummary& p) {
+            return p.number == header.number && p.id == short_hash(record->id);
+        });
+        if (partial != partials.end()) {
+            outgoing.parts_left.remove(partial->checked);
+            const auto first = outgoing.parts_left.next(1);
+            if (first && partial->prefix_part == *first &&
+                partial->prefix_bytes < part_size(outgoing.shape, *first)) {
+                outgoing.offset = partial->prefix_bytes;
+            }
+            send(out, StreamResumed{stream, record->id});
+        } else {
+            StreamOpened opened;
+            opened.stream = stream;
+            opened.elided_header = elide_header(header, nullptr);
+            opened.signature = record->signature;
+            if (outgoing.shape.is_one_piece()) {
+                const auto body = record->blob == storage::Blob{}
+                                      ? record->body
+                                      : *TRY(ledger.store().part(record->blob, 1));
+                opened.body_hash = crypto::piece_hash(ledger.network(), outgoing.shape, body);
+            } else {
+                const auto list = TRY(ledger.store().part(record->blob, 1));
+                opened.body_hash = crypto::hash("segments", ledger.network(), {*list});
+            }
+            send(out, opened);
+        }
+        outgoing.record = std::move(*record);
+        outgoing_.emplace(stream, std::move(outgoing));
+        return true;
+    }
+    return false;
+}
+
+Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, Outcome& out) {
+    while (may_send(record_class)) {
+        auto at = std::ranges::find_if(outgoing_, [&](const auto& entry) {
+            return entry.second.log.record_class == record_class;
+        });
+        if (at == outgoing_.end()) {
+            if (!TRY(open_stream(ledger, record_class, out))) {
+                return ok();
+            }
+            continue;
+        }
+        auto& outgoing = at->second;
+        const auto part = outgoing.parts_left.next(1);
+        // Sent whole, or owed to nobody any more.
+        if (!part || !ledger.log(outgoing.log).held.contains(outgoing.number)) {
+            outgoing_.erase(at);
+            continue;
+        }
+        const auto& record = outgoing.record;
+        const auto stored = record.blob == storage::Blob{}
+                                ? std::optional(record.body)
+                                : TRY(ledger.store().part(record.blob, *part));
+        if (!stored || stored->size() != part_size(outgoing.shape, *part)) {
+            return fail(Errc::corrupt, "store: a body lacks a part");
+        }
+        Chunk chunk;
+        chunk.stream = at->first;
+        chunk.part = *part;
+        chunk.offset = outgoing.offset;
+        const auto rest = BytesView(*stored).subspan(outgoing.offset);
+        chunk.bytes = to_bytes(rest.first(std::min(rest.size(), chunk_bytes)));
+        outgoing.offset += static_cast<std::uint32_t>(chunk.bytes.size());
+        if (outgoing.offset == stored->size()) {
+            outgoing.parts_left.remove({*part, *part});
+            outgoing.offset = 0;
+        }
+        send(out, chunk);
+        if (outgoing.parts_left.empty()) {
+            unacknowledged_.push_back({data_sent_, outgoing.log, record.run});
+        }
+    }
+    return ok();
+}
+
+Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Outcome& out) {
+    if (!std::exchange(custody_due_, false)) {
+        return ok();
+    }
+    Custody custody;
+    custody.signer = ledger.us();
+    custody.author = peer_;
+    for (const auto& [key, state] : ledger.logs()) {
+        if (key.author != peer_ || state.held.empty()) {
+            continue;
+        }
+        CustodyLog log;
+        log.incarnation = key.incarnation;
+        log.record_class = key.record_class;
+        log.held = state.held;
+        const auto top = TRY(ledger.held_id(key, state.held.top()));
+        if (!top) {
+            return fail(Errc::corrupt, "store: a held number without its record");
+        }
+        log.top_id = short_hash(*top);
+        custody.logs.push_back(std::move(log));
+    }
+    // The same again says nothing.
+    const auto content =
+        short_hash(crypto::hash("custody-told", ledger.network(), {signed_bytes(custody)}));
+    auto& told = ledger.edit_peer(peer_).custody_told;
+    if (told == content || (custody.logs.empty() && told == ShortHash{})) {
+        return ok();
+    }
+    told = content;
+    custody.version = ledger.next_version();
+    custody.at = ledger.wall(now);
+    crypto::sign_custody(ledger.config().machine->identity, ledger.network(), custody);
+    send(out, custody);
+    return ok();
+}
+
+bool PeerSession::has_nothing_left() const {
+    return outgoing_.empty() && registers_to_send_.empty() &&
+           std::ranges::all_of(to_send_, [](const auto& e) { return e.second.empty(); });
+}
+
+void PeerSession::settle(Ledger& ledger, Outcome& out) {
+    if (!has_nothing_left() || (!is_in_step_ && !has_summary_)) {
+        return;
+    }
+    const auto digest = ledger.digest();
+    if (settled_told_ != digest) {
+        settled_told_ = digest;
+        if (their_digest_ != digest || !is_in_step_) {
+            send(out, Settled{digest});
+        }
+    }
+    // Both must have nothing left: one that still waits, to be admitted say, has not settled.
+    const bool both = they_settled_ || their_digest_ == digest;
+    if (both && their_digest_ && data_acknowledged_ == data_sent_) {
+        const auto pair = pair_hash(ledger.network(), digest, *their_digest_);
+        const auto own = own_hash(ledger.network(), digest);
+        const auto& remembered = ledger.peer(peer_);
+        if (remembered.settled != pair || remembered.settled_own != own) {
+            ledger.edit_peer(peer_).settled = pair;
+            ledger.edit_peer(peer_).settled_own = own;
+        }
+    }
+}
+
+Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
+    if (!theirs_) {
+        return ok();
+    }
+    // Committed by now, so it may be said.
+    if (acknowledgement_sent_ != data_received_) {
+        acknowledgement_sent_ = data_received_;
+        send(out, Acknowledged{data_received_});
+    }
+    TRY(send_custody(ledger, now, out));
+    TRY(send_small(ledger, RecordClass::urgent, out));
+    TRY(send_chunks(ledger, RecordClass::urgent, out));
+    TRY(send_registers(ledger, RegisterKind::receipt, false, out));
+    TRY(send_small(ledger, RecordClass::reply, out));
+    TRY(send_registers(ledger, RegisterKind::receipt, true, out));
+    TRY(send_small(ledger, RecordClass::normal, out));
+    TRY(send_small(ledger, RecordClass::bulk, out));
+    TRY(send_chunks(ledger, RecordClass::reply, out));
+    TRY(send_chunks(ledger, RecordClass::normal, out));
+    TRY(send_chunks(ledger, RecordClass::bulk, out));
+    settle(ledger, out);
+    return ok();
+}
+
+}  // namespace fieldpost::engine
