@@ -120,6 +120,14 @@ IntervalSet without(IntervalSet a, const IntervalSet& b) {
     return a;
 }
 
+IntervalSet lower_half(const IntervalSet& set) {
+    IntervalSet lower;
+    for (std::size_t i = 0; i < set.intervals().size() / 2; ++i) {
+        lower.add(set.intervals()[i]);
+    }
+    return lower;
+}
+
 IntervalSet intersection(const IntervalSet& a, const IntervalSet& b) {
     IntervalSet both;
     auto i = a.intervals().begin();

@@ -60,6 +60,8 @@ private:
 IntervalSet united(IntervalSet a, const IntervalSet& b);
 IntervalSet without(IntervalSet a, const IntervalSet& b);
 IntervalSet intersection(const IntervalSet& a, const IntervalSet& b);
+// Without the upper half of its intervals; of one interval nothing is left.
+IntervalSet lower_half(const IntervalSet& set);
 
 // As signed (proto/WIRE.md "Interval set"): varint k, then k x (varint gap, varint length - 1). The
 // gap is the count of absent numbers since the interval before (or since 0).

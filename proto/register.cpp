@@ -231,6 +231,16 @@ Result<RecordProof> read_record_proof(ByteReader& in) {
     return proof;
 }
 
+std::optional<Number> fork_start(const Register& entry) {
+    if (entry.key.kind != static_cast<std::uint8_t>(RegisterKind::fork)) {
+        return std::nullopt;
+    }
+    ByteReader in(entry.payload);
+    const auto a = read_record_proof(in);
+    const auto b = read_record_proof(in);
+    return a && b ? std::optional(std::min(a->key.number, b->key.number)) : std::nullopt;
+}
+
 Bytes enrolment_bytes(OfficeId index, const Enrolment& enrolment) {
     ByteWriter out;
     out.u16(value_of(index));

@@ -122,6 +122,10 @@ struct RecordProof {
 void write(ByteWriter& out, const RecordProof& proof);
 Result<RecordProof> read_record_proof(ByteReader& in);
 
+// From where on a fork register closes its log: the lower start of its two runs. Nothing if it is
+// no such register.
+std::optional<Number> fork_start(const Register& entry);
+
 // A new office's request to be admitted, signed by the one-time key of its invitation.
 struct Enrolment {
     SigningPublic identity;

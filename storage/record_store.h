@@ -143,7 +143,8 @@ struct OfficeMeta {
     // One counter for registers and custody; up to `counter_reserved` may have been used.
     std::uint64_t next_counter = 1;
     std::uint64_t counter_reserved = 0;
-    WallTime mark;  // no signed or seen time was later
+    WallTime mark;  // no time this office has seen was later
+    WallTime aged;  // up to when what is kept has aged: never led by a clock in doubt
     bool doubtful = false;
     // When a copied or rolled-back store was caught, and whether it may not write until told.
     WallTime caught;

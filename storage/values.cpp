@@ -162,6 +162,7 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.next_counter = TRY(in.read_varint());
     meta.counter_reserved = TRY(in.read_varint());
     meta.mark = WallTime{TRY(in.read_u32())};
+    meta.aged = WallTime{TRY(in.read_u32())};
     meta.doubtful = TRY(read_flag(in));
     meta.caught = WallTime{TRY(in.read_u32())};
     meta.stopped = TRY(read_flag(in));
@@ -290,6 +291,7 @@ Bytes encode(const OfficeMeta& meta) {
     out.varint(meta.next_counter);
     out.varint(meta.counter_reserved);
     out.u32(meta.mark.seconds);
+    out.u32(meta.aged.seconds);
     write_flag(out, meta.doubtful);
     out.u32(meta.caught.seconds);
     write_flag(out, meta.stopped);

@@ -13,6 +13,8 @@ namespace {
 // What a crash may cost in numbers that are never used.
 constexpr Number number_block = 16;
 constexpr std::int64_t statement_renewal_seconds = 86400;
+constexpr const char* stopped_words =
+    "this store was put back from a copy, or runs twice; it writes nothing";
 
 LogKey own_log(const Ledger& ledger, RecordClass record_class) {
     return {ledger.us(), ledger.meta().incarnation, record_class};
@@ -153,7 +155,7 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
         notify.emplace_back(Declined{submitted.request, std::move(error)});
     };
     if (ledger.meta().stopped) {
-        decline({Errc::refused, "this store was restored or copied; it writes nothing until told"});
+        decline({Errc::refused, stopped_words});
         return ok();
     }
     if (draft.report.attachment_bytes() != draft.attachments.size()) {
@@ -240,6 +242,9 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     if (mail == nullptr || !mail->authority) {
         return fail(Errc::refused, "only the authority invites");
     }
+    if (ledger.meta().stopped) {
+        return fail(Errc::refused, stopped_words);
+    }
     if (!is_office_name(wanted.name)) {
         return fail(Errc::malformed, fmt::format("{} is no name for an office", wanted.name));
     }
@@ -287,7 +292,8 @@ void invite(Ledger& ledger, const InviteWanted& wanted, Now now, std::vector<Not
 
 Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify) {
     const auto* mail = ledger.config().mail;
-    if (mail == nullptr || !mail->authority || ledger.meta().roster_frozen) {
+    if (mail == nullptr || !mail->authority || ledger.meta().roster_frozen ||
+        ledger.meta().stopped) {
         return false;
     }
     for (const auto& [index, office] : ledger.roster().offices()) {
@@ -316,7 +322,35 @@ Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify
     return false;
 }
 
+namespace {
+
+// The own register's other fields and signature stay well below this.
+constexpr std::size_t statement_bytes_max = limits::register_bytes_max - 128;
+
+// What is done is told lowest first, and the least urgent class last: the rest waits until there is
+// room, when the low numbers have become one run.
+void fit(OfficeStatement& statement) {
+    constexpr std::array<RecordClass, record_classes> least_urgent_first = {
+        RecordClass::bulk, RecordClass::normal, RecordClass::reply, RecordClass::urgent};
+    const auto is_large = [&] {
+        return encode_office_statement(statement).size() > statement_bytes_max;
+    };
+    for (const auto record_class : least_urgent_first) {
+        for (auto& log : statement.logs) {
+            while (log.record_class == record_class && is_large() && !log.done.empty()) {
+                log.done = lower_half(log.done);
+                log.withdrawn = intersection(log.withdrawn, log.done);
+            }
+        }
+    }
+}
+
+}  // namespace
+
 void renew_statement(Ledger& ledger, Now now) {
+    if (ledger.meta().stopped) {
+        return;
+    }
     const auto& config = ledger.config();
     OfficeStatement statement;
     if (config.mail != nullptr) {
@@ -348,6 +382,7 @@ void renew_statement(Ledger& ledger, Now now) {
         statement.logs.push_back({log.incarnation, log.record_class, state.published,
                                   short_hash(state.published_id), state.done, state.withdrawn});
     }
+    fit(statement);
     Register entry;
     entry.key = key;
     entry.version = ledger.next_version();

@@ -123,6 +123,10 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     for (std::size_t i = 0; i < opened->body.units.size(); ++i) {
         const auto& unit = opened->body.units[i];
         const auto origin = origin_of(header, unit, i);
+        // Withdrawn in time: receipted, and not shown.
+        if (state.withdrawn.contains(static_cast<Number>(header.number + i))) {
+            continue;
+        }
         auto* shown =
             TRY(ledger.edit_shown(header.log.author, origin.incarnation, origin.record_class));
         // A reissue of what was shown before is receipted, and not shown again (P2).
@@ -209,15 +213,6 @@ namespace {
 // A register's other fields and signature stay well below this.
 constexpr std::size_t receipt_bytes_max = limits::register_bytes_max - 128;
 
-// Without the upper half of its intervals; of one interval nothing is left.
-IntervalSet lower_half(const IntervalSet& set) {
-    IntervalSet lower;
-    for (std::size_t i = 0; i < set.intervals().size() / 2; ++i) {
-        lower.add(set.intervals()[i]);
-    }
-    return lower;
-}
-
 // After the top of `received` went: the id of the new one, or less again if that record is not
 // here.
 Result<void> renew_top(const Ledger& ledger, OfficeId author, ReceiptLog& entry) {
@@ -261,6 +256,9 @@ Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
 }  // namespace
 
 Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) {
+    if (ledger.meta().stopped) {
+        return ok();
+    }
     for (const auto author : authors) {
         Receipt receipt;
         for (const auto& [log, state] : ledger.logs()) {

@@ -4,6 +4,7 @@
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/peer_session.h"
+#include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
 
 namespace fieldpost::engine {
@@ -22,7 +23,7 @@ struct Engine::Parts {
     std::map<LinkId, PeerSession> sessions{};
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
-    Instant housekeeping_at{};
+    std::uint64_t carried_when_released = 0;
     std::optional<Instant> wake_at{};
 
     Result<void> on(const LinkUp& up, Now now, Outcome& out);
@@ -36,6 +37,7 @@ struct Engine::Parts {
 
     Result<bool> keep_whole_streams(Now now, Outcome& out);
     Result<bool> settle_news(Now now, Outcome& out);
+    Result<void> settle_with_closed_offices(Outcome& out);
     Result<bool> publish_wanted();
     Result<void> sign_receipts(Now now);
 };
@@ -46,9 +48,15 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 Result<Engine> Engine::load(const storage::StoreView& store, const Config& config,
-                            const Founding& founding, Now now) {
+                            const Founding& founding, Now now,
+                            const std::optional<Marker>& marker) {
     auto parts = std::make_unique<Parts>(Parts{TRY(Ledger::load(store, config, founding, now))});
+    if (marker && is_behind(parts->ledger.meta(), *marker)) {
+        std::vector<Notice> told;
+        stop_writing(parts->ledger, parts->ledger.us(), std::nullopt, now, told);
+    }
     reserve_numbers(parts->ledger);
+    release_refused_before(parts->ledger);
     for (const auto& [log, state] : parts->ledger.logs()) {
         if (state.addresses_us) {
             parts->unreceipted.insert(log.author);
@@ -57,11 +65,16 @@ Result<Engine> Engine::load(const storage::StoreView& store, const Config& confi
     return Engine(std::move(parts));
 }
 
+Marker Engine::marker() const {
+    return marker_of(parts_->ledger.meta());
+}
+
 const Ledger& Engine::ledger() const {
     return parts_->ledger;
 }
 
 Result<Outcome> Engine::handle(const Input& input, Now now) {
+    parts_->ledger.let_time_pass(now);
     Outcome out;
     TRY(std::visit([&](const auto& one) { return parts_->on(one, now, out); }, input));
     out.persist = parts_->ledger.take_changes();
@@ -150,15 +163,35 @@ Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
         if (ledger.log(log).addresses_us) {
             unreceipted.insert(log.author);
         }
-        for (const auto& interval : numbers.intervals()) {
-            for (std::optional<Number> n = interval.first; n && *n <= interval.last;
-                 n = *n == UINT32_MAX ? std::nullopt : std::optional(*n + 1)) {
-                TRY(settle_run(ledger, log, {*n, *n}));
-            }
+        TRY(settle_held(ledger, log, numbers));
+    }
+    if (news.roster) {
+        release_refused_by_roster(ledger);
+    }
+    if (news.roster_closed_one) {
+        TRY(settle_with_closed_offices(out));
+    }
+    if (ledger.carried_bytes() < carried_when_released) {
+        release_refused(ledger);
+    }
+    carried_when_released = ledger.carried_bytes();
+    TRY(sign_receipts(now));
+    return !news.held.empty() || !news.registers.empty() || news.roster || !news.released.empty();
+}
+
+// Who was revoked or has retired counts as served, and nobody speaks to who was revoked.
+Result<void> Engine::Parts::settle_with_closed_offices(Outcome& out) {
+    for (const auto& [link, session] : sessions) {
+        const auto* peer = ledger.roster().find(session.peer());
+        if (peer == nullptr ||
+            (!peer->is_member() && peer->state != crypto::OfficeState::invited)) {
+            out.notify.emplace_back(CloseLink{link, "no member any more"});
         }
     }
-    TRY(sign_receipts(now));
-    return !news.held.empty() || !news.registers.empty() || news.roster;
+    for (const auto& [log, state] : std::map(ledger.logs())) {
+        TRY(settle_held(ledger, log, state.held));
+    }
+    return ok();
 }
 
 Result<void> Engine::Parts::sign_receipts(Now now) {
@@ -180,6 +213,9 @@ Result<void> Engine::Parts::sign_receipts(Now now) {
 }
 
 Result<bool> Engine::Parts::publish_wanted() {
+    if (ledger.meta().stopped) {
+        return false;
+    }
     std::map<LogKey, Number> wanted;
     for (const auto& [link, session] : sessions) {
         for (const auto& [log, number] : session.to_publish(ledger)) {
@@ -223,6 +259,7 @@ std::vector<storage::StoreChange> founding_changes(const NetworkId& network, Off
     meta.office = office;
     meta.incarnation = incarnation;
     meta.mark = mark;
+    meta.aged = mark;
     changes.emplace_back(storage::PutMeta{meta});
     for (const auto& change : roster) {
         changes.emplace_back(

@@ -70,8 +70,8 @@ struct Stopping {};
 // frames share one commit, one receipt and one statement of custody.
 struct BatchEnded {};
 
-using Input =
-    std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, TimerFired, Stopping, BatchEnded>;
+using Input = std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, TimerFired,
+                           Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -141,6 +141,7 @@ enum class What : std::uint8_t {
     uncarried = 14,         // a newer custody statement lacks what an older one had
     second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
     admitted = 16,          // the authority took a new office in
+    disk_full = 17,         // what is for this office had to wait
 };
 enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
 
@@ -150,6 +151,16 @@ struct Config {
     std::vector<std::string> endpoints;
     bool carries = true;
     std::string software;
+    // Bytes of others' records that this office carries for them, at most.
+    std::uint64_t carry_bytes_max = std::uint64_t{1} << 30;
+};
+
+// How far a store has come. Kept outside it, so that a store put back from a copy is caught.
+struct Marker {
+    Incarnation incarnation;
+    std::uint64_t next_arrival = 0;
+    std::uint64_t next_counter = 0;
+    bool operator==(const Marker&) const = default;
 };
 
 class Ledger;
@@ -159,15 +170,20 @@ class Engine {
 public:
     // `store` and the keys of `config` must outlive the engine. A transaction must be open here and
     // at every call; reads go through it, so a batch of inputs sees its own changes. The store must
-    // hold an OfficeMeta and the roster (see founding_changes).
+    // hold an OfficeMeta and the roster (see founding_changes). `marker`, if there is one, is the
+    // last that was had of this office.
     static Result<Engine> load(const storage::StoreView& store, const Config& config,
-                               const Founding& founding, Now now);
+                               const Founding& founding, Now now,
+                               const std::optional<Marker>& marker = std::nullopt);
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
     ~Engine();
 
     // An Error is the store's: throw the engine and the transaction away.
     Result<Outcome> handle(const Input& input, Now now);
+
+    // To be kept outside the store after every commit.
+    [[nodiscard]] Marker marker() const;
 
     // What this office knows, for those who ask. Valid until the next call of handle.
     [[nodiscard]] const Ledger& ledger() const;

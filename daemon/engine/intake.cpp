@@ -52,13 +52,36 @@ bool is_beyond_cut_off(const crypto::RosterOffice& author, const Header& header)
     return true;
 }
 
+// Whether a lower number of its log, held here, was made later.
+Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& header) {
+    if (header.number == 1 || !ledger.log(header.log).held.contains(header.number - 1)) {
+        return false;
+    }
+    const auto before =
+        TRY(ledger.store().record(header.log, header.number - 1, storage::StoreView::Body::no));
+    return before && header.created < TRY(decode_header(before->header)).created;
+}
+
 // A record ages from `created`, unless that cannot be trusted: then from first seen here.
-WallTime expiry_of(const Ledger& ledger, const Header& header, Now now) {
+Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now) {
     const auto seen = ledger.wall(now);
     const auto* author = ledger.roster().find(header.log.author);
     const bool in_doubt = header.created > seen || (header.flags & flag_doubtful) != 0 ||
-                          (author != nullptr && header.created < author->added);
+                          (author != nullptr && header.created < author->added) ||
+                          TRY(is_before_its_predecessor(ledger, header));
     return (in_doubt ? seen : header.created).plus(header.lifetime_seconds);
+}
+
+// The disk is met before it is full: own records and what must be dropped need room too.
+bool fits_the_disk(const Ledger& ledger, std::uint64_t bytes) {
+    const auto usage = ledger.store().usage();
+    return usage.limit_bytes == 0 ||
+           usage.used_bytes + bytes <= usage.limit_bytes - usage.limit_bytes / 16;
+}
+
+bool fits_for_others(const Ledger& ledger, std::uint64_t bytes) {
+    return ledger.carried_bytes() + bytes <= ledger.config().carry_bytes_max &&
+           fits_the_disk(ledger, bytes);
 }
 
 }  // namespace
@@ -86,8 +109,10 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now
                                    record.signature)) {
             return Verdict::forged;
         }
-        note_about(ledger, header.log.author == ledger.us() ? What::rolled_back : What::fork,
-                   header, from, now, notify);
+        if (header.log.author == ledger.us()) {
+            return Verdict::ours;
+        }
+        note_about(ledger, What::fork, header, from, now, notify);
         return Verdict::conflict;
     }
     if (!crypto::verify_record(author->identity, ledger.network(), record.id, record.signature)) {
@@ -99,7 +124,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now
         return Verdict::refused;
     }
     if (header.log.author == ledger.us()) {
-        return Verdict::ours;
+        // What an older incarnation lost is no sign that this one did.
+        return header.log.incarnation < ledger.meta().incarnation ? Verdict::known : Verdict::ours;
     }
     if (state.not_wanted().contains_all(run)) {
         return Verdict::known;
@@ -115,13 +141,14 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now
         return Verdict::refused;
     }
     if (is_for_us) {
-        return Verdict::wanted;
+        // Never refused for room, only put off.
+        return fits_the_disk(ledger, header.body_bytes) ? Verdict::wanted : Verdict::no_space;
     }
     if (!ledger.config().carries) {
         refuse(ledger, header, RefusalReason::limit);
         return Verdict::refused;
     }
-    if (expiry_of(ledger, header, now) <= ledger.wall(now)) {
+    if (TRY(expiry_of(ledger, header, now)) <= ledger.aged()) {
         TRY(make_terminal(ledger, header.log, {run}));
         return Verdict::refused;
     }
@@ -134,6 +161,10 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now
     if (served.contains_all(run)) {
         // Its header was read whole, so a receipt may count it.
         TRY(make_terminal(ledger, header.log, served));
+        return Verdict::refused;
+    }
+    if (!fits_for_others(ledger, header.body_bytes) && !ledger.partials().contains(record.id)) {
+        refuse(ledger, header, RefusalReason::no_room);
         return Verdict::refused;
     }
     return Verdict::wanted;
@@ -149,7 +180,7 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Offi
     stored.id = record.id;
     stored.signature = record.signature;
     stored.received = ledger.wall(now);
-    stored.expires = expiry_of(ledger, header, now);
+    stored.expires = TRY(expiry_of(ledger, header, now));
     stored.header = encode_header(header);
     stored.blob = body.blob;
     stored.body = body.one_piece;
@@ -174,115 +205,65 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Offi
 
 namespace {
 
-// Registers beyond a cut-off are refused like records.
-bool is_register_beyond_cut_off(const crypto::RosterOffice& signer,
-                                const RegisterVersion& version) {
-    return signer.cut_off && version > RegisterVersion{signer.cut_off->register_incarnation,
-                                                       signer.cut_off->register_counter};
-}
-
-// A subject that a kind cannot have would let one office fill our store with registers.
-Result<void> check_subject(const Ledger& ledger, const Register& entry) {
-    switch (static_cast<RegisterKind>(entry.key.kind)) {
-        case RegisterKind::receipt: {
-            const auto author = TRY(read_receipt_subject(entry.key.subject));
-            if (ledger.roster().find(author) == nullptr) {
-                return fail(Errc::untrusted, "receipt: for an office that is not in the roster");
-            }
-            TRY(decode_receipt(entry.payload));
-            return ok();
+void release_all(Ledger& ledger, RefusalReason reason) {
+    for (const auto& [log, state] : std::map(ledger.logs())) {
+        const auto refused = state.refused.find(static_cast<std::uint8_t>(reason));
+        if (refused != state.refused.end()) {
+            ledger.release(log, reason, refused->second);
         }
-        case RegisterKind::office:
-            if (!entry.key.subject.empty()) {
-                return fail(Errc::malformed, "office register: with a subject");
-            }
-            TRY(decode_office_statement(entry.payload));
-            return ok();
-        default:
-            // Kinds that this release only carries, or does not know: none is taken yet.
-            return fail(Errc::unsupported,
-                        fmt::format("register: kind {}", static_cast<unsigned>(entry.key.kind)));
     }
 }
 
 }  // namespace
 
-namespace {
-
-// A request to be admitted. Nothing replaces one: the first that is met is the one that counts.
-Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
-                            std::vector<Notice>& notify) {
-    const auto* invited = ledger.roster().find(entry.key.signer);
-    if (invited == nullptr || invited->state != crypto::OfficeState::invited) {
-        return false;
+void release_refused(Ledger& ledger) {
+    const auto& meta = ledger.meta();
+    const auto limit = ledger.config().carry_bytes_max;
+    // Not at every byte that becomes free, or the same few would be sent again and again.
+    if (!fits_for_others(ledger, limit / 4)) {
+        return;
     }
-    TRY(crypto::verify_enrolment(invited->one_time_signing, ledger.network(), entry));
-    const auto* old = ledger.newest(entry.key);
-    if (old == nullptr) {
-        return ledger.keep_register(entry);
-    }
-    if (*old != entry) {
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::second_enrolment);
-        event.office = entry.key.signer;
-        ledger.note(std::move(event), notify);
-    }
-    return false;
-}
-
-}  // namespace
-
-Result<bool> take_register(Ledger& ledger, const Register& entry, Now now,
-                           std::vector<Notice>& notify) {
-    if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::enrolment)) {
-        return take_enrolment(ledger, entry, now, notify);
-    }
-    const auto* signer = ledger.roster().find(entry.key.signer);
-    if (signer == nullptr || !signer->has_keys()) {
-        return fail(Errc::untrusted, "register: by an office that is not in the roster");
-    }
-    const auto* old = ledger.newest(entry.key);
-    if (old != nullptr && entry.version < old->version) {
-        return false;
-    }
-    TRY(check_subject(ledger, entry));
-    if (is_register_beyond_cut_off(*signer, entry.version)) {
-        return fail(Errc::untrusted, "register: beyond the signer's cut-off");
-    }
-    if (!crypto::verify_register(signer->identity, ledger.network(), entry)) {
-        return fail(Errc::untrusted, "register: the signature does not verify");
-    }
-    if (entry.key.signer == ledger.us() && (old == nullptr || *old != entry)) {
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::rolled_back);
-        event.office = ledger.us();
-        ledger.note(std::move(event), notify);
-        return false;
-    }
-    std::optional<Receipt> before;
-    std::optional<OfficeId> author;
-    if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
-        author = TRY(read_receipt_subject(entry.key.subject));
-        if (const auto* receipt = ledger.receipt(entry.key.signer, *author)) {
-            before = *receipt;
+    const auto mean = meta.carried_records == 0 ? std::uint64_t{limits::segment_bytes}
+                                                : meta.carried_bytes / meta.carried_records;
+    auto left = limit / 4 / std::max<std::uint64_t>(1, mean) + 1;
+    for (const auto record_class :
+         {RecordClass::urgent, RecordClass::reply, RecordClass::normal, RecordClass::bulk}) {
+        for (const auto& [log, state] : std::map(ledger.logs())) {
+            const auto refused =
+                state.refused.find(static_cast<std::uint8_t>(RefusalReason::no_room));
+            if (log.record_class != record_class || refused == state.refused.end()) {
+                continue;
+            }
+            IntervalSet some;
+            for (const auto& interval : refused->second.intervals()) {
+                if (left == 0) {
+                    break;
+                }
+                const auto count = std::min(left, interval.count());
+                some.add({interval.first, static_cast<Number>(interval.first + count - 1)});
+                left -= count;
+            }
+            ledger.release(log, RefusalReason::no_room, some);
         }
     }
-    if (!ledger.keep_register(entry)) {
-        return false;
-    }
-    if (author) {
-        TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, now,
-                          notify));
-    } else {
-        TRY(apply_statement(ledger, entry.key.signer));
-    }
-    return true;
 }
 
-Result<void> take_custody(Ledger& ledger, const Custody& custody, Now now,
-                          std::vector<Notice>& notify) {
+void release_refused_by_roster(Ledger& ledger) {
+    release_all(ledger, RefusalReason::roster);
+}
+
+void release_refused_before(Ledger& ledger) {
+    if (ledger.config().carries) {
+        release_all(ledger, RefusalReason::limit);
+    }
+    const auto* statement = ledger.statement(ledger.us());
+    if (statement != nullptr && statement->software != ledger.config().software) {
+        release_all(ledger, RefusalReason::version);
+    }
+}
+
+Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Now now,
+                                          std::vector<Notice>& notify) {
     const auto* signer = ledger.roster().find(custody.signer);
     if (custody.author != ledger.us() || custody.signer == ledger.us() || signer == nullptr ||
         !signer->is_member()) {
@@ -304,11 +285,11 @@ Result<void> take_custody(Ledger& ledger, const Custody& custody, Now now,
             TRY(ledger.store().record(key, log.held.top(), storage::StoreView::Body::no));
         if (!top || short_hash(top->id) != log.top_id ||
             log.held.top() > ledger.log(key).published) {
-            return fail(Errc::untrusted, "custody: of records that are not ours");
+            return std::optional(Prove{key, log.held.top()});
         }
     }
     if (!ledger.keep_custody(custody)) {
-        return ok();
+        return std::optional<Prove>{};
     }
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
@@ -325,7 +306,7 @@ Result<void> take_custody(Ledger& ledger, const Custody& custody, Now now,
             ledger.note(std::move(event), notify);
         }
     }
-    return ok();
+    return std::optional<Prove>{};
 }
 
 }  // namespace fieldpost::engine

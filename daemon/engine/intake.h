@@ -21,6 +21,7 @@ enum class Verdict : std::uint8_t {
     forged,    // the signature does not verify, or the author is unknown
     conflict,  // another record is held under one of its numbers
     ours,      // signed by this office, and not known to it: the store was rolled back or copied
+    no_space,  // for this office, whose disk is full: another time
 };
 
 // Computes the id.
@@ -42,12 +43,16 @@ struct Body {
 Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, OfficeId from, Now now,
                   std::vector<Notice>& notify);
 
-// A register from a peer: true if it was newer and is kept. untrusted: not signed by who it says.
-Result<bool> take_register(Ledger& ledger, const Register& entry, Now now,
-                           std::vector<Notice>& notify);
+// Refusals whose cause may be gone: as much as fits by now may be sent again, urgent first.
+void release_refused(Ledger& ledger);
+// After a roster change.
+void release_refused_by_roster(Ledger& ledger);
+// At start: what another configuration or release refused.
+void release_refused_before(Ledger& ledger);
 
-// A statement about our own records. untrusted: not signed by who it says, or not about us.
-Result<void> take_custody(Ledger& ledger, const Custody& custody, Now now,
-                          std::vector<Notice>& notify);
+// A statement about our own records. untrusted: not signed by who it says, or not about us. If it
+// is of records that we do not know it is not kept, and what is returned is to be proved.
+Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Now now,
+                                          std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

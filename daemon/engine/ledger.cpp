@@ -63,7 +63,8 @@ Result<Ledger> Ledger::load(const storage::StoreView& store, const Config& confi
     auto& own = ledger.edit_meta();
     own.next_counter = std::max(own.next_counter, own.counter_reserved + 1);
     own.counter_reserved = own.next_counter + counter_block;
-    own.mark = std::max(own.mark, now.wall);
+    Clock::start(own, now);
+    ledger.clock_.advance(own, now);
     return ledger;
 }
 
@@ -89,8 +90,13 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change) {
             stale_leaves_.insert(index);
         }
     }
-    edit_meta().mark = std::max(meta_.mark, change.at);
     news_.roster = true;
+    news_.roster_closed_one =
+        news_.roster_closed_one ||
+        std::ranges::any_of(change.statements, [](const RosterStatement& statement) {
+            return std::holds_alternative<Revoke>(statement) ||
+                   std::holds_alternative<Retire>(statement);
+        });
     return ok();
 }
 
@@ -135,8 +141,10 @@ void Ledger::index_register(const Register& entry) {
 bool Ledger::keep_register(const Register& entry) {
     const auto* old = newest(entry.key);
     if (old != nullptr) {
+        // Of two forks the one that closes more counts: the lower number.
         const auto rank = [&](const Register& r) {
-            return std::pair(r.version, crypto::register_hash(network(), r));
+            return std::tuple(r.version, UINT32_MAX - fork_start(r).value_or(UINT32_MAX),
+                              crypto::register_hash(network(), r));
         };
         if (rank(entry) <= rank(*old)) {
             return false;
@@ -149,6 +157,14 @@ bool Ledger::keep_register(const Register& entry) {
     stale_leaves_.insert(entry.key.signer);
     news_.registers.insert(entry.key);
     return true;
+}
+
+void Ledger::drop_register(const RegisterKey& key) {
+    registers_.erase(key);
+    register_hashes_.erase(key);
+    write(storage::DropRegister{key.signer, key.kind, key.subject});
+    stale_leaves_.insert(key.signer);
+    news_.registers.erase(key);
 }
 
 const Receipt* Ledger::receipt(OfficeId signer, OfficeId author) const {
@@ -312,6 +328,40 @@ void Ledger::put_record(const storage::StoredRecord& record) {
 
 WallTime Ledger::wall(Now now) const {
     return std::max(meta_.mark, now.wall);
+}
+
+void Ledger::let_time_pass(Now now) {
+    if (clock_.advance(meta_, now)) {
+        meta_edited_ = true;
+    }
+}
+
+void Ledger::hear_clock(OfficeId peer, WallTime clock, Now now) {
+    clock_.hear(edit_meta(), peer, clock, now);
+}
+
+std::uint64_t Ledger::carried_bytes() const {
+    auto bytes = meta_.carried_bytes;
+    for (const auto& [id, partial] : partials_) {
+        const auto header = decode_header(partial.header);
+        if (header && !header->is_addressed_to(us())) {
+            bytes += header->body_bytes;
+        }
+    }
+    return bytes;
+}
+
+void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet& numbers) {
+    auto& refused = edit_log(log).refused;
+    const auto found = refused.find(static_cast<std::uint8_t>(reason));
+    if (found == refused.end()) {
+        return;
+    }
+    found->second.remove(numbers);
+    if (found->second.empty()) {
+        refused.erase(found);
+    }
+    news_.released.insert(log.author);
 }
 
 storage::Arrival Ledger::next_arrival(std::uint32_t reports) {

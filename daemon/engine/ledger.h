@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "daemon/engine/clock.h"
 #include "daemon/engine/engine.h"
 #include "proto/office_statement.h"
 
@@ -44,6 +45,7 @@ public:
     [[nodiscard]] const std::map<RegisterKey, Register>& registers() const { return registers_; }
     // True if it is newer than what was there: then it was kept. It must have been verified.
     bool keep_register(const Register& entry);
+    void drop_register(const RegisterKey& key);
     [[nodiscard]] ShortHash register_hash(const RegisterKey& key) const;
     // The newest receipt of `signer` for `author`'s records, decoded.
     [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
@@ -61,8 +63,13 @@ public:
     [[nodiscard]] LeafSummary summary_of(OfficeId office) const;
 
     // --- time
-    // The guarded clock: never behind what was signed or seen.
+    // The time to sign and to show: never behind what this office has seen.
     [[nodiscard]] WallTime wall(Now now) const;
+    // The time to expire by (clock.h).
+    [[nodiscard]] WallTime aged() const { return meta_.aged; }
+    [[nodiscard]] const Clock& clock() const { return clock_; }
+    void let_time_pass(Now now);
+    void hear_clock(OfficeId peer, WallTime clock, Now now);
 
     // --- bodies under way
     [[nodiscard]] const std::map<RecordId, storage::Partial>& partials() const { return partials_; }
@@ -76,6 +83,8 @@ public:
     Result<IntervalSet*> edit_shown(OfficeId author, Incarnation incarnation,
                                     RecordClass record_class);
     void put_record(const storage::StoredRecord& record);
+    // For others: bytes held, and bytes promised to bodies under way.
+    [[nodiscard]] std::uint64_t carried_bytes() const;
 
     // --- everything else is written only
     storage::Arrival next_arrival(std::uint32_t reports);
@@ -94,9 +103,14 @@ public:
         std::map<LogKey, IntervalSet> held;
         std::set<RegisterKey> registers;
         bool roster = false;
+        bool roster_closed_one = false;  // an office was revoked, or has retired
+        // Of whose logs less is refused now: peers may send it again.
+        std::set<OfficeId> released;
     };
     News take_news();
     void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
+    // Ends a refusal: its cause is gone (invariant I3: N shrinks, so peers are told).
+    void release(const LogKey& log, RefusalReason reason, const IntervalSet& numbers);
 
 private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
@@ -119,6 +133,7 @@ private:
     std::map<OfficeId, Hash> leaves_;
 
     std::map<RecordId, storage::Partial> partials_;
+    Clock clock_;
 
     std::vector<storage::StoreChange> changes_;
     std::map<std::pair<LogKey, Number>, RecordId> added_;

@@ -5,6 +5,8 @@
 #include "crypto/box.h"
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/registers.h"
+#include "daemon/engine/self_check.h"
 
 namespace fieldpost::engine {
 
@@ -154,6 +156,9 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcom
         return ok();
     }
     theirs_ = hello;
+    if (!hello.clock_doubtful) {
+        ledger.hear_clock(peer_, hello.clock, now);
+    }
     auto& remembered = ledger.edit_peer(peer_);
     remembered.heard = ledger.wall(now);
     remembered.met = ledger.wall(now);
@@ -209,13 +214,18 @@ Result<void> PeerSession::on(Ledger& ledger, const RosterNews& news, Now now, Ou
             ledger.note(std::move(event), out.notify);
             return ok();
         }
-        if (ledger.meta().roster_frozen || change.version <= ledger.roster().version()) {
+        const bool joins_heads = std::ranges::any_of(change.statements, [](const auto& statement) {
+            return std::holds_alternative<JoinHeads>(statement);
+        });
+        if (change.version <= ledger.roster().version() ||
+            (ledger.meta().roster_frozen && !joins_heads)) {
             continue;
         }
         if (const auto applied = ledger.apply_roster_change(change); !applied) {
             offend(ledger, now, out, applied.error().detail);
             return ok();
         }
+        ledger.edit_meta().roster_frozen = false;
         storage::Event event;
         event.at = ledger.wall(now);
         event.what = static_cast<std::uint8_t>(What::roster);
@@ -231,6 +241,7 @@ void PeerSession::compare(Ledger& ledger, const LeafSummary& leaf) {
         const LogKey key{leaf.office, log.incarnation, log.record_class};
         theirs.emplace(key, &log);
         their_partials_[key] = log.partials;
+        they_have_[key] = log.not_wanted;
     }
     for (auto at = ledger.logs().lower_bound(LogKey{leaf.office, {}, {}});
          at != ledger.logs().end() && at->first.author == leaf.office; ++at) {
@@ -288,6 +299,10 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Outcome& ou
             return;
         }
         compare(ledger, leaf);
+        if (leaf.office == peer_) {
+            // We differ about its own records. If it is because it lost some, this shows it.
+            custody_due_ = custody_repeated_ = true;
+        }
         if (!told_.contains(leaf.office)) {
             untold.push_back(leaf.office);
         }
@@ -365,7 +380,13 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
             offend(ledger, now, out, taken.error().detail);
             return ok();
         }
-        return taken;
+        if (const auto& prove = TRY(taken)) {
+            send(out, *prove);
+        }
+        return ok();
+    }
+    if (const auto* proof = std::get_if<RecordProof>(&*frame)) {
+        return check_proof(ledger, *proof, peer_, now, out.notify);
     }
     if (const auto* prove = std::get_if<Prove>(&*frame)) {
         return on(ledger, *prove, out);
@@ -375,7 +396,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
 
 Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out) {
     for (const auto& entry : news.registers) {
-        const auto taken = take_register(ledger, entry, now, out.notify);
+        const auto taken = take_register(ledger, entry, peer_, now, out.notify);
         if (taken) {
             // It has what it sent; if that is older than ours, it is still to get ours.
             const auto* newest = ledger.newest(entry.key);
@@ -402,22 +423,28 @@ Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict
     if (verdict == Verdict::forged) {
         offend(ledger, now, out, "a record whose signature does not verify");
     }
-    if (verdict == Verdict::ours && !ledger.meta().stopped) {
-        // Somebody holds what this store signed and lost: it was restored or copied. It writes
-        // nothing more under this incarnation.
-        ledger.edit_meta().stopped = true;
-        ledger.edit_meta().caught = ledger.wall(now);
+    if (verdict == Verdict::ours) {
+        const auto& log = record.header.log;
+        stop_writing(ledger, peer_,
+                     storage::ReportKey{log.author,
+                                        {log.incarnation, log.record_class, record.header.number}},
+                     now, out.notify);
+    }
+    if (verdict == Verdict::no_space && !std::exchange(was_full_, true)) {
         storage::Event event;
         event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::rolled_back);
+        event.what = static_cast<std::uint8_t>(What::disk_full);
         event.office = ledger.us();
-        event.via = peer_;
-        event.report = storage::ReportKey{
-            record.header.log.author,
-            {record.header.log.incarnation, record.header.log.record_class, record.header.number}};
         ledger.note(std::move(event), out.notify);
     }
     return ok();
+}
+
+void PeerSession::has_sent(const LogKey& log, Interval run) {
+    they_have_[log].add(run);
+    if (const auto found = to_send_.find(log); found != to_send_.end()) {
+        found->second.remove(run);
+    }
 }
 
 Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
@@ -444,10 +471,7 @@ Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
     if (verdict == Verdict::wanted) {
         TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, peer_, now, out.notify));
         custody_due_ = custody_due_ || header->log.author == peer_;
-        // It has what it sent.
-        if (const auto found = to_send_.find(header->log); found != to_send_.end()) {
-            found->second.remove(header->run());
-        }
+        has_sent(header->log, header->run());
     }
     return judged(ledger, record, verdict, now, out);
 }
@@ -648,9 +672,7 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, std::vector<No
                                             part_count(BodyShape{header.body_bytes})});
         }
         ledger.drop_partial(incoming.record.id);
-        if (const auto found = to_send_.find(header.log); found != to_send_.end()) {
-            found->second.remove(header.run());
-        }
+        has_sent(header.log, header.run());
         at = incoming_.erase(at);
     }
     return any;

@@ -98,6 +98,7 @@ private:
     void compare(Ledger& ledger, const LeafSummary& leaf);
     [[nodiscard]] LeafFingerprint fingerprint(Ledger& ledger, OfficeId office,
                                               std::uint32_t number);
+    void has_sent(const LogKey& log, Interval run);
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
     Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Outcome& out);
@@ -120,8 +121,11 @@ private:
     bool they_settled_ = false;
     std::optional<Digest> settled_told_;
     bool custody_due_ = false;
+    bool custody_repeated_ = false;  // told again even if it says nothing new
 
     std::map<LogKey, IntervalSet> to_send_;
+    // What it said it does not want, and what it sent us since.
+    std::map<LogKey, IntervalSet> they_have_;
     std::map<LogKey, IntervalSet> large_;  // of those to send, known to need a stream
     std::set<RegisterKey> registers_to_send_;
     std::map<LogKey, std::vector<PartialSummary>> their_partials_;
@@ -143,6 +147,7 @@ private:
     std::uint64_t acknowledgement_sent_ = 0;
     std::set<OfficeId> skipped_elsewhere_;
     int offences_ = 0;
+    bool was_full_ = false;
 };
 
 }  // namespace fieldpost::engine

@@ -20,11 +20,13 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
         send_roster(ledger, out);
     }
     for (const auto& [log, numbers] : news.held) {
-        to_send_[log].add(numbers);
+        const auto theirs = they_have_.find(log);
+        to_send_[log].add(theirs == they_have_.end() ? numbers : without(numbers, theirs->second));
     }
     for (const auto& key : news.registers) {
         registers_to_send_.insert(key);
     }
+    tell_leaves(ledger, {news.released.begin(), news.released.end()}, false, out);
 }
 
 std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
@@ -267,7 +269,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
 }
 
 Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Outcome& out) {
-    if (!std::exchange(custody_due_, false)) {
+    if (ledger.meta().stopped || !std::exchange(custody_due_, false)) {
         return ok();
     }
     Custody custody;
@@ -292,7 +294,8 @@ Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Outcome& out) {
     const auto content =
         short_hash(crypto::hash("custody-told", ledger.network(), {signed_bytes(custody)}));
     auto& told = ledger.edit_peer(peer_).custody_told;
-    if (told == content || (custody.logs.empty() && told == ShortHash{})) {
+    const bool may_repeat = std::exchange(custody_repeated_, false);
+    if ((told == content && !may_repeat) || (custody.logs.empty() && told == ShortHash{})) {
         return ok();
     }
     told = content;

@@ -66,6 +66,27 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
 
 }  // namespace
 
+namespace {
+
+// Bodies under way that nobody is owed any more.
+Result<void> drop_partials(Ledger& ledger, const LogKey& log) {
+    std::vector<storage::Partial> useless;
+    for (const auto& [id, partial] : ledger.partials()) {
+        const auto header = TRY(decode_header(partial.header));
+        if (header.log == log && ledger.log(log).terminal.contains_all(header.run())) {
+            useless.push_back(partial);
+        }
+    }
+    for (const auto& partial : useless) {
+        const BodyShape shape{TRY(decode_header(partial.header)).body_bytes};
+        ledger.write(storage::DropParts{partial.blob, part_count(shape)});
+        ledger.drop_partial(partial.id);
+    }
+    return ok();
+}
+
+}  // namespace
+
 Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
     const auto fresh = without(numbers, ledger.log(log).terminal);
     if (fresh.empty()) {
@@ -79,6 +100,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
         refused.remove(fresh);
     }
     std::erase_if(state.refused, [](const auto& entry) { return entry.second.empty(); });
+    TRY(drop_partials(ledger, log));
     for (auto number = leaving.next(1); number;) {
         const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
         if (!record) {
@@ -175,25 +197,29 @@ Result<void> apply_statement(Ledger& ledger, OfficeId author) {
     return ok();
 }
 
-Result<void> settle_run(Ledger& ledger, const LogKey& log, Interval run) {
-    const auto record = TRY(ledger.store().record(log, run.first, storage::StoreView::Body::no));
-    if (!record) {
-        return ok();
-    }
-    const auto header = TRY(decode_header(record->header));
+Result<void> settle_held(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
     IntervalSet served;
-    for (std::uint64_t n = run.first; n <= run.last; ++n) {
-        const auto number = static_cast<Number>(n);
-        if (ledger.log(log).held.contains(number) && is_owed_to_nobody(ledger, header, number)) {
-            served.add(number);
+    for (auto number = numbers.next(1); number;) {
+        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+        if (!record) {
+            number = *number == UINT32_MAX ? std::nullopt : numbers.next(*number + 1);
+            continue;
         }
+        const auto header = TRY(decode_header(record->header));
+        const auto live = intersection(ledger.log(log).held, {record->run});
+        for (auto n = live.next(1); n; n = live.next(*n + 1)) {
+            if (is_owed_to_nobody(ledger, header, *n)) {
+                served.add(*n);
+            }
+        }
+        number = record->run.last == UINT32_MAX ? std::nullopt : numbers.next(record->run.last + 1);
     }
     return make_terminal(ledger, log, served);
 }
 
 Result<bool> expire_next(Ledger& ledger, Now now, std::vector<Notice>& notify) {
     const auto due = TRY(ledger.store().next_expiry());
-    if (!due || due->at > ledger.wall(now)) {
+    if (!due || due->at > ledger.aged()) {
         return false;
     }
     ledger.write(storage::DropExpiry{due->at, due->arrival});

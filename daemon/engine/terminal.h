@@ -23,9 +23,8 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
 // After a newer office register: the author's own word on what is done.
 Result<void> apply_statement(Ledger& ledger, OfficeId author);
 
-// After a commit that made everything held of `log` from `run` on our own: those whose recipients
-// are all served are terminal at once.
-Result<void> settle_run(Ledger& ledger, const LogKey& log, Interval run);
+// Of what was kept of `log` just now: those whose recipients are all served are terminal at once.
+Result<void> settle_held(Ledger& ledger, const LogKey& log, const IntervalSet& numbers);
 
 // Expires the record that is due first. Returns whether there was one: the store shows the next
 // only once this one's changes were applied.

@@ -85,29 +85,39 @@ Node World::invite_and_join(const std::string& name) {
     registers.push_back(
         crypto::make_enrolment(crypto::one_time_signing_key(invite.seed), office.keys->machine,
                                office.keys->mail.signing.public_key(), network_.id(), invite.index,
-                               {{1, 7}, 0}, now().wall));
+                               {{1, 7}, 0}, now(0).wall));
     offices_.push_back(std::move(office));
     open_store(size() - 1, invite.roster, registers);
     start(size() - 1);
     return size() - 1;
 }
 
-Now World::now() const {
-    return {Instant{std::chrono::milliseconds{now_ms_}}, founded_at.plus(3600 + now_ms_ / 1000)};
+Now World::now(Node node) const {
+    return {Instant{std::chrono::milliseconds{now_ms_}},
+            founded_at.plus(3600 + now_ms_ / 1000 + offices_[node].clock_wrong_by)};
 }
 
 void World::start(Node node) {
     auto& office = offices_[node];
     REQUIRE(office.store->begin().has_value());
-    auto loaded =
-        engine::Engine::load(*office.store, *office.config, network_.roster.founding(), now());
+    auto loaded = engine::Engine::load(*office.store, *office.config, network_.roster.founding(),
+                                       now(node), office.marker);
     office.store->abort();
     REQUIRE(loaded.has_value());
     office.engine = std::move(*loaded);
     // What loading reserved must be on disk before it is used: no fault here.
     const auto weather = std::exchange(weather_, Weather{});
+    const auto limit = std::exchange(office.disk->limit_bytes, 0);
     batch(node, {engine::TimerFired{}});
+    office.disk->limit_bytes = limit;
     weather_ = weather;
+}
+
+// After a failed commit the engine knows what the store does not: it is made anew.
+void World::rebuild(Node node) {
+    offices_[node].store->abort();
+    crash(node);
+    start(node);
 }
 
 bool World::batch(Node node, const std::vector<engine::Input>& inputs,
@@ -117,13 +127,19 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
     REQUIRE(office.store->begin().has_value());
     std::vector<engine::OutgoingFrame> sends;
     std::vector<engine::Notice> told;
+    bool is_full = false;
     const auto handle = [&](const engine::Input& input) {
-        auto outcome = office.engine->handle(input, now());
+        auto outcome = office.engine->handle(input, now(node));
         if (!outcome) {
             FAIL("engine: " << outcome.error().detail);
         }
         for (const auto& change : outcome->persist) {
-            REQUIRE(office.store->apply(change).has_value());
+            const auto applied = office.store->apply(change);
+            is_full = is_full || (!applied && applied.error().code == Errc::storage_full);
+            REQUIRE((applied || is_full));
+            if (is_full) {
+                return false;
+            }
         }
         std::ranges::move(outcome->send, std::back_inserter(sends));
         std::ranges::move(outcome->notify, std::back_inserter(told));
@@ -135,15 +151,24 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
         handle(input);
     }
     int rounds = 0;
-    while (handle(engine::BatchEnded{})) {
+    while (!is_full && handle(engine::BatchEnded{})) {
         REQUIRE(++rounds < 10'000);
+    }
+    if (is_full) {
+        rebuild(node);
+        return false;
     }
     if (chance(weather_.crash_before_commit)) {
         office.store->abort();
         crash(node);
         return false;
     }
-    REQUIRE(office.store->commit().has_value());
+    if (const auto committed = office.store->commit(); !committed) {
+        REQUIRE(committed.error().code == Errc::storage_full);
+        rebuild(node);
+        return false;
+    }
+    office.marker = office.engine->marker();
     if (chance(weather_.crash_before_send)) {
         crash(node);
         return false;
@@ -179,9 +204,15 @@ void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
     const auto frame = decode_frame(bytes);
     REQUIRE(frame.has_value());
     auto& sent = links_.at(link).sent;
+    const auto to = links_.at(link).a == from ? links_.at(link).b : links_.at(link).a;
     const auto count = [&](const Header& header, const Hash& body) {
         const auto id = crypto::record_id(network_.id(), header, body);
-        INFO("record " << value_of(header.log.author) << "/" << header.number);
+        INFO("record " << value_of(header.log.author) << "/" << header.number << ", class "
+                       << static_cast<int>(header.log.record_class) << ", from " << from << " to "
+                       << to);
+        // Invariant I3, as last told.
+        const auto& not_wanted = links_.at(link).not_wanted[std::pair(to, header.log)];
+        CHECK_FALSE(not_wanted.contains_all(header.run()));
         CHECK(++sent[std::pair(from, id)] == 1);
     };
     if (const auto* news = std::get_if<RecordNews>(&*frame)) {
@@ -205,8 +236,24 @@ void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
     }
 }
 
+void World::note_told(engine::LinkId link, Node by, BytesView bytes) {
+    const auto found = links_.find(link);
+    const auto frame = decode_frame(bytes);
+    if (found == links_.end() || !frame || !std::holds_alternative<Summary>(*frame)) {
+        return;
+    }
+    for (const auto& leaf : std::get<Summary>(*frame).leaves) {
+        for (const auto& log : leaf.logs) {
+            found->second
+                .not_wanted[std::pair(by, LogKey{leaf.office, log.incarnation, log.record_class})] =
+                log.not_wanted;
+        }
+    }
+}
+
 std::optional<storage::ReportKey> World::queue(Node author, const std::vector<Node>& to,
-                                               RecordClass record_class, std::size_t attachment) {
+                                               RecordClass record_class, std::size_t attachment,
+                                               std::uint32_t lifetime_seconds) {
     if (!is_up(author)) {
         return std::nullopt;
     }
@@ -214,6 +261,7 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
     submitted.request = next_request_++;
     auto& draft = submitted.draft;
     draft.record_class = record_class;
+    draft.lifetime_seconds = lifetime_seconds;
     for (const auto node : to) {
         draft.to.push_back(index_of(node));
     }
@@ -234,7 +282,8 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
             return accepted->report;
         }
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-            FAIL("declined: " << declined->error.detail);
+            INFO("declined: " << declined->error.detail);
+            CHECK(ledger(author).meta().stopped);
         }
     }
     return std::nullopt;
@@ -284,7 +333,7 @@ void World::connect(Node a, Node b) {
         return;
     }
     const engine::LinkId link{next_link_++};
-    links_[link] = {a, b, {}};
+    links_[link] = {a, b, {}, {}};
     if (batch(a, {engine::LinkUp{link, index_of(b)}}) && is_up(b) && links_.contains(link)) {
         batch(b, {engine::LinkUp{link, index_of(a)}});
     }
@@ -337,6 +386,27 @@ void World::pass(std::chrono::milliseconds time) {
     now_ms_ += time.count();
 }
 
+void World::set_clock(Node node, std::int64_t wrong_by_seconds) {
+    offices_[node].clock_wrong_by = wrong_by_seconds;
+}
+
+void World::set_disk_limit(Node node, std::uint64_t bytes) {
+    offices_[node].disk->limit_bytes = bytes;
+}
+
+void World::set_carry_limit(Node node, std::uint64_t bytes) {
+    offices_[node].config->carry_bytes_max = bytes;
+}
+
+void World::change_roster(std::vector<RosterStatement> statements) {
+    network_.change(std::move(statements), now(0).wall);
+    // As if a peer had brought it.
+    const engine::LinkId link{next_link_++};
+    batch(0, {engine::LinkUp{link, index_of(1)},
+              engine::FrameArrived{link, encode_frame(RosterNews{{network_.changes.back()}})},
+              engine::LinkDown{link}});
+}
+
 bool World::step() {
     std::optional<std::int64_t> next;
     std::optional<Node> timer;
@@ -352,6 +422,8 @@ bool World::step() {
         auto flight = std::move(*first);
         flights_.erase(first);
         now_ms_ = std::max(now_ms_, flight.at_ms);
+        const auto& link = links_.at(flight.link);
+        note_told(flight.link, link.a == flight.to ? link.b : link.a, flight.bytes);
         batch(flight.to, {engine::FrameArrived{flight.link, std::move(flight.bytes)}});
         return true;
     }
@@ -377,11 +449,35 @@ void World::run_until_idle(std::chrono::hours at_most) {
     }
 }
 
+// Machines, not links: a clock that comes back wrong, a disk or a carrier's share that is full.
+void World::trouble(Node node) {
+    switch (any(4)) {
+        case 0:
+            // One wrong clock at a time, and no two alike: two that agree are believed.
+            for (Node other = 0; other < size(); ++other) {
+                set_clock(other, 0);
+            }
+            set_clock(node,
+                      (any(2) == 0 ? 86400 : -86400) * static_cast<std::int64_t>(400 + any(3000)));
+            crash(node);
+            restart(node);
+            break;
+        case 1:
+            set_disk_limit(node, disk(node).used_bytes + any(40'000));
+            break;
+        case 2:
+            set_disk_limit(node, 0);
+            break;
+        default:
+            set_carry_limit(node, any(2) == 0 ? any(50'000) : std::uint64_t{1} << 30);
+    }
+}
+
 void World::storm(int rounds) {
     for (int round = 0; round < rounds; ++round) {
         const Node a = any(size());
         const Node b = any(size());
-        switch (any(12)) {
+        switch (any(13)) {
             case 0:
             case 1:
             case 2: {
@@ -415,6 +511,9 @@ void World::storm(int rounds) {
                 restart(a);
                 break;
             case 10:
+                trouble(a);
+                break;
+            case 11:
                 if (is_up(a) && !promised_.empty()) {
                     auto at = promised_.begin();
                     std::advance(at, static_cast<std::ptrdiff_t>(any(promised_.size())));
@@ -444,6 +543,17 @@ int World::times_happened(Node node, engine::What what, const storage::ReportKey
         return event.what == static_cast<std::uint8_t>(what) &&
                (!by || event.office == index_of(*by));
     }));
+}
+
+bool World::was_told(Node node, engine::What what) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    const auto events = store.events(1, SIZE_MAX);
+    store.abort();
+    REQUIRE(events.has_value());
+    return std::ranges::any_of(*events, [&](const storage::Event& event) {
+        return event.what == static_cast<std::uint8_t>(what);
+    });
 }
 
 std::vector<Report> World::inbox(Node node) {
@@ -517,7 +627,8 @@ void World::check_everything() {
         auto& leaves = office.disk->tables[static_cast<std::size_t>(storage::Table::leaves)];
         const auto saved = std::exchange(leaves, {});
         REQUIRE(store.begin().has_value());
-        auto fresh = engine::Ledger::load(store, *office.config, network_.roster.founding(), now());
+        auto fresh =
+            engine::Ledger::load(store, *office.config, network_.roster.founding(), now(node));
         REQUIRE(fresh.has_value());
         const auto& again = fresh->leaves();
         for (const auto& [index, leaf] : stored) {

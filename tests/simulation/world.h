@@ -37,7 +37,8 @@ public:
     // --- what people do
     // Nothing if the office is down, or crashed before it promised.
     std::optional<storage::ReportKey> queue(Node author, const std::vector<Node>& to,
-                                            RecordClass record_class, std::size_t attachment = 0);
+                                            RecordClass record_class, std::size_t attachment = 0,
+                                            std::uint32_t lifetime_seconds = 90U * 86400);
     // The authority (node 0) invites; a new machine joins with what the invitation holds. It is up,
     // and knows nobody but by the invitation.
     Node invite_and_join(const std::string& name);
@@ -49,6 +50,15 @@ public:
     void crash(Node node);
     void restart(Node node);
     void pass(std::chrono::milliseconds time);
+    // From the next start on its clock is wrong by so much.
+    void set_clock(Node node, std::int64_t wrong_by_seconds);
+    // Full at this many bytes; 0: never.
+    void set_disk_limit(Node node, std::uint64_t bytes);
+    void set_carry_limit(Node node, std::uint64_t bytes);
+    // As when the whole folder is put back, and not only the store.
+    void lose_marker(Node node) { offices_[node].marker.reset(); }
+    // The authority's word, told to node 0.
+    void change_roster(std::vector<RosterStatement> statements);
     // Handles what is due next: a frame or a timer. False if nothing ever will be.
     bool step();
     void run_until_idle(std::chrono::hours at_most);
@@ -74,6 +84,9 @@ public:
     std::mt19937_64& dice() { return dice_; }
     [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
     storage::MemoryDisk& disk(Node node) { return *offices_[node].disk; }
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] const tests::Office& keys(Node node) const { return *offices_[node].keys; }
+    [[nodiscard]] bool was_told(Node node, engine::What what);
     // Takes the invariants that need every record read.
     void check_everything();
 
@@ -86,6 +99,8 @@ private:
         std::optional<engine::Engine> engine;
         std::optional<std::int64_t> wake_at_ms;
         std::map<LogKey, IntervalSet> terminal_before;
+        std::int64_t clock_wrong_by = 0;
+        std::optional<engine::Marker> marker;
     };
     struct Flight {
         std::int64_t at_ms = 0;
@@ -97,11 +112,16 @@ private:
         Node a = 0;
         Node b = 0;
         std::map<std::pair<Node, RecordId>, int> sent;  // since the last summary the other way
+        // What each end said last that it does not want, as the other end has read it.
+        std::map<std::pair<Node, LogKey>, IntervalSet> not_wanted;
     };
 
+    void trouble(Node node);
     bool chance(double p) { return std::uniform_real_distribution<>(0, 1)(dice_) < p; }
     std::size_t any(std::size_t below) { return dice_() % below; }
-    [[nodiscard]] Now now() const;
+    [[nodiscard]] Now now(Node node) const;
+    void note_told(engine::LinkId link, Node by, BytesView bytes);
+    void rebuild(Node node);
     // Runs the inputs as one batch. False if the office crashed on the way.
     bool batch(Node node, const std::vector<engine::Input>& inputs,
                std::vector<engine::Notice>* notices = nullptr);

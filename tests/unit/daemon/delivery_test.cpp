@@ -4,8 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "storage/memory_tables.h"
-#include "tests/support/network.h"
+#include "tests/unit/daemon/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;
@@ -16,8 +15,7 @@ TEST_CASE("a receipt that would not fit a register says what fits, with its own 
     const LogKey log{network.offices[1].index, {1, 7}, RecordClass::normal};
     storage::LogState state;
     state.addresses_us = true;
-    std::vector<storage::StoreChange> changes =
-        engine::founding_changes(network.id(), hq.index, {1, 7}, founded_at, network.changes, {});
+    std::vector<storage::StoreChange> changes;
     for (Number number = 1; number < 9000; number += 3) {
         state.receipted.add(number);
         storage::StoredRecord record;
@@ -29,17 +27,8 @@ TEST_CASE("a receipt that would not fit a register says what fits, with its own 
         changes.emplace_back(storage::PutRecord{record});
     }
     changes.emplace_back(storage::PutLog{log, state});
-    storage::MemoryDisk disk;
-    const auto store =
-        storage::RecordStore::open(storage::open_memory_tables(disk), crypto::SealKey::random())
-            .value();
-    REQUIRE(store->begin().has_value());
-    for (const auto& change : changes) {
-        REQUIRE(store->apply(change).has_value());
-    }
-    const engine::Config config{&hq.machine, &hq.mail, {}, true, "test"};
-    auto ledger =
-        engine::Ledger::load(*store, config, network.roster.founding(), {{}, founded_at}).value();
+    LoneOffice office(network, 0, changes);
+    auto& ledger = office.ledger();
     REQUIRE(engine::renew_receipts(ledger, {log.author}, {{}, founded_at}).has_value());
     const auto* receipt = ledger.receipt(hq.index, log.author);
     REQUIRE(receipt != nullptr);
@@ -47,7 +36,8 @@ TEST_CASE("a receipt that would not fit a register says what fits, with its own 
     CHECK(told.received.count() > 500);
     CHECK(without(told.received, state.receipted).empty());
     CHECK(told.received.contains(1));
-    const auto top = store->record(log, told.received.top(), storage::StoreView::Body::no).value();
+    const auto top =
+        office.store().record(log, told.received.top(), storage::StoreView::Body::no).value();
     REQUIRE(top.has_value());
     CHECK(told.top_id == short_hash(top->id));
 }

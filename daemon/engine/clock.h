@@ -1,0 +1,46 @@
+// The guarded clock: no decision that loses data rests on a wall clock that may be wrong (P11).
+//
+// What is signed carries max(clock, mark), the mark being the latest time this office has seen.
+// What expires, expires by `aged`: it follows the clock, but a jump forward over a day waits until
+// two peers have told clocks that bear it out; meanwhile it grows with monotonic time. The same two
+// may set back a mark that a bad clock once drove into the future.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "proto/vocabulary.h"
+#include "storage/record_store.h"
+
+namespace fieldpost::engine {
+
+class Clock {
+public:
+    // At start: a clock below the mark is in doubt until a peer bears it out.
+    static void start(storage::OfficeMeta& meta, Now now);
+
+    // Lets time pass. True if `meta` changed by more than what a crash may forget.
+    bool advance(storage::OfficeMeta& meta, Now now);
+
+    // What an authenticated peer said of its clock, now.
+    void hear(storage::OfficeMeta& meta, OfficeId peer, WallTime clock, Now now);
+
+    // A jump of the clock that nobody has borne out yet.
+    [[nodiscard]] bool is_waiting() const { return is_waiting_; }
+    // How far the peer heard last was ahead of us, in seconds; nothing if none was heard.
+    [[nodiscard]] std::optional<std::int64_t> offset_seconds() const { return offset_; }
+
+private:
+    struct Heard {
+        WallTime clock;
+        Instant at;
+    };
+    [[nodiscard]] bool bear_out(WallTime time, Now now) const;
+
+    std::map<OfficeId, Heard> heard_;
+    std::optional<Instant> last_;
+    std::optional<std::int64_t> offset_;
+    bool is_waiting_ = false;
+};
+
+}  // namespace fieldpost::engine

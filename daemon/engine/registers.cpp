@@ -1,0 +1,176 @@
+#include "daemon/engine/registers.h"
+
+#include <fmt/format.h>
+
+#include "crypto/register_seal.h"
+#include "daemon/engine/self_check.h"
+#include "daemon/engine/terminal.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// Of kinds that only a later release knows, an office may leave this many with us.
+constexpr std::size_t unknown_registers_max = 16;
+
+bool is_of(const Register& entry, RegisterKind kind) {
+    return entry.key.kind == static_cast<std::uint8_t>(kind);
+}
+
+bool is_known(std::uint8_t kind) {
+    return kind >= static_cast<std::uint8_t>(RegisterKind::receipt) &&
+           kind <= static_cast<std::uint8_t>(RegisterKind::fork);
+}
+
+// Registers beyond a cut-off are refused like records.
+bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion& version) {
+    return signer.cut_off && version > RegisterVersion{signer.cut_off->register_incarnation,
+                                                       signer.cut_off->register_counter};
+}
+
+// A subject that a kind cannot have would let one office fill our store with registers.
+Result<void> check_content(const Ledger& ledger, const crypto::RosterOffice& signer,
+                           const Register& entry) {
+    switch (static_cast<RegisterKind>(entry.key.kind)) {
+        case RegisterKind::receipt: {
+            const auto author = TRY(read_receipt_subject(entry.key.subject));
+            if (ledger.roster().find(author) == nullptr) {
+                return fail(Errc::untrusted, "receipt: for an office that is not in the roster");
+            }
+            TRY(decode_receipt(entry.payload));
+            return ok();
+        }
+        case RegisterKind::office: {
+            if (!entry.key.subject.empty()) {
+                return fail(Errc::malformed, "office register: with a subject");
+            }
+            const auto statement = TRY(decode_office_statement(entry.payload));
+            for (const auto& prekey : statement.prekeys) {
+                if (!crypto::verify_prekey(signer.mail, ledger.network(), signer.index, prekey)) {
+                    return fail(Errc::untrusted, "office register: a key that is not the office's");
+                }
+            }
+            return ok();
+        }
+        default:
+            return ok();
+    }
+}
+
+// Keeps the lowest of them, whoever was met first: so all offices keep the same ones.
+bool is_within_share(Ledger& ledger, const Register& entry) {
+    if (is_known(entry.key.kind) || ledger.newest(entry.key) != nullptr) {
+        return true;
+    }
+    std::vector<RegisterKey> unknown;
+    for (auto at = ledger.registers().lower_bound(RegisterKey{entry.key.signer, 0, {}});
+         at != ledger.registers().end() && at->first.signer == entry.key.signer; ++at) {
+        if (!is_known(at->first.kind)) {
+            unknown.push_back(at->first);
+        }
+    }
+    if (unknown.size() < unknown_registers_max) {
+        return true;
+    }
+    if (unknown.back() < entry.key) {
+        return false;
+    }
+    ledger.drop_register(unknown.back());
+    return true;
+}
+
+// A request to be admitted. Nothing replaces one: the first that is met is the one that counts.
+Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
+                            std::vector<Notice>& notify) {
+    const auto* invited = ledger.roster().find(entry.key.signer);
+    if (invited == nullptr || invited->state != crypto::OfficeState::invited) {
+        return false;
+    }
+    TRY(crypto::verify_enrolment(invited->one_time_signing, ledger.network(), entry));
+    const auto* old = ledger.newest(entry.key);
+    if (old == nullptr) {
+        return ledger.keep_register(entry);
+    }
+    if (*old != entry) {
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::second_enrolment);
+        event.office = entry.key.signer;
+        ledger.note(std::move(event), notify);
+    }
+    return false;
+}
+
+// Proof that an office signed two records under one number. It needs no signature of its own.
+Result<bool> take_fork(Ledger& ledger, const crypto::RosterOffice& accused, const Register& entry,
+                       OfficeId from, Now now, std::vector<Notice>& notify) {
+    TRY(crypto::verify_fork(accused.identity, ledger.network(), entry));
+    if (!ledger.keep_register(entry)) {
+        return false;
+    }
+    storage::Event event;
+    event.at = ledger.wall(now);
+    event.what = static_cast<std::uint8_t>(What::fork);
+    event.how = static_cast<std::uint8_t>(How::link);
+    event.office = entry.key.signer;
+    event.via = from;
+    ledger.note(std::move(event), notify);
+    return true;
+}
+
+}  // namespace
+
+Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from, Now now,
+                           std::vector<Notice>& notify) {
+    if (is_of(entry, RegisterKind::enrolment)) {
+        return take_enrolment(ledger, entry, now, notify);
+    }
+    const auto* signer = ledger.roster().find(entry.key.signer);
+    if (signer == nullptr || !signer->has_keys()) {
+        return fail(Errc::untrusted, "register: by an office that is not in the roster");
+    }
+    const auto* old = ledger.newest(entry.key);
+    if (old != nullptr && (entry.version < old->version || *old == entry)) {
+        return false;
+    }
+    if (is_of(entry, RegisterKind::fork)) {
+        return take_fork(ledger, *signer, entry, from, now, notify);
+    }
+    TRY(check_content(ledger, *signer, entry));
+    if (is_beyond_cut_off(*signer, entry.version)) {
+        return fail(Errc::untrusted, "register: beyond the signer's cut-off");
+    }
+    if (!crypto::verify_register(signer->identity, ledger.network(), entry)) {
+        return fail(Errc::untrusted, "register: the signature does not verify");
+    }
+    if (entry.key.signer == ledger.us()) {
+        // We signed it and do not know it, or signed something else as that version.
+        if (entry.version.incarnation >= ledger.meta().incarnation) {
+            stop_writing(ledger, from, std::nullopt, now, notify);
+        }
+        return false;
+    }
+    if (!is_within_share(ledger, entry)) {
+        return false;
+    }
+    std::optional<Receipt> before;
+    std::optional<OfficeId> author;
+    if (is_of(entry, RegisterKind::receipt)) {
+        author = TRY(read_receipt_subject(entry.key.subject));
+        if (const auto* receipt = ledger.receipt(entry.key.signer, *author)) {
+            before = *receipt;
+        }
+    }
+    if (!ledger.keep_register(entry)) {
+        return false;
+    }
+    if (author) {
+        TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, now,
+                          notify));
+    } else if (is_of(entry, RegisterKind::office)) {
+        TRY(apply_statement(ledger, entry.key.signer));
+    }
+    return true;
+}
+
+}  // namespace fieldpost::engine

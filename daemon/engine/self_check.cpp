@@ -1,0 +1,55 @@
+#include "daemon/engine/self_check.h"
+
+#include "crypto/sealed_record.h"
+
+namespace fieldpost::engine {
+
+void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey> report, Now now,
+                  std::vector<Notice>& notify) {
+    if (ledger.meta().stopped) {
+        return;
+    }
+    auto& meta = ledger.edit_meta();
+    meta.stopped = true;
+    meta.caught = ledger.wall(now);
+    storage::Event event;
+    event.at = meta.caught;
+    event.what = static_cast<std::uint8_t>(What::rolled_back);
+    event.office = ledger.us();
+    event.via = via;
+    event.report = std::move(report);
+    ledger.note(std::move(event), notify);
+}
+
+Result<void> check_proof(Ledger& ledger, const RecordProof& proof, OfficeId via, Now now,
+                         std::vector<Notice>& notify) {
+    const auto& log = proof.key.log;
+    if (log.author != ledger.us() || log.incarnation < ledger.meta().incarnation) {
+        return ok();
+    }
+    const auto id = crypto::record_id(ledger.network(), proof);
+    if (!crypto::verify_record(ledger.config().machine->identity.public_key(), ledger.network(), id,
+                               proof.signature)) {
+        return ok();
+    }
+    const storage::ReportKey report{log.author,
+                                    {log.incarnation, log.record_class, proof.key.number}};
+    const auto held = TRY(ledger.held_id(log, proof.key.number));
+    // Every number that this store has used names a report, even when its record is gone.
+    if (held ? *held != id : !TRY(ledger.store().report(report))) {
+        stop_writing(ledger, via, report, now, notify);
+    }
+    return ok();
+}
+
+Marker marker_of(const storage::OfficeMeta& meta) {
+    return {meta.incarnation, meta.next_arrival, meta.next_counter};
+}
+
+bool is_behind(const storage::OfficeMeta& meta, const Marker& marker) {
+    return meta.incarnation < marker.incarnation ||
+           (meta.incarnation == marker.incarnation &&
+            (meta.next_arrival < marker.next_arrival || meta.next_counter < marker.next_counter));
+}
+
+}  // namespace fieldpost::engine

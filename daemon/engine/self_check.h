@@ -1,0 +1,25 @@
+// Catches a store that was restored from a copy, or runs twice: it would sign other things under
+// numbers that it has used. From then on it writes nothing, and says so.
+//
+// Caught by the marker, a file outside the store that only grows, and by what peers hold: anything
+// with our own valid signature, of this incarnation or a later one, that this store does not know.
+#pragma once
+
+#include "daemon/engine/ledger.h"
+
+namespace fieldpost::engine {
+
+// `via` showed us `report`, or another thing that we signed. Once stopped, more of it says nothing.
+void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey> report, Now now,
+                  std::vector<Notice>& notify);
+
+// A record that somebody says this office signed. Nothing happens if it did not, or knows it.
+Result<void> check_proof(Ledger& ledger, const RecordProof& proof, OfficeId via, Now now,
+                         std::vector<Notice>& notify);
+
+// As far as this store has come.
+Marker marker_of(const storage::OfficeMeta& meta);
+// Whether a store that had come to `marker` is older now.
+bool is_behind(const storage::OfficeMeta& meta, const Marker& marker);
+
+}  // namespace fieldpost::engine

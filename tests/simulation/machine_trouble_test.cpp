@@ -1,0 +1,164 @@
+// Goal: a store put back from a copy, a full share, a wrong clock and a revoked office each cost
+// what daemon/DESIGN.md says, and no more. Method: named scenarios in calm weather.
+#include <catch2/catch.hpp>
+
+#include "tests/simulation/world.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+using engine::What;
+
+namespace {
+
+constexpr std::uint32_t days = 86400;
+
+bool is_stopped(const World& world, Node node) {
+    return world.ledger(node).meta().stopped;
+}
+
+}  // namespace
+
+TEST_CASE("a store put back from a copy is caught by its marker, and writes nothing",
+          "[simulation]") {
+    World world(1, {"hq", "hyesan"}, {});
+    const auto copy = world.disk(1);
+    REQUIRE(world.queue(1, {0}, RecordClass::normal).has_value());
+    world.crash(1);
+    world.disk(1) = copy;
+    world.restart(1);
+    CHECK(is_stopped(world, 1));
+    CHECK(world.was_told(1, What::rolled_back));
+    CHECK_FALSE(world.queue(1, {0}, RecordClass::normal).has_value());
+}
+
+TEST_CASE("a store put back with its marker is caught by what a peer holds", "[simulation]") {
+    World world(2, {"hq", "hyesan", "pyongyang"}, {});
+    const auto copy = world.disk(1);
+    const auto report = world.queue(1, {0}, RecordClass::normal);
+    REQUIRE(report.has_value());
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(1, What::carried, *report, 2) == 1);
+    world.crash(1);
+    world.disk(1) = copy;
+    world.lose_marker(1);
+    world.restart(1);
+    CHECK_FALSE(is_stopped(world, 1));
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    CHECK(is_stopped(world, 1));
+    CHECK(world.was_told(1, What::rolled_back));
+    // What it wrote before is not harmed by it.
+    world.cut(1, 2);
+    world.connect(2, 0);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(0, What::received, *report) == 1);
+}
+
+TEST_CASE("a carrier without room says so, and takes it once there is room", "[simulation]") {
+    World world(3, {"hq", "hyesan", "pyongyang"}, {});
+    world.set_carry_limit(2, 100'000);
+    const auto large = world.queue(1, {0}, RecordClass::bulk, 80'000);
+    const auto second = world.queue(1, {0}, RecordClass::bulk, 60'000);
+    REQUIRE((large && second));
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(1, What::carried, *large, 2) +
+              world.times_happened(1, What::carried, *second, 2) ==
+          1);
+    const auto& state = world.ledger(2).log({large->author, {1, 7}, RecordClass::bulk});
+    CHECK(state.refused.contains(static_cast<std::uint8_t>(RefusalReason::no_room)));
+    // The one that it carries reaches hq; that makes room for the other, on a link that is up.
+    world.connect(2, 0);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(0, What::received, *large) == 1);
+    CHECK(world.times_happened(0, What::received, *second) == 1);
+    CHECK(world.times_happened(1, What::delivered, *large, 0) == 1);
+    CHECK(world.times_happened(1, What::delivered, *second, 0) == 1);
+    world.check_everything();
+}
+
+TEST_CASE("what nobody took before its time ran out expires, and its author is told",
+          "[simulation]") {
+    World world(4, {"hq", "hyesan", "pyongyang"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal, 0, 2 * days);
+    REQUIRE(report.has_value());
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    world.pass(std::chrono::hours{24 * 3});
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(1, What::expired, *report) == 1);
+    CHECK(world.ledger(2).log({report->author, {1, 7}, RecordClass::normal}).held.empty());
+    // Whom it is addressed to takes it even now, if somebody still brings it; nobody does.
+    world.connect(2, 0);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(0, What::received, *report) == 0);
+    CHECK(world.inbox(1).empty());
+}
+
+TEST_CASE("a clock that jumps ahead expires nothing until two peers bear it out", "[simulation]") {
+    World world(5, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal);
+    REQUIRE(report.has_value());
+    const LogKey log{report->author, {1, 7}, RecordClass::normal};
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    world.set_clock(2, std::int64_t{200} * days);
+    world.crash(2);
+    world.restart(2);
+    world.run_until_idle(2h);
+    CHECK(world.ledger(2).log(log).held.contains(report->origin.number));
+    CHECK(world.ledger(2).clock().is_waiting());
+    // One witness is not enough.
+    world.set_clock(1, std::int64_t{200} * days);
+    world.set_clock(3, std::int64_t{200} * days);
+    world.connect(2, 1);
+    world.run_until_idle(2h);
+    CHECK(world.ledger(2).log(log).held.contains(report->origin.number));
+    world.connect(2, 3);
+    world.run_until_idle(2h);
+    CHECK_FALSE(world.ledger(2).clock().is_waiting());
+    CHECK_FALSE(world.ledger(2).log(log).held.contains(report->origin.number));
+}
+
+TEST_CASE("a mark that a wrong clock drove ahead is set back by two peers", "[simulation]") {
+    World world(6, {"hq", "hyesan", "pyongyang"}, {});
+    world.set_clock(1, std::int64_t{4000} * days);
+    world.crash(1);
+    world.restart(1);
+    REQUIRE(world.queue(1, {0}, RecordClass::normal).has_value());
+    world.set_clock(1, 0);
+    world.crash(1);
+    world.restart(1);
+    CHECK(world.ledger(1).meta().doubtful);
+    CHECK(world.ledger(1).meta().mark > founded_at.plus(std::int64_t{3999} * days));
+    world.connect(1, 0);
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    CHECK_FALSE(world.ledger(1).meta().doubtful);
+    CHECK(world.ledger(1).meta().mark < founded_at.plus(std::int64_t{10} * days));
+}
+
+TEST_CASE("nothing is owed to an office that was revoked, and nobody speaks to it",
+          "[simulation]") {
+    World world(7, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto report = world.queue(1, {3}, RecordClass::normal);
+    const auto both = world.queue(1, {0, 3}, RecordClass::normal);
+    REQUIRE((report && both));
+    world.connect(1, 2);
+    world.connect(2, 3);
+    world.cut(2, 3);
+    world.run_until_idle(1h);
+    world.crash(3);
+    world.change_roster({Revoke{world.keys(3).index, {}, "taken at a border"}});
+    world.connect(0, 2);
+    world.run_until_idle(1h);
+    const LogKey log{report->author, {1, 7}, RecordClass::normal};
+    CHECK(world.ledger(2).log(log).terminal.contains(report->origin.number));
+    CHECK(world.ledger(1).log(log).terminal.contains(report->origin.number));
+    CHECK(world.times_happened(0, What::received, *both) == 1);
+    CHECK(world.times_happened(1, What::delivered, *report) == 0);
+    CHECK(world.times_happened(1, What::delivered, *both, 0) == 1);
+    CHECK(world.times_happened(1, What::delivered, *both, 3) == 0);
+}

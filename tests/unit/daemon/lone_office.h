@@ -1,0 +1,50 @@
+// What an office knows, in memory, without links: for tests of what the engine does with it.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <memory>
+
+#include "daemon/engine/ledger.h"
+#include "storage/memory_tables.h"
+#include "tests/support/network.h"
+
+namespace fieldpost::tests {
+
+class LoneOffice {
+public:
+    // The office with this place in the network, its store as founded and with `changes`.
+    LoneOffice(const Network& network, std::size_t place,
+               const std::vector<storage::StoreChange>& changes = {})
+        : config_{&network.offices[place].machine, &network.offices[place].mail, {}, true, "test"} {
+        REQUIRE(store_->begin().has_value());
+        apply(engine::founding_changes(network.id(), network.offices[place].index, {1, 7},
+                                       founded_at, network.changes, {}));
+        apply(changes);
+        ledger_ = std::make_unique<engine::Ledger>(
+            engine::Ledger::load(*store_, config_, network.roster.founding(), now()).value());
+    }
+
+    engine::Ledger& ledger() { return *ledger_; }
+    storage::RecordStore& store() { return *store_; }
+    std::vector<engine::Notice>& notices() { return notices_; }
+    static Now now() { return {{}, founded_at}; }
+    // What was written so far, so that reads see it.
+    void write() { apply(ledger_->take_changes()); }
+
+private:
+    void apply(const std::vector<storage::StoreChange>& changes) {
+        for (const auto& change : changes) {
+            REQUIRE(store_->apply(change).has_value());
+        }
+    }
+
+    storage::MemoryDisk disk_;
+    std::unique_ptr<storage::RecordStore> store_ =
+        storage::RecordStore::open(storage::open_memory_tables(disk_), crypto::SealKey::random())
+            .value();
+    engine::Config config_;
+    std::unique_ptr<engine::Ledger> ledger_;
+    std::vector<engine::Notice> notices_;
+};
+
+}  // namespace fieldpost::tests

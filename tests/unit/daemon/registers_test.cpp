@@ -1,0 +1,118 @@
+// Goal: registers of others are verified and bounded, and what a later release signs travels on;
+// our own always fits.  Method: an office in memory, fed with registers by hand.
+#include "daemon/engine/registers.h"
+
+#include "daemon/engine/authoring.h"
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+
+namespace {
+
+constexpr std::uint8_t later_kind = 77;
+
+Register signed_by(const Network& network, std::size_t place, std::uint8_t kind, Bytes subject,
+                   std::uint64_t counter, Bytes payload = {}) {
+    Register entry;
+    entry.key = {network.offices[place].index, kind, std::move(subject)};
+    entry.version = {{1, 7}, counter};
+    entry.at = founded_at;
+    entry.payload = std::move(payload);
+    crypto::sign_register(network.offices[place].machine.identity, network.id(), entry);
+    return entry;
+}
+
+Result<bool> take(LoneOffice& office, const Register& entry) {
+    return engine::take_register(office.ledger(), entry, entry.key.signer, LoneOffice::now(),
+                                 office.notices());
+}
+
+Bytes subject_of(int number) {
+    return {static_cast<std::byte>(number)};
+}
+
+}  // namespace
+
+TEST_CASE("a register of a kind that this release does not know is kept to be passed on",
+          "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice office(network, 0);
+    const auto entry = signed_by(network, 1, later_kind, {}, 5);
+    CHECK(take(office, entry).value());
+    CHECK_FALSE(take(office, entry).value());
+    CHECK_FALSE(take(office, signed_by(network, 1, later_kind, {}, 4)).value());
+    REQUIRE(office.ledger().newest(entry.key) != nullptr);
+    CHECK(*office.ledger().newest(entry.key) == entry);
+    CHECK(office.ledger().take_news().registers.contains(entry.key));
+    auto forged = signed_by(network, 1, later_kind, {}, 6);
+    forged.payload = {std::byte{1}};
+    CHECK(take(office, forged).error().code == Errc::untrusted);
+}
+
+TEST_CASE(
+    "of kinds it does not know an office keeps the sixteen lowest, in whatever order they came",
+    "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice rising(network, 0);
+    LoneOffice falling(network, 0);
+    for (int i = 0; i < 40; ++i) {
+        REQUIRE(take(rising, signed_by(network, 1, later_kind, subject_of(i), 5)));
+        REQUIRE(take(falling, signed_by(network, 1, later_kind, subject_of(39 - i), 5)));
+    }
+    for (auto* office : {&rising, &falling}) {
+        CHECK(office->ledger().newest({network.offices[1].index, later_kind, subject_of(15)}));
+        CHECK_FALSE(
+            office->ledger().newest({network.offices[1].index, later_kind, subject_of(16)}));
+    }
+    CHECK(rising.ledger().leaves() == falling.ledger().leaves());
+    // A store that is opened again knows the same ones.
+    falling.write();
+    CHECK(falling.store().registers().value().size() == 16);
+}
+
+TEST_CASE("an office register with a key that its office did not sign is refused", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice office(network, 0);
+    OfficeStatement statement;
+    const auto& hyesan = network.offices[1];
+    statement.prekeys.push_back(crypto::sign_prekey(hyesan.machine.identity, network.id(),
+                                                    hyesan.index, 1,
+                                                    hyesan.mail.prekeys.at(1).public_key));
+    const auto kind = static_cast<std::uint8_t>(RegisterKind::office);
+    CHECK(take(office, signed_by(network, 1, kind, {}, 5, encode_office_statement(statement)))
+              .error()
+              .code == Errc::untrusted);
+    statement.prekeys = {crypto::sign_prekey(hyesan.mail.signing, network.id(), hyesan.index, 1,
+                                             hyesan.mail.prekeys.at(1).public_key)};
+    CHECK(take(office, signed_by(network, 1, kind, {}, 5, encode_office_statement(statement)))
+              .value());
+}
+
+TEST_CASE("a register of ours that we do not know stops our writing", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice office(network, 0);
+    const auto kind = static_cast<std::uint8_t>(RegisterKind::office);
+    CHECK_FALSE(
+        take(office, signed_by(network, 0, kind, {}, 500, encode_office_statement({}))).value());
+    CHECK(office.ledger().meta().stopped);
+    CHECK(office.notices().size() == 1);
+}
+
+TEST_CASE("our own register fits, however many holes our logs have", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const LogKey log{network.offices[0].index, {1, 7}, RecordClass::normal};
+    storage::LogState state;
+    for (Number number = 1; number < 30000; number += 3) {
+        state.done.add(number);
+        state.terminal.add(number);
+    }
+    LoneOffice office(network, 0, {storage::PutLog{log, state}});
+    engine::renew_statement(office.ledger(), LoneOffice::now());
+    const auto* statement = office.ledger().statement(log.author);
+    REQUIRE(statement != nullptr);
+    REQUIRE(statement->logs.size() == 1);
+    CHECK(statement->logs[0].done.contains(1));
+    CHECK(statement->logs[0].done.count() > 500);
+    CHECK(without(statement->logs[0].done, state.done).empty());
+}
