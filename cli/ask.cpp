@@ -46,22 +46,21 @@ Outcome<void> connect_to(const Common& common, const Socket& socket) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path) {
-        return std::unexpected(
-            Failure{exit_failed, "failed", "the path of the home is too long", "choose a shorter one"});
+        return std::unexpected(Failure{exit_failed, "failed", "the path of the home is too long",
+                                       "choose a shorter one"});
     }
     std::strcpy(address.sun_path, path.c_str());
     if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
         return {};
     }
     if (errno == EACCES || errno == EPERM) {
-        return std::unexpected(
-            Failure{exit_refused, "no_access",
-                    fmt::format("{} is closed to you", common.home.string()),
-                    "ask an administrator to add you to the group fieldpost"});
+        return std::unexpected(Failure{exit_refused, "no_access",
+                                       fmt::format("{} is closed to you", common.home.string()),
+                                       "ask an administrator to add you to the group fieldpost"});
     }
-    return std::unexpected(Failure{exit_no_daemon, "daemon_down", "the daemon is not running",
-                                   fmt::format("start it: fieldpostd --home {}",
-                                               common.home.string())});
+    return std::unexpected(
+        Failure{exit_no_daemon, "daemon_down", "the daemon is not running",
+                fmt::format("start it: fieldpostd --home {}", common.home.string())});
 }
 
 }  // namespace
@@ -79,6 +78,18 @@ int report(const Common& common, const Failure& failure) {
         fmt::print(stderr, "fieldpost: {}; {}\n", safe_line(failure.what), failure.next);
     }
     return failure.exit;
+}
+
+bool color_of(const std::string& option) {
+    if (option != "auto") {
+        return option == "always";
+    }
+    const char* no_color = std::getenv("NO_COLOR");
+    return (no_color == nullptr || *no_color == '\0') && isatty(STDOUT_FILENO) != 0;
+}
+
+std::string painted(const Common& common, const std::string& words) {
+    return common.color ? "\x1b[31m" + words + "\x1b[0m" : words;
 }
 
 Failure failure_of(const Error& error) {
@@ -110,8 +121,8 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     out.raw(as_bytes(bytes));
     std::size_t sent = 0;
     while (sent < out.size()) {
-        const auto now = ::send(socket.fd(), out.bytes().data() + sent, out.size() - sent,
-                                MSG_NOSIGNAL);
+        const auto now =
+            ::send(socket.fd(), out.bytes().data() + sent, out.size() - sent, MSG_NOSIGNAL);
         if (now <= 0) {
             return std::unexpected(Failure{exit_failed, "failed", "the daemon hung up",
                                            "see the daemon's log; nothing was done"});
@@ -149,8 +160,10 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     }
     if (answer.has_problem()) {
         const auto& problem = answer.problem();
-        return std::unexpected(Failure{static_cast<int>(problem.exit()), problem.code(),
-                                       problem.what(), problem.next(),
+        return std::unexpected(Failure{static_cast<int>(problem.exit()),
+                                       problem.code(),
+                                       problem.what(),
+                                       problem.next(),
                                        {problem.ids().begin(), problem.ids().end()}});
     }
     return {};

@@ -36,6 +36,8 @@ enum Exit : int {
 struct Common {
     std::filesystem::path home;
     bool json = false;
+    bool quiet = false;
+    bool color = false;
     std::uint32_t timeout_s = 10;
 };
 
@@ -48,6 +50,11 @@ struct Failure {
     std::vector<std::string> ids{};
 };
 int report(const Common& common, const Failure& failure);
+
+// `auto`: on a terminal, unless NO_COLOR is set.
+bool color_of(const std::string& option);
+// In red, if colours are wanted.
+std::string painted(const Common& common, const std::string& words);
 
 template <class T>
 using Outcome = std::expected<T, Failure>;
@@ -68,6 +75,8 @@ void add_list(CLI::App& app, const Common& common, Run& run);
 void add_show(CLI::App& app, const Common& common, Run& run);
 void add_ack(CLI::App& app, const Common& common, Run& run);
 void add_trace(CLI::App& app, const Common& common, Run& run);
+void add_wait(CLI::App& app, const Common& common, Run& run);
+void add_attention(CLI::App& app, const Common& common, Run& run);
 void add_status(CLI::App& app, const Common& common, Run& run);
 void add_peers(CLI::App& app, const Common& common, Run& run);
 

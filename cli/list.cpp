@@ -24,6 +24,7 @@ struct Options {
     std::string to;
     std::string type;
     std::string since;
+    std::string held_by;
     int limit = -1;
 };
 
@@ -45,7 +46,16 @@ std::string run_id(const std::string& first, std::uint32_t count) {
                      : first;
 }
 
-void print_table(const wire::Answer& answer, bool is_all) {
+// "1,204".
+std::string grouped(std::uint32_t number) {
+    auto digits = std::to_string(number);
+    for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
+        digits.insert(static_cast<std::size_t>(at), ",");
+    }
+    return digits;
+}
+
+void print_table(const Common& common, const wire::Answer& answer) {
     Table table({"ID", "WITH", "STATE", "GOT", "AGE", "SIZE", "SUBJECT"});
     for (const auto& entry : answer.entries()) {
         const auto age = unix_now() - entry.received_unix_s();
@@ -54,8 +64,11 @@ void print_table(const wire::Answer& answer, bool is_all) {
                    human_size(entry.size_bytes()), safe_line(entry.subject())});
     }
     fmt::print("{}", table.text(terminal_width(), {4, 5}));
-    if (!is_all && answer.entries_size() == on_a_terminal) {
-        fmt::print(stderr, "The last {}, newest last. All: list --limit 0\n", on_a_terminal);
+    const auto shown = static_cast<std::uint32_t>(answer.entries_size());
+    if (answer.total() > shown && !common.quiet) {
+        fmt::print(stderr,
+                   "{} of {}, newest last. GOT: recipients that have it. All: list --limit 0\n",
+                   shown, grouped(answer.total()));
     }
 }
 
@@ -70,6 +83,7 @@ int run_list(const Common& common, const Options& options) {
     list.set_from(options.from);
     list.set_to(options.to);
     list.set_type(options.type);
+    list.set_held_by(options.held_by);
     if (!options.since.empty()) {
         const auto since = parse_time(options.since);
         if (!since) {
@@ -80,6 +94,7 @@ int run_list(const Common& common, const Options& options) {
     }
     const bool is_limited =
         options.limit > 0 || (options.limit < 0 && isatty(STDOUT_FILENO) != 0 && !common.json);
+    list.set_want_total(is_limited && !common.json);
     list.set_limit(
         is_limited ? static_cast<std::uint32_t>(options.limit > 0 ? options.limit : on_a_terminal)
                    : 0);
@@ -94,7 +109,7 @@ int run_list(const Common& common, const Options& options) {
         }
         fmt::print("{}\n", array.dump());
     } else {
-        print_table(answer, !is_limited);
+        print_table(common, answer);
     }
     return exit_done;
 }
@@ -112,6 +127,7 @@ void add_list(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--to", options->to, "to this office or @group");
     command->add_option("--type", options->type, "of this form");
     command->add_option("--since", options->since, "arrived here since: 2026-11-21, 7d");
+    command->add_option("--held-by", options->held_by, "own ones that this office says it carries");
     command->add_option("--limit", options->limit, "the last N; 0: all");
     command->footer("Example: fieldpost list --inbox --since 7d");
     command->callback([&common, &run, options] {

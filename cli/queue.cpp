@@ -27,11 +27,27 @@ struct Options {
     std::string replaces;
     std::string staff;
     std::string key;
+    std::string from_json;
     std::string file = "-";
 };
 
 std::unexpected<Failure> invalid(std::string what, std::string next) {
     return std::unexpected(Failure{exit_invalid, "invalid", std::move(what), std::move(next)});
+}
+
+Outcome<std::string> read_standard_input() {
+    std::string text;
+    std::array<char, 65536> buffer;
+    while (true) {
+        const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (got <= 0) {
+            return text;
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+        if (text.size() > limits::text_bytes_max) {
+            return invalid("the text is over 1 MiB", "send the rest with --attach");
+        }
+    }
 }
 
 Outcome<std::string> text_of(const Options& options) {
@@ -48,21 +64,11 @@ Outcome<std::string> text_of(const Options& options) {
         }
         fmt::print(stderr, "Type the report; Ctrl-D ends it, Ctrl-C queues nothing.\n");
     }
-    std::string text;
-    std::array<char, 65536> buffer;
-    while (true) {
-        const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-        if (got <= 0) {
-            return text;
-        }
-        text.append(buffer.data(), static_cast<std::size_t>(got));
-        if (text.size() > limits::text_bytes_max) {
-            return invalid("the text is over 1 MiB", "send the rest with --attach");
-        }
-    }
+    return read_standard_input();
 }
 
-Outcome<wire::Request> request_of(const Options& options) {
+Outcome<wire::Request> request_of(const Options& options,
+                                  std::optional<std::string> given = std::nullopt) {
     wire::Request request;
     auto& queue = *request.mutable_queue();
     for (const auto& to : options.to) {
@@ -87,7 +93,7 @@ Outcome<wire::Request> request_of(const Options& options) {
         added->set_key(field.substr(0, equals));
         added->set_value(field.substr(equals + 1));
     }
-    auto text = text_of(options);
+    auto text = given ? Outcome<std::string>(std::move(*given)) : text_of(options);
     if (!text) {
         return std::unexpected(text.error());
     }
@@ -121,8 +127,91 @@ Outcome<wire::Request> request_of(const Options& options) {
     return request;
 }
 
+Outcome<std::string> input_of(const std::string& path) {
+    if (path == "-") {
+        return read_standard_input();
+    }
+    auto bytes = crypto::read_whole(path, limits::report_bytes_max);
+    if (!bytes) {
+        return std::unexpected(failure_of(bytes.error()));
+    }
+    return std::string(as_text(*bytes));
+}
+
+using nlohmann::json;
+
+// One value of a JSON report: of a kind that its key can have, or it is an error.
+std::optional<std::string> take_json(const std::string& key, const json& value, Options& options,
+                                     std::optional<std::string>& text) {
+    const std::array<std::pair<const char*, std::string*>, 8> strings = {
+        {{"subject", &options.subject},
+         {"priority", &options.priority},
+         {"expires", &options.expires},
+         {"type", &options.type},
+         {"reply_to", &options.reply_to},
+         {"replaces", &options.replaces},
+         {"staff", &options.staff},
+         {"key", &options.key}}};
+    for (const auto& [name, option] : strings) {
+        if (key == name) {
+            if (!value.is_string()) {
+                return fmt::format("{} is no string", key);
+            }
+            *option = value.get<std::string>();
+            return std::nullopt;
+        }
+    }
+    if (key == "text" && value.is_string()) {
+        text = value.get<std::string>();
+        return std::nullopt;
+    }
+    const bool is_list = value.is_array() && std::ranges::all_of(value, [](const json& one) {
+                             return one.is_string();
+                         });
+    if ((key == "to" || key == "attach") && is_list) {
+        (key == "to" ? options.to : options.attachments) = value.get<std::vector<std::string>>();
+        return std::nullopt;
+    }
+    if (key == "fields" && value.is_object()) {
+        for (const auto& [name, content] : value.items()) {
+            if (!content.is_string()) {
+                return fmt::format("the field {} is no string", name);
+            }
+            options.fields.push_back(name + "=" + content.get<std::string>());
+        }
+        return std::nullopt;
+    }
+    return fmt::format("{} is not what a report has, or not of that kind", key);
+}
+
+// As a form or a script writes it. Nothing else may say what the report says.
+Outcome<wire::Request> request_of_json(Options options) {
+    auto input = input_of(options.from_json);
+    if (!input) {
+        return std::unexpected(input.error());
+    }
+    const auto object = json::parse(*input, nullptr, false);
+    if (!object.is_object()) {
+        return invalid("the report is not one JSON object", "see: fieldpost queue --help");
+    }
+    std::optional<std::string> text;
+    for (const auto& [key, value] : object.items()) {
+        if (const auto wrong = take_json(key, value, options, text)) {
+            return invalid(*wrong,
+                           "keys are to, text, subject, priority, expires, type, fields, "
+                           "attach, reply_to, replaces, staff, key");
+        }
+    }
+    if (options.priority != "urgent" && options.priority != "normal" &&
+        options.priority != "bulk") {
+        return invalid(fmt::format("{} is no priority", options.priority),
+                       "urgent, normal or bulk");
+    }
+    return request_of(options, text.value_or(""));
+}
+
 int run_queue(const Common& common, const Options& options) {
-    const auto request = request_of(options);
+    const auto request = options.from_json.empty() ? request_of(options) : request_of_json(options);
     if (!request) {
         return report(common, request.error());
     }
@@ -136,7 +225,7 @@ int run_queue(const Common& common, const Options& options) {
         fmt::print("{}\n", object.dump());
     } else {
         fmt::print("{}\n", answer.id());
-        if (isatty(STDERR_FILENO) != 0) {
+        if (isatty(STDERR_FILENO) != 0 && !common.quiet) {
             fmt::print(stderr, "state   queued; kept here until it is delivered\n");
         }
     }
@@ -166,6 +255,7 @@ void add_queue(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--replaces", options->replaces, "the own report this corrects");
     command->add_option("--staff", options->staff, "who writes it");
     command->add_option("--key", options->key, "queue the same content once only");
+    command->add_option("--from-json", options->from_json, "the whole report as one JSON object");
     command->add_option("FILE", options->file, "the text; - or nothing: standard input");
     command->footer(
         "Example: fieldpost queue --to hq --priority urgent <<< \"well 7 needs chlorine\"");

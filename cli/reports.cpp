@@ -23,6 +23,39 @@ ordered_json if_open(const wire::Entry& entry, ordered_json value) {
     return entry.is_open() ? std::move(value) : ordered_json(nullptr);
 }
 
+// By the name's ending, as a web server would say; null for others.
+ordered_json media_type_of(const std::string& name) {
+    constexpr std::array<std::pair<std::string_view, const char*>, 18> types = {
+        {{".csv", "text/csv"},
+         {".doc", "application/msword"},
+         {".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+         {".gif", "image/gif"},
+         {".html", "text/html"},
+         {".jpeg", "image/jpeg"},
+         {".jpg", "image/jpeg"},
+         {".json", "application/json"},
+         {".mp3", "audio/mpeg"},
+         {".mp4", "video/mp4"},
+         {".ods", "application/vnd.oasis.opendocument.spreadsheet"},
+         {".odt", "application/vnd.oasis.opendocument.text"},
+         {".pdf", "application/pdf"},
+         {".png", "image/png"},
+         {".txt", "text/plain"},
+         {".webp", "image/webp"},
+         {".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+         {".zip", "application/zip"}}};
+    std::string lower = name;
+    std::ranges::transform(lower, lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    for (const auto& [ending, type] : types) {
+        if (lower.ends_with(ending)) {
+            return type;
+        }
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 ordered_json list_json(const wire::Entry& entry) {
@@ -69,7 +102,7 @@ ordered_json show_json(const wire::Entry& entry) {
     for (const auto& file : entry.attachments()) {
         attachments.push_back({{"name", file.name()},
                                {"size_bytes", file.size_bytes()},
-                               {"media_type", nullptr},
+                               {"media_type", media_type_of(file.name())},
                                {"sha256", to_hex(as_bytes(file.sha256()))}});
     }
     object["attachments"] = if_open(entry, attachments);

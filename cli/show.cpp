@@ -1,7 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -62,10 +62,10 @@ Outcome<std::string> save_new(const std::filesystem::path& folder, const std::st
         }
         if (!is_whole) {
             ::unlink(path.c_str());
-            return std::unexpected(Failure{why == ENOSPC ? exit_no_space : exit_failed, "failed",
-                                           fmt::format("cannot write {}: {}", path.string(),
-                                                       std::strerror(why)),
-                                           "choose another folder"});
+            return std::unexpected(
+                Failure{why == ENOSPC ? exit_no_space : exit_failed, "failed",
+                        fmt::format("cannot write {}: {}", path.string(), std::strerror(why)),
+                        "choose another folder"});
         }
         return candidate;
     }
@@ -85,7 +85,8 @@ void print_entry(const wire::Entry& entry) {
     line("subject", entry.subject());
     line("type", entry.type());
     line("staff", entry.staff());
-    line("written", local_time(entry.created_unix_s()) + (entry.clock_doubtful() ? " (clock in doubt)" : ""));
+    line("written",
+         local_time(entry.created_unix_s()) + (entry.clock_doubtful() ? " (clock in doubt)" : ""));
     line("here", local_time(entry.received_unix_s()));
     line("state", entry.reason().empty() ? entry.state() : entry.state() + ": " + entry.reason());
     for (const auto& one : entry.recipients()) {
@@ -101,6 +102,7 @@ void print_entry(const wire::Entry& entry) {
     }
     line("reply to", entry.reply_to());
     line("replaces", entry.replaces());
+    line("replaced", entry.replaced_by().empty() ? "" : "by " + entry.replaced_by());
     for (const auto& field : entry.fields()) {
         line("field", field.key() + " = " + field.value());
     }
@@ -119,6 +121,7 @@ int run_show(const Common& common, const Options& options) {
     for (const auto& id : options.ids) {
         request.mutable_show()->add_ids(id);
     }
+    request.mutable_show()->set_with_content(!options.save.empty());
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());
@@ -131,7 +134,9 @@ int run_show(const Common& common, const Options& options) {
                 if (!saved) {
                     return report(common, saved.error());
                 }
-                fmt::print(stderr, "saved     {}\n", *saved);
+                if (!common.quiet) {
+                    fmt::print(stderr, "saved     {}\n", *saved);
+                }
             }
         }
         if (options.raw) {

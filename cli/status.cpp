@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -32,8 +32,8 @@ ordered_json status_json(const wire::Status& status) {
         {"network", status.network()},
         {"role", status.role()},
         {"state", status.state()},
-        {"fingerprint", status.fingerprint().empty() ? ordered_json(nullptr)
-                                                     : ordered_json(status.fingerprint())},
+        {"fingerprint",
+         status.fingerprint().empty() ? ordered_json(nullptr) : ordered_json(status.fingerprint())},
         {"incarnation", status.incarnation()},
         {"started_at", rfc3339(status.started_unix_s())},
         {"mail", status.mail()},
@@ -46,7 +46,8 @@ ordered_json status_json(const wire::Status& status) {
          {{"used_bytes", status.store_used_bytes()}, {"limit_bytes", status.store_limit_bytes()}}},
         {"clock",
          {{"now_at", rfc3339(status.now_unix_s())},
-          {"offset_ms", nullptr},
+          {"offset_ms", status.has_clock_offset_ms() ? ordered_json(status.clock_offset_ms())
+                                                     : ordered_json(nullptr)},
           {"doubtful", status.clock_doubtful()}}},
         {"attention", {{"urgent", status.attention_urgent()}, {"other", status.attention_other()}}},
         {"roster_version", status.roster_version()},
@@ -78,7 +79,8 @@ void print_status(const wire::Status& status) {
     line("links", links);
     std::string outbox;
     std::uint32_t total = 0;
-    for (const auto* name : {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
+    for (const auto* name :
+         {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
         const auto number = count(status.outbox(), name);
         total += number;
         if (number > 0) {
@@ -87,17 +89,31 @@ void print_status(const wire::Status& status) {
     }
     line("outbox", outbox.empty() ? "empty" : fmt::format("{}: {}", total, outbox));
     if (status.to_send_records() > 0) {
-        line("to send", fmt::format("{} that no other office has yet",
-                                    human_size(status.to_send_bytes())));
+        line("to send",
+             fmt::format("{} that no other office has yet", human_size(status.to_send_bytes())));
     }
     const auto unanswered = count(status.inbox(), "unacknowledged");
     line("inbox", fmt::format("{}: {} to acknowledge",
                               unanswered + count(status.inbox(), "acknowledged"), unanswered));
-    line("store", fmt::format("{} of {}, {} of it carried for others",
-                              human_size(status.store_used_bytes()),
-                              human_size(status.store_limit_bytes()),
-                              human_size(status.carrying_bytes())));
-    line("clock", local_time(status.now_unix_s()) + (status.clock_doubtful() ? ", in doubt" : ""));
+    line("store",
+         fmt::format("{} of {}, {} of it carried for others", human_size(status.store_used_bytes()),
+                     human_size(status.store_limit_bytes()), human_size(status.carrying_bytes())));
+    auto clock = local_time(status.now_unix_s());
+    if (status.clock_doubtful()) {
+        clock += ", in doubt";
+    }
+    if (status.has_clock_offset_ms()) {
+        clock += fmt::format(", within {} s of the office met last",
+                             std::abs(status.clock_offset_ms()) / 1000);
+    }
+    line("clock", clock);
+    const auto items = status.attention_urgent() + status.attention_other();
+    if (items > 0) {
+        line("attention", fmt::format("{}, {} urgent. See: fieldpost attention", items,
+                                      status.attention_urgent() == 0
+                                          ? "none"
+                                          : std::to_string(status.attention_urgent())));
+    }
 }
 
 // With no daemon the home still says who this is.
@@ -185,14 +201,27 @@ int run_peers(const Common& common) {
             why += fmt::format("{}tries again in {} s", why.empty() ? "" : "; ",
                                std::max<std::int64_t>(0, peer.next_attempt_unix_s() - unix_now()));
         }
-        table.add({peer.office(), peer.state(), when(peer.heard_unix_s()), when(peer.met_unix_s()),
-                   why});
+        table.add(
+            {peer.office(), peer.state(), when(peer.heard_unix_s()), when(peer.met_unix_s()), why});
     }
     if (common.json) {
         fmt::print("{}\n", array.dump());
     } else {
         fmt::print("{}HEARD: a signed word of it, by any path. MET: itself, by link or bundle.\n",
                    table.text(terminal_width()));
+    }
+    return exit_done;
+}
+
+int confirm(const Common& common, const std::string& office) {
+    wire::Request request;
+    request.mutable_roster()->set_confirm(office);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    if (!common.quiet) {
+        fmt::print(stderr, "{} is confirmed on this machine\n", office);
     }
     return exit_done;
 }
@@ -212,11 +241,13 @@ int run_roster(const Common& common) {
             {{"name", office.name()},
              {"role", office.role()},
              {"state", office.state()},
-             {"fingerprint", office.fingerprint()},
+             {"fingerprint", office.fingerprint().empty() ? ordered_json(nullptr)
+                                                          : ordered_json(office.fingerprint())},
              {"endpoints",
               std::vector<std::string>(office.endpoints().begin(), office.endpoints().end())},
-             {"heard_at", office.heard_unix_s() == 0 ? ordered_json(nullptr)
-                                                     : ordered_json(rfc3339(office.heard_unix_s()))},
+             {"heard_at", office.heard_unix_s() == 0
+                              ? ordered_json(nullptr)
+                              : ordered_json(rfc3339(office.heard_unix_s()))},
              {"confirmed", office.confirmed()}});
         table.add({office.name(), office.role(), office.state(), when(office.heard_unix_s()),
                    office.fingerprint()});
@@ -251,7 +282,18 @@ void add_peers(CLI::App& app, const Common& common, Run& run) {
 void add_roster(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("roster", "every office of the network");
     command->footer("Example: fieldpost roster");
-    command->callback([&common, &run] { run = [&common] { return run_roster(common); }; });
+    command->callback([&common, &run] {
+        if (!run) {
+            run = [&common] { return run_roster(common); };
+        }
+    });
+    auto* confirmed =
+        command->add_subcommand("confirm", "its fingerprint was compared with its people");
+    auto office = std::make_shared<std::string>();
+    confirmed->add_option("OFFICE", *office, "an office")->required();
+    confirmed->footer("Example: fieldpost roster confirm hyesan");
+    confirmed->callback(
+        [&common, &run, office] { run = [&common, office] { return confirm(common, *office); }; });
 }
 
 }  // namespace fieldpost::cli

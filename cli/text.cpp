@@ -81,18 +81,27 @@ std::string fitted(std::string_view utf8, std::size_t width) {
     return out + ".." + std::string(width - std::min(width, used + 2), ' ');
 }
 
-std::string safe_text(std::string_view utf8) { return safe(utf8, true); }
-std::string safe_line(std::string_view utf8) { return safe(utf8, false); }
+std::string safe_text(std::string_view utf8) {
+    return safe(utf8, true);
+}
+std::string safe_line(std::string_view utf8) {
+    return safe(utf8, false);
+}
 
 std::string human_size(std::uint64_t bytes) {
-    if (bytes < 1'000'000) {
-        return fmt::format("{} KB", std::max<std::uint64_t>(1, (bytes + 500) / 1000));
+    constexpr std::uint64_t kilo = 1024;
+    constexpr auto mega = kilo * kilo;
+    constexpr auto giga = kilo * mega;
+    const auto in = [&](std::uint64_t unit) {
+        return static_cast<double>(bytes) / static_cast<double>(unit);
+    };
+    if (bytes < mega) {
+        return fmt::format("{} KB", (bytes + kilo - 1) / kilo);
     }
-    if (bytes < 10'000'000) {
-        return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+    if (bytes < 10 * mega) {
+        return fmt::format("{:.1f} MB", in(mega));
     }
-    return bytes < 1'000'000'000 ? fmt::format("{} MB", (bytes + 500'000) / 1'000'000)
-                                 : fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
+    return bytes < giga ? fmt::format("{:.0f} MB", in(mega)) : fmt::format("{:.1f} GB", in(giga));
 }
 
 std::string human_age(std::int64_t seconds) {
@@ -106,7 +115,9 @@ std::string human_age(std::int64_t seconds) {
                                : fmt::format("{} d", seconds / 86400);
 }
 
-std::int64_t unix_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+std::int64_t unix_now() {
+    return static_cast<std::int64_t>(std::time(nullptr));
+}
 
 std::string local_time(std::int64_t unix_seconds) {
     const auto time = static_cast<std::time_t>(unix_seconds);
@@ -140,15 +151,35 @@ std::optional<std::uint32_t> parse_duration(std::string_view text) {
     return static_cast<std::uint32_t>(number * factor);
 }
 
+// RFC 3339 behind the seconds: a fraction, which is dropped, and Z or an offset.
+static std::optional<std::int64_t> with_zone(std::int64_t as_if_utc, std::string_view rest) {
+    if (rest.starts_with('.')) {
+        const auto digits = rest.find_first_not_of("0123456789", 1);
+        rest.remove_prefix(digits == std::string_view::npos ? rest.size() : digits);
+    }
+    if (rest == "Z" || rest == "z") {
+        return as_if_utc;
+    }
+    int hours = 0;
+    int minutes = 0;
+    if (rest.size() != 6 || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':' ||
+        std::from_chars(rest.data() + 1, rest.data() + 3, hours).ptr != rest.data() + 3 ||
+        std::from_chars(rest.data() + 4, rest.data() + 6, minutes).ptr != rest.data() + 6) {
+        return std::nullopt;
+    }
+    const auto offset = hours * 3600 + minutes * 60;
+    return rest[0] == '+' ? as_if_utc - offset : as_if_utc + offset;
+}
+
 std::optional<std::int64_t> parse_time(std::string_view text) {
     std::tm parts{};
     const std::string copy(text);
-    if (const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-        end != nullptr && *end == '\0') {
-        return timegm(&parts);
+    if (const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts); end != nullptr) {
+        return with_zone(timegm(&parts), end);
     }
     parts = {};
-    if (const char* end = strptime(copy.c_str(), "%Y-%m-%d", &parts); end != nullptr && *end == '\0') {
+    if (const char* end = strptime(copy.c_str(), "%Y-%m-%d", &parts);
+        end != nullptr && *end == '\0') {
         parts.tm_isdst = -1;
         return mktime(&parts);
     }

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -79,6 +79,28 @@ std::int64_t since_of(const wire::Trace& trace, const wire::RecipientState& one)
     return one.state() == "carried" ? one.carried_unix_s() : trace.entry().received_unix_s();
 }
 
+std::string heard(std::int64_t unix_seconds) {
+    return unix_seconds == 0 ? "never heard of"
+                             : "heard " + human_age(unix_now() - unix_seconds) + " ago";
+}
+
+// What brings it on, for the first recipient that lacks it.
+void print_next(const wire::Trace& trace) {
+    for (const auto& one : trace.entry().recipients()) {
+        if (one.state() == "carried" && trace.carried_by_size() > 0) {
+            const auto& carrier = trace.carried_by(0);
+            fmt::print("Next: {} ({}) meets {} ({}), or a stick does.\n", carrier.office(),
+                       heard(carrier.heard_unix_s()), one.office(), heard(one.heard_unix_s()));
+            return;
+        }
+        if (one.state() == "queued") {
+            fmt::print("Next: this office meets {} ({}), or any other that carries it.\n",
+                       one.office(), heard(one.heard_unix_s()));
+            return;
+        }
+    }
+}
+
 void print_trace(const wire::Trace& trace) {
     const auto& entry = trace.entry();
     const auto having = std::ranges::count_if(entry.recipients(), [](const auto& r) {
@@ -86,8 +108,14 @@ void print_trace(const wire::Trace& trace) {
     });
     fmt::print("{}: {}.", entry.id(), entry.state());
     if (entry.recipients_size() > 0) {
-        fmt::print(" {} of {} recipients {} it.", having, entry.recipients_size(),
+        fmt::print(" {} of {} recipients {} it", having, entry.recipients_size(),
                    having == 1 ? "has" : "have");
+        const auto lacking = std::ranges::find(entry.recipients(), "carried",
+                                               [](const auto& r) { return r.state(); });
+        if (lacking != entry.recipients().end() && trace.carried_by_size() > 0) {
+            fmt::print("; {} carries it for {}", trace.carried_by(0).office(), lacking->office());
+        }
+        fmt::print(".");
     }
     fmt::print("\n");
     if (entry.recipients_size() > 0) {
@@ -109,6 +137,7 @@ void print_trace(const wire::Trace& trace) {
                     one.what(), one.office(), safe_line(how)});
     }
     fmt::print("{}", events.text(terminal_width(), {1}));
+    print_next(trace);
 }
 
 int run_trace(const Common& common, const std::vector<std::string>& ids) {
@@ -137,9 +166,8 @@ void add_trace(CLI::App& app, const Common& common, Run& run) {
     auto ids = std::make_shared<std::vector<std::string>>();
     command->add_option("ID", *ids, "hyesan-42; several are allowed")->required();
     command->footer("Example: fieldpost trace hyesan-42");
-    command->callback([&common, &run, ids] {
-        run = [&common, ids] { return run_trace(common, *ids); };
-    });
+    command->callback(
+        [&common, &run, ids] { run = [&common, ids] { return run_trace(common, *ids); }; });
 }
 
 }  // namespace fieldpost::cli

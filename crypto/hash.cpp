@@ -49,4 +49,10 @@ Bytes labelled(std::string_view label, const NetworkId& network,
     return out.take();
 }
 
+Bytes sha256(BytesView bytes) {
+    Bytes sum(crypto_hash_sha256_BYTES);
+    crypto_hash_sha256(raw(std::span(sum)), raw(bytes), bytes.size());
+    return sum;
+}
+
 }  // namespace fieldpost::crypto

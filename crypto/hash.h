@@ -15,6 +15,9 @@ Hash hash(std::string_view label, const NetworkId& network, std::initializer_lis
 Hash keyed_hash(BytesView key, std::string_view label, const NetworkId& network,
                 std::initializer_list<BytesView> parts);
 
+// SHA-256 (FIPS 180-4), for people who compare a saved file with another tool's sum.
+Bytes sha256(BytesView bytes);
+
 // The label, NUL and network id that every signature and hash input begins with.
 Bytes labelled(std::string_view label, const NetworkId& network,
                std::initializer_list<BytesView> parts);

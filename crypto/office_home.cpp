@@ -147,6 +147,21 @@ Result<OfficeHome::Arrivals> decode_arrivals(BytesView bytes) {
 
 }  // namespace
 
+std::filesystem::path default_home() {
+    if (const char* home = std::getenv("FIELDPOST_HOME"); home != nullptr && *home != '\0') {
+        return home;
+    }
+    std::error_code ignored;
+    if (std::filesystem::exists("/var/lib/fieldpost", ignored)) {
+        return "/var/lib/fieldpost";
+    }
+    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
+        return std::filesystem::path(data) / "fieldpost";
+    }
+    const char* user = std::getenv("HOME");
+    return std::filesystem::path(user == nullptr ? "/" : user) / ".local/share/fieldpost";
+}
+
 bool OfficeHome::is_office() const {
     std::error_code ignored;
     return fs::exists(folder_ / "office", ignored);

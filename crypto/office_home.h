@@ -27,6 +27,10 @@ struct OfficeIdentity {
     WallTime mark;  // no signed time known here was later
 };
 
+// Where an office lives if nobody says: $FIELDPOST_HOME, else /var/lib/fieldpost if it is there,
+// else in the user's own data.
+std::filesystem::path default_home();
+
 class OfficeHome {
 public:
     explicit OfficeHome(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -35,6 +39,8 @@ public:
     [[nodiscard]] std::filesystem::path store() const { return folder_ / "store"; }
     [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control"; }
     [[nodiscard]] std::filesystem::path lock() const { return folder_ / "lock"; }
+    // How far the store has come; lies outside it, so that a store put back from a copy is caught.
+    [[nodiscard]] std::filesystem::path marker() const { return folder_ / "marker"; }
     [[nodiscard]] std::filesystem::path configuration() const { return folder_ / "fieldpost.toml"; }
     // An office lives here: `init` or `join` was done.
     [[nodiscard]] bool is_office() const;

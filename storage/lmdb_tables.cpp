@@ -99,7 +99,12 @@ public:
 
     Result<void> begin() override {
         ensure(transaction_ == nullptr, "one transaction at a time");
-        TRY(reserve());
+        const auto reserved = reserve();
+        if (!reserved && reserved.error().code != Errc::storage_full) {
+            return reserved;
+        }
+        // What is there can be read on a full disk too.
+        is_full_ = !reserved.has_value();
         return check(mdb_txn_begin(env_, nullptr, 0, &transaction_), "beginning a transaction");
     }
 
@@ -204,6 +209,9 @@ private:
     }
 
     Result<void> write(Table table, BytesView key, BytesView value, unsigned flags) {
+        if (is_full_) {
+            return fail(Errc::storage_full, "no disk space could be set aside");
+        }
         auto k = value_of(key);
         auto v = value_of(value);
         return check(mdb_put(transaction_, tables_[static_cast<std::size_t>(table)], &k, &v, flags),
@@ -250,6 +258,7 @@ private:
     LmdbOptions options_;
     MDB_env* env_ = nullptr;
     MDB_txn* transaction_ = nullptr;
+    bool is_full_ = false;
     std::array<MDB_dbi, table_count> tables_{};
 };
 

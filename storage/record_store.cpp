@@ -150,9 +150,8 @@ struct ChangeApplier {
         const bool has_words = !change.event.detail.empty();
         ByteWriter value;
         value.u8(has_words ? 1 : 0);
-        value.raw(has_words
-                      ? crypto::seal_value(seal_key, seal_context(Table::events, key), plain)
-                      : plain);
+        value.raw(has_words ? crypto::seal_value(seal_key, seal_context(Table::events, key), plain)
+                            : plain);
         TRY(put_growing(Table::events, key, value.take()));
         if (change.event.report) {
             TRY(put(Table::report_events, joined(report_key(*change.event.report), key), {}));
@@ -167,6 +166,13 @@ struct ChangeApplier {
     }
     Result<void> operator()(const DropExpiry& change) {
         return tables.erase(Table::expiries, expiry_key(change.at, change.arrival));
+    }
+    Result<void> operator()(const PutAttention& change) {
+        return put_sealed(Table::attention, attention_key(change.item.what, change.item.office),
+                          encode(change.item));
+    }
+    Result<void> operator()(const DropAttention& change) {
+        return tables.erase(Table::attention, attention_key(change.what, change.office));
     }
     Result<void> operator()(const PutPeer& change) {
         return put(Table::peers, office_key(change.office), encode(change.state));
@@ -454,6 +460,16 @@ Result<std::vector<std::pair<OfficeId, PeerState>>> RecordStore::peers() const {
     TRY(for_each(*tables_, Table::peers, {}, [&](const TableEntry& entry) -> Result<void> {
         const auto office = TRY(read_office_key(entry.key));
         all.emplace_back(office, TRY(decode_peer(entry.value)));
+        return ok();
+    }));
+    return all;
+}
+
+Result<std::vector<AttentionItem>> RecordStore::attention() const {
+    std::vector<AttentionItem> all;
+    TRY(for_each(*tables_, Table::attention, {}, [&](const TableEntry& entry) -> Result<void> {
+        all.push_back(TRY(decode_attention(TRY(crypto::open_value(
+            seal_key_, seal_context(Table::attention, entry.key), entry.value)))));
         return ok();
     }));
     return all;

@@ -113,6 +113,19 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 
+// Something that needs a person. There is one of each (what, office).
+struct AttentionItem {
+    std::uint8_t what = 0;  // daemon/engine/engine.h
+    OfficeId office{};
+    std::uint32_t number = 0;  // as people name it; never used twice
+    WallTime since;
+    std::uint32_t count = 0;
+    std::optional<ReportKey> report;  // the newest it happened to
+    WallTime dismissed;               // zero: not
+    std::string detail;               // words: sealed at rest
+    bool operator==(const AttentionItem&) const = default;
+};
+
 // What is remembered of a peer. Nothing is correct only because of it.
 struct PeerState {
     Hash settled;      // of both digests when nothing was left to push; zero: never
@@ -122,6 +135,7 @@ struct PeerState {
     std::uint32_t fingerprint_number = 0;
     WallTime heard;
     WallTime met;
+    bool confirmed = false;  // a person compared its fingerprint
     bool operator==(const PeerState&) const = default;
 };
 
@@ -140,6 +154,7 @@ struct OfficeMeta {
     std::uint64_t next_arrival = 1;
     std::uint64_t next_blob = 1;
     std::uint64_t next_event = 1;
+    std::uint32_t next_attention = 1;
     // One counter for registers and custody; up to `counter_reserved` may have been used.
     std::uint64_t next_counter = 1;
     std::uint64_t counter_reserved = 0;
@@ -242,6 +257,13 @@ struct PutPeer {
     OfficeId office{};
     PeerState state;
 };
+struct PutAttention {
+    AttentionItem item;
+};
+struct DropAttention {
+    std::uint8_t what = 0;
+    OfficeId office{};
+};
 struct PutExpiry {
     WallTime at;
     Arrival arrival{};
@@ -255,7 +277,7 @@ using StoreChange =
     std::variant<PutMeta, PutLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutArchive,
                  DropArchive, PutReport, PutShown, AddAnswer, PutKeyed, AddEvent, PutLeaf, PutPeer,
-                 PutExpiry, DropExpiry>;
+                 PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 1;
 
@@ -307,6 +329,7 @@ public:
 
     virtual Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const = 0;
     virtual Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const = 0;
+    virtual Result<std::vector<AttentionItem>> attention() const = 0;
     virtual Usage usage() const = 0;
 };
 
@@ -348,6 +371,7 @@ public:
     Result<std::optional<Expiry>> next_expiry() const override;
     Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const override;
     Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const override;
+    Result<std::vector<AttentionItem>> attention() const override;
     Usage usage() const override { return tables_->usage(); }
 
 private:

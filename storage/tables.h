@@ -34,8 +34,9 @@ enum class Table : std::uint8_t {
     leaves,
     peers,
     expiries,
+    attention,
 };
-inline constexpr std::size_t table_count = 19;
+inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::attention) + 1;
 
 struct TableEntry {
     Bytes key;

@@ -58,6 +58,11 @@ Bytes office_key(OfficeId office) {
     return key;
 }
 
+Bytes attention_key(std::uint8_t what, OfficeId office) {
+    Bytes key{static_cast<std::byte>(what)};
+    return joined(key, office_key(office));
+}
+
 Bytes expiry_key(WallTime at, Arrival arrival) {
     Bytes key;
     big_endian(key, at.seconds, 4);
@@ -159,6 +164,7 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.next_arrival = TRY(in.read_varint());
     meta.next_blob = TRY(in.read_varint());
     meta.next_event = TRY(in.read_varint());
+    meta.next_attention = TRY(in.read_u32());
     meta.next_counter = TRY(in.read_varint());
     meta.counter_reserved = TRY(in.read_varint());
     meta.mark = WallTime{TRY(in.read_u32())};
@@ -258,6 +264,21 @@ Result<Event> read_event(ByteReader& in) {
     return event;
 }
 
+Result<AttentionItem> read_attention(ByteReader& in) {
+    AttentionItem item;
+    item.what = TRY(in.read_u8());
+    item.office = OfficeId{TRY(in.read_u16())};
+    item.number = TRY(in.read_u32());
+    item.since = WallTime{TRY(in.read_u32())};
+    item.count = TRY(in.read_u32());
+    item.dismissed = WallTime{TRY(in.read_u32())};
+    if (TRY(read_flag(in))) {
+        item.report = TRY(read_report_key(in));
+    }
+    item.detail = std::string(as_text(in.rest()));
+    return item;
+}
+
 Result<PeerState> read_peer(ByteReader& in) {
     PeerState state;
     state.settled = TRY(in.read_array<Hash>());
@@ -266,6 +287,7 @@ Result<PeerState> read_peer(ByteReader& in) {
     state.fingerprint_number = TRY(in.read_u32());
     state.heard = WallTime{TRY(in.read_u32())};
     state.met = WallTime{TRY(in.read_u32())};
+    state.confirmed = TRY(read_flag(in));
     TRY(in.expect_end("peer"));
     return state;
 }
@@ -288,6 +310,7 @@ Bytes encode(const OfficeMeta& meta) {
     out.varint(meta.next_arrival);
     out.varint(meta.next_blob);
     out.varint(meta.next_event);
+    out.u32(meta.next_attention);
     out.varint(meta.next_counter);
     out.varint(meta.counter_reserved);
     out.u32(meta.mark.seconds);
@@ -380,6 +403,22 @@ Bytes encode(const Event& event) {
     return out.take();
 }
 
+Bytes encode(const AttentionItem& item) {
+    ByteWriter out;
+    out.u8(item.what);
+    out.u16(value_of(item.office));
+    out.u32(item.number);
+    out.u32(item.since.seconds);
+    out.u32(item.count);
+    out.u32(item.dismissed.seconds);
+    write_flag(out, item.report.has_value());
+    if (item.report) {
+        write_report_key(out, *item.report);
+    }
+    out.raw(as_bytes(item.detail));
+    return out.take();
+}
+
 Bytes encode(const PeerState& state) {
     ByteWriter out;
     out.raw(state.settled.view());
@@ -388,6 +427,7 @@ Bytes encode(const PeerState& state) {
     out.u32(state.fingerprint_number);
     out.u32(state.heard.seconds);
     out.u32(state.met.seconds);
+    write_flag(out, state.confirmed);
     return out.take();
 }
 
@@ -421,6 +461,10 @@ Result<ArchiveEntry> decode_archive(BytesView value) {
 Result<Event> decode_event(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_event(in));
+}
+Result<AttentionItem> decode_attention(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_attention(in));
 }
 Result<PeerState> decode_peer(BytesView value) {
     ByteReader in(value);

@@ -15,6 +15,7 @@ Bytes record_key(const LogKey& log, Number number);
 Bytes report_key(const ReportKey& report);
 Bytes office_key(OfficeId office);
 Bytes part_key(Blob blob, std::uint32_t part);
+Bytes attention_key(std::uint8_t what, OfficeId office);
 Bytes expiry_key(WallTime at, Arrival arrival);
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject);
 Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_class);
@@ -32,6 +33,7 @@ Bytes encode(const StoredRecord& record);
 Bytes encode(const Partial& partial);
 Bytes encode(const ArchiveEntry& entry);
 Bytes encode(const Event& event);
+Bytes encode(const AttentionItem& item);
 Bytes encode(const PeerState& state);
 Bytes encode(const KeyedReport& report);
 
@@ -42,6 +44,7 @@ Result<StoredRecord> decode_record(BytesView value, StoreView::Body body);
 Result<Partial> decode_partial(BytesView value);
 Result<ArchiveEntry> decode_archive(BytesView value);
 Result<Event> decode_event(BytesView value);
+Result<AttentionItem> decode_attention(BytesView value);
 Result<PeerState> decode_peer(BytesView value);
 Result<KeyedReport> decode_keyed(BytesView value);
 

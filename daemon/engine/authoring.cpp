@@ -131,6 +131,10 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     event.report = key;
     event.detail = report.staff;
     ledger.note(std::move(event), notify);
+    if (report.replaces) {
+        ledger.write(
+            storage::AddAnswer{{report.replaces->author, report.replaces->origin}, record.arrival});
+    }
     if (report.reply_to && draft.kind == RecordKind::acknowledgement) {
         ledger.write(
             storage::AddAnswer{{report.reply_to->author, report.reply_to->origin}, record.arrival});
@@ -213,6 +217,25 @@ Result<void> publish(Ledger& ledger, const LogKey& log, Number number) {
     return ok();
 }
 
+Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now) {
+    std::uint32_t count = 0;
+    for (const auto& [log, state] : ledger.logs()) {
+        if (log.author != ledger.us() || log.record_class == RecordClass::reply) {
+            continue;
+        }
+        // A log ascends in time, so the look ends at the first that is young.
+        for (auto number = state.held.next(1); number; number = state.held.next(*number + 1)) {
+            const auto record =
+                TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+            if (!record || record->received.plus(undelivered_seconds) > ledger.wall(now)) {
+                break;
+            }
+            ++count;
+        }
+    }
+    return count;
+}
+
 void reserve_numbers(Ledger& ledger) {
     for (std::uint8_t c = 0; c < record_classes; ++c) {
         auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
@@ -267,7 +290,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     change.at = ledger.wall(now);
     change.statements = {invitation};
     crypto::sign_change(*mail->authority, ledger.roster(), change);
-    TRY(ledger.apply_roster_change(change));
+    TRY(ledger.apply_roster_change(change, now));
     made->founding = ledger.roster().founding();
     made->roster = ledger.roster_changes();
     // So that the new office can queue at once, before it ever sees a link.
@@ -311,7 +334,7 @@ Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify
         change.statements = {Admit{index, office.role, office.first_ordinal, enrolment.identity,
                                    enrolment.link, enrolment.mail, office.replaces, office.name}};
         crypto::sign_change(*mail->authority, ledger.roster(), change);
-        TRY(ledger.apply_roster_change(change));
+        TRY(ledger.apply_roster_change(change, now));
         storage::Event event;
         event.at = change.at;
         event.what = static_cast<std::uint8_t>(What::admitted);

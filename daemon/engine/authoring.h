@@ -13,6 +13,9 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
 // id and signature. The changes must be committed before the first byte is sent.
 Result<void> publish(Ledger& ledger, const LogKey& log, Number number);
 
+// Own reports older than `undelivered_seconds` that some recipient has not receipted.
+Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now);
+
 // Reserves numbers for this incarnation's logs, and declares as done what a crash may have skipped.
 void reserve_numbers(Ledger& ledger);
 // Before a clean stop: nothing need be skipped at the next start.

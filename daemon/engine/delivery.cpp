@@ -87,6 +87,16 @@ Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, co
     return ok();
 }
 
+// A correction is filed with what it corrects, which its author alone can do.
+Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
+                              storage::Arrival arrival, const Report& report) {
+    if (report.replaces && report.replaces->author == key.author) {
+        ledger.write(
+            storage::AddAnswer{{report.replaces->author, report.replaces->origin}, arrival});
+    }
+    return ok();
+}
+
 }  // namespace
 
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
@@ -135,8 +145,8 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         }
         shown->add(origin.number);
         const storage::ReportKey key{header.log.author, origin};
-        ledger.write(storage::PutReport{
-            key, storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i}});
+        const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
+        ledger.write(storage::PutReport{key, arrival});
         storage::Event event;
         event.at = ledger.wall(now);
         event.what = static_cast<std::uint8_t>(What::received);
@@ -147,6 +157,8 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         ledger.note(std::move(event), notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
             TRY(file_answer(ledger, record, TRY(decode_report(unit.report)), now, notify));
+        } else {
+            TRY(file_replacement(ledger, key, arrival, TRY(decode_report(unit.report))));
         }
     }
     return ok();

@@ -1,5 +1,7 @@
 #include "daemon/engine/engine.h"
 
+#include <fmt/format.h>
+
 #include "daemon/engine/authoring.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/ledger.h"
@@ -24,6 +26,7 @@ struct Engine::Parts {
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
     std::uint64_t carried_when_released = 0;
+    std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
 
     Result<void> on(const LinkUp& up, Now now, Outcome& out);
@@ -31,6 +34,9 @@ struct Engine::Parts {
     Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
     Result<void> on(const Submitted& submitted, Now now, Outcome& out);
     Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
+    Result<void> on(const Dismissed& dismissed, Now now, Outcome& out);
+    Result<void> on(const Confirmed& confirmed, Now now, Outcome& out);
+    Result<void> on(const MachineTrouble& trouble, Now now, Outcome& out);
     Result<void> on(const TimerFired& timer, Now now, Outcome& out);
     Result<void> on(const Stopping& stopping, Now now, Outcome& out);
     Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
@@ -40,6 +46,7 @@ struct Engine::Parts {
     Result<void> settle_with_closed_offices(Outcome& out);
     Result<bool> publish_wanted();
     Result<void> sign_receipts(Now now);
+    Result<void> look_after(Now now);
 };
 
 Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -129,6 +136,38 @@ Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Outcome& out
 
 Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Outcome& out) {
     invite(ledger, wanted, now, out.notify);
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Outcome& out) {
+    const auto is_known = [&](std::uint32_t number) {
+        return std::ranges::any_of(ledger.attention().items(), [&](const auto& entry) {
+            return entry.second.number == number;
+        });
+    };
+    for (const auto number : dismissed.numbers) {
+        if (!is_known(number)) {
+            out.notify.emplace_back(Declined{
+                dismissed.request,
+                {Errc::not_found, fmt::format("nothing is numbered {} in attention", number)}});
+            return ok();
+        }
+    }
+    for (const auto number : dismissed.numbers) {
+        ledger.dismiss(number, now);
+    }
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const Confirmed& confirmed, Now now, Outcome&) {
+    ledger.edit_peer(confirmed.office).confirmed = true;
+    ledger.keep_raised(What::unconfirmed, confirmed.office, 0, {}, now);
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const MachineTrouble& trouble, Now now, Outcome&) {
+    ledger.keep_raised(trouble.what, ledger.us(), trouble.detail.empty() ? 0 : 1, trouble.detail,
+                       now);
     return ok();
 }
 
@@ -228,6 +267,19 @@ Result<bool> Engine::Parts::publish_wanted() {
     return !wanted.empty();
 }
 
+// What lasts and needs a person is looked at now and then.
+Result<void> Engine::Parts::look_after(Now now) {
+    const bool is_in_doubt = ledger.meta().doubtful || ledger.clock().is_waiting();
+    ledger.keep_raised(What::clock, ledger.us(), is_in_doubt ? 1 : 0, {}, now);
+    if (looked_after_at && now.steady - *looked_after_at < housekeeping_interval) {
+        return ok();
+    }
+    looked_after_at = now.steady;
+    ledger.keep_raised(What::undelivered, ledger.us(), TRY(count_undelivered(ledger, now)), {},
+                       now);
+    return ok();
+}
+
 Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     wake_at.reset();
     // Each step may need what the one before it wrote, and reads go to the store.
@@ -237,6 +289,7 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     if (out.again) {
         return ok();
     }
+    TRY(look_after(now));
     renew_statement(ledger, now);
     // What that says is told at once.
     const auto news = ledger.take_news();

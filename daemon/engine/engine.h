@@ -20,6 +20,33 @@
 
 namespace fieldpost::engine {
 
+// What happened to a report or an office; the numbers are stored.
+enum class What : std::uint8_t {
+    queued = 1,
+    carried = 2,
+    received = 3,
+    delivered = 4,
+    acknowledged = 5,
+    expired = 6,
+    failed = 7,
+    peer_up = 8,
+    peer_down = 9,
+    roster = 10,
+    fork = 11,              // another record under a number that is taken
+    rolled_back = 12,       // somebody holds what this store signed and lost
+    offender = 13,          // a peer broke the protocol
+    uncarried = 14,         // a newer custody statement lacks what an older one had
+    second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
+    admitted = 16,          // the authority took a new office in
+    disk_full = 17,         // what is for this office had to wait
+    clock = 18,             // a clock in doubt
+    configuration = 19,     // a bad configuration; the old one stays
+    undelivered = 20,       // own reports that nobody has received for long
+    unconfirmed = 21,       // an office whose fingerprint nobody has compared
+    refused = 22,           // a recipient does not take what is for it
+    roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
+};
+
 // One connection, from handshake to end. Never used twice.
 enum class LinkId : std::uint64_t {};
 
@@ -61,6 +88,22 @@ struct InviteWanted {
     std::uint32_t valid_seconds = 30U * 86400;
 };
 
+// A person has seen these items of attention.
+struct Dismissed {
+    std::uint64_t request = 0;
+    std::vector<std::uint32_t> numbers;
+};
+// A person has compared the fingerprint of this office.
+struct Confirmed {
+    std::uint64_t request = 0;
+    OfficeId office{};
+};
+// Of the machine, noticed outside the engine; an empty `detail` ends it.
+struct MachineTrouble {
+    What what{};
+    std::string detail;
+};
+
 struct TimerFired {};
 
 // The daemon stops in good order: what was reserved and not used need not be skipped.
@@ -70,8 +113,8 @@ struct Stopping {};
 // frames share one commit, one receipt and one statement of custody.
 struct BatchEnded {};
 
-using Input = std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, TimerFired,
-                           Stopping, BatchEnded>;
+using Input = std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, Dismissed,
+                           Confirmed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -123,26 +166,6 @@ struct Outcome {
     bool again = false;
 };
 
-// What happened to a report or an office; the numbers are stored.
-enum class What : std::uint8_t {
-    queued = 1,
-    carried = 2,
-    received = 3,
-    delivered = 4,
-    acknowledged = 5,
-    expired = 6,
-    failed = 7,
-    peer_up = 8,
-    peer_down = 9,
-    roster = 10,
-    fork = 11,              // another record under a number that is taken
-    rolled_back = 12,       // somebody holds what this store signed and lost
-    offender = 13,          // a peer broke the protocol
-    uncarried = 14,         // a newer custody statement lacks what an older one had
-    second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
-    admitted = 16,          // the authority took a new office in
-    disk_full = 17,         // what is for this office had to wait
-};
 enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
 
 struct Config {

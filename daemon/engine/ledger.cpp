@@ -48,6 +48,7 @@ Result<Ledger> Ledger::load(const storage::StoreView& store, const Config& confi
     for (const auto& [office, state] : TRY(store.peers())) {
         ledger.peers_.emplace(office, state);
     }
+    ledger.attention_.load(TRY(store.attention()));
     for (auto& partial : TRY(store.partials())) {
         ledger.partials_.emplace(partial.id, std::move(partial));
     }
@@ -81,7 +82,7 @@ const SigningPublic* Ledger::identity_of(OfficeId office) const {
     return found != nullptr && found->has_keys() ? &found->identity : nullptr;
 }
 
-Result<void> Ledger::apply_roster_change(const RosterChange& change) {
+Result<void> Ledger::apply_roster_change(const RosterChange& change, Now now) {
     TRY(roster_.apply(change));
     changes_of_roster_.push_back(change);
     write(storage::AddRosterChange{change.version, encode_roster_change(change)});
@@ -91,6 +92,12 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change) {
         }
     }
     news_.roster = true;
+    for (const auto& statement : change.statements) {
+        const auto* admit = std::get_if<Admit>(&statement);
+        if (admit != nullptr && admit->index != us()) {
+            keep_raised(What::unconfirmed, admit->index, 1, {}, now);
+        }
+    }
     news_.roster_closed_one =
         news_.roster_closed_one ||
         std::ranges::any_of(change.statements, [](const RosterStatement& statement) {
@@ -387,7 +394,48 @@ const storage::PeerState& Ledger::peer(OfficeId office) const {
 void Ledger::note(storage::Event event, std::vector<Notice>& notify) {
     event.seq = edit_meta().next_event++;
     write(storage::AddEvent{event});
+    if (severity_of(static_cast<What>(event.what))) {
+        raise(event, 0);
+    }
     notify.emplace_back(Happened{std::move(event)});
+}
+
+void Ledger::raise(const storage::Event& event, std::uint32_t count) {
+    const auto& item = attention_.raise(event, meta_.next_attention, count);
+    if (item.number == meta_.next_attention) {
+        ++edit_meta().next_attention;
+    }
+    write(storage::PutAttention{item});
+}
+
+void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail,
+                         Now now) {
+    const auto found = attention_.items().find({what, office});
+    const bool is_raised = found != attention_.items().end();
+    if (count == 0) {
+        if (is_raised) {
+            attention_.settle({what, office});
+            write(storage::DropAttention{static_cast<std::uint8_t>(what), office});
+        }
+        return;
+    }
+    if (is_raised && found->second.count == count && found->second.detail == detail) {
+        return;
+    }
+    storage::Event event;
+    event.at = wall(now);
+    event.what = static_cast<std::uint8_t>(what);
+    event.office = office;
+    event.detail = std::move(detail);
+    raise(event, count);
+}
+
+bool Ledger::dismiss(std::uint32_t number, Now now) {
+    const auto* item = attention_.dismiss(number, wall(now));
+    if (item != nullptr) {
+        write(storage::PutAttention{*item});
+    }
+    return item != nullptr;
 }
 
 std::vector<storage::StoreChange> Ledger::take_changes() {

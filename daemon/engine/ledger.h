@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "daemon/engine/attention.h"
 #include "daemon/engine/clock.h"
 #include "daemon/engine/engine.h"
 #include "proto/office_statement.h"
@@ -33,7 +34,7 @@ public:
     // Who signs as this office; our own is known before the roster has it. Null: nobody known.
     [[nodiscard]] const SigningPublic* identity_of(OfficeId office) const;
     // As Roster::apply.
-    Result<void> apply_roster_change(const RosterChange& change);
+    Result<void> apply_roster_change(const RosterChange& change, Now now);
 
     // --- logs
     [[nodiscard]] const storage::LogState& log(const LogKey& log) const;
@@ -92,7 +93,13 @@ public:
     storage::PeerState& edit_peer(OfficeId office);
     [[nodiscard]] const storage::PeerState& peer(OfficeId office) const;
     void write(storage::StoreChange change) { changes_.push_back(std::move(change)); }
+    // Also raises it, if it is a matter for a person.
     void note(storage::Event event, std::vector<Notice>& notify);
+    [[nodiscard]] const Attention& attention() const { return attention_; }
+    // A state that lasts: raised when it begins or grows, and settled by itself at 0.
+    void keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail, Now now);
+    // False: no item has that number.
+    bool dismiss(std::uint32_t number, Now now);
 
     // All edits since the last call, leaves included.
     std::vector<storage::StoreChange> take_changes();
@@ -115,6 +122,7 @@ public:
 private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
     void index_register(const Register& entry);
+    void raise(const storage::Event& event, std::uint32_t count);
     [[nodiscard]] Hash leaf_of(OfficeId office) const;
     [[nodiscard]] LeafSummary leaf_content(OfficeId office) const;
 
@@ -134,6 +142,7 @@ private:
 
     std::map<RecordId, storage::Partial> partials_;
     Clock clock_;
+    Attention attention_;
 
     std::vector<storage::StoreChange> changes_;
     std::map<std::pair<LogKey, Number>, RecordId> added_;

@@ -209,8 +209,7 @@ Result<void> PeerSession::on(Ledger& ledger, const RosterNews& news, Now now, Ou
             ledger.edit_meta().roster_frozen = true;
             storage::Event event;
             event.at = ledger.wall(now);
-            event.what = static_cast<std::uint8_t>(What::roster);
-            event.detail = "the authority signed two rosters of one version";
+            event.what = static_cast<std::uint8_t>(What::roster_conflict);
             ledger.note(std::move(event), out.notify);
             return ok();
         }
@@ -221,7 +220,7 @@ Result<void> PeerSession::on(Ledger& ledger, const RosterNews& news, Now now, Ou
             (ledger.meta().roster_frozen && !joins_heads)) {
             continue;
         }
-        if (const auto applied = ledger.apply_roster_change(change); !applied) {
+        if (const auto applied = ledger.apply_roster_change(change, now); !applied) {
             offend(ledger, now, out, applied.error().detail);
             return ok();
         }

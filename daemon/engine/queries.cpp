@@ -111,6 +111,23 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
     return std::optional<storage::ReportKey>{};
 }
 
+std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& key) {
+    std::vector<OfficeId> carriers;
+    if (key.author != ledger.us()) {
+        return carriers;
+    }
+    for (const auto& [office, custody] : ledger.all_custody()) {
+        for (const auto& log : custody.logs) {
+            if (log.incarnation == key.origin.incarnation &&
+                log.record_class == key.origin.record_class &&
+                log.held.contains(key.origin.number)) {
+                carriers.push_back(office);
+            }
+        }
+    }
+    return carriers;
+}
+
 namespace {
 
 const ReceiptLog* receipt_log(const Ledger& ledger, OfficeId recipient, const LogKey& log) {
@@ -128,21 +145,8 @@ const ReceiptLog* receipt_log(const Ledger& ledger, OfficeId recipient, const Lo
 
 // 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
 Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
-    const auto top =
-        TRY(ledger.store().record(log, entry.received.top(), StoreView::Body::no));
+    const auto top = TRY(ledger.store().record(log, entry.received.top(), StoreView::Body::no));
     return top && short_hash(top->id) == entry.top_id;
-}
-
-bool is_carried(const Ledger& ledger, const LogKey& log, Number number) {
-    for (const auto& [office, custody] : ledger.all_custody()) {
-        for (const auto& entry : custody.logs) {
-            if (entry.incarnation == log.incarnation && entry.record_class == log.record_class &&
-                entry.held.contains(number)) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 Result<RecipientProgress> progress_of(const Ledger& ledger, const Header& header, Number number,
@@ -160,6 +164,13 @@ Result<RecipientProgress> progress_of(const Ledger& ledger, const Header& header
         progress.reason = "unreadable";
         return progress;
     }
+    if (entry != nullptr && std::ranges::any_of(entry->refused, [&](const auto& refused) {
+            return refused.second.contains(number);
+        })) {
+        progress.state = State::failed;
+        progress.reason = "refused";
+        return progress;
+    }
     const auto* office = ledger.roster().find(recipient);
     if (office == nullptr || !office->has_keys() || office->state == crypto::OfficeState::revoked) {
         progress.state = State::failed;
@@ -172,7 +183,9 @@ Result<RecipientProgress> progress_of(const Ledger& ledger, const Header& header
         progress.reason = "withdrawn";
     } else if (state.terminal.contains(number)) {
         progress.state = State::expired;
-    } else if (is_carried(ledger, header.log, number)) {
+    } else if (!carriers_of(ledger, {header.log.author,
+                                     {header.log.incarnation, header.log.record_class, number}})
+                    .empty()) {
         progress.state = State::carried;
     }
     return progress;
@@ -192,22 +205,37 @@ State combined(const std::vector<RecipientProgress>& recipients) {
     return least.value_or(ended);
 }
 
-Result<void> add_answers(const Ledger& ledger, ReportView& view) {
+// Whether the answers are read, or only who answered.
+enum class Answers : std::uint8_t { who_only, read };
+
+Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers) {
     for (const auto arrival : TRY(ledger.store().answers(view.key))) {
-        const auto record = TRY(ledger.store().record(arrival, StoreView::Body::yes));
-        const auto entry = record ? TRY(ledger.store().archive(arrival)) : std::nullopt;
+        const auto record = TRY(ledger.store().record_until(arrival, StoreView::Body::yes));
+        const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
         if (!entry) {
             continue;
         }
-        const auto opened = open_archived(ledger, *record, *entry);
-        const auto who = std::ranges::find(view.recipients, record->log.author,
-                                           &RecipientProgress::office);
+        const auto header = TRY(decode_header(record->header));
+        if (header.kind == static_cast<std::uint8_t>(RecordKind::report)) {
+            const auto position =
+                static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+            view.replaced_by = {record->log.author,
+                                {record->log.incarnation, record->log.record_class,
+                                 static_cast<Number>(record->run.first + position)}};
+            continue;
+        }
+        const auto who =
+            std::ranges::find(view.recipients, record->log.author, &RecipientProgress::office);
         if (who == view.recipients.end()) {
             // Ours, to what is in our inbox.
             view.state = State::acknowledged;
             continue;
         }
         who->state = State::acknowledged;
+        if (answers == Answers::who_only) {
+            continue;
+        }
+        const auto opened = open_archived(ledger, *record, *entry);
         if (opened && !opened->reports.empty()) {
             who->outcome = opened->reports.front().outcome;
             who->staff = opened->reports.front().staff;
@@ -217,21 +245,21 @@ Result<void> add_answers(const Ledger& ledger, ReportView& view) {
     return ok();
 }
 
-Result<void> add_state(const Ledger& ledger, ReportView& view) {
+Result<void> add_state(const Ledger& ledger, ReportView& view, Answers answers = Answers::read) {
     const bool is_ours = view.header.log.author == ledger.us();
     for (const auto& stanza : view.header.stanzas) {
         if (is_ours) {
-            view.recipients.push_back(TRY(progress_of(ledger, view.header,
-                                                      view.key.origin.number, stanza.recipient)));
+            view.recipients.push_back(
+                TRY(progress_of(ledger, view.header, view.key.origin.number, stanza.recipient)));
         }
     }
     if (!is_ours) {
-        view.state = !view.entry             ? State::carried
+        view.state = !view.entry              ? State::carried
                      : view.entry->unreadable ? State::failed
                                               : State::delivered;
         view.reason = view.entry && view.entry->unreadable ? "unreadable" : "";
     }
-    TRY(add_answers(ledger, view));
+    TRY(add_answers(ledger, view, answers));
     if (is_ours) {
         view.state = combined(view.recipients);
         for (const auto& one : view.recipients) {
@@ -250,8 +278,8 @@ void add_content(const Ledger& ledger, const OpenedRecord& opened, std::size_t p
         before += opened.reports[i].attachment_bytes();
     }
     view.report = opened.reports[position];
-    view.attachments = to_bytes(
-        BytesView(opened.attachments).subspan(before, view.report->attachment_bytes()));
+    view.attachments =
+        to_bytes(BytesView(opened.attachments).subspan(before, view.report->attachment_bytes()));
     std::vector<BytesView> attachments;
     std::size_t at = 0;
     for (const auto& attachment : view.report->attachments) {
@@ -297,6 +325,38 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger,
         views.push_back(std::move(view));
     }
     return views;
+}
+
+Result<Counts> count_reports(const Ledger& ledger) {
+    Counts counts;
+    auto from = storage::Arrival{0};
+    while (const auto record = TRY(ledger.store().record_from(from, StoreView::Body::no))) {
+        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
+        const auto header = TRY(decode_header(record->header));
+        const auto entry = TRY(ledger.store().archive(record->arrival));
+        if (!entry || header.kind != static_cast<std::uint8_t>(RecordKind::report)) {
+            continue;
+        }
+        for (std::uint64_t n = record->run.first; n <= record->run.last; ++n) {
+            ReportView view;
+            view.header = header;
+            view.entry = entry;
+            view.key = {
+                record->log.author,
+                {record->log.incarnation, record->log.record_class, static_cast<Number>(n)}};
+            TRY(add_state(ledger, view, Answers::who_only));
+            if (entry->box == storage::ArchiveEntry::Box::inbox) {
+                ++(view.state == State::acknowledged ? counts.acknowledged : counts.unacknowledged);
+                continue;
+            }
+            ++counts.outbox[view.state];
+            if (view.state == State::queued) {
+                ++counts.only_here;
+                counts.only_here_bytes += header.body_bytes;
+            }
+        }
+    }
+    return counts;
 }
 
 Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) {

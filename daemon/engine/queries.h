@@ -32,6 +32,7 @@ struct ReportView {
     State state = State::queued;
     std::string reason;
     std::vector<RecipientProgress> recipients;
+    std::optional<storage::ReportKey> replaced_by;
     // If it can be read here.
     std::optional<Report> report;
     Hash hash;
@@ -46,6 +47,20 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
 
 // The reports of one stored record, one each; a carried record is one.
 Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record);
+// Who says it holds this report of ours, by its newest statement of custody.
+std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& key);
+
+// How many reports stand where, in both boxes. Nothing is opened for it.
+struct Counts {
+    std::map<State, std::uint32_t> outbox;
+    std::uint32_t unacknowledged = 0;
+    std::uint32_t acknowledged = 0;
+    // That no other office has yet.
+    std::uint32_t only_here = 0;
+    std::uint64_t only_here_bytes = 0;
+};
+Result<Counts> count_reports(const Ledger& ledger);
+
 // not_found: not in a box here and not carried.
 Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key);
 

@@ -132,6 +132,34 @@ void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& number
     }
 }
 
+// A recipient does not take what we wrote to it, for now.
+Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const ReceiptLog& entry,
+                          const ReceiptLog* old, Now now, std::vector<Notice>& notify) {
+    IntervalSet fresh;
+    for (const auto& [reason, numbers] : entry.refused) {
+        fresh.add(intersection(numbers, ledger.log(log).held));
+        if (old != nullptr && old->refused.contains(reason)) {
+            fresh.remove(old->refused.at(reason));
+        }
+    }
+    for (auto number = fresh.next(1); number; number = fresh.next(*number + 1)) {
+        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+        // It may also decline to carry what is for others: that is no trouble.
+        if (!record || !TRY(decode_header(record->header)).is_addressed_to(by)) {
+            continue;
+        }
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::refused);
+        event.how = static_cast<std::uint8_t>(How::link);
+        event.office = by;
+        event.via = by;
+        event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
+        ledger.note(std::move(event), notify);
+    }
+    return ok();
+}
+
 }  // namespace
 
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
@@ -170,6 +198,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
             number = concerned.next(record->run.last + 1);
         }
         if (author == ledger.us()) {
+            TRY(note_refused(ledger, signer, log, entry, old, now, notify));
             note_delivered(ledger, log, delivered, signer, ledger.wall(now), notify);
             ledger.edit_log(log).done.add(served);
         }

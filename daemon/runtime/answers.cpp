@@ -4,37 +4,10 @@
 
 #include "crypto/hash.h"
 #include "daemon/engine/queries.h"
+#include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {
-
-namespace {
-
-using engine::Ledger;
-using engine::ReportView;
-using storage::StoreView;
-
-std::string text_of(BytesView bytes) { return std::string(as_text(bytes)); }
-Bytes encode(const wire::Answer& answer) {
-    return to_bytes(as_bytes(answer.SerializeAsString()));
-}
-std::int64_t unix_of(WallTime time) { return time.seconds == 0 ? 0 : time.unix_seconds(); }
-
-// What the caller sees: CLI exit codes and stable words.
-struct Complaint {
-    unsigned exit = 1;
-    std::string code;
-    std::string what;
-    std::string next;
-    std::vector<std::string> ids{};
-};
-using Answered = std::expected<Handled, Complaint>;
-
-std::unexpected<Complaint> complain(unsigned exit, std::string code, std::string what,
-                                    std::string next, std::vector<std::string> ids = {}) {
-    return std::unexpected(
-        Complaint{exit, std::move(code), std::move(what), std::move(next), std::move(ids)});
-}
 
 Complaint complaint_of(const Error& error) {
     switch (error.code) {
@@ -67,25 +40,33 @@ Bytes encode(const Complaint& complaint) {
     return encode(answer);
 }
 
-// A store that fails is no answer but the end of the transaction.
-template <class T>
-std::expected<T, Complaint> or_complain(Result<T> result) {
-    if (!result) {
-        return std::unexpected(complaint_of(result.error()));
-    }
-    return std::move(*result);
+Bytes encode(const wire::Answer& answer) {
+    return to_bytes(as_bytes(answer.SerializeAsString()));
 }
 
-#define ASK(expression)                                       \
-    ({                                                        \
-        auto&& asked = (expression);                          \
-        if (!asked) {                                         \
-            return std::unexpected(std::move(asked).error()); \
-        }                                                     \
-        *std::move(asked);                                    \
-    })
+std::string name_of(engine::What what) {
+    constexpr std::array<const char*, 24> names = {
+        "other",          "queued",      "carried",   "received",       "delivered",
+        "acknowledged",   "expired",     "failed",    "peer_up",        "peer_down",
+        "roster",         "fork",        "restored",  "offender",       "uncarried",
+        "enrolled_twice", "admitted",    "disk_full", "clock",          "configuration",
+        "undelivered",    "unconfirmed", "refused",   "roster_conflict"};
+    const auto index = static_cast<std::size_t>(what);
+    return index < names.size() ? names[index] : names[0];
+}
 
-// --- names and ids --------------------------------------------------------------------------------
+namespace {
+
+using engine::Ledger;
+using engine::ReportView;
+using storage::StoreView;
+
+std::string text_of(BytesView bytes) {
+    return std::string(as_text(bytes));
+}
+
+// --- names and ids
+// --------------------------------------------------------------------------------
 
 // Members of a group, without us.
 std::vector<OfficeId> members_of(const Ledger& ledger, std::string_view group) {
@@ -166,7 +147,8 @@ ReportRef reference_to(const ReportView& view) {
     return ref;
 }
 
-// --- entries --------------------------------------------------------------------------------------
+// --- entries
+// --------------------------------------------------------------------------------------
 
 std::string outcome_name(ReplyOutcome outcome) {
     constexpr std::array<const char*, 4> names = {"", "accepted", "correct", "refused"};
@@ -187,7 +169,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     wire::Entry entry;
     entry.set_id(engine::printed_id(ledger, view.key));
     entry.set_seq(static_cast<std::uint64_t>(view.arrival));
-    entry.set_box(!view.entry ? "carried"
+    entry.set_box(!view.entry                                            ? "carried"
                   : view.entry->box == storage::ArchiveEntry::Box::inbox ? "inbox"
                                                                          : "outbox");
     entry.set_from(engine::printed_name(ledger, view.key.author));
@@ -210,11 +192,11 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
         recipient->set_reason(one.reason);
         recipient->set_carried_unix_s(time_of(events, engine::What::carried, std::nullopt));
         recipient->set_delivered_unix_s(time_of(events, engine::What::delivered, one.office));
-        recipient->set_acknowledged_unix_s(
-            time_of(events, engine::What::acknowledged, one.office));
+        recipient->set_acknowledged_unix_s(time_of(events, engine::What::acknowledged, one.office));
         recipient->set_outcome(outcome_name(one.outcome));
         recipient->set_staff(one.staff);
         recipient->set_note(one.note);
+        recipient->set_heard_unix_s(unix_of(ledger.peer(one.office).heard));
     }
     if (view.report) {
         const auto& report = *view.report;
@@ -232,10 +214,16 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
             entry.set_reply_to(
                 engine::printed_id(ledger, {report.reply_to->author, report.reply_to->origin}));
         }
+        if (view.replaced_by) {
+            entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
+        }
         if (report.replaces) {
             entry.set_replaces(
                 engine::printed_id(ledger, {report.replaces->author, report.replaces->origin}));
         }
+    }
+    for (const auto office : engine::carriers_of(ledger, view.key)) {
+        entry.add_carried_by(engine::printed_name(ledger, office));
     }
     // Who was named, unless a group stands for them.
     for (const auto& stanza : view.header.stanzas) {
@@ -254,7 +242,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     return entry;
 }
 
-void add_content(const ReportView& view, wire::Entry& entry) {
+void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
     if (!view.report) {
         return;
     }
@@ -269,13 +257,17 @@ void add_content(const ReportView& view, wire::Entry& entry) {
         auto* file = entry.add_attachments();
         file->set_name(attachment.name);
         file->set_size_bytes(attachment.size);
-        file->set_content(
-            text_of(BytesView(view.attachments).subspan(at, attachment.size)));
+        const auto bytes = BytesView(view.attachments).subspan(at, attachment.size);
+        file->set_sha256(text_of(crypto::sha256(bytes)));
+        if (with_files) {
+            file->set_content(text_of(bytes));
+        }
         at += attachment.size;
     }
 }
 
-// --- requests -------------------------------------------------------------------------------------
+// --- requests
+// -------------------------------------------------------------------------------------
 
 Hash hash_of_request(const Ledger& ledger, std::string_view label, BytesView bytes) {
     return crypto::hash(label, ledger.network(), {bytes});
@@ -287,16 +279,14 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     auto& draft = submitted.draft;
     auto names = std::vector<std::string>(request.to().begin(), request.to().end());
     if (!request.reply_to().empty()) {
-        const auto views =
-            ASK(views_by_id(ledger, std::vector<std::string>{request.reply_to()}));
+        const auto views = ASK(views_by_id(ledger, std::vector<std::string>{request.reply_to()}));
         draft.report.reply_to = reference_to(views.front());
         if (names.empty() && views.front().key.author != ledger.us()) {
             names.push_back(engine::printed_name(ledger, views.front().key.author));
         }
     }
     if (!request.replaces().empty()) {
-        const auto views =
-            ASK(views_by_id(ledger, std::vector<std::string>{request.replaces()}));
+        const auto views = ASK(views_by_id(ledger, std::vector<std::string>{request.replaces()}));
         if (views.front().key.author != ledger.us()) {
             return complain(5, "refused", "only an own report can be replaced",
                             "use --reply-to to answer another office's", {request.replaces()});
@@ -344,23 +334,35 @@ bool fits(const wire::Entry& entry, const wire::ListRequest& filter) {
     const auto names = [](const auto& list, const std::string& name) {
         return std::ranges::find(list, name) != list.end();
     };
-    const bool is_to =
-        filter.to().empty() || names(entry.to(), filter.to()) ||
-        std::ranges::any_of(entry.recipients(),
-                            [&](const auto& r) { return r.office() == filter.to(); });
-    return (filter.boxes() & box) != 0 && (filter.state().empty() || entry.state() == filter.state()) &&
+    const bool is_to = filter.to().empty() || names(entry.to(), filter.to()) ||
+                       std::ranges::any_of(entry.recipients(), [&](const auto& r) {
+                           return r.office() == filter.to();
+                       });
+    return (filter.boxes() & box) != 0 &&
+           (filter.state().empty() || entry.state() == filter.state()) &&
            (filter.from().empty() || entry.from() == filter.from()) && is_to &&
            (filter.type().empty() || entry.type() == filter.type()) &&
+           (filter.held_by().empty() || names(entry.carried_by(), filter.held_by())) &&
            entry.received_unix_s() >= filter.since_unix_s() && !entry.is_acknowledgement();
 }
 
+bool is_filtered(const wire::ListRequest& request) {
+    return !request.state().empty() || !request.from().empty() || !request.to().empty() ||
+           !request.type().empty() || !request.held_by().empty() || request.since_unix_s() != 0;
+}
+
 Answered list(const Ledger& ledger, const wire::ListRequest& request) {
+    for (const auto* name : {&request.from(), &request.to(), &request.held_by()}) {
+        if (!name->empty() && !name->starts_with('@') && ledger.roster().find(*name) == nullptr) {
+            return complain(4, "not_found", fmt::format("no office is called {}", *name),
+                            "see: fieldpost roster", {*name});
+        }
+    }
     // From the newest back, so that a short list of a long history is cheap.
     std::vector<wire::Entry> found;
     auto to = storage::Arrival{UINT64_MAX};
     while (request.limit() == 0 || found.size() < request.limit()) {
-        const auto record =
-            ASK(or_complain(ledger.store().record_until(to, StoreView::Body::yes)));
+        const auto record = ASK(or_complain(ledger.store().record_until(to, StoreView::Body::yes)));
         if (!record || static_cast<std::uint64_t>(record->arrival) == 0) {
             break;
         }
@@ -374,6 +376,15 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
         }
     }
     wire::Answer answer;
+    if (request.want_total()) {
+        const auto counts = ASK(or_complain(engine::count_reports(ledger)));
+        auto total = (request.boxes() & 1U) == 0 ? 0 : counts.acknowledged + counts.unacknowledged;
+        for (const auto& [state, count] : counts.outbox) {
+            total += (request.boxes() & 2U) == 0 ? 0 : count;
+        }
+        // What a filter would leave out is not counted twice.
+        answer.set_total(is_filtered(request) ? static_cast<std::uint32_t>(found.size()) : total);
+    }
     for (auto at = found.rbegin(); at != found.rend(); ++at) {
         *answer.add_entries() = std::move(*at);
     }
@@ -385,7 +396,7 @@ Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     const auto views = ASK(views_by_id(ledger, request.ids()));
     for (const auto& view : views) {
         auto entry = ASK(or_complain(entry_of(ledger, view)));
-        add_content(view, entry);
+        add_content(view, request.with_content(), entry);
         *answer.add_entries() = std::move(entry);
     }
     return encode(answer);
@@ -417,44 +428,17 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
     return pending;
 }
 
-std::string name_of(engine::What what) {
-    switch (what) {
-        case engine::What::queued:
-            return "queued";
-        case engine::What::carried:
-            return "carried";
-        case engine::What::received:
-            return "received";
-        case engine::What::delivered:
-            return "delivered";
-        case engine::What::acknowledged:
-            return "acknowledged";
-        case engine::What::expired:
-            return "expired";
-        case engine::What::failed:
-            return "failed";
-        default:
-            return "other";
-    }
-}
-
 Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
     wire::Answer answer;
     const auto views = ASK(views_by_id(ledger, request.ids()));
     for (const auto& view : views) {
         auto* trace = answer.add_traces();
         *trace->mutable_entry() = ASK(or_complain(entry_of(ledger, view)));
-        for (const auto& [office, custody] : ledger.all_custody()) {
-            for (const auto& log : custody.logs) {
-                if (view.key.author == ledger.us() &&
-                    log.incarnation == view.key.origin.incarnation &&
-                    log.record_class == view.key.origin.record_class &&
-                    log.held.contains(view.key.origin.number)) {
-                    auto* carrier = trace->add_carried_by();
-                    carrier->set_office(engine::printed_name(ledger, office));
-                    carrier->set_at_unix_s(unix_of(custody.at));
-                }
-            }
+        for (const auto office : engine::carriers_of(ledger, view.key)) {
+            auto* carrier = trace->add_carried_by();
+            carrier->set_office(engine::printed_name(ledger, office));
+            carrier->set_at_unix_s(unix_of(ledger.custody(office)->at));
+            carrier->set_heard_unix_s(unix_of(ledger.peer(office).heard));
         }
         const auto events = ASK(or_complain(ledger.store().events_of(view.key)));
         for (const auto& event : events) {
@@ -466,147 +450,6 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
             added->set_how(hows[std::min<std::size_t>(event.how, 2)]);
             added->set_via(engine::printed_name(ledger, event.via));
             added->set_words(event.detail);
-        }
-    }
-    return encode(answer);
-}
-
-std::string name_of(Role role) {
-    constexpr std::array<const char*, 3> names = {"field", "relay", "hq"};
-    return names[static_cast<std::size_t>(role)];
-}
-
-std::string name_of(crypto::OfficeState state) {
-    constexpr std::array<const char*, 6> names = {"invited", "active",  "retiring",
-                                                  "retired", "revoked", "cancelled"};
-    return names[static_cast<std::size_t>(state)];
-}
-
-std::string fingerprint_of(const Ledger& ledger, const crypto::RosterOffice& office) {
-    return office.has_keys() ? crypto::fingerprint(ledger.network(), office.identity, office.link,
-                                                   office.mail)
-                             : "";
-}
-
-Answered status(const Ledger& ledger, const Surroundings& around) {
-    wire::Answer answer;
-    auto* status = answer.mutable_status();
-    const auto* us = ledger.roster().find(ledger.us());
-    status->set_version(ledger.config().software);
-    status->set_office(us->name);
-    status->set_network(ledger.roster().founding().network_name);
-    status->set_role(name_of(us->role));
-    status->set_state(us->state == crypto::OfficeState::invited ? "joining" : name_of(us->state));
-    status->set_fingerprint(fingerprint_of(ledger, *us));
-    status->set_incarnation(fmt::format("{}", ledger.meta().incarnation.ordinal));
-    status->set_started_unix_s(unix_of(around.started));
-    status->set_mail(ledger.config().mail == nullptr ? "locked" : "unprotected");
-    auto& outbox = *status->mutable_outbox();
-    auto& inbox = *status->mutable_inbox();
-    for (const auto* name : {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
-        outbox[name] = 0;
-    }
-    inbox["unacknowledged"] = inbox["acknowledged"] = 0;
-    auto from = storage::Arrival{0};
-    while (const auto record =
-               ASK(or_complain(ledger.store().record_from(from, StoreView::Body::yes)))) {
-        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
-        const auto views = ASK(or_complain(engine::views_of(ledger, *record)));
-        for (const auto& view : views) {
-            if (view.header.kind != static_cast<std::uint8_t>(RecordKind::report) || !view.entry) {
-                continue;
-            }
-            if (view.entry->box == storage::ArchiveEntry::Box::outbox) {
-                ++outbox[std::string(engine::name_of(view.state))];
-                if (view.state == engine::State::queued) {
-                    status->set_to_send_records(status->to_send_records() + 1);
-                    status->set_to_send_bytes(status->to_send_bytes() + view.header.body_bytes);
-                }
-            } else {
-                ++inbox[view.state == engine::State::acknowledged ? "acknowledged"
-                                                                  : "unacknowledged"];
-            }
-        }
-    }
-    status->set_carrying_records(ledger.meta().carried_records);
-    status->set_carrying_bytes(ledger.meta().carried_bytes);
-    for (const auto& [index, office] : ledger.roster().offices()) {
-        if (index == ledger.us() || !office.is_member()) {
-            continue;
-        }
-        status->set_peers_known(status->peers_known() + 1);
-        if (around.linked.contains(index)) {
-            status->add_connected(office.name);
-        } else {
-            status->add_waiting(office.name);
-        }
-    }
-    status->set_peers_connected(static_cast<std::uint32_t>(status->connected_size()));
-    const auto usage = ledger.store().usage();
-    status->set_store_used_bytes(usage.used_bytes);
-    status->set_store_limit_bytes(usage.limit_bytes);
-    status->set_now_unix_s(ledger.wall(around.now).unix_seconds());
-    status->set_clock_doubtful(ledger.meta().doubtful);
-    status->set_roster_version(ledger.roster().version());
-    return encode(answer);
-}
-
-Answered peers(const Ledger& ledger, const Surroundings& around) {
-    wire::Answer answer;
-    for (const auto& [index, office] : ledger.roster().offices()) {
-        if (index == ledger.us() || office.state == crypto::OfficeState::invited ||
-            office.state == crypto::OfficeState::cancelled) {
-            continue;
-        }
-        auto* peer = answer.add_peers();
-        peer->set_office(office.name);
-        peer->set_state(office.is_member() ? "none" : name_of(office.state));
-        for (const auto& [target, attempt] : around.dialler->attempts()) {
-            if (target.office != index) {
-                continue;
-            }
-            peer->set_address(target.endpoint);
-            peer->set_state(attempt.connection ? "connecting" : "waiting");
-            peer->set_reason(attempt.reason == "no answer" ? "no_answer"
-                             : attempt.reason == "refused" ? "refused"
-                                                           : "");
-            if (!attempt.connection) {
-                const auto in = std::chrono::duration_cast<std::chrono::seconds>(
-                    attempt.next - around.now.steady);
-                peer->set_next_attempt_unix_s(
-                    ledger.wall(around.now).plus(std::max<std::int64_t>(0, in.count())).unix_seconds());
-            }
-        }
-        if (around.linked.contains(index)) {
-            peer->set_state("connected");
-            peer->set_reason("");
-            peer->set_next_attempt_unix_s(0);
-        }
-        peer->set_heard_unix_s(unix_of(ledger.peer(index).heard));
-        peer->set_met_unix_s(unix_of(ledger.peer(index).met));
-    }
-    return encode(answer);
-}
-
-Answered roster(const Ledger& ledger) {
-    wire::Answer answer;
-    auto* roster = answer.mutable_roster();
-    roster->set_network(ledger.roster().founding().network_name);
-    roster->set_version(ledger.roster().version());
-    for (const auto& [index, office] : ledger.roster().offices()) {
-        auto* added = roster->add_offices();
-        added->set_name(office.name);
-        added->set_role(name_of(office.role));
-        added->set_state(name_of(office.state));
-        added->set_fingerprint(fingerprint_of(ledger, office));
-        added->set_heard_unix_s(unix_of(ledger.peer(index).heard));
-        if (const auto* statement = ledger.statement(index)) {
-            for (const auto& endpoint : statement->endpoints) {
-                added->add_endpoints(endpoint);
-            }
-        }
-        if (roster->authority().empty()) {
-            roster->set_authority(office.name);  // the first of the chain made the network
         }
     }
     return encode(answer);
@@ -630,13 +473,19 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kPeers:
             return peers(ledger, around);
         case wire::Request::kRoster:
-            return roster(ledger);
+            return request.roster().confirm().empty()
+                       ? roster(ledger)
+                       : confirm(ledger, request.roster(), first_request);
+        case wire::Request::kAttention:
+            return request.attention().dismiss().empty()
+                       ? attention(ledger)
+                       : dismiss(request.attention(), first_request);
         case wire::Request::kInvite:
-            return Pending{{engine::InviteWanted{
-                               first_request, request.invite().office(),
-                               static_cast<Role>(std::min(request.invite().role(), 2U)),
-                               request.invite().valid_s()}},
-                           {}};
+            return Pending{
+                {engine::InviteWanted{first_request, request.invite().office(),
+                                      static_cast<Role>(std::min(request.invite().role(), 2U)),
+                                      request.invite().valid_s()}},
+                {}};
         default:
             return complain(2, "usage", "the daemon does not know this request",
                             "is it of another release than the command?");
@@ -675,7 +524,11 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
                 continue;
             }
             answer.set_id(engine::printed_id(ledger, accepted->report));
-            answer.set_hash(text_of(accepted->hash.view()));
+            // Of one that was queued before under the same key, what is there says it.
+            const auto hash = accepted->is_repeat
+                                  ? TRY(engine::view_of(ledger, accepted->report)).hash
+                                  : accepted->hash;
+            answer.set_hash(text_of(hash.view()));
         }
         if (const auto* invited = std::get_if<engine::Invited>(&notice)) {
             auto* invitation = answer.mutable_invitation();
@@ -687,6 +540,8 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
     return encode(answer);
 }
 
-Bytes refuse_request(const Error& error) { return encode(complaint_of(error)); }
+Bytes refuse_request(const Error& error) {
+    return encode(complaint_of(error));
+}
 
 }  // namespace fieldpost::runtime

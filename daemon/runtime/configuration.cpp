@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <charconv>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace fieldpost::runtime {
 
@@ -15,10 +15,14 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     const auto parsed = std::from_chars(text.data(), end, number);
     const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
     constexpr std::array<std::pair<std::string_view, std::uint64_t>, 8> units = {
-        std::pair{"", 1ULL},          std::pair{"B", 1ULL},
-        std::pair{"kB", 1000ULL},     std::pair{"MB", 1'000'000ULL},
-        std::pair{"GB", 1'000'000'000ULL}, std::pair{"KiB", 1024ULL},
-        std::pair{"MiB", 1ULL << 20}, std::pair{"GiB", 1ULL << 30}};
+        std::pair{"", 1ULL},
+        std::pair{"B", 1ULL},
+        std::pair{"kB", 1000ULL},
+        std::pair{"MB", 1'000'000ULL},
+        std::pair{"GB", 1'000'000'000ULL},
+        std::pair{"KiB", 1024ULL},
+        std::pair{"MiB", 1ULL << 20},
+        std::pair{"GiB", 1ULL << 30}};
     for (const auto& [name, factor] : units) {
         if (parsed.ec == std::errc{} && unit == name && number <= UINT64_MAX / factor) {
             return number * factor;
@@ -30,8 +34,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 namespace {
 
 std::unexpected<Error> wrong(const toml::node& node, std::string_view reason) {
-    return fail(Errc::malformed,
-                fmt::format("line {}: {}", node.source().begin.line, reason));
+    return fail(Errc::malformed, fmt::format("line {}: {}", node.source().begin.line, reason));
 }
 
 Result<std::vector<std::string>> strings_of(const toml::node& node) {
@@ -57,9 +60,8 @@ Result<void> read_peers(const toml::node& node, Configuration& configuration) {
     }
     for (const auto& one : *array) {
         const auto* table = one.as_table();
-        const auto address = table == nullptr
-                                 ? std::nullopt
-                                 : (*table)["address"].value<std::string>();
+        const auto address =
+            table == nullptr ? std::nullopt : (*table)["address"].value<std::string>();
         if (!address || !address->starts_with("tcp://")) {
             return wrong(one, "a peer has an address such as tcp://HOST:PORT");
         }
@@ -113,9 +115,7 @@ Result<Configuration> configuration_of(const toml::table& root) {
     return configuration;
 }
 
-}  // namespace
-
-Result<Configuration> read_configuration(const std::filesystem::path& file) {
+Result<Configuration> read_file(const std::filesystem::path& file) {
     std::ifstream in(file);
     if (!in) {
         return Configuration{};
@@ -132,6 +132,19 @@ Result<Configuration> read_configuration(const std::filesystem::path& file) {
         return fail(Errc::malformed, fmt::format("{}: line {}: {}", file.string(),
                                                  error.source().begin.line, error.description()));
     }
+}
+
+}  // namespace
+
+Result<Configuration> read_configuration(const std::filesystem::path& file,
+                                         const Configuration& added) {
+    auto configuration = TRY(read_file(file));
+    const auto add = [](auto& to, const auto& from) {
+        to.insert(to.end(), from.begin(), from.end());
+    };
+    add(configuration.listen, added.listen);
+    add(configuration.peers, added.peers);
+    return configuration;
 }
 
 }  // namespace fieldpost::runtime

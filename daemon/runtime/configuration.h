@@ -19,8 +19,10 @@ struct Configuration {
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;
 };
 
-// No file is an empty one. malformed: with line and reason; a key this release does not know is one.
-Result<Configuration> read_configuration(const std::filesystem::path& file);
+// The file with what the command line adds. No file is an empty one. malformed: with line and
+// reason; a key this release does not know is one.
+Result<Configuration> read_configuration(const std::filesystem::path& file,
+                                         const Configuration& added);
 
 // "64MiB", "20MB", bare bytes.
 std::optional<std::uint64_t> parse_size(std::string_view text);

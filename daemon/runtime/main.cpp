@@ -14,22 +14,8 @@ namespace {
 
 using namespace fieldpost;
 
-std::filesystem::path default_home() {
-    if (const char* home = std::getenv("FIELDPOST_HOME"); home != nullptr && *home != '\0') {
-        return home;
-    }
-    std::error_code ignored;
-    if (std::filesystem::exists("/var/lib/fieldpost", ignored)) {
-        return "/var/lib/fieldpost";
-    }
-    if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
-        return std::filesystem::path(data) / "fieldpost";
-    }
-    const char* user = std::getenv("HOME");
-    return std::filesystem::path(user == nullptr ? "/" : user) / ".local/share/fieldpost";
-}
-
-// One member can make libzmq grow without end below us; with this its connection fails instead.
+// One member can make libzmq grow without end below us; with this its connection fails instead. A
+// record of the largest size is in memory a few times over while it is queued.
 void limit_process() {
     constexpr rlim_t data_bytes = 768U << 20;
     const rlimit data{data_bytes, data_bytes};
@@ -50,7 +36,7 @@ int main(int argc, char* argv[]) {
     CLI::App app{
         "fieldpostd keeps an office's reports and passes them on whenever a link appears."};
     app.footer("Example: fieldpostd --home /var/lib/fieldpost --listen tcp://*:6743");
-    auto home = default_home();
+    auto home = crypto::default_home();
     runtime::Configuration options;
     std::string level = "info";
     bool check_only = false;
@@ -74,19 +60,14 @@ int main(int argc, char* argv[]) {
     spdlog::set_level(spdlog::level::from_str(level));
 
     const crypto::OfficeHome office(home);
-    auto configuration = runtime::read_configuration(office.configuration());
+    const auto configuration = runtime::read_configuration(office.configuration(), options);
     if (!configuration) {
         return stop(runtime::Stop::bad_configuration, configuration.error().detail);
     }
-    const auto add = [](auto& to, const auto& from) {
-        to.insert(to.end(), from.begin(), from.end());
-    };
-    add(configuration->listen, options.listen);
-    add(configuration->peers, options.peers);
     if (check_only) {
         return 0;
     }
-    const auto ended = runtime::run_office(office, *configuration);
+    const auto ended = runtime::run_office(office, *configuration, options);
     if (ended.stop != runtime::Stop::clean) {
         return stop(ended.stop, ended.why);
     }

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "crypto/invite.h"
 #include "daemon/engine/authoring.h"
 #include "daemon/runtime/answers.h"
+#include "daemon/runtime/marker_file.h"
 #include "daemon/runtime/version.h"
 #include "storage/lmdb_tables.h"
 
@@ -23,6 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds longest_wait = 60s;
+// While the disk takes nothing at all.
+constexpr std::chrono::milliseconds full_disk_retry = 10s;
 
 Now now() {
     static const auto start = std::chrono::steady_clock::now();
@@ -73,20 +77,28 @@ private:
 
 class Office {
 public:
-    Office(const crypto::OfficeHome& home, Configuration options)
-        : home_(home), configuration_(std::move(options)) {}
+    Office(const crypto::OfficeHome& home, Configuration configuration, Configuration added)
+        : home_(home), configuration_(std::move(configuration)), added_(std::move(added)) {}
 
     Result<void> open();
     Result<void> run(int signals);
 
 private:
     Result<void> open_store();
+    Result<void> load_engine();
     Result<void> open_link();
+    void close_links();
+    Result<void> recover(const Error& why);
+    Result<void> reconfigure();
+    Result<bool> handle_signals(int signals);
+    Result<void> batch_or_recover(std::vector<engine::Input> inputs);
     Result<void> batch(std::vector<engine::Input> inputs);
     Result<void> settle(std::vector<engine::Notice>& notices,
                         std::vector<engine::OutgoingFrame>& sends);
     Result<void> apply(engine::Outcome outcome, std::vector<engine::Notice>& notices,
                        std::vector<engine::OutgoingFrame>& sends);
+    Result<void> carry_out(const std::vector<engine::Input>& inputs,
+                           std::vector<engine::Notice>& notices);
     Result<void> answer(const std::vector<control::RequestIn>& requests);
     void on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs);
     void on_down(link::ConnectionId connection, const std::string& reason,
@@ -107,13 +119,17 @@ private:
 
     crypto::OfficeHome home_;
     Configuration configuration_;
+    Configuration added_;
     std::optional<HomeLock> lock_;
     std::optional<crypto::MachineKeys> machine_;
     std::optional<crypto::MailKeys> mail_;
     std::optional<crypto::BoxKeyPair> one_time_;
     engine::Config config_;
     std::unique_ptr<storage::RecordStore> store_;
+    std::optional<MarkerFile> marker_;
     std::optional<engine::Engine> engine_;
+    // The disk takes nothing: what is there can be read until this is over.
+    std::optional<Instant> full_until_;
     std::unique_ptr<control::ControlSocket> control_;
     std::unique_ptr<link::ZmqLink> link_;
     bool link_is_member_ = false;
@@ -127,8 +143,25 @@ private:
     std::uint64_t next_request_ = 1;
 };
 
+// The keys of an office are its own: nobody else runs it, root included, or its files change hands.
+Result<void> check_owner(const std::filesystem::path& home) {
+    struct stat info{};
+    if (::stat(home.c_str(), &info) != 0) {
+        return errno == EACCES
+                   ? fail(Errc::untrusted, fmt::format("{} is closed to this user", home.string()))
+                   : ok();
+    }
+    if (info.st_uid != ::geteuid()) {
+        return fail(Errc::untrusted, fmt::format("{} belongs to another user; run fieldpostd as "
+                                                 "that one",
+                                                 home.string()));
+    }
+    return ok();
+}
+
 Result<void> Office::open() {
     started_ = now().wall;
+    TRY(check_owner(home_.folder()));
     if (!home_.is_office()) {
         return fail(Errc::not_found, fmt::format("no office in {}; use fieldpost init or join",
                                                  home_.folder().string()));
@@ -139,7 +172,9 @@ Result<void> Office::open() {
     config_.machine = &*machine_;
     config_.mail = &*mail_;
     config_.endpoints = configuration_.advertise;
+    config_.carry_bytes_max = configuration_.carry_bytes;
     config_.software = fmt::format("fieldpost {}", version);
+    marker_.emplace(TRY(MarkerFile::open(home_.marker())));
     TRY(open_store());
     control_ = TRY(control::ControlSocket::open(home_.socket()));
     return open_link();
@@ -160,12 +195,104 @@ Result<void> Office::open_store() {
             TRY(store_->apply(change));
         }
         TRY(store_->commit());
-        TRY(store_->begin());
+    } else {
+        store_->abort();
     }
-    engine_ = TRY(engine::Engine::load(*store_, config_, founding, now()));
+    const auto loaded = load_engine();
+    return loaded || loaded.error().code != Errc::storage_full ? loaded : recover(loaded.error());
+}
+
+Result<void> Office::load_engine() {
+    const auto founding = TRY(home_.founding());
+    TRY(store_->begin());
+    auto loaded = engine::Engine::load(*store_, config_, founding, now(), marker_->marker());
     store_->abort();
+    engine_.emplace(TRY(std::move(loaded)));
     // What loading reserved is on disk before any of it is used.
     return batch({engine::TimerFired{}});
+}
+
+void Office::close_links() {
+    for (const auto& [office, peer] : peers_) {
+        link_->close(peer.connection);
+        dialler_.went(peer.connection, "closed here", now());
+    }
+    peers_.clear();
+    to_close_.clear();
+}
+
+// After a failed commit the engine knows what the store does not, so it is made anew, and so is
+// what peers were told. A disk that takes nothing is tried again; until then all can be read.
+Result<void> Office::recover(const Error& why) {
+    if (why.code != Errc::storage_full) {
+        return std::unexpected(why);
+    }
+    spdlog::error("the disk or the store is full: {}", why.detail);
+    store_->abort();
+    if (link_) {
+        close_links();
+    }
+    full_until_.reset();
+    auto loaded = load_engine();
+    if (loaded) {
+        loaded = batch({engine::MachineTrouble{engine::What::disk_full, why.detail}});
+    }
+    if (!loaded && loaded.error().code == Errc::storage_full) {
+        store_->abort();
+        full_until_ = now().steady + full_disk_retry;
+        return ok();
+    }
+    return loaded;
+}
+
+Result<void> Office::batch_or_recover(std::vector<engine::Input> inputs) {
+    const auto done = batch(std::move(inputs));
+    return done ? ok() : recover(done.error());
+}
+
+Result<void> Office::reconfigure() {
+    auto fresh = read_configuration(home_.configuration(), added_);
+    if (!fresh) {
+        spdlog::error("the configuration stays as it was: {}", fresh.error().detail);
+        return batch_or_recover(
+            {engine::MachineTrouble{engine::What::configuration, fresh.error().detail}});
+    }
+    const bool listens_elsewhere = fresh->listen != configuration_.listen;
+    if (fresh->store_bytes != configuration_.store_bytes) {
+        spdlog::warn("the store's limit changes at the next start");
+    }
+    configuration_ = std::move(*fresh);
+    config_.endpoints = configuration_.advertise;
+    config_.carry_bytes_max = configuration_.carry_bytes;
+    spdlog::info("the configuration was read again");
+    std::string trouble;
+    if (listens_elsewhere) {
+        std::vector<engine::Input> inputs;
+        for (const auto& [office, peer] : std::map(peers_)) {
+            on_down(peer.connection, "listening elsewhere", inputs);
+        }
+        TRY(batch_or_recover(std::move(inputs)));
+        dialler_ = Dialler{};
+        if (const auto opened = open_link(); !opened) {
+            spdlog::error("{}", opened.error().detail);
+            trouble = opened.error().detail;
+        }
+    }
+    return batch_or_recover({engine::MachineTrouble{engine::What::configuration, trouble}});
+}
+
+// False: to be stopped.
+Result<bool> Office::handle_signals(int signals) {
+    signalfd_siginfo info{};
+    while (::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        if (info.ssi_signo != SIGHUP) {
+            return false;
+        }
+        sd_notify(0, "RELOADING=1");
+        TRY(reconfigure());
+        sd_notify(0, "READY=1");
+    }
+    return true;
 }
 
 bool Office::is_member() const {
@@ -221,6 +348,7 @@ Result<void> Office::settle(std::vector<engine::Notice>& notices,
         TRY(apply(std::move(outcome), notices, sends));
     }
     TRY(store_->commit());
+    marker_->put(engine_->marker());
     for (const auto& frame : sends) {
         const link::ConnectionId connection{static_cast<std::uint64_t>(frame.link)};
         if (link_ && !link_->send(connection, frame.bytes)) {
@@ -234,11 +362,7 @@ Result<void> Office::settle(std::vector<engine::Notice>& notices,
 Result<void> Office::batch(std::vector<engine::Input> inputs) {
     TRY(store_->begin());
     std::vector<engine::Notice> notices;
-    std::vector<engine::OutgoingFrame> sends;
-    for (const auto& input : inputs) {
-        TRY(apply(TRY(engine_->handle(input, now())), notices, sends));
-    }
-    return settle(notices, sends);
+    return carry_out(inputs, notices);
 }
 
 void Office::tell(const std::vector<engine::Notice>& notices) {
@@ -304,6 +428,15 @@ void Office::on_down(link::ConnectionId connection, const std::string& reason,
     inputs.emplace_back(engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
 }
 
+Result<void> Office::carry_out(const std::vector<engine::Input>& inputs,
+                               std::vector<engine::Notice>& notices) {
+    std::vector<engine::OutgoingFrame> sends;
+    for (const auto& input : inputs) {
+        TRY(apply(TRY(engine_->handle(input, now())), notices, sends));
+    }
+    return settle(notices, sends);
+}
+
 // Every request has its own commit: what is answered is on disk, and one that fails fails alone.
 Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
     for (const auto& request : requests) {
@@ -318,13 +451,13 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
         auto& pending = std::get<Pending>(handled);
         next_request_ += pending.inputs.size();
         std::vector<engine::Notice> notices;
-        std::vector<engine::OutgoingFrame> sends;
-        for (const auto& input : pending.inputs) {
-            TRY(apply(TRY(engine_->handle(input, now())), notices, sends));
-        }
-        if (const auto settled = settle(notices, sends); !settled) {
-            control_->answer(request.client, refuse_request(settled.error()));
-            return settled;
+        if (const auto done = full_until_ ? fail(Errc::storage_full, "the disk is full")
+                                          : carry_out(pending.inputs, notices);
+            !done) {
+            store_->abort();
+            control_->answer(request.client, refuse_request(done.error()));
+            TRY(full_until_ ? ok() : recover(done.error()));
+            continue;
         }
         control_->answer(request.client, TRY(finish_request(engine_->ledger(), pending, notices)));
     }
@@ -335,7 +468,9 @@ Result<void> Office::notice_admission() {
     const auto& roster = engine_->ledger().roster();
     if (roster.version() != roster_written_) {
         roster_written_ = roster.version();
-        TRY(home_.write_roster_copy(engine_->ledger().roster_changes()));
+        if (!home_.write_roster_copy(engine_->ledger().roster_changes())) {
+            spdlog::warn("the copy of the roster could not be written");
+        }
     }
     if (link_is_member_ || !is_member()) {
         return ok();
@@ -346,7 +481,7 @@ Result<void> Office::notice_admission() {
     for (const auto& [office, peer] : std::map(peers_)) {
         on_down(peer.connection, "admitted", inputs);
     }
-    TRY(batch(std::move(inputs)));
+    TRY(batch_or_recover(std::move(inputs)));
     dialler_ = Dialler{};
     return open_link();
 }
@@ -355,10 +490,15 @@ Result<void> Office::run(int signals) {
     sd_notify(0, "READY=1");
     spdlog::info("ready");
     while (true) {
+        if (full_until_ && now().steady >= *full_until_) {
+            TRY(recover({Errc::storage_full, "trying again"}));
+        }
         TRY(notice_admission());
         dialler_.set_targets(engine_->ledger(), configuration_.peers);
-        dialler_.dial_due(*link_, engine_->ledger(), linked(), now());
-        auto wait = longest_wait;
+        if (!full_until_) {
+            dialler_.dial_due(*link_, engine_->ledger(), linked(), now());
+        }
+        auto wait = full_until_ ? full_disk_retry : longest_wait;
         for (const auto at : {wake_at_, dialler_.wake_at(linked())}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
@@ -369,7 +509,7 @@ Result<void> Office::run(int signals) {
             watched.push_back({interest.fd, interest.wants_write});
         }
         const auto events = link_->wait(watched, wait);
-        if (watched[0].is_readable) {
+        if (watched[0].is_readable && !TRY(handle_signals(signals))) {
             break;
         }
         std::vector<engine::Input> inputs;
@@ -378,6 +518,10 @@ Result<void> Office::run(int signals) {
         }
         for (const auto& event : events) {
             if (const auto* up = std::get_if<link::PeerUp>(&event)) {
+                if (full_until_) {
+                    link_->close(up->connection);
+                    continue;
+                }
                 on_up(*up, inputs);
             } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
                 on_down(down->connection, down->reason, inputs);
@@ -389,8 +533,8 @@ Result<void> Office::run(int signals) {
         if (wake_at_ && *wake_at_ <= now().steady) {
             inputs.emplace_back(engine::TimerFired{});
         }
-        if (!inputs.empty()) {
-            TRY(batch(std::move(inputs)));
+        if (!inputs.empty() && !full_until_) {
+            TRY(batch_or_recover(std::move(inputs)));
         }
         for (std::size_t i = 1; i < watched.size(); ++i) {
             if (watched[i].is_readable || watched[i].is_writable) {
@@ -401,11 +545,16 @@ Result<void> Office::run(int signals) {
     }
     sd_notify(0, "STOPPING=1");
     spdlog::info("stopping");
+    if (full_until_) {
+        return ok();
+    }
     TRY(store_->begin());
     std::vector<engine::Notice> notices;
     std::vector<engine::OutgoingFrame> sends;
     TRY(apply(TRY(engine_->handle(engine::Stopping{}, now())), notices, sends));
-    return store_->commit();
+    TRY(store_->commit());
+    marker_->put(engine_->marker());
+    return ok();
 }
 
 // Blocked for the whole process before any thread is made, so that they come here only.
@@ -414,6 +563,7 @@ int watch_signals() {
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -423,6 +573,8 @@ StopReason reason_of(const Error& error) {
     switch (error.code) {
         case Errc::not_found:
             return {Stop::no_office, error.detail};
+        case Errc::untrusted:
+            return {Stop::not_ours, error.detail};
         case Errc::malformed:
         case Errc::unsupported:
             return {Stop::bad_configuration, error.detail};
@@ -433,9 +585,10 @@ StopReason reason_of(const Error& error) {
 
 }  // namespace
 
-StopReason run_office(const crypto::OfficeHome& home, const Configuration& options) {
+StopReason run_office(const crypto::OfficeHome& home, const Configuration& configuration,
+                      const Configuration& added) {
     const int signals = watch_signals();
-    Office office(home, options);
+    Office office(home, configuration, added);
     if (const auto opened = office.open(); !opened) {
         return reason_of(opened.error());
     }

@@ -1,4 +1,5 @@
-// One office at work: its store, engine, links and the command's requests, in one loop and one thread.
+// One office at work: its store, engine, links and the command's requests, in one loop and one
+// thread.
 //
 // All that has arrived is handled in one transaction, committed once, and only then answered.
 #pragma once
@@ -25,7 +26,9 @@ struct StopReason {
     std::string why;
 };
 
-// Runs until SIGTERM or SIGINT. `options` are added to the file's.
-StopReason run_office(const crypto::OfficeHome& home, const Configuration& options);
+// Runs until SIGTERM or SIGINT. On SIGHUP the file is read again, and `added` by the command line
+// stays; a bad file changes nothing and is told in attention.
+StopReason run_office(const crypto::OfficeHome& home, const Configuration& configuration,
+                      const Configuration& added);
 
 }  // namespace fieldpost::runtime

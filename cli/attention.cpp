@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+    std::vector<std::uint32_t> dismiss;
+    bool check = false;
+};
+
+ordered_json json_of(const wire::Item& item) {
+    const auto text = [](const std::string& words) {
+        return words.empty() ? ordered_json(nullptr) : ordered_json(words);
+    };
+    return {{"no", item.no()},
+            {"what", item.what()},
+            {"severity", item.severity()},
+            {"since_at", rfc3339(item.since_unix_s())},
+            {"id", text(item.id())},
+            {"office", text(item.office())},
+            {"count", item.count()},
+            {"detail", text(item.detail())},
+            {"next", text(item.next())},
+            {"dismissed_at", item.dismissed_unix_s() == 0
+                                 ? ordered_json(nullptr)
+                                 : ordered_json(rfc3339(item.dismissed_unix_s()))}};
+}
+
+void print_items(const Common& common, const wire::Answer& answer) {
+    if (answer.items_size() == 0) {
+        fmt::print("nothing needs a person\n");
+        return;
+    }
+    for (const auto& item : answer.items()) {
+        const bool is_dismissed = item.dismissed_unix_s() != 0;
+        const bool is_urgent = item.severity() == "urgent" && !is_dismissed;
+        std::string about = item.office();
+        if (!item.id().empty()) {
+            about += item.count() > 1 ? ", last " + item.id() : ", " + item.id();
+        }
+        const auto word = is_dismissed ? "dismissed" : item.severity();
+        fmt::print("{:>3}  {}  {} {}  {}\n", item.no(),
+                   is_urgent ? painted(common, fitted(word, 9)) : fitted(word, 9),
+                   fitted(item.count() > 1 ? fmt::format("{} x{}", item.what(), item.count())
+                                           : item.what(),
+                          19),
+                   local_time(item.since_unix_s()), about);
+        if (!item.detail().empty()) {
+            fmt::print("     {}\n", safe_line(item.detail()));
+        }
+        if (!is_dismissed && !item.next().empty()) {
+            fmt::print("     {}\n", item.next());
+        }
+    }
+    if (!common.quiet) {
+        fmt::print(stderr, "When it is seen to: fieldpost attention --dismiss NO\n");
+    }
+}
+
+int run_attention(const Common& common, const Options& options) {
+    wire::Answer answer;
+    if (!options.dismiss.empty()) {
+        wire::Request request;
+        for (const auto number : options.dismiss) {
+            request.mutable_attention()->add_dismiss(number);
+        }
+        if (const auto asked = ask(common, request, answer); !asked) {
+            return report(common, asked.error());
+        }
+        answer.Clear();
+    }
+    wire::Request request;
+    request.mutable_attention();
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    if (common.json) {
+        auto array = ordered_json::array();
+        for (const auto& item : answer.items()) {
+            array.push_back(json_of(item));
+        }
+        fmt::print("{}\n", array.dump());
+    } else {
+        print_items(common, answer);
+    }
+    const bool any_left = std::ranges::any_of(
+        answer.items(), [](const auto& item) { return item.dismissed_unix_s() == 0; });
+    return options.check && any_left ? exit_needs_a_person : exit_done;
+}
+
+}  // namespace
+
+void add_attention(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("attention", "what needs a person, urgent first");
+    auto options = std::make_shared<Options>();
+    command->add_option("--dismiss", options->dismiss, "these numbers have been seen to");
+    command->add_flag("--check", options->check, "exit 9 if anything is left");
+    command->footer("Example: fieldpost attention --dismiss 3");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_attention(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Options {
+    std::vector<std::string> ids;
+    std::string state;
+    std::string timeout;
+};
+
+int rank_of(const std::string& state) {
+    constexpr std::array<const char*, 4> order = {"queued", "carried", "delivered", "acknowledged"};
+    const auto found = std::ranges::find(order, state);
+    return found == order.end() ? -1 : static_cast<int>(found - order.begin());
+}
+
+void print_reached(const Common& common, const wire::Entry& entry) {
+    if (common.json) {
+        nlohmann::ordered_json object = {
+            {"id", entry.id()}, {"state", entry.state()}, {"reason", nullptr}};
+        if (!entry.reason().empty()) {
+            object["reason"] = entry.reason();
+        }
+        fmt::print("{}\n", object.dump());
+    } else {
+        fmt::print("{} {}{}{}\n", entry.id(), entry.state(), entry.reason().empty() ? "" : ": ",
+                   entry.reason());
+    }
+    std::fflush(stdout);
+}
+
+int run_wait(const Common& common, const Options& options) {
+    std::optional<std::chrono::steady_clock::time_point> end;
+    if (!options.timeout.empty()) {
+        const auto seconds = parse_duration(options.timeout);
+        if (!seconds) {
+            return report(common,
+                          {exit_usage, "usage", fmt::format("{} is no duration", options.timeout),
+                           "write it as 30s, 15min or 36h"});
+        }
+        end = std::chrono::steady_clock::now() + std::chrono::seconds{*seconds};
+    }
+    wire::Request request;
+    for (const auto& id : options.ids) {
+        request.mutable_show()->add_ids(id);
+    }
+    std::set<std::string> told;
+    bool any_failed = false;
+    auto pause = 100ms;
+    while (true) {
+        wire::Answer answer;
+        if (const auto asked = ask(common, request, answer); !asked) {
+            return report(common, asked.error());
+        }
+        for (const auto& entry : answer.entries()) {
+            const bool has_failed = rank_of(entry.state()) < 0;
+            if ((has_failed || rank_of(entry.state()) >= rank_of(options.state)) &&
+                told.insert(entry.id()).second) {
+                any_failed = any_failed || has_failed;
+                print_reached(common, entry);
+            }
+        }
+        if (told.size() >= static_cast<std::size_t>(answer.entries_size())) {
+            return any_failed ? exit_needs_a_person : exit_done;
+        }
+        if (end && std::chrono::steady_clock::now() >= *end) {
+            return report(common, {exit_timed_out, "timed_out", "not in time; it still goes on",
+                                   "see: fieldpost trace"});
+        }
+        auto rest = pause;
+        if (end) {
+            rest = std::min(rest, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                      *end - std::chrono::steady_clock::now()) +
+                                      1ms);
+        }
+        std::this_thread::sleep_for(rest);
+        pause = std::min(2 * pause, std::chrono::milliseconds{1000});
+    }
+}
+
+}  // namespace
+
+void add_wait(CLI::App& app, const Common& common, Run& run) {
+    auto* command =
+        app.add_subcommand("wait", "until a report is carried, delivered, acknowledged");
+    auto options = std::make_shared<Options>();
+    command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
+    command->add_option("--for", options->state, "carried, delivered or acknowledged")
+        ->required()
+        ->check(CLI::IsMember({"carried", "delivered", "acknowledged"}));
+    command->add_option("--timeout", options->timeout, "give up after 30s, 15min, 36h; it goes on");
+    command->footer("Example: fieldpost wait hyesan-42 --for delivered --timeout 36h");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_wait(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,65 @@
+#include "daemon/engine/attention.h"
+
+namespace fieldpost::engine {
+
+std::optional<Severity> severity_of(What what) {
+    switch (what) {
+        case What::failed:
+        case What::fork:
+        case What::rolled_back:
+        case What::second_enrolment:
+        case What::disk_full:
+        case What::configuration:
+        case What::refused:
+        case What::roster_conflict:
+            return Severity::urgent;
+        case What::expired:
+        case What::offender:
+        case What::clock:
+        case What::undelivered:
+        case What::unconfirmed:
+            return Severity::warning;
+        default:
+            return std::nullopt;
+    }
+}
+
+void Attention::load(std::vector<storage::AttentionItem> items) {
+    for (auto& item : items) {
+        const Key key{static_cast<What>(item.what), item.office};
+        items_.insert_or_assign(key, std::move(item));
+    }
+}
+
+const storage::AttentionItem& Attention::raise(const storage::Event& event, std::uint32_t number,
+                                               std::uint32_t count) {
+    const auto [at, is_new] = items_.try_emplace({static_cast<What>(event.what), event.office});
+    auto& item = at->second;
+    if (is_new) {
+        item.what = event.what;
+        item.office = event.office;
+        item.number = number;
+    }
+    const bool is_more = count == 0 || count > item.count || event.detail != item.detail;
+    if (is_new || (is_more && item.dismissed != WallTime{})) {
+        item.since = event.at;
+        item.count = 0;
+        item.dismissed = {};
+    }
+    item.count = count == 0 ? item.count + 1 : count;
+    item.report = event.report;
+    item.detail = event.detail;
+    return item;
+}
+
+const storage::AttentionItem* Attention::dismiss(std::uint32_t number, WallTime at) {
+    for (auto& [key, item] : items_) {
+        if (item.number == number) {
+            item.dismissed = at;
+            return &item;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,41 @@
+// What needs a person: one item for each thing and office, counted, numbered for good.
+//
+// An item is raised by what happened (expired, refused, a fork) or by a state that lasts (a clock
+// in doubt), and the latter goes by itself when the state ends. A dismissed item is kept, and
+// returns if it happens again.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "daemon/engine/engine.h"
+
+namespace fieldpost::engine {
+
+enum class Severity : std::uint8_t { warning, urgent };
+// Nothing: that is no matter for a person.
+std::optional<Severity> severity_of(What what);
+
+// Own reports without a receipt for so long are listed.
+inline constexpr std::int64_t undelivered_seconds = 7 * 86400;
+
+class Attention {
+public:
+    using Key = std::pair<What, OfficeId>;
+
+    void load(std::vector<storage::AttentionItem> items);
+    [[nodiscard]] const std::map<Key, storage::AttentionItem>& items() const { return items_; }
+
+    // What is returned is to be written. `number` is for an item that is new; `count` is what it
+    // stands at, 0: once more.
+    const storage::AttentionItem& raise(const storage::Event& event, std::uint32_t number,
+                                        std::uint32_t count);
+    // Nothing if no item has that number.
+    const storage::AttentionItem* dismiss(std::uint32_t number, WallTime at);
+    void settle(const Key& key) { items_.erase(key); }
+
+private:
+    std::map<Key, storage::AttentionItem> items_;
+};
+
+}  // namespace fieldpost::engine

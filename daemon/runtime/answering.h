@@ -1,0 +1,68 @@
+// What the files that answer requests share: complaints, and the names of things on the wire.
+#pragma once
+
+#include <expected>
+
+#include "daemon/runtime/answers.h"
+
+namespace fieldpost::wire {
+class Answer;
+class AttentionRequest;
+class RosterRequest;
+}  // namespace fieldpost::wire
+
+namespace fieldpost::runtime {
+
+// What the caller sees: CLI exit codes and stable words.
+struct Complaint {
+    unsigned exit = 1;
+    std::string code;
+    std::string what;
+    std::string next;
+    std::vector<std::string> ids{};
+};
+using Answered = std::expected<Handled, Complaint>;
+
+inline std::unexpected<Complaint> complain(unsigned exit, std::string code, std::string what,
+                                           std::string next, std::vector<std::string> ids = {}) {
+    return std::unexpected(
+        Complaint{exit, std::move(code), std::move(what), std::move(next), std::move(ids)});
+}
+
+Complaint complaint_of(const Error& error);
+Bytes encode(const Complaint& complaint);
+Bytes encode(const wire::Answer& answer);
+inline std::int64_t unix_of(WallTime time) {
+    return time.seconds == 0 ? 0 : time.unix_seconds();
+}
+
+// A store that fails is no answer but the end of the transaction.
+template <class T>
+std::expected<T, Complaint> or_complain(Result<T> result) {
+    if (!result) {
+        return std::unexpected(complaint_of(result.error()));
+    }
+    return std::move(*result);
+}
+
+#define ASK(expression)                                       \
+    ({                                                        \
+        auto&& asked = (expression);                          \
+        if (!asked) {                                         \
+            return std::unexpected(std::move(asked).error()); \
+        }                                                     \
+        *std::move(asked);                                    \
+    })
+
+std::string name_of(engine::What what);
+
+// About this office and the others (answers_office.cpp).
+Answered status(const engine::Ledger& ledger, const Surroundings& around);
+Answered peers(const engine::Ledger& ledger, const Surroundings& around);
+Answered roster(const engine::Ledger& ledger);
+Answered attention(const engine::Ledger& ledger);
+Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number);
+Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
+                 std::uint64_t number);
+
+}  // namespace fieldpost::runtime

@@ -1,0 +1,249 @@
+// Answers about this office and the others: status, peers, roster, attention.
+#include <fmt/format.h>
+
+#include "daemon/engine/queries.h"
+#include "daemon/runtime/answering.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::runtime {
+
+using engine::Ledger;
+using storage::StoreView;
+
+namespace {
+
+std::string name_of(Role role) {
+    constexpr std::array<const char*, 3> names = {"field", "relay", "hq"};
+    return names[static_cast<std::size_t>(role)];
+}
+
+std::string name_of(crypto::OfficeState state) {
+    constexpr std::array<const char*, 6> names = {"invited", "active",  "retiring",
+                                                  "retired", "revoked", "cancelled"};
+    return names[static_cast<std::size_t>(state)];
+}
+
+std::string fingerprint_of(const Ledger& ledger, const crypto::RosterOffice& office) {
+    return office.has_keys()
+               ? crypto::fingerprint(ledger.network(), office.identity, office.link, office.mail)
+               : "";
+}
+
+}  // namespace
+
+Answered status(const Ledger& ledger, const Surroundings& around) {
+    wire::Answer answer;
+    auto* status = answer.mutable_status();
+    const auto* us = ledger.roster().find(ledger.us());
+    status->set_version(ledger.config().software);
+    status->set_office(us->name);
+    status->set_network(ledger.roster().founding().network_name);
+    status->set_role(name_of(us->role));
+    status->set_state(us->state == crypto::OfficeState::invited ? "joining" : name_of(us->state));
+    status->set_fingerprint(fingerprint_of(ledger, *us));
+    status->set_incarnation(fmt::format("{}", ledger.meta().incarnation.ordinal));
+    status->set_started_unix_s(unix_of(around.started));
+    status->set_mail(ledger.config().mail == nullptr ? "locked" : "unprotected");
+    auto& outbox = *status->mutable_outbox();
+    auto& inbox = *status->mutable_inbox();
+    for (const auto* name :
+         {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
+        outbox[name] = 0;
+    }
+    const auto counts = ASK(or_complain(engine::count_reports(ledger)));
+    for (const auto& [state, count] : counts.outbox) {
+        outbox[std::string(engine::name_of(state))] = count;
+    }
+    inbox["unacknowledged"] = counts.unacknowledged;
+    inbox["acknowledged"] = counts.acknowledged;
+    status->set_to_send_records(counts.only_here);
+    status->set_to_send_bytes(counts.only_here_bytes);
+    for (const auto& [key, item] : ledger.attention().items()) {
+        if (item.dismissed == WallTime{}) {
+            const bool is_urgent = engine::severity_of(key.first) == engine::Severity::urgent;
+            is_urgent ? status->set_attention_urgent(status->attention_urgent() + 1)
+                      : status->set_attention_other(status->attention_other() + 1);
+        }
+    }
+    status->set_carrying_records(ledger.meta().carried_records);
+    status->set_carrying_bytes(ledger.meta().carried_bytes);
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (index == ledger.us() || !office.is_member()) {
+            continue;
+        }
+        status->set_peers_known(status->peers_known() + 1);
+        if (around.linked.contains(index)) {
+            status->add_connected(office.name);
+        } else {
+            status->add_waiting(office.name);
+        }
+    }
+    status->set_peers_connected(static_cast<std::uint32_t>(status->connected_size()));
+    const auto usage = ledger.store().usage();
+    status->set_store_used_bytes(usage.used_bytes);
+    status->set_store_limit_bytes(usage.limit_bytes);
+    status->set_now_unix_s(ledger.wall(around.now).unix_seconds());
+    status->set_clock_doubtful(ledger.meta().doubtful || ledger.clock().is_waiting());
+    if (const auto offset = ledger.clock().offset_seconds()) {
+        status->set_clock_offset_ms(*offset * 1000);
+    }
+    status->set_roster_version(ledger.roster().version());
+    return encode(answer);
+}
+
+Answered peers(const Ledger& ledger, const Surroundings& around) {
+    wire::Answer answer;
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (index == ledger.us() || office.state == crypto::OfficeState::invited ||
+            office.state == crypto::OfficeState::cancelled) {
+            continue;
+        }
+        auto* peer = answer.add_peers();
+        peer->set_office(office.name);
+        peer->set_state(office.is_member() ? "none" : name_of(office.state));
+        for (const auto& [target, attempt] : around.dialler->attempts()) {
+            if (target.office != index) {
+                continue;
+            }
+            peer->set_address(target.endpoint);
+            peer->set_state(attempt.connection ? "connecting" : "waiting");
+            peer->set_reason(attempt.reason == "no answer" ? "no_answer"
+                             : attempt.reason == "refused" ? "refused"
+                                                           : "");
+            if (!attempt.connection) {
+                const auto in = std::chrono::duration_cast<std::chrono::seconds>(attempt.next -
+                                                                                 around.now.steady);
+                peer->set_next_attempt_unix_s(ledger.wall(around.now)
+                                                  .plus(std::max<std::int64_t>(0, in.count()))
+                                                  .unix_seconds());
+            }
+        }
+        if (around.linked.contains(index)) {
+            peer->set_state("connected");
+            peer->set_reason("");
+            peer->set_next_attempt_unix_s(0);
+        }
+        peer->set_heard_unix_s(unix_of(ledger.peer(index).heard));
+        peer->set_met_unix_s(unix_of(ledger.peer(index).met));
+    }
+    return encode(answer);
+}
+
+Answered roster(const Ledger& ledger) {
+    wire::Answer answer;
+    auto* roster = answer.mutable_roster();
+    roster->set_network(ledger.roster().founding().network_name);
+    roster->set_version(ledger.roster().version());
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        auto* added = roster->add_offices();
+        added->set_name(office.name);
+        added->set_role(name_of(office.role));
+        added->set_state(name_of(office.state));
+        added->set_fingerprint(fingerprint_of(ledger, office));
+        added->set_heard_unix_s(unix_of(ledger.peer(index).heard));
+        added->set_confirmed(index == ledger.us() || ledger.peer(index).confirmed);
+        if (const auto* statement = ledger.statement(index)) {
+            for (const auto& endpoint : statement->endpoints) {
+                added->add_endpoints(endpoint);
+            }
+        }
+        if (roster->authority().empty()) {
+            roster->set_authority(office.name);  // the first of the chain made the network
+        }
+    }
+    return encode(answer);
+}
+
+namespace {
+
+// What a person can do about it; never "delete".
+std::string next_of(engine::What what, const std::string& office) {
+    using engine::What;
+    switch (what) {
+        case What::expired:
+            return "if it still matters, queue it again with a longer --expires";
+        case What::failed:
+            return fmt::format("tell {}: it could not be read here", office);
+        case What::refused:
+            return fmt::format("ask {} why it takes nothing; see its attention", office);
+        case What::fork:
+            return fmt::format("two machines sign as {}: tell the authority", office);
+        case What::rolled_back:
+            return "stop using this machine for reports, and tell the authority";
+        case What::second_enrolment:
+            return fmt::format("somebody else used {}'s invitation: compare fingerprints", office);
+        case What::roster_conflict:
+            return "no change of the roster counts until the authority joins the two";
+        case What::offender:
+            return fmt::format("{} sends what breaks the protocol: is its release damaged?",
+                               office);
+        case What::disk_full:
+            return "free space on the disk, or raise limits.store";
+        case What::clock:
+            return "set this machine's clock";
+        case What::configuration:
+            return "mend fieldpost.toml, then: systemctl reload fieldpost";
+        case What::undelivered:
+            return "see: fieldpost list --outbox, fieldpost peers";
+        case What::unconfirmed:
+            return fmt::format(
+                "compare fingerprints by telephone, then: fieldpost roster confirm {}", office);
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+Answered attention(const Ledger& ledger) {
+    std::vector<std::pair<engine::What, storage::AttentionItem>> items;
+    for (const auto& [key, item] : ledger.attention().items()) {
+        items.emplace_back(key.first, item);
+    }
+    const auto is_urgent = [](const auto& entry) {
+        return engine::severity_of(entry.first) == engine::Severity::urgent;
+    };
+    std::ranges::sort(items, [&](const auto& a, const auto& b) {
+        return std::pair(!is_urgent(a), a.second.number) <
+               std::pair(!is_urgent(b), b.second.number);
+    });
+    wire::Answer answer;
+    for (const auto& entry : items) {
+        const auto& item = entry.second;
+        auto* added = answer.add_items();
+        added->set_no(item.number);
+        added->set_what(name_of(entry.first));
+        added->set_severity(is_urgent(entry) ? "urgent" : "warning");
+        added->set_since_unix_s(unix_of(item.since));
+        if (item.report) {
+            added->set_id(engine::printed_id(ledger, *item.report));
+        }
+        const auto office = engine::printed_name(ledger, item.office);
+        added->set_office(office);
+        added->set_count(item.count);
+        added->set_detail(item.detail);
+        added->set_next(next_of(entry.first, office));
+        added->set_dismissed_unix_s(unix_of(item.dismissed));
+    }
+    return encode(answer);
+}
+
+Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number) {
+    return Pending{
+        {engine::Dismissed{number, {request.dismiss().begin(), request.dismiss().end()}}}, {}};
+}
+
+Answered confirm(const Ledger& ledger, const wire::RosterRequest& request, std::uint64_t number) {
+    const auto* office = ledger.roster().find(request.confirm());
+    if (office == nullptr) {
+        return complain(4, "not_found", fmt::format("no office is called {}", request.confirm()),
+                        "see: fieldpost roster", {request.confirm()});
+    }
+    if (!office->has_keys()) {
+        return complain(5, "refused", fmt::format("{} has not joined yet", office->name),
+                        "confirm it once fieldpost roster shows its fingerprint", {office->name});
+    }
+    return Pending{{engine::Confirmed{number, office->index}}, {}};
+}
+
+}  // namespace fieldpost::runtime
