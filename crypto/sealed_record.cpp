@@ -246,6 +246,10 @@ Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& auth
     const auto plain = TRY(open_pieces(payload_key(file_key, network, author, core),
                                        associated_data(network, author, header),
                                        BodyShape{header.body_bytes}, body));
+    return decode_body(plain, header.count);
+}
+
+Result<OpenedBody> decode_body(BytesView plain, std::size_t count) {
     ByteReader in(plain);
     const auto plain_bytes = TRY(in.read_varint());
     if (plain_bytes > limits::report_bytes_max) {
@@ -255,7 +259,7 @@ Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& auth
     const auto compressed = TRY(in.read_sized(plain.size()));
     OpenedBody opened;
     opened.units = TRY(decode_units(
-        TRY(decompress(codec, compressed, static_cast<std::size_t>(plain_bytes))), header.count));
+        TRY(decompress(codec, compressed, static_cast<std::size_t>(plain_bytes))), count));
     std::uint64_t attachment_bytes = 0;
     for (const auto& unit : opened.units) {
         attachment_bytes += TRY(decode_report(unit.report)).attachment_bytes();
@@ -266,6 +270,10 @@ Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& auth
     opened.attachments = to_bytes(TRY(in.read(static_cast<std::size_t>(attachment_bytes))));
     if (std::ranges::any_of(in.rest(), [](std::byte b) { return b != std::byte{0}; })) {
         return fail(Errc::malformed, "body: something hides in the padding");
+    }
+    // Its size would tell about its words.
+    if (plain.size() < padme_size(plain.size() - in.left())) {
+        return fail(Errc::malformed, "body: not padded");
     }
     return opened;
 }

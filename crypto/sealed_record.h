@@ -57,6 +57,7 @@ Result<FileKey> unwrap_file_key(const NetworkId& network, const SigningPublic& a
                                 const Header& header, OfficeId office, std::uint16_t epoch,
                                 const BoxKeyPair& prekey);
 
+// What was sealed, once it is open.
 struct OpenedBody {
     std::vector<ReportUnit> units;
     Bytes attachments;
@@ -64,6 +65,10 @@ struct OpenedBody {
 // untrusted: the seal does not open. malformed: it opens, and breaks a rule of WIRE.md "Body".
 Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& author,
                              const Header& header, const FileKey& file_key, BytesView body);
+
+// The plaintext of a body, taken apart. malformed or limit_exceeded: against WIRE.md "Body" or
+// "Report", or not `count` reports.
+Result<OpenedBody> decode_body(BytesView plain, std::size_t count);
 
 // `attachments` holds the bytes of this report's attachments, in order.
 Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,

@@ -100,6 +100,37 @@ Result<OwnLog> own_log_of(const wire::OwnLog& message) {
     return log;
 }
 
+Bytes encode_group_receipts(const std::vector<GroupReceipt>& receipts) {
+    ByteWriter out;
+    out.varint(receipts.size());
+    for (const auto& [author, receipt] : receipts) {
+        out.u16(value_of(author));
+        out.sized(encode_receipt(receipt));
+    }
+    return out.take();
+}
+
+Result<std::vector<GroupReceipt>> group_receipts_of(const std::string& bytes) {
+    std::vector<GroupReceipt> receipts;
+    if (bytes.empty()) {
+        return receipts;
+    }
+    ByteReader in(as_bytes(bytes));
+    const auto count = TRY(in.read_varint());
+    for (std::uint64_t i = 0; i < count; ++i) {
+        GroupReceipt receipt;
+        receipt.author = OfficeId{TRY(in.read_u16())};
+        if (receipt.author >= authority_signer ||
+            (!receipts.empty() && receipt.author <= receipts.back().author)) {
+            return fail(Errc::malformed, "office statement: group receipts not ascending");
+        }
+        receipt.receipt = TRY(decode_receipt(TRY(in.read_sized(bytes.size()))));
+        receipts.push_back(std::move(receipt));
+    }
+    TRY(in.expect_end("office statement"));
+    return receipts;
+}
+
 }  // namespace
 
 Bytes encode_office_statement(const OfficeStatement& statement) {
@@ -130,18 +161,38 @@ Bytes encode_office_statement(const OfficeStatement& statement) {
             added->set_withdrawn(encoded(log.withdrawn));
         }
     }
+    if (!statement.group_receipts.empty()) {
+        message.set_group_receipts(text_of(encode_group_receipts(statement.group_receipts)));
+    }
     message.set_transport_epoch(statement.transport_epoch);
     message.set_roster_version(statement.roster_version);
     return to_bytes(as_bytes(message.SerializeAsString()));
 }
 
+namespace {
+
+const MessageRules& statement_rules() {
+    static const MessageRules prekey{{{wire::Prekey::kEpochFieldNumber, uint32_field}}};
+    static const MessageRules own_log{{
+        {wire::OwnLog::kRecordClassFieldNumber, uint32_field},
+        {wire::OwnLog::kTipFieldNumber, uint32_field},
+    }};
+    static const MessageRules statement{{
+        {wire::OfficeStatement::kPrekeysFieldNumber, {.is_repeated = true, .message = &prekey}},
+        {wire::OfficeStatement::kLifetimeMaxSFieldNumber, uint32_field},
+        {wire::OfficeStatement::kEndpointsFieldNumber, repeated_bytes},
+        {wire::OfficeStatement::kNoCarryingFieldNumber, bool_field},
+        {wire::OfficeStatement::kLogsFieldNumber, {.is_repeated = true, .message = &own_log}},
+        {wire::OfficeStatement::kTransportEpochFieldNumber, uint32_field},
+        {wire::OfficeStatement::kRosterVersionFieldNumber, uint32_field},
+    }};
+    return statement;
+}
+
+}  // namespace
+
 Result<OfficeStatement> decode_office_statement(BytesView payload) {
-    const auto is_singular = [](std::uint32_t field) {
-        return field < 128 && field != wire::OfficeStatement::kPrekeysFieldNumber &&
-               field != wire::OfficeStatement::kEndpointsFieldNumber &&
-               field != wire::OfficeStatement::kLogsFieldNumber;
-    };
-    TRY(check_fields("office statement", payload, is_singular));
+    TRY(check_fields("office statement", payload, statement_rules()));
     wire::OfficeStatement message;
     if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
         return fail(Errc::malformed, "office statement: not Protocol Buffers");
@@ -183,6 +234,7 @@ Result<OfficeStatement> decode_office_statement(BytesView payload) {
         statement.logs.end()) {
         return fail(Errc::malformed, "office statement: logs not ascending");
     }
+    statement.group_receipts = TRY(group_receipts_of(message.group_receipts()));
     if (message.transport_epoch() > UINT16_MAX) {
         return fail(Errc::malformed, "office statement: an epoch over 65535");
     }

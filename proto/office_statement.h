@@ -7,6 +7,7 @@
 
 #include "proto/interval_set.h"
 #include "proto/limits.h"
+#include "proto/register.h"
 #include "proto/vocabulary.h"
 
 namespace fieldpost {
@@ -29,6 +30,13 @@ struct OwnLog {
     bool operator==(const OwnLog&) const = default;
 };
 
+// A receipt for one author's records that were addressed to a group.
+struct GroupReceipt {
+    OfficeId author{};
+    Receipt receipt;
+    bool operator==(const GroupReceipt&) const = default;
+};
+
 struct OfficeStatement {
     std::vector<Prekey> prekeys;
     std::uint32_t lifetime_seconds_max = limits::lifetime_seconds_max;
@@ -37,6 +45,7 @@ struct OfficeStatement {
     std::string software;
     bool carries = true;
     std::vector<OwnLog> logs;
+    std::vector<GroupReceipt> group_receipts{};  // ascending by author
     std::uint16_t transport_epoch = 0;
     std::uint32_t roster_version = 0;
     bool operator==(const OfficeStatement&) const = default;

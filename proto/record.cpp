@@ -85,6 +85,17 @@ Result<void> read_shape(ByteReader& in, Header& header) {
 
 }  // namespace
 
+namespace {
+
+std::size_t header_bytes(const Header& header) {
+    constexpr std::size_t without_recipients = 112;
+    constexpr std::size_t recipient = 2 + 2 + WrappedKey::size;
+    return without_recipients + header.stanzas.size() * recipient +
+           (header.group_roster_version ? 4U : 0U) + header.extension.size();
+}
+
+}  // namespace
+
 Result<void> check_header(const Header& header) {
     TRY(check_log(header.log));
     TRY(check_run(header.number, header.count));
@@ -112,6 +123,10 @@ Result<void> check_header(const Header& header) {
     }
     if (header.group_roster_version.has_value() != is_group(header.stanzas.back().recipient)) {
         return fail(Errc::malformed, "header: a roster version without a group, or none with one");
+    }
+    // What elision restored may be larger than what it was restored from.
+    if (header_bytes(header) > limits::header_bytes_max) {
+        return fail(Errc::limit_exceeded, fmt::format("header: {} bytes", header_bytes(header)));
     }
     return check_extension(header.extension);
 }
@@ -436,9 +451,8 @@ std::optional<KeyPart> foreign_key_part(ByteReader in) {
 }
 
 Result<void> check_extension(BytesView extension) {
-    constexpr std::uint32_t singular_below = 128;
-    return check_fields("header extension", extension,
-                        [](std::uint32_t field) { return field < singular_below; });
+    static const MessageRules none_known;
+    return check_fields("header extension", extension, none_known);
 }
 
 }  // namespace fieldpost

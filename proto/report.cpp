@@ -196,16 +196,29 @@ Bytes encode_report(const Report& report) {
     return to_bytes(as_bytes(message.SerializeAsString()));
 }
 
+namespace {
+
+const MessageRules& report_rules() {
+    static const MessageRules field;
+    static const MessageRules attachment{
+        {{wire::Attachment::kSizeFieldNumber, uint32_field}},
+    };
+    static const MessageRules report{{
+        {wire::Report::kFieldsFieldNumber, {.is_repeated = true, .message = &field}},
+        {wire::Report::kOutcomeFieldNumber, uint32_field},
+        {wire::Report::kAddressedFieldNumber, repeated_bytes},
+        {wire::Report::kAttachmentsFieldNumber, {.is_repeated = true, .message = &attachment}},
+    }};
+    return report;
+}
+
+}  // namespace
+
 Result<Report> decode_report(BytesView bytes) {
     if (bytes.size() > limits::report_bytes_max) {
         return fail(Errc::limit_exceeded, fmt::format("report: {} bytes", bytes.size()));
     }
-    const auto is_singular = [](std::uint32_t field) {
-        return field < 128 && field != wire::Report::kFieldsFieldNumber &&
-               field != wire::Report::kAddressedFieldNumber &&
-               field != wire::Report::kAttachmentsFieldNumber;
-    };
-    TRY(fieldpost::check_fields("report", bytes, is_singular));
+    TRY(fieldpost::check_fields("report", bytes, report_rules()));
     wire::Report message;
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
         return fail(Errc::malformed, "report: not Protocol Buffers");

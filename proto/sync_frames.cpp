@@ -65,7 +65,17 @@ Bytes encode_hello(const Hello& hello) {
 }
 
 Result<Hello> decode_hello(BytesView bytes) {
-    TRY(check_fields("hello", bytes, [](std::uint32_t field) { return field < 128; }));
+    static const MessageRules rules{{
+        {wire::Hello::kVersionMinFieldNumber, uint32_field},
+        {wire::Hello::kVersionMaxFieldNumber, uint32_field},
+        {wire::Hello::kRosterVersionFieldNumber, uint32_field},
+        {wire::Hello::kFingerprintNumberFieldNumber, uint32_field},
+        {wire::Hello::kCreditBytesFieldNumber, uint32_field},
+        {wire::Hello::kClockDoubtfulFieldNumber, bool_field},
+        {wire::Hello::kNoCarryingFieldNumber, bool_field},
+        {wire::Hello::kRecordBytesMaxFieldNumber, uint32_field},
+    }};
+    TRY(check_fields("hello", bytes, rules));
     wire::Hello message;
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
         return fail(Errc::malformed, "hello: not Protocol Buffers");
@@ -98,7 +108,7 @@ void write_version(ByteWriter& out, const RegisterVersion& version) {
 }
 
 Result<RegisterVersion> read_version(ByteReader& in) {
-    const auto incarnation = TRY(read_incarnation(in));
+    const auto incarnation = TRY(read_incarnation_or_none(in));
     const auto counter = TRY(in.read_u48());
     return RegisterVersion{incarnation, counter};
 }

@@ -24,6 +24,18 @@ void write(ByteWriter& out, const ReportRef& ref) {
 Result<Incarnation> read_incarnation(ByteReader& in) {
     const auto ordinal = TRY(in.read_u16());
     const auto random = TRY(in.read_u32());
+    if (ordinal == 0) {
+        return fail(Errc::malformed, "incarnation: they are counted from 1");
+    }
+    return Incarnation{ordinal, random};
+}
+
+Result<Incarnation> read_incarnation_or_none(ByteReader& in) {
+    const auto ordinal = TRY(in.read_u16());
+    const auto random = TRY(in.read_u32());
+    if (ordinal == 0 && random != 0) {
+        return fail(Errc::malformed, "incarnation: none, yet drawn at random");
+    }
     return Incarnation{ordinal, random};
 }
 

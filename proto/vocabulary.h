@@ -86,6 +86,8 @@ void write(ByteWriter& out, Incarnation incarnation);
 void write(ByteWriter& out, const Origin& origin);
 void write(ByteWriter& out, const ReportRef& ref);
 Result<Incarnation> read_incarnation(ByteReader& in);
+// The same, or six zeros: the authority has no incarnations, and an office may have had none.
+Result<Incarnation> read_incarnation_or_none(ByteReader& in);
 Result<RecordClass> read_record_class(ByteReader& in);
 Result<Origin> read_origin(ByteReader& in);
 Result<ReportRef> read_report_ref(ByteReader& in);

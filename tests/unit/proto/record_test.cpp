@@ -223,7 +223,7 @@ TEST_CASE("Padme sizes are those of the paper", "[proto]") {
     CHECK(rc::check([](std::uint32_t size) {
         const auto padded = padme_size(size);
         RC_ASSERT(padded >= size);
-        RC_ASSERT(padded <= size + size / 8 + 1);
+        RC_ASSERT(padded <= std::size_t{size} + size / 8 + 1);
         RC_ASSERT(padme_size(padded) == padded);
     }));
 }
