@@ -1,5 +1,6 @@
 #include "crypto/register_seal.h"
 
+#include "crypto/roster.h"
 #include "crypto/sealed_record.h"
 
 namespace fieldpost::crypto {
@@ -63,6 +64,21 @@ Result<Enrolment> verify_enrolment(const SigningPublic& one_time, const NetworkI
         return fail(Errc::untrusted, "enrolment: not signed by the invitation and the new office");
     }
     return enrolment;
+}
+
+void sign_epoch_slots(const SigningKey& authority, const Founding& founding,
+                      const NetworkId& network, Register& entry) {
+    const auto key = std::ranges::find(founding.authority_keys, authority.public_key());
+    ensure(key != founding.authority_keys.end(),
+           "an authority signs with a key of the founding statement");
+    entry.authority_signatures = {{static_cast<std::uint8_t>(key - founding.authority_keys.begin()),
+                                   authority.sign("register", network, signed_bytes(entry))}};
+}
+
+Result<void> verify_epoch_slots(const Founding& founding, const NetworkId& network,
+                                const Register& entry) {
+    return verify_authority(founding, "register", network, signed_bytes(entry),
+                            entry.authority_signatures);
 }
 
 Register make_fork(const NetworkId& network, const RecordProof& a, const RecordProof& b) {

@@ -32,6 +32,13 @@ Register make_enrolment(const SigningKey& one_time, const MachineKeys& machine,
 Result<Enrolment> verify_enrolment(const SigningPublic& one_time, const NetworkId& network,
                                    const Register& entry);
 
+// Epoch slots are signed by the authority's keys, which `founding` lists.
+void sign_epoch_slots(const SigningKey& authority, const Founding& founding,
+                      const NetworkId& network, Register& entry);
+// untrusted: too few good signatures.
+Result<void> verify_epoch_slots(const Founding& founding, const NetworkId& network,
+                                const Register& entry);
+
 // Two records of one author whose runs overlap, sides sorted by id.
 Register make_fork(const NetworkId& network, const RecordProof& a, const RecordProof& b);
 Result<void> verify_fork(const SigningPublic& accused, const NetworkId& network,

@@ -9,10 +9,11 @@ namespace {
 // Signatures over the founding statement and its hash cannot hold the id they make.
 constexpr NetworkId no_network{};
 
-// How many of `signatures` are good, each by its own key of the founding statement.
-Result<void> check_threshold(const Founding& founding, std::string_view label,
-                             const NetworkId& network, BytesView message,
-                             const std::vector<AuthoritySignature>& signatures) {
+}  // namespace
+
+Result<void> verify_authority(const Founding& founding, std::string_view label,
+                              const NetworkId& network, BytesView message,
+                              const std::vector<AuthoritySignature>& signatures) {
     unsigned good = 0;
     for (const auto& signature : signatures) {
         if (signature.key_number >= founding.authority_keys.size()) {
@@ -31,8 +32,6 @@ Result<void> check_threshold(const Founding& founding, std::string_view label,
     return ok();
 }
 
-}  // namespace
-
 NetworkId network_id_of(const Founding& founding) {
     return NetworkId{hash("founding", no_network, {signed_bytes(founding)}).bytes};
 }
@@ -46,8 +45,8 @@ Hash roster_change_hash(const NetworkId& network, const RosterChange& change) {
 }
 
 Result<Roster> Roster::found(const Founding& founding) {
-    TRY(check_threshold(founding, "founding", no_network, signed_bytes(founding),
-                        founding.signatures));
+    TRY(verify_authority(founding, "founding", no_network, signed_bytes(founding),
+                         founding.signatures));
     Roster roster;
     roster.network_ = network_id_of(founding);
     roster.founding_ = founding;
@@ -57,7 +56,7 @@ Result<Roster> Roster::found(const Founding& founding) {
 bool Roster::contradicts(const RosterChange& change) const {
     return change.version <= version() &&
            hashes_[change.version - 1] != roster_change_hash(network_, change) &&
-           check_threshold(founding_, "roster", network_, signed_bytes(change), change.signatures)
+           verify_authority(founding_, "roster", network_, signed_bytes(change), change.signatures)
                .has_value();
 }
 
@@ -66,16 +65,30 @@ Result<void> Roster::apply(const RosterChange& change) {
         return fail(Errc::refused, fmt::format("roster: version {} does not continue version {}",
                                                change.version, version()));
     }
-    TRY(check_threshold(founding_, "roster", network_, signed_bytes(change), change.signatures));
+    TRY(verify_authority(founding_, "roster", network_, signed_bytes(change), change.signatures));
     // A change counts whole or not at all.
     auto before = offices_;
-    for (const auto& statement : change.statements) {
-        if (auto done = apply_statement(statement, change.at); !done) {
-            offices_ = std::move(before);
-            return done;
-        }
+    if (auto done = apply_statements(change); !done) {
+        offices_ = std::move(before);
+        return done;
     }
     hashes_.push_back(roster_change_hash(network_, change));
+    return ok();
+}
+
+Result<void> Roster::apply_statements(const RosterChange& change) {
+    for (const auto& statement : change.statements) {
+        TRY(apply_statement(statement, change.at));
+    }
+    // Two live offices of one name would otherwise be a matter of what was forgotten.
+    for (const auto& statement : change.statements) {
+        const auto* admit = std::get_if<Admit>(&statement);
+        const auto* replaced = admit == nullptr ? nullptr : find(admit->replaces);
+        if (replaced != nullptr && replaced->is_live()) {
+            return fail(Errc::malformed,
+                        fmt::format("roster: {} is replaced, but not revoked", replaced->name));
+        }
+    }
     return ok();
 }
 
@@ -93,12 +106,20 @@ Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime 
             return &found->second;
         }
 
+        Result<void> check_replaced(OfficeId replaced) {
+            if (replaced != no_office && !offices.contains(replaced)) {
+                return fail(Errc::malformed,
+                            fmt::format("roster: replaces no office {}", value_of(replaced)));
+            }
+            return ok();
+        }
+
         // One name, one member: but an office on a new machine takes the name of the one it
         // replaces.
         Result<void> check_name(std::string_view name, OfficeId index, OfficeId replaces) {
             for (const auto& [other, office] : offices) {
-                const bool is_live = office.is_member() || office.state == OfficeState::invited;
-                if (other != index && other != replaces && is_live && office.name == name) {
+                if (other != index && other != replaces && office.is_live() &&
+                    office.name == name) {
                     return fail(Errc::malformed, fmt::format("roster: the name {} twice", name));
                 }
             }
@@ -117,6 +138,7 @@ Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime 
         }
 
         Result<void> operator()(const Admit& admit) {
+            TRY(check_replaced(admit.replaces));
             TRY(check_name(admit.name, admit.index, admit.replaces));
             TRY(check_keys(admit));
             const auto found = offices.find(admit.index);
@@ -141,6 +163,7 @@ Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime 
             return ok();
         }
         Result<void> operator()(const Invitation& invitation) {
+            TRY(check_replaced(invitation.replaces));
             TRY(check_name(invitation.name, invitation.index, invitation.replaces));
             if (offices.contains(invitation.index)) {
                 return fail(Errc::malformed,

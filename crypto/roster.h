@@ -40,6 +40,8 @@ struct RosterOffice {
     [[nodiscard]] bool is_member() const {
         return state == OfficeState::active || state == OfficeState::retiring;
     }
+    // Nobody else may bear its name.
+    [[nodiscard]] bool is_live() const { return is_member() || state == OfficeState::invited; }
     // Has had keys of its own, so signatures of it can be checked.
     [[nodiscard]] bool has_keys() const {
         return is_member() || state == OfficeState::retired || state == OfficeState::revoked;
@@ -69,12 +71,14 @@ public:
     [[nodiscard]] const RosterOffice* find(OfficeId index) const;
     // The member of this name; of an open invitation if there is no member.
     [[nodiscard]] const RosterOffice* find(std::string_view name) const;
-    // The office that may come in with this link key: a member, or an invitee with its one-time key.
+    // The office that may come in with this link key: a member, or an invitee with its one-time
+    // key.
     [[nodiscard]] std::optional<OfficeId> office_of_link(const BoxPublic& link) const;
     // The least index never used.
     [[nodiscard]] OfficeId next_index() const;
 
 private:
+    Result<void> apply_statements(const RosterChange& change);
     Result<void> apply_statement(const RosterStatement& statement, WallTime at);
 
     NetworkId network_;
@@ -82,6 +86,12 @@ private:
     std::vector<Hash> hashes_;
     std::map<OfficeId, RosterOffice> offices_;
 };
+
+// Each signature is good, by its own key of the founding statement, and they are enough.
+// untrusted: otherwise.
+Result<void> verify_authority(const Founding& founding, std::string_view label,
+                              const NetworkId& network, BytesView message,
+                              const std::vector<AuthoritySignature>& signatures);
 
 NetworkId network_id_of(const Founding& founding);
 Hash founding_key_hash(const FoundingKey& key);

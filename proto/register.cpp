@@ -12,7 +12,7 @@ void write(ByteWriter& out, const RegisterVersion& version) {
 }
 
 Result<RegisterVersion> read_register_version(ByteReader& in) {
-    const auto incarnation = TRY(read_incarnation(in));
+    const auto incarnation = TRY(read_incarnation_or_none(in));
     const auto counter = TRY(in.read_u48());
     return RegisterVersion{incarnation, counter};
 }
@@ -46,11 +46,15 @@ Bytes signed_bytes(const Register& entry) {
 }
 
 Bytes encode_register(const Register& entry) {
-    auto bytes = signed_bytes(entry);
-    const auto signature = entry.signature.view();
-    bytes.insert(bytes.end(), signature.begin(), signature.end());
-    ensure(bytes.size() <= limits::register_bytes_max, "a register fits its limit");
-    return bytes;
+    ByteWriter out;
+    out.raw(signed_bytes(entry));
+    if (entry.is_of_authority()) {
+        write(out, entry.authority_signatures);
+    } else {
+        out.raw(entry.signature.view());
+    }
+    ensure(out.size() <= limits::register_bytes_max, "a register fits its limit");
+    return out.take();
 }
 
 Result<Register> read_register(ByteReader& in) {
@@ -66,6 +70,12 @@ Result<Register> read_register(ByteReader& in) {
     }
     entry.version = TRY(read_register_version(in));
     entry.key.kind = TRY(in.read_u8());
+    // The authority makes epoch slots and nothing else; it has no incarnations.
+    const bool has_incarnation = entry.version.incarnation != Incarnation{};
+    if (entry.is_of_authority() == has_incarnation ||
+        entry.is_of_authority() != (entry.key.signer == authority_signer)) {
+        return fail(Errc::malformed, "register: not of an office, nor epoch slots");
+    }
     const auto subject_bytes = TRY(in.read_u8());
     if (subject_bytes > limits::register_subject_bytes_max) {
         return fail(Errc::limit_exceeded, "register: the subject is too long");
@@ -74,7 +84,11 @@ Result<Register> read_register(ByteReader& in) {
     entry.at = WallTime{TRY(in.read_u32())};
     const auto payload_bytes = TRY(in.read_u16());
     entry.payload = to_bytes(TRY(in.read(payload_bytes)));
-    entry.signature = TRY(in.read_array<Signature>());
+    if (entry.is_of_authority()) {
+        entry.authority_signatures = TRY(read_authority_signatures(in));
+    } else {
+        entry.signature = TRY(in.read_array<Signature>());
+    }
     if (left_before - in.left() > limits::register_bytes_max) {
         return fail(Errc::limit_exceeded, "register: over 4 KiB");
     }
@@ -192,7 +206,8 @@ Bytes encode_custody(const Custody& custody) {
 Result<Custody> read_custody(ByteReader& in) {
     Custody custody;
     custody.signer = OfficeId{TRY(in.read_u16())};
-    custody.version = TRY(read_register_version(in));
+    custody.version.incarnation = TRY(read_incarnation(in));
+    custody.version.counter = TRY(in.read_u48());
     custody.author = OfficeId{TRY(in.read_u16())};
     if (custody.signer >= authority_signer || custody.author >= authority_signer) {
         return fail(Errc::malformed, "custody: by or for no office");

@@ -10,6 +10,7 @@
 
 #include "proto/interval_set.h"
 #include "proto/record.h"
+#include "proto/roster_change.h"
 #include "proto/vocabulary.h"
 
 namespace fieldpost {
@@ -19,7 +20,7 @@ inline constexpr std::uint8_t register_version = 1;
 enum class RegisterKind : std::uint8_t {
     receipt = 1,      // subject: author 2
     office = 2,       // no subject
-    epoch_slots = 3,  // signed by the authority
+    epoch_slots = 3,  // of the authority; proto/epoch_slots.h
     enrolment = 4,    // subject: the index that the invitation reserved
     fork = 5,         // subject: incarnation 6, class 1; unsigned, of the accused office
 };
@@ -44,7 +45,12 @@ struct Register {
     WallTime at;
     Bytes payload;
     Signature signature;
+    // Of epoch slots, in place of `signature`.
+    std::vector<AuthoritySignature> authority_signatures{};
     bool operator==(const Register&) const = default;
+    [[nodiscard]] bool is_of_authority() const {
+        return key.kind == static_cast<std::uint8_t>(RegisterKind::epoch_slots);
+    }
 };
 
 // All bytes before the signature: what is signed and hashed.

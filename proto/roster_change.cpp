@@ -56,7 +56,9 @@ Result<std::string> read_short_text(ByteReader& in) {
     return std::string(as_text(bytes));
 }
 
-void write_signatures(ByteWriter& out, const std::vector<AuthoritySignature>& signatures) {
+}  // namespace
+
+void write(ByteWriter& out, const std::vector<AuthoritySignature>& signatures) {
     out.u8(static_cast<std::uint8_t>(signatures.size()));
     for (const auto& signature : signatures) {
         out.u8(signature.key_number);
@@ -64,7 +66,7 @@ void write_signatures(ByteWriter& out, const std::vector<AuthoritySignature>& si
     }
 }
 
-Result<std::vector<AuthoritySignature>> read_signatures(ByteReader& in) {
+Result<std::vector<AuthoritySignature>> read_authority_signatures(ByteReader& in) {
     const auto count = TRY(in.read_u8());
     if (count == 0 || count > limits::authority_keys_max) {
         return fail(Errc::malformed, fmt::format("authority: {} signatures", count));
@@ -80,8 +82,6 @@ Result<std::vector<AuthoritySignature>> read_signatures(ByteReader& in) {
     }
     return signatures;
 }
-
-}  // namespace
 
 Bytes signed_bytes(const Founding& founding) {
     ByteWriter out;
@@ -100,7 +100,7 @@ Bytes signed_bytes(const Founding& founding) {
 Bytes encode_founding(const Founding& founding) {
     ByteWriter out;
     out.raw(signed_bytes(founding));
-    write_signatures(out, founding.signatures);
+    write(out, founding.signatures);
     return out.take();
 }
 
@@ -132,7 +132,7 @@ Result<Founding> decode_founding(BytesView bytes) {
         founding.authority_keys.push_back(key);
     }
     founding.founding_key_hash = TRY(in.read_array<Hash>());
-    founding.signatures = TRY(read_signatures(in));
+    founding.signatures = TRY(read_authority_signatures(in));
     TRY(in.expect_end("founding"));
     return founding;
 }
@@ -218,7 +218,7 @@ Result<CutOff> read_cut_off(ByteReader& in) {
         cut_off.logs.end()) {
         return fail(Errc::malformed, "roster: logs of a cut-off not ascending");
     }
-    cut_off.register_incarnation = TRY(read_incarnation(in));
+    cut_off.register_incarnation = TRY(read_incarnation_or_none(in));
     cut_off.register_counter = TRY(in.read_u48());
     return cut_off;
 }
@@ -381,7 +381,7 @@ Bytes signed_bytes(const RosterChange& change) {
 Bytes encode_roster_change(const RosterChange& change) {
     ByteWriter out;
     out.raw(signed_bytes(change));
-    write_signatures(out, change.signatures);
+    write(out, change.signatures);
     return out.take();
 }
 
@@ -402,7 +402,7 @@ Result<RosterChange> read_roster_change(ByteReader& in) {
     for (unsigned i = 0; i < count; ++i) {
         change.statements.push_back(TRY(read_statement(in)));
     }
-    change.signatures = TRY(read_signatures(in));
+    change.signatures = TRY(read_authority_signatures(in));
     if (left_before - in.left() > limits::roster_change_bytes_max) {
         return fail(Errc::limit_exceeded, "roster change: over 16 KiB");
     }

@@ -21,6 +21,8 @@ struct AuthoritySignature {
     Signature signature;
     bool operator==(const AuthoritySignature&) const = default;
 };
+void write(ByteWriter& out, const std::vector<AuthoritySignature>& signatures);
+Result<std::vector<AuthoritySignature>> read_authority_signatures(ByteReader& in);
 
 struct Founding {
     std::string network_name;

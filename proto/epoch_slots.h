@@ -1,0 +1,43 @@
+// Epoch slots: how the authority will hand a group's key of one epoch to its members. This release
+// makes none and uses none; it reads and checks what a later one makes.
+//
+// Promise: decode accepts only what proto/WIRE.md "Epoch slots" allows. Who signed is checked by
+// crypto/register_seal.h.
+#pragma once
+
+#include <vector>
+
+#include "proto/register.h"
+
+namespace fieldpost {
+
+// The subject's group index of the key that all offices share for their links.
+inline constexpr OfficeId transport_group{0xfffe};
+
+using WrappedGroupKey = ByteArray<struct WrappedGroupKeyTag, 32>;
+
+struct EpochSlots {
+    // The group's key for one office, under one of its prekeys.
+    struct Slot {
+        OfficeId office{};
+        std::uint16_t prekey_epoch = 0;
+        WrappedGroupKey wrapped;
+        bool operator==(const Slot&) const = default;
+    };
+
+    OfficeId group = transport_group;
+    std::uint8_t page = 0;  // slots of a large group fill several registers
+    std::uint16_t epoch = 0;
+    std::uint32_t roster_version = 0;
+    BoxPublic ephemeral;
+    WrappedGroupKey previous;  // the epoch before, sealed under this one; zeros if none
+    std::vector<Slot> slots;   // ascending by office, at least one
+    bool operator==(const EpochSlots&) const = default;
+};
+
+// The register without its signatures.
+Register epoch_slots_register(const EpochSlots& slots, WallTime at);
+// malformed: no epoch slots, or against their rules.
+Result<EpochSlots> decode_epoch_slots(const Register& entry);
+
+}  // namespace fieldpost
