@@ -1,0 +1,455 @@
+// Goal: two releases that meet understand each other's frames.
+// Method: frames.json holds a frame of every type and what it means; and the hashes by which two
+// offices find out in what they differ.
+#include <catch2/catch.hpp>
+
+#include <ranges>
+#include <set>
+
+#include "crypto/sealed_record.h"
+#include "proto/sync_frames.h"
+#include "tests/vectors/vector_file.h"
+
+namespace fieldpost::tests {
+
+namespace {
+
+json meaning(const RecordProof& proof) {
+    return {{"version", proof.key.version},
+            {"log", tests::meaning(proof.key.log)},
+            {"number", proof.key.number},
+            {"count", proof.key.count},
+            {"header_rest", hex(proof.header_rest)},
+            {"body_hash", hex(proof.body)},
+            {"signature", hex(proof.signature)}};
+}
+
+json meaning(const LeafSummary& leaf) {
+    json means = {
+        {"office", value_of(leaf.office)}, {"logs", json::array()}, {"registers", json::array()}};
+    for (const auto& log : leaf.logs) {
+        json partials = json::array();
+        for (const auto& partial : log.partials) {
+            partials.push_back({{"number", partial.number},
+                                {"id", hex(partial.id)},
+                                {"checked", tests::meaning(partial.checked)},
+                                {"part", partial.prefix_part},
+                                {"part_bytes", partial.prefix_bytes}});
+        }
+        means["logs"].push_back({{"incarnation", tests::meaning(log.incarnation)},
+                                 {"class", static_cast<int>(log.record_class)},
+                                 {"numbers", tests::meaning(log.not_wanted)},
+                                 {"partials", partials}});
+    }
+    for (const auto& entry : leaf.registers) {
+        means["registers"].push_back({{"kind", entry.kind},
+                                      {"subject", hex(entry.subject)},
+                                      {"incarnation", tests::meaning(entry.version.incarnation)},
+                                      {"counter", entry.version.counter},
+                                      {"hash", hex(entry.hash)}});
+    }
+    return means;
+}
+
+// Of records, by restoring one header after the other.
+json meaning(const RecordNews& news, const NetworkId& network) {
+    json records = json::array();
+    std::optional<Neighbour> before;
+    for (const auto& record : news.records) {
+        ByteReader in(record);
+        const auto header = restore_header(in, before ? &*before : nullptr).value();
+        check_header(header).value();
+        const auto signature = in.read_array<Signature>().value();
+        const BodyShape shape{header.body_bytes};
+        const auto body =
+            crypto::body_hash(network, shape, {crypto::piece_hash(network, shape, in.rest())});
+        const auto id = crypto::record_id(network, header, body);
+        records.push_back({{"header", hex(encode_header(header))},
+                           {"signature", hex(signature)},
+                           {"id", hex(id)}});
+        before = Neighbour{header, id};
+    }
+    return records;
+}
+
+struct Meaning {
+    const NetworkId& network;
+
+    json operator()(const Hello& hello) const {
+        json fingerprints = json::array();
+        for (const auto& fingerprint : hello.leaf_fingerprints) {
+            fingerprints.push_back(hex(fingerprint));
+        }
+        return {{"version_min", hello.version_min},
+                {"version_max", hello.version_max},
+                {"roster_version", hello.roster_version},
+                {"roster_head", hex(hello.roster_head)},
+                {"digest", hex(hello.digest)},
+                {"fingerprint_number", hello.fingerprint_number},
+                {"leaf_fingerprints", fingerprints},
+                {"credit_bytes", hello.credit_bytes},
+                {"clock", hello.clock.seconds},
+                {"clock_doubtful", hello.clock_doubtful},
+                {"carries", hello.carries},
+                {"record_bytes_max", hello.record_bytes_max}};
+    }
+    json operator()(const RosterNews& news) const {
+        json versions = json::array();
+        for (const auto& change : news.changes) {
+            versions.push_back({{"version", change.version},
+                                {"hash", hex(crypto::roster_change_hash(network, change))}});
+        }
+        return versions;
+    }
+    json operator()(const Summary& summary) const {
+        json leaves = json::array();
+        for (const auto& leaf : summary.leaves) {
+            leaves.push_back(meaning(leaf));
+        }
+        return {{"whole", summary.whole}, {"leaves", leaves}};
+    }
+    json operator()(const RegisterNews& news) const {
+        json registers = json::array();
+        for (const auto& entry : news.registers) {
+            registers.push_back(
+                {{"kind", entry.key.kind}, {"hash", hex(crypto::register_hash(network, entry))}});
+        }
+        return registers;
+    }
+    json operator()(const RecordNews& news) const { return meaning(news, network); }
+    json operator()(const StreamOpened& opened) const {
+        ByteReader in(opened.elided_header);
+        const auto header = restore_header(in, nullptr).value();
+        in.expect_end("header").value();
+        return {{"stream", opened.stream},
+                {"header", hex(encode_header(header))},
+                {"signature", hex(opened.signature)},
+                {"body_hash", hex(opened.body_hash)}};
+    }
+    json operator()(const StreamResumed& resumed) const {
+        return {{"stream", resumed.stream}, {"id", hex(resumed.id)}};
+    }
+    json operator()(const Chunk& chunk) const {
+        return {{"stream", chunk.stream},
+                {"part", chunk.part},
+                {"offset", chunk.offset},
+                {"bytes", hex(chunk.bytes)}};
+    }
+    json operator()(const Skip& skip) const {
+        return {{"stream", skip.stream}, {"reason", static_cast<int>(skip.reason)}};
+    }
+    json operator()(const Acknowledged& acknowledged) const { return acknowledged.bytes; }
+    json operator()(const Settled& settled) const { return hex(settled.digest); }
+    json operator()(const Custody& custody) const { return tests::meaning(custody); }
+    json operator()(const Prove& prove) const {
+        return {{"log", tests::meaning(prove.log)}, {"number", prove.number}};
+    }
+    json operator()(const RecordProof& proof) const { return meaning(proof); }
+};
+
+// --- writing -------------------------------------------------------------------------------------
+
+struct Writer {
+    const Network& network;
+    json list = json::array();
+
+    void add(const char* name, const Frame& frame) {
+        list.push_back({{"name", name},
+                        {"type", frame.index() + 1},
+                        {"bytes", hex(encode_frame(frame))},
+                        {"means", std::visit(Meaning{network.id()}, frame)}});
+    }
+};
+
+SealedForVector record_of(const Network& network, const Office& author, Number number,
+                          const Neighbour* before, std::string words) {
+    Header draft;
+    draft.log = {author.index, {1, 0xc0ffee}, RecordClass::normal};
+    draft.number = number;
+    draft.created = founded_at.plus(3600 + number);
+    draft.lifetime_seconds = limits::lifetime_seconds_default;
+    Report report;
+    report.text = std::move(words);
+    auto sealed = crypto::seal_record(network.id(), author.machine.identity.public_key(), draft,
+                                      {network.offices[0].recipient()},
+                                      {{std::nullopt, encode_report(report)}}, {})
+                      .value();
+    if (before != nullptr) {
+        sealed.header.prev = prev_of(before->id);
+    }
+    return signed_for_vector(network, author, sealed.header, sealed.body);
+}
+
+Bytes entry_of(const SealedForVector& record, const Neighbour* before) {
+    return written_by([&](ByteWriter& out) {
+        out.raw(elide_header(record.header, before));
+        out.raw(record.signature.view());
+        out.raw(record.body);
+    });
+}
+
+LeafSummary some_leaf() {
+    LeafSummary leaf;
+    leaf.office = OfficeId{1};
+    leaf.logs = {{{1, 0xc0ffee}, RecordClass::reply, {{1, 40}}, {}},
+                 {{1, 0xc0ffee}, RecordClass::normal, {{1, 2}, {90'000, 90'001}}, {}},
+                 {{2, 5}, RecordClass::bulk, {}, {}}};
+    IntervalSet holes;
+    for (Number n = 3; n < 90; n += 1 + n % 3) {
+        holes.add(n);
+    }
+    leaf.logs[2].not_wanted = holes;
+    PartialSummary begun;
+    begun.number = 4;
+    crypto::fill_random(begun.id.mutable_view());
+    begun.checked = {{1, 3}};
+    begun.prefix_part = 4;
+    begun.prefix_bytes = 1000;
+    PartialSummary waiting;
+    waiting.number = 6;
+    crypto::fill_random(waiting.id.mutable_view());
+    leaf.logs[2].partials = {begun, waiting};
+    auto& only_begun = leaf.logs.emplace_back();
+    only_begun.incarnation = {2, 6};
+    only_begun.partials = {waiting};
+    RegisterSummary receipt;
+    receipt.kind = static_cast<std::uint8_t>(RegisterKind::receipt);
+    receipt.subject = receipt_subject(OfficeId{0});
+    receipt.version = {{1, 0xc0ffee}, 12};
+    crypto::fill_random(receipt.hash.mutable_view());
+    auto office = receipt;
+    office.kind = static_cast<std::uint8_t>(RegisterKind::office);
+    office.subject.clear();
+    leaf.registers = {receipt, office};
+    return leaf;
+}
+
+LeafSummary authority_leaf() {
+    LeafSummary leaf;
+    leaf.office = OfficeId{0};
+    RegisterSummary slots;
+    slots.kind = static_cast<std::uint8_t>(RegisterKind::epoch_slots);
+    slots.subject = *from_hex("00ff01");
+    slots.version.counter = 6;
+    crypto::fill_random(slots.hash.mutable_view());
+    leaf.registers = {slots};
+    return leaf;
+}
+
+void add_meeting(Writer& writer) {
+    Hello hello;
+    hello.roster_version = 4;
+    hello.roster_head = short_hash(writer.network.roster.head());
+    crypto::fill_random(hello.digest.mutable_view());
+    hello.fingerprint_number = 17;
+    hello.leaf_fingerprints.resize(3);
+    crypto::fill_random(hello.leaf_fingerprints[0].mutable_view());
+    crypto::fill_random(hello.leaf_fingerprints[2].mutable_view());
+    hello.credit_bytes = 262'144;
+    hello.clock = founded_at.plus(3600);
+    writer.add("hello", hello);
+    hello.version_max = 3;
+    hello.leaf_fingerprints.clear();
+    hello.clock_doubtful = true;
+    hello.carries = false;
+    hello.record_bytes_max = 1 << 20;
+    writer.add("hello of a small office that settled before", hello);
+    writer.add("roster", RosterNews{writer.network.changes});
+    writer.add("summary", Summary{true, {authority_leaf(), some_leaf()}});
+    writer.add("summary of nothing", Summary{false, {}});
+    writer.add("settled", Settled{hello.digest});
+}
+
+void add_records(Writer& writer) {
+    const auto& network = writer.network;
+    const auto& author = network.offices[1];
+    const auto first = record_of(network, author, 1, nullptr, "well 7 needs chlorine");
+    const auto first_known = first.neighbour();
+    const auto second = record_of(network, author, 2, &first_known, "it came");
+    const auto second_known = second.neighbour();
+    const auto other = record_of(network, network.offices[2], 1, nullptr, "elsewhere");
+    writer.add("records", RecordNews{{entry_of(first, nullptr), entry_of(second, &first_known),
+                                      entry_of(other, &second_known)}});
+    writer.add("stream opened", StreamOpened{300, elide_header(second.header, nullptr),
+                                             second.signature, second.body_hash});
+    writer.add("stream resumed", StreamResumed{301, first.id});
+    writer.add("chunk", Chunk{300, 3, 16'000, bytes_of("some bytes of a segment")});
+    writer.add("skip", Skip{300, SkipReason::elsewhere});
+    writer.add("skip for a reason of a later release", Skip{1, static_cast<SkipReason>(9)});
+    writer.add("acknowledged", Acknowledged{5'000'000'000});
+    writer.add("prove", Prove{first.header.log, 1});
+    writer.add("proof",
+               RecordProof{key_part_of(first.header),
+                           crypto::header_rest_hash(network.id(), encode_header(first.header)),
+                           first.body_hash, first.signature});
+}
+
+void add_registers(Writer& writer) {
+    const auto& network = writer.network;
+    const auto& office = network.offices[1];
+    Register entry;
+    entry.key = {office.index, 77, bytes_of("s")};
+    entry.version = {{1, 0xc0ffee}, 1};
+    entry.payload = bytes_of("of a later release");
+    crypto::sign_register(office.machine.identity, network.id(), entry);
+    auto receipt = entry;
+    receipt.key = {office.index, 1, receipt_subject(OfficeId{0})};
+    receipt.payload = encode_receipt({});
+    crypto::sign_register(office.machine.identity, network.id(), receipt);
+    writer.add("registers", RegisterNews{{entry, receipt}});
+    Custody custody;
+    custody.signer = office.index;
+    custody.version = {{1, 0xc0ffee}, 2};
+    custody.logs = {{{1, 5}, RecordClass::bulk, short_hash(Hash{}), {{1, 3}}}};
+    crypto::sign_custody(office.machine.identity, network.id(), custody);
+    writer.add("custody", custody);
+}
+
+// A summary as no writer of ours makes it: readers accept any container.
+json odd_containers() {
+    LeafSummary leaf;
+    leaf.office = OfficeId{1};
+    leaf.logs = {{{1, 1}, RecordClass::normal, {{1, 3}}, {}},
+                 {{1, 1}, RecordClass::bulk, {{5, 5}, {7, 7}}, {}},
+                 {{1, 2}, RecordClass::reply, {}, {}}};
+    const auto bytes = written_by([&](ByteWriter& out) {
+        out.u8(3);
+        out.u8(0);
+        out.u16(1);
+        out.varint(3);
+        write(out, Incarnation{1, 1});
+        out.u8(2);
+        out.raw(*from_hex("0d010002"));  // 1..3 as a set
+        write(out, Incarnation{1, 1});
+        out.u8(3);
+        out.raw(*from_hex("0e040305"));  // 5 and 7 as a bitmap
+        write(out, Incarnation{1, 2});
+        out.u8(0);
+        out.raw(*from_hex("0bffff"));  // a kind of a later release
+        out.varint(0);
+    });
+    return {{"name", "summary with containers in other forms"},
+            {"type", 3},
+            {"bytes", hex(bytes)},
+            {"means", {{"whole", false}, {"leaves", {meaning(leaf)}}}},
+            {"other_form", true}};
+}
+
+Hash leaf_hash(const NetworkId& network, const LeafSummary& leaf) {
+    const auto bytes = written_by([&](ByteWriter& out) {
+        out.u16(value_of(leaf.office));
+        // A body under way alone makes no difference.
+        const auto is_told = [](const LogSummary& log) { return !log.not_wanted.empty(); };
+        out.varint(static_cast<std::uint64_t>(std::ranges::count_if(leaf.logs, is_told)));
+        for (const auto& log : leaf.logs | std::views::filter(is_told)) {
+            write(out, log.incarnation);
+            out.u8(static_cast<std::uint8_t>(log.record_class));
+            write(out, log.not_wanted);
+        }
+        out.varint(leaf.registers.size());
+        for (const auto& entry : leaf.registers) {
+            out.u8(entry.kind);
+            out.sized(entry.subject);
+            write(out, entry.version.incarnation);
+            out.u48(entry.version.counter);
+            out.raw(entry.hash.view());
+        }
+    });
+    return crypto::hash("leaf", network, {bytes});
+}
+
+json make_leaves(const Network& network) {
+    const auto& ours = network.offices[0].machine.link;
+    const auto& theirs = network.offices[1].machine.link;
+    const auto shared = crypto::shared_secret(ours.secret, theirs.public_key).value();
+    const std::uint32_t number = 17;
+    const auto salt = written_by([&](ByteWriter& out) { out.u32(number); });
+    json leaves = json::array();
+    ByteWriter all;
+    const Summary summary{true, {authority_leaf(), some_leaf(), LeafSummary{OfficeId{2}, {}, {}}}};
+    for (const auto& leaf : summary.leaves) {
+        const auto hash = leaf_hash(network.id(), leaf);
+        all.u16(value_of(leaf.office));
+        all.raw(hash.view());
+        const auto print = crypto::keyed_hash(shared.view(), "leaf-fingerprint", network.id(),
+                                              {salt, hash.view()});
+        leaves.push_back(
+            {{"hash", hex(hash)}, {"fingerprint", to_hex(print.first(LeafFingerprint::size))}});
+    }
+    return {{"link_secret", hex(ours.secret.view())},
+            {"peer_link", hex(theirs.public_key)},
+            {"fingerprint_number", number},
+            {"summary", hex(encode_frame(summary))},
+            {"leaves", leaves},
+            {"digest",
+             to_hex(crypto::hash("digest", network.id(), {all.bytes()}).first(Digest::size))}};
+}
+
+}  // namespace
+
+json make_frames(const Network& network) {
+    Writer writer{network};
+    add_meeting(writer);
+    add_records(writer);
+    add_registers(writer);
+    writer.list.push_back(odd_containers());
+    return {{"network", hex(network.id())},
+            {"frames", writer.list},
+            {"unknown_frame", "c8010203"},
+            {"differences", make_leaves(network)}};
+}
+
+TEST_CASE("frames mean what they meant", "[vectors]") {
+    const auto file = read_vectors("frames");
+    const auto network = array_of<NetworkId>(file["network"]);
+    for (const auto& vector : file["frames"]) {
+        CAPTURE(vector["name"].get<std::string>());
+        const auto bytes = unhex(vector["bytes"]);
+        const auto frame = decode_frame(bytes).value();
+        CHECK(frame.index() + 1 == vector["type"]);
+        CHECK(std::visit(Meaning{network}, frame) == vector["means"]);
+        if (!vector.contains("other_form")) {
+            CHECK(encode_frame(frame) == bytes);
+        }
+    }
+    CHECK(decode_frame(unhex(file["unknown_frame"])).error().code == Errc::unsupported);
+}
+
+TEST_CASE("every type of frame is among the vectors", "[vectors]") {
+    std::set<int> types;
+    const auto file = read_vectors("frames");
+    for (const auto& vector : file["frames"]) {
+        types.insert(vector["type"].get<int>());
+    }
+    CHECK(types.size() == std::variant_size_v<Frame>);
+}
+
+TEST_CASE("offices find their differences by the hashes that they always used", "[vectors]") {
+    const auto file = read_vectors("frames");
+    const auto network = array_of<NetworkId>(file["network"]);
+    const auto& differences = file["differences"];
+    ByteWriter all;
+    const auto summary = std::get<Summary>(decode_frame(unhex(differences["summary"])).value());
+    REQUIRE(summary.leaves.size() == differences["leaves"].size());
+    for (std::size_t i = 0; i < summary.leaves.size(); ++i) {
+        const auto& vector = differences["leaves"][i];
+        const auto hash = leaf_hash(network, summary.leaves[i]);
+        CHECK(hex(hash) == vector["hash"]);
+        all.u16(value_of(summary.leaves[i].office));
+        all.raw(hash.view());
+        const auto secret = unhex(differences["link_secret"]);
+        const auto shared = crypto::shared_secret(crypto::BoxSecret::from(secret),
+                                                  array_of<BoxPublic>(differences["peer_link"]))
+                                .value();
+        const auto salt = written_by([&](ByteWriter& out) {
+            out.u32(differences["fingerprint_number"].get<std::uint32_t>());
+        });
+        const auto print =
+            crypto::keyed_hash(shared.view(), "leaf-fingerprint", network, {salt, hash.view()});
+        CHECK(to_hex(print.first(LeafFingerprint::size)) == vector["fingerprint"]);
+    }
+    CHECK(to_hex(crypto::hash("digest", network, {all.bytes()}).first(Digest::size)) ==
+          differences["digest"]);
+}
+
+}  // namespace fieldpost::tests

@@ -1,0 +1,108 @@
+"""WIRE.md 6: frames, and the hashes by which two offices find their differences."""
+import nacl.bindings as sodium
+
+from .conventions import Parts, Refused, Source, little, need, several, sized, varint, write_interval_set
+from .messages import read_message
+from .network import read_change
+from .record import read_proof
+from .register import read_custody, read_register
+
+MAX_FRAME = 65 * 1024
+
+
+def read_frame(data):
+    """(type, content)"""
+    need(len(data) <= MAX_FRAME, "at most 65 KiB")
+    source = Source(data)
+    kind = source.unsigned(1)
+    if kind not in FRAMES:
+        raise Refused("a type of a later release")
+    content = FRAMES[kind](source)
+    need(not source.left(), "nothing follows")
+    return kind, content
+
+
+def read_hello(source):
+    hello = read_message(source.rest(), "Hello")
+    need(len(hello.roster_head) == 8 and len(hello.digest) == 16, "a head of 8 bytes, a digest of 16")
+    prints = hello.leaf_fingerprints
+    need(len(prints) % 4 == 0, "4 bytes for each index")
+    hello.leaf_fingerprints = [prints[i:i + 4] for i in range(0, len(prints), 4)]
+    hello.record_bytes_max = min(hello.record_bytes_max or 64 << 20, 64 << 20)
+    return hello
+
+
+def read_summary(source):
+    whole = source.unsigned(1)
+    need(whole <= 1, "whole or not")
+    return Parts(whole=whole, leaves=several(read_leaf, source))
+
+
+def read_leaf(source):
+    office = source.unsigned(2)
+    logs = [read_log(source) for _ in range(source.varint())]
+    registers = source.many(source.varint(), "kind u1, subject sized, incarnation incarnation_or_none, counter u6, "
+                                             "hash 8")
+    need(all(len(one.subject) <= 64 for one in registers), "a subject of at most 64 bytes")
+    return Parts(office=office, logs=logs, registers=registers)
+
+
+def read_log(source):
+    incarnation, record_class = source.incarnation(), source.unsigned(1)
+    need(record_class & 0x7F <= 3, "a class to 3")
+    log = Parts(incarnation=incarnation, record_class=record_class & 0x7F, numbers=source.container(), partials=[])
+    if record_class & 0x80:
+        log.partials = source.many(source.varint(), "number u4, id 8, checked container, part varint32, "
+                                                    "part_bytes varint32")
+    return log
+
+
+def read_chunk(source):
+    chunk = source.parts("stream varint32, part varint32, offset varint32")
+    chunk.bytes = source.rest()
+    need(chunk.part >= 1 and chunk.bytes, "a part from 1, at least one byte")
+    return chunk
+
+
+def of(layout):
+    return lambda source: source.parts(layout)
+
+
+FRAMES = {
+    1: read_hello,
+    2: lambda source: several(read_change, source),
+    3: read_summary,
+    4: lambda source: several(read_register, source),
+    5: lambda source: several(Source.sized, source),
+    6: of("stream varint32, elided sized, signature 64, body_hash 32"),
+    7: of("stream varint32, id 32"),
+    8: read_chunk,
+    9: of("stream varint32, reason u1"),
+    10: Source.varint,
+    11: lambda source: source.take(16),
+    12: read_custody,
+    13: of("author u2, log log, number u4"),
+    14: read_proof}
+
+
+def leaf_hash(network, leaf):
+    """Of a leaf as a summary tells it, told in ascending order."""
+    logs = [incarnation(log.incarnation) + bytes([log.record_class]) + write_interval_set(log.numbers)
+            for log in leaf.logs if log.numbers]
+    registers = [bytes([one.kind]) + sized(one.subject) + incarnation(one.incarnation) + little(one.counter, 6)
+                 + one.hash for one in leaf.registers]
+    return network.hash("leaf", little(leaf.office, 2), varint(len(logs)), *logs, varint(len(registers)), *registers)
+
+
+def incarnation(value):
+    return little(value[0], 2) + little(value[1], 4)
+
+
+def digest(network, leaves):
+    """Of [(index, leaf hash)], ascending."""
+    return network.hash("digest", *[little(index, 2) + one for index, one in leaves])[:16]
+
+
+def leaf_fingerprint(network, link_secret, peer_link, number, one_leaf_hash):
+    shared = sodium.crypto_scalarmult(link_secret, peer_link)
+    return network.hash("leaf-fingerprint", little(number, 4), one_leaf_hash, key=shared)[:4]

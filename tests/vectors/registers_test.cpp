@@ -1,0 +1,295 @@
+// Goal: what an office once signed about itself and others is read alike for ever.
+// Method: registers.json holds registers of every kind and a custody statement, and their meaning.
+#include <catch2/catch.hpp>
+
+#include "crypto/register_seal.h"
+#include "proto/epoch_slots.h"
+#include "proto/office_statement.h"
+#include "tests/vectors/vector_file.h"
+
+namespace fieldpost::tests {
+
+namespace {
+
+json meaning(const OfficeStatement& statement) {
+    json means = {{"lifetime_max_s", statement.lifetime_seconds_max},
+                  {"codecs", hex(statement.codecs)},
+                  {"endpoints", statement.endpoints},
+                  {"software", statement.software},
+                  {"carries", statement.carries},
+                  {"transport_epoch", statement.transport_epoch},
+                  {"roster_version", statement.roster_version},
+                  {"prekeys", json::array()},
+                  {"logs", json::array()},
+                  {"group_receipts", json::array()}};
+    for (const auto& prekey : statement.prekeys) {
+        means["prekeys"].push_back({{"epoch", prekey.epoch}, {"key", hex(prekey.key)}});
+    }
+    for (const auto& log : statement.logs) {
+        means["logs"].push_back({{"incarnation", tests::meaning(log.incarnation)},
+                                 {"class", static_cast<int>(log.record_class)},
+                                 {"tip", log.tip},
+                                 {"tip_id", hex(log.tip_id)},
+                                 {"done", tests::meaning(log.done)},
+                                 {"withdrawn", tests::meaning(log.withdrawn)}});
+    }
+    for (const auto& receipt : statement.group_receipts) {
+        means["group_receipts"].push_back(
+            {{"author", value_of(receipt.author)}, {"receipt", tests::meaning(receipt.receipt)}});
+    }
+    return means;
+}
+
+json meaning(const EpochSlots& slots) {
+    json means = {{"group", value_of(slots.group)},
+                  {"page", slots.page},
+                  {"epoch", slots.epoch},
+                  {"roster_version", slots.roster_version},
+                  {"ephemeral", hex(slots.ephemeral)},
+                  {"previous", hex(slots.previous)}};
+    for (const auto& slot : slots.slots) {
+        means["slots"].push_back({{"office", value_of(slot.office)},
+                                  {"prekey_epoch", slot.prekey_epoch},
+                                  {"wrapped", hex(slot.wrapped)}});
+    }
+    return means;
+}
+
+// Null for a kind that this release does not know.
+json meaning(const Register& entry) {
+    switch (static_cast<RegisterKind>(entry.key.kind)) {
+        case RegisterKind::receipt:
+            return tests::meaning(decode_receipt(entry.payload).value());
+        case RegisterKind::office:
+            return meaning(decode_office_statement(entry.payload).value());
+        case RegisterKind::epoch_slots:
+            return meaning(decode_epoch_slots(entry).value());
+        case RegisterKind::enrolment: {
+            const auto enrolment = decode_enrolment(entry.payload).value();
+            return {{"identity", hex(enrolment.identity)},
+                    {"link", hex(enrolment.link)},
+                    {"mail", hex(enrolment.mail)}};
+        }
+        case RegisterKind::fork: {
+            ByteReader in(entry.payload);
+            json proofs = json::array();
+            while (!in.at_end()) {
+                const auto proof = read_record_proof(in).value();
+                proofs.push_back({{"number", proof.key.number}, {"count", proof.key.count}});
+            }
+            return proofs;
+        }
+    }
+    return nullptr;
+}
+
+struct Writer {
+    const Network& network;
+    json list = json::array();
+
+    void add(const char* name, const Register& entry) {
+        list.push_back({{"name", name},
+                        {"bytes", hex(encode_register(entry))},
+                        {"signer", value_of(entry.key.signer)},
+                        {"kind", entry.key.kind},
+                        {"subject", hex(entry.key.subject)},
+                        {"incarnation", tests::meaning(entry.version.incarnation)},
+                        {"counter", entry.version.counter},
+                        {"at", entry.at.seconds},
+                        {"payload", hex(entry.payload)},
+                        {"means", meaning(entry)},
+                        {"hash", hex(crypto::register_hash(network.id(), entry))}});
+    }
+    void sign_and_add(const char* name, const Office& office, RegisterKey key, Bytes payload) {
+        Register entry;
+        entry.key = std::move(key);
+        entry.version = {{1, 0xc0ffee}, 12};
+        entry.at = founded_at.plus(7200);
+        entry.payload = std::move(payload);
+        crypto::sign_register(office.machine.identity, network.id(), entry);
+        add(name, entry);
+    }
+};
+
+constexpr std::uint8_t kind_of(RegisterKind kind) {
+    return static_cast<std::uint8_t>(kind);
+}
+
+ShortHash some_top() {
+    return short_hash(crypto::hash("test", {}, {}));
+}
+
+Receipt some_receipt() {
+    ReceiptLog log;
+    log.incarnation = {1, 5};
+    log.record_class = RecordClass::normal;
+    log.top_id = some_top();
+    log.received = {{1, 40}, {42, 42}};
+    log.unreadable = {{41, 41}};
+    log.refused = {{1, {{43, 44}}}, {5, {{50, 50}}}, {99, {{60, 61}}}};
+    ReceiptLog nothing_yet;
+    nothing_yet.incarnation = {2, 1};
+    nothing_yet.record_class = RecordClass::reply;
+    nothing_yet.unreadable = {{1, 1}};
+    return {{log, nothing_yet}};
+}
+
+OfficeStatement some_statement(const Network& network, const Office& office) {
+    OfficeStatement statement;
+    statement.prekeys = {crypto::sign_prekey(office.mail.signing, network.id(), office.index, 1,
+                                             office.mail.prekeys.at(1).public_key),
+                         crypto::sign_prekey(office.mail.signing, network.id(), office.index, 2,
+                                             crypto::BoxKeyPair::random().public_key)};
+    statement.lifetime_seconds_max = 90 * 86400;
+    statement.codecs = {std::byte{7}};
+    statement.endpoints = {"tcp://10.8.0.2:6743", "tcp://[fd00::2]:6743"};
+    statement.software = "fieldpost 0.1.0";
+    statement.carries = false;
+    statement.logs = {{{1, 0xc0ffee}, RecordClass::normal, 9, some_top(), {{1, 4}}, {{2, 2}}},
+                      {{1, 0xc0ffee}, RecordClass::bulk, 0, {}, {}, {}}};
+    statement.group_receipts = {{OfficeId{0}, some_receipt()}, {OfficeId{3}, {}}};
+    statement.transport_epoch = 3;
+    statement.roster_version = 4;
+    return statement;
+}
+
+RecordProof proof_of(const Network& network, Number number, std::uint8_t count, std::uint8_t salt) {
+    const auto& office = network.offices[1];
+    RecordProof side;
+    side.key = {record_version, {office.index, {1, 0xc0ffee}, RecordClass::normal}, number, count};
+    side.body.bytes[0] = std::byte{salt};
+    side.signature = crypto::sign_record(office.machine.identity, network.id(),
+                                         crypto::record_id(network.id(), side));
+    return side;
+}
+
+Register some_epoch_slots(const Network& network) {
+    EpochSlots slots;
+    slots.group = OfficeId{0xff00};
+    slots.page = 1;
+    slots.epoch = 6;
+    slots.roster_version = 4;
+    slots.ephemeral = crypto::BoxKeyPair::random().public_key;
+    crypto::fill_random(slots.previous.mutable_view());
+    for (const auto index : {0, 1, 3}) {
+        auto& slot = slots.slots.emplace_back();
+        slot.office = OfficeId{static_cast<std::uint16_t>(index)};
+        slot.prekey_epoch = 1;
+        crypto::fill_random(slot.wrapped.mutable_view());
+    }
+    auto entry = epoch_slots_register(slots, founded_at.plus(7200));
+    crypto::sign_epoch_slots(network.authority, network.roster.founding(), network.id(), entry);
+    return entry;
+}
+
+Register some_enrolment(const Network& network, const crypto::SigningKey& one_time) {
+    const auto machine = crypto::MachineKeys::random(crypto::FoundingKey::random());
+    const auto mail = crypto::MailKeys::random();
+    return crypto::make_enrolment(one_time, machine, mail.signing.public_key(), network.id(),
+                                  OfficeId{4}, {{1, 9}, 1}, founded_at.plus(150));
+}
+
+}  // namespace
+
+json make_registers(const Network& network) {
+    const auto& office = network.offices[1];
+    const auto receipts = kind_of(RegisterKind::receipt);
+    Writer writer{network};
+    writer.sign_and_add("receipt", office, {office.index, receipts, receipt_subject(OfficeId{0})},
+                        encode_receipt(some_receipt()));
+    writer.sign_and_add("receipt of nothing", office,
+                        {office.index, receipts, receipt_subject(OfficeId{2})}, encode_receipt({}));
+    auto statement = encode_office_statement(some_statement(network, office));
+    writer.sign_and_add("office", office, {office.index, kind_of(RegisterKind::office), {}},
+                        statement);
+    // A later release says more: fields below 128 once, from there on as often as it likes.
+    const auto more = *from_hex(
+        "9806079a080178"
+        "9a080179");
+    statement.insert(statement.end(), more.begin(), more.end());
+    writer.sign_and_add("office of a later release", office,
+                        {office.index, kind_of(RegisterKind::office), {}}, statement);
+    writer.add("epoch slots", some_epoch_slots(network));
+    const auto one_time = crypto::SigningKey::random();
+    writer.add("enrolment", some_enrolment(network, one_time));
+    writer.add("fork", crypto::make_fork(network.id(), proof_of(network, 5, 3, 1),
+                                         proof_of(network, 7, 1, 2)));
+    writer.sign_and_add("a kind of a later release", office,
+                        {office.index, 77, bytes_of("its own subject")}, bytes_of("its own words"));
+
+    Custody custody;
+    custody.signer = office.index;
+    custody.version = {{1, 0xc0ffee}, 13};
+    custody.author = OfficeId{0};
+    custody.at = founded_at.plus(7200);
+    custody.logs = {{{1, 5}, RecordClass::bulk, some_top(), {{1, 3}}},
+                    {{2, 0}, RecordClass::reply, some_top(), {{2, 2}, {9, 9}}}};
+    crypto::sign_custody(office.machine.identity, network.id(), custody);
+    return {{"network", hex(network.id())},
+            {"founding", hex(encode_founding(network.roster.founding()))},
+            {"identity", hex(office.machine.identity.public_key())},
+            {"mail", hex(office.mail.signing.public_key())},
+            {"one_time_key", hex(one_time.public_key())},
+            {"registers", writer.list},
+            {"custody", {{"bytes", hex(encode_custody(custody))}, {"means", meaning(custody)}}}};
+}
+
+namespace {
+
+void check_signature(const json& file, const NetworkId& network, const Register& entry) {
+    const auto identity = array_of<SigningPublic>(file["identity"]);
+    switch (static_cast<RegisterKind>(entry.key.kind)) {
+        case RegisterKind::epoch_slots:
+            CHECK(crypto::verify_epoch_slots(decode_founding(unhex(file["founding"])).value(),
+                                             network, entry));
+            break;
+        case RegisterKind::enrolment:
+            CHECK(crypto::verify_enrolment(array_of<SigningPublic>(file["one_time_key"]), network,
+                                           entry));
+            break;
+        case RegisterKind::fork:
+            CHECK(crypto::verify_fork(identity, network, entry));
+            break;
+        default:
+            CHECK(crypto::verify_register(identity, network, entry));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("registers and custody mean what they meant", "[vectors]") {
+    const auto file = read_vectors("registers");
+    const auto network = array_of<NetworkId>(file["network"]);
+    const auto mail = array_of<SigningPublic>(file["mail"]);
+    for (const auto& vector : file["registers"]) {
+        CAPTURE(vector["name"].get<std::string>());
+        const auto bytes = unhex(vector["bytes"]);
+        ByteReader in(bytes);
+        const auto entry = read_register(in).value();
+        CHECK(in.at_end());
+        CHECK(encode_register(entry) == bytes);
+        CHECK(value_of(entry.key.signer) == vector["signer"]);
+        CHECK(entry.key.kind == vector["kind"]);
+        CHECK(hex(entry.key.subject) == vector["subject"]);
+        CHECK(meaning(entry.version.incarnation) == vector["incarnation"]);
+        CHECK(entry.version.counter == vector["counter"]);
+        CHECK(entry.at.seconds == vector["at"]);
+        CHECK(meaning(entry) == vector["means"]);
+        CHECK(hex(crypto::register_hash(network, entry)) == vector["hash"]);
+        check_signature(file, network, entry);
+        if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
+            const auto statement = decode_office_statement(entry.payload).value();
+            for (const auto& prekey : statement.prekeys) {
+                CHECK(crypto::verify_prekey(mail, network, entry.key.signer, prekey));
+            }
+        }
+    }
+    const auto custody_bytes = unhex(file["custody"]["bytes"]);
+    ByteReader in(custody_bytes);
+    const auto custody = read_custody(in).value();
+    CHECK(encode_custody(custody) == custody_bytes);
+    CHECK(meaning(custody) == file["custody"]["means"]);
+    CHECK(crypto::verify_custody(array_of<SigningPublic>(file["identity"]), network, custody));
+}
+
+}  // namespace fieldpost::tests
