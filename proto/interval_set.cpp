@@ -247,7 +247,7 @@ Result<IntervalSet> read_bitmap(ByteReader& in) {
     if (!is_set(0) || !is_set(bits - 1)) {
         return fail(Errc::malformed, "bitmap: does not begin and end with a member");
     }
-    if (bits % 8 != 0 && map.back() >> (bits % 8) != std::byte{0}) {
+    if (bits % 8 != 0 && (map.back() >> (bits % 8)) != std::byte{0}) {
         return fail(Errc::malformed, "bitmap: bits beyond its end");
     }
     IntervalSet set;

@@ -248,7 +248,7 @@ std::size_t padme_size(std::size_t bytes) {
     }
     const auto exponent = std::bit_width(bytes) - 1;
     const auto exponent_bits = std::bit_width(static_cast<unsigned>(exponent));
-    const auto zero_bits = exponent - static_cast<int>(exponent_bits);
+    const auto zero_bits = static_cast<int>(exponent) - static_cast<int>(exponent_bits);
     if (zero_bits <= 0) {
         return bytes;
     }

@@ -11,7 +11,6 @@ namespace fieldpost {
 namespace {
 
 constexpr std::uint8_t statement_version = 1;
-constexpr std::size_t reason_bytes_max = 255;
 
 bool is_lower(char c) {
     return c >= 'a' && c <= 'z';
