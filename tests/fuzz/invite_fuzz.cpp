@@ -1,0 +1,13 @@
+// An invitation: the file, and what is sealed in it.
+#include "crypto/invite.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace fieldpost;
+
+FUZZ_TARGET(invite) {
+    fuzz::exact(bytes, &crypto::decode_invite_content, &crypto::encode_invite_content);
+    // With a code it would cost what guessing costs.
+    if (!crypto::invite_needs_code(bytes)) {
+        static_cast<void>(crypto::open_invite(bytes, ""));
+    }
+}

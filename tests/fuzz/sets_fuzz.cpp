@@ -1,0 +1,24 @@
+// Interval sets, as signed and as summaries carry them.
+#include "proto/interval_set.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace fieldpost;
+
+FUZZ_TARGET(sets) {
+    fuzz::exact_front(bytes, &read_interval_set, [](const IntervalSet& set) {
+        ByteWriter out;
+        write(out, set);
+        return out.take();
+    });
+    fuzz::meaning(
+        bytes,
+        [](BytesView view) {
+            ByteReader in(view);
+            return read_container(in);
+        },
+        [](const IntervalSet& set) {
+            ByteWriter out;
+            write_container(out, set);
+            return out.take();
+        });
+}
