@@ -161,16 +161,38 @@ bool Ledger::keep_register(const Register& entry) {
     index_register(entry);
     write(storage::PutRegister{entry.key.signer, entry.key.kind, entry.key.subject,
                                encode_register(entry)});
-    stale_leaves_.insert(entry.key.signer);
+    stale_leaves_.insert(leaf_of_register(entry.key));
     news_.registers.insert(entry.key);
     return true;
+}
+
+OfficeId Ledger::leaf_of_register(const RegisterKey& key) {
+    return key.signer == authority_signer ? OfficeId{0} : key.signer;
+}
+
+std::vector<const Register*> Ledger::registers_in_leaf(OfficeId office) const {
+    std::vector<const Register*> all;
+    const auto add = [&](OfficeId signer) {
+        for (auto at = registers_.lower_bound(RegisterKey{signer, 0, {}});
+             at != registers_.end() && at->first.signer == signer; ++at) {
+            all.push_back(&at->second);
+        }
+    };
+    add(office);
+    if (office == OfficeId{0}) {
+        add(authority_signer);
+        std::ranges::sort(all, {}, [](const Register* entry) {
+            return std::tie(entry->key.kind, entry->key.subject);
+        });
+    }
+    return all;
 }
 
 void Ledger::drop_register(const RegisterKey& key) {
     registers_.erase(key);
     register_hashes_.erase(key);
     write(storage::DropRegister{key.signer, key.kind, key.subject});
-    stale_leaves_.insert(key.signer);
+    stale_leaves_.insert(leaf_of_register(key));
     news_.registers.erase(key);
 }
 
@@ -266,10 +288,9 @@ LeafSummary Ledger::leaf_content(OfficeId office) const {
                 {at->first.incarnation, at->first.record_class, std::move(not_wanted), {}});
         }
     }
-    for (auto at = registers_.lower_bound(RegisterKey{office, 0, {}});
-         at != registers_.end() && at->first.signer == office; ++at) {
+    for (const auto* entry : registers_in_leaf(office)) {
         leaf.registers.push_back(
-            {at->first.kind, at->first.subject, at->second.version, register_hash(at->first)});
+            {entry->key.kind, entry->key.subject, entry->version, register_hash(entry->key)});
     }
     return leaf;
 }

@@ -47,6 +47,10 @@ public:
     // True if it is newer than what was there: then it was kept. It must have been verified.
     bool keep_register(const Register& entry);
     void drop_register(const RegisterKey& key);
+    // Those that the leaf of an office lists, in its order. What the authority signs lies with the
+    // first office.
+    [[nodiscard]] std::vector<const Register*> registers_in_leaf(OfficeId office) const;
+    static OfficeId leaf_of_register(const RegisterKey& key);
     [[nodiscard]] ShortHash register_hash(const RegisterKey& key) const;
     // The newest receipt of `signer` for `author`'s records, decoded.
     [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;

@@ -269,18 +269,21 @@ void PeerSession::compare(Ledger& ledger, const LeafSummary& leaf) {
     }
     std::map<RegisterKey, const RegisterSummary*> known;
     for (const auto& entry : leaf.registers) {
-        known.emplace(RegisterKey{leaf.office, entry.kind, entry.subject}, &entry);
+        const bool is_of_authority =
+            entry.kind == static_cast<std::uint8_t>(RegisterKind::epoch_slots);
+        known.emplace(RegisterKey{is_of_authority ? authority_signer : leaf.office, entry.kind,
+                                  entry.subject},
+                      &entry);
     }
-    for (auto at = ledger.registers().lower_bound(RegisterKey{leaf.office, 0, {}});
-         at != ledger.registers().end() && at->first.signer == leaf.office; ++at) {
-        const auto found = known.find(at->first);
-        const bool is_newer = found == known.end() || at->second.version > found->second->version ||
-                              (at->second.version == found->second->version &&
-                               ledger.register_hash(at->first) > found->second->hash);
+    for (const auto* entry : ledger.registers_in_leaf(leaf.office)) {
+        const auto found = known.find(entry->key);
+        const bool is_newer = found == known.end() || entry->version > found->second->version ||
+                              (entry->version == found->second->version &&
+                               ledger.register_hash(entry->key) > found->second->hash);
         if (is_newer) {
-            registers_to_send_.insert(at->first);
+            registers_to_send_.insert(entry->key);
         } else {
-            registers_to_send_.erase(at->first);
+            registers_to_send_.erase(entry->key);
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "crypto/register_seal.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
+#include "proto/epoch_slots.h"
 
 namespace fieldpost::engine {
 
@@ -124,6 +125,12 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from,
                            std::vector<Notice>& notify) {
     if (is_of(entry, RegisterKind::enrolment)) {
         return take_enrolment(ledger, entry, now, notify);
+    }
+    if (is_of(entry, RegisterKind::epoch_slots)) {
+        // Not used yet, and carried for those who do.
+        TRY(decode_epoch_slots(entry));
+        TRY(crypto::verify_epoch_slots(ledger.roster().founding(), ledger.network(), entry));
+        return ledger.keep_register(entry);
     }
     const auto* signer = ledger.roster().find(entry.key.signer);
     if (signer == nullptr || !signer->has_keys()) {

@@ -3,6 +3,7 @@
 #include "daemon/engine/registers.h"
 
 #include "daemon/engine/authoring.h"
+#include "proto/epoch_slots.h"
 #include "tests/unit/daemon/lone_office.h"
 
 using namespace fieldpost;
@@ -115,4 +116,22 @@ TEST_CASE("our own register fits, however many holes our logs have", "[engine]")
     CHECK(statement->logs[0].done.contains(1));
     CHECK(statement->logs[0].done.count() > 500);
     CHECK(without(statement->logs[0].done, state.done).empty());
+}
+
+TEST_CASE("epoch slots of the authority are carried, in the leaf of the first office", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice office(network, 1);
+    const auto before = office.ledger().leaves();
+    EpochSlots slots;
+    slots.epoch = 3;
+    slots.roster_version = 1;
+    slots.slots = {{network.offices[1].index, 1, {}}};
+    auto entry = epoch_slots_register(slots, founded_at);
+    CHECK(take(office, entry).error().code == Errc::untrusted);
+    crypto::sign_epoch_slots(network.authority, network.roster.founding(), network.id(), entry);
+    CHECK(take(office, entry).value());
+    CHECK(office.ledger().leaves().at(OfficeId{0}) != before.at(OfficeId{0}));
+    CHECK(office.ledger().leaves().at(OfficeId{1}) == before.at(OfficeId{1}));
+    CHECK(office.ledger().registers_in_leaf(OfficeId{0}).size() == 1);
+    CHECK(office.ledger().take_news().registers.contains(entry.key));
 }
