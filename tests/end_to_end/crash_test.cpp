@@ -1,0 +1,167 @@
+// Goal: a printed ID is a promise that no crash breaks, and nothing arrives twice because of one.
+// Method: SIGKILL of real daemons at moments that differ from round to round, while they are busy;
+// then count. SIGKILL loses what the daemon held in memory, as a power cut does.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <set>
+#include <thread>
+
+#include "tests/end_to_end/offices.h"
+
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+// What was promised: the text behind each printed ID.
+using Promised = std::map<std::string, std::string>;
+
+// Each ID once, and its text as it was; `all` is what list --json says.
+void check_kept(const Office& at, const Json& all, const Promised& promised) {
+    const auto ids = ids_of(all);
+    CHECK(std::set(ids.begin(), ids.end()).size() == ids.size());
+    for (const auto& [id, text] : promised) {
+        CAPTURE(id);
+        CHECK(std::ranges::count(ids, id) == 1);
+        CHECK(at.run({"show", id, "--raw"}).out == text);
+    }
+}
+
+// Four at a time, and the daemon is killed while it works on them. Those that printed an ID were
+// promised.
+void queue_and_kill(Office& at, int round, Promised& promised) {
+    std::vector<std::pair<std::string, std::unique_ptr<Program>>> asking;
+    for (int i = 0; i < 4; ++i) {
+        const auto text = fmt::format("round {}, report {}: 휠체어 수리 {}건\n", round, i, i);
+        asking.emplace_back(text,
+                            std::make_unique<Program>(at.command({"queue", "--to", "hq"}, text)));
+    }
+    std::this_thread::sleep_for(3ms * round);
+    at.kill();
+    for (const auto& [text, program] : asking) {
+        const auto ran = program->finish();
+        CAPTURE(round, ran);
+        // Done; no daemon; or it went while asked, and nobody knows.
+        CHECK((ran.exit_code == 0 || ran.exit_code == 3 || ran.exit_code == 8));
+        CHECK(ran.out.empty() == (ran.exit_code != 0));
+        if (ran.exit_code == 0) {
+            const auto id = ran.out.substr(0, ran.out.find('\n'));
+            CHECK(promised.emplace(id, text).second);  // never an ID that was given before
+        }
+    }
+}
+
+std::uint64_t inbox_size(const Office& at) {
+    return number_in(at.ask({"status"}), "/inbox/unacknowledged");
+}
+
+std::uint64_t carried(const Office& at) {
+    return number_in(at.ask({"status"}), "/carrying/records");
+}
+
+// Reports large enough that one visit takes a while.
+Promised queue_large(const Office& at, int count) {
+    Promised promised;
+    for (int i = 0; i < count; ++i) {
+        const auto photo = at.home().parent_path() / fmt::format("{}.jpg", i);
+        write_file(photo, random_bytes(120'000));
+        const auto text = fmt::format("사진 {}\n", i);
+        promised.emplace(at.queue({"--to", "hq", "--attach", photo.string()}, text), text);
+    }
+    return promised;
+}
+
+}  // namespace
+
+TEST_CASE("an ID that was printed survives a kill of the daemon, with its text, once",
+          "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    hq.stop();
+    Promised promised;
+    for (int round = 0; round < 12; ++round) {
+        const auto text = fmt::format("before round {}\n", round);
+        promised.emplace(hyesan.queue({"--to", "hq"}, text), text);
+        queue_and_kill(hyesan, round, promised);
+        hyesan.start();
+    }
+    CHECK(promised.size() >= 12);
+    const auto all = hyesan.ask({"list", "--outbox"});
+    check_kept(hyesan, all, promised);
+    // What was queued without a promise is there at most once; all of it arrives once.
+    CHECK(all.size() <= 12 * 5);
+    hq.start();
+    REQUIRE(eventually([&] { return inbox_size(hq) == all.size(); }));
+    check_kept(hq, hq.ask({"list", "--inbox"}), promised);
+}
+
+TEST_CASE("queue with a key, repeated after a kill, is one report", "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    hq.stop();
+    for (int round = 0; round < 8; ++round) {
+        const auto key = fmt::format("week-{}", round);
+        const auto text = fmt::format("주간 보고 {}주\n", round);
+        const Words words = {"queue", "--to", "hq", "--key", key};
+        Program first(hyesan.command(words, text));
+        std::this_thread::sleep_for(4ms * round);
+        hyesan.kill();
+        const auto before = first.finish();
+        hyesan.start();
+        const auto after = hyesan.run(words, text);
+        CAPTURE(round, before, after);
+        REQUIRE(after.exit_code == 0);
+        CHECK((before.exit_code != 0 || before.out == after.out));
+        CHECK(hyesan.run(words, text).out == after.out);
+        CHECK(hyesan.ask({"list", "--outbox"}).size() == static_cast<std::size_t>(round) + 1);
+    }
+}
+
+TEST_CASE(
+    "a relay and a recipient that are killed again and again lose nothing and keep nothing twice",
+    "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& pyongyang = network.add(hq, "pyongyang", "relay");
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    REQUIRE(eventually([&] { return knows_as_active(pyongyang, "hyesan"); }));
+    hq.stop();
+    pyongyang.stop();
+    const auto promised = queue_large(hyesan, 40);
+
+    for (std::uint64_t wanted : {1, 8, 20}) {
+        pyongyang.start();
+        REQUIRE(eventually([&] { return carried(pyongyang) >= wanted; }));
+        pyongyang.kill();
+    }
+    pyongyang.start();
+    REQUIRE(eventually([&] { return number_in(hyesan.ask({"status"}), "/outbox/carried") == 40; }));
+    hyesan.stop();
+
+    for (std::uint64_t wanted : {1, 8, 20}) {
+        hq.start();
+        REQUIRE(eventually([&] { return inbox_size(hq) >= wanted; }));
+        wanted == 8 ? pyongyang.kill() : hq.kill();
+        if (!pyongyang.is_up()) {
+            hq.stop();
+            pyongyang.start();
+        }
+    }
+    hq.start();
+    REQUIRE(eventually([&] { return inbox_size(hq) == 40; }));
+    const auto received = hq.ask({"list", "--inbox"});
+    CHECK(received.size() == 40);
+    check_kept(hq, received, promised);
+
+    // The author hears of it although the first word of it may have died with a daemon.
+    REQUIRE(eventually([&] { return carried(pyongyang) == 0; }));
+    hq.stop();
+    hyesan.start();
+    REQUIRE(
+        eventually([&] { return number_in(hyesan.ask({"status"}), "/outbox/delivered") == 40; }));
+}
