@@ -139,6 +139,7 @@ Program::Program(Command command) : command_(std::move(command)) {
     err_ = err.to_read;
     if (in_ >= 0) {
         ::fcntl(in_, F_SETFL, O_NONBLOCK);
+        feed();
     }
 }
 
@@ -150,6 +151,19 @@ Program::~Program() {
     close_if_open(in_);
     close_if_open(out_);
     close_if_open(err_);
+}
+
+// As much as it takes now; its end, once it has all.
+void Program::feed() {
+    const auto rest = std::string_view(command_.input).substr(fed_);
+    const auto written = ::write(in_, rest.data(), rest.size());
+    if (written >= 0) {
+        fed_ += static_cast<std::size_t>(written);
+    }
+    const bool is_hung_up = written < 0 && errno != EAGAIN && errno != EINTR;
+    if (is_hung_up || fed_ == command_.input.size()) {
+        close_if_open(in_);
+    }
 }
 
 void Program::reap(int options) {
@@ -173,21 +187,12 @@ void Program::signal(int number) const {
 Ran Program::finish() {
     const auto until = std::chrono::steady_clock::now() + longest_run;
     Ran ran;
-    std::string_view rest = command_.input;
     bool is_late = false;
     while (in_ >= 0 || out_ >= 0 || err_ >= 0) {
-        if (rest.empty()) {
-            close_if_open(in_);
-        }
         std::array<pollfd, 3> watched = {{{in_, POLLOUT, 0}, {out_, POLLIN, 0}, {err_, POLLIN, 0}}};
         ::poll(watched.data(), watched.size(), 1000);
         if (watched[0].revents != 0) {
-            const auto written = ::write(in_, rest.data(), rest.size());
-            if (written >= 0) {
-                rest.remove_prefix(static_cast<std::size_t>(written));
-            } else if (errno != EAGAIN && errno != EINTR) {
-                close_if_open(in_);
-            }
+            feed();
         }
         if (watched[1].revents != 0) {
             read_some(out_, ran.out);

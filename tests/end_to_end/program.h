@@ -43,14 +43,17 @@ public:
     [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] bool is_running();
     void signal(int number) const;
-    // Feeds it, reads what it says, and waits for its end. A program that takes minutes is killed.
+    // Feeds it what it has not had yet, reads what it says, and waits for its end. A program that
+    // takes minutes is killed.
     Ran finish();
 
 private:
+    void feed();
     void reap(int options);
 
     Command command_;
     pid_t pid_ = -1;
+    std::size_t fed_ = 0;
     int in_ = -1;
     int out_ = -1;
     int err_ = -1;
