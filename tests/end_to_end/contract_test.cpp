@@ -10,7 +10,7 @@
 
 #include "tests/end_to_end/offices.h"
 
-using namespace fieldpost::tests;
+using namespace fieldpost::end_to_end;
 
 namespace {
 
@@ -83,6 +83,12 @@ const std::vector<Key> in_list = {{"id", Is::text},
                                   {"reply_to", Is::text, or_null},
                                   {"replaces", Is::text, or_null},
                                   {"replaced_by", Is::text, or_null}};
+
+struct TwoMembers {
+    Network network;
+    Office& hq = network.found();
+    Office& hyesan = network.add(hq, "hyesan", "field");
+};
 
 // hq, a relay and a field office, all up; one report with everything, answered, and one with
 // little.
@@ -306,25 +312,89 @@ TEST_CASE("what status, peers and roster say has the promised shape", "[end_to_e
     }
 }
 
+TEST_CASE("common options stand anywhere, and the environment stands in for them", "[end_to_end]") {
+    TwoMembers two;
+    CHECK(run({.words = {FIELDPOST_BIN, "status", "--json", "--home", two.hyesan.home().string()}})
+              .exit_code == 0);
+    const auto id = two.hyesan.queue({"--to", "hq"}, "text\n");
+    Command by_environment{
+        .words = {FIELDPOST_BIN, "ack", id},
+        .environment = {"FIELDPOST_HOME=" + two.hq.home().string(), "FIELDPOST_STAFF=박철수"}};
+    REQUIRE(eventually([&] { return two.hq.ask({"list"}).size() == 1; }));
+    CHECK(run(by_environment).exit_code == 0);
+    REQUIRE(eventually([&] { return two.hyesan.ask({"show", id}).at("state") == "acknowledged"; }));
+    CHECK(two.hyesan.ask({"trace", id}).at("recipients").at(0).at("staff") == "박철수");
+}
+
+TEST_CASE("help and version are the usual, and help shows an example", "[end_to_end]") {
+    const auto version = run({.words = {FIELDPOST_BIN, "--version"}});
+    CHECK(version.exit_code == 0);
+    CHECK(version.out.starts_with("fieldpost "));
+    CHECK(run({.words = {FIELDPOSTD_BIN, "--version"}}).exit_code == 0);
+    for (const auto* command : {"queue", "list", "show", "ack", "trace", "status", "peers", "init",
+                                "invite", "join", "roster"}) {
+        for (const auto* option : {"-h", "--help"}) {
+            const auto help = run({.words = {FIELDPOST_BIN, command, option}});
+            CAPTURE(command, help);
+            CHECK(help.exit_code == 0);
+            CHECK(help.out.find(std::string("Example: fieldpost ") + command) != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("an ID is read in any case and in full-width digits", "[end_to_end]") {
+    TwoMembers two;
+    const auto normal = two.hyesan.queue({"--to", "hq"}, "normal\n");
+    const auto urgent = two.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
+    CHECK(normal == "hyesan-1");
+    CHECK(urgent == "hyesan-u1");
+    CHECK(two.hyesan.run({"show", "HYESAN-1", "--raw"}).out == "normal\n");
+    CHECK(two.hyesan.run({"show", "hyesan-\uff11", "--raw"}).out == "normal\n");
+    CHECK(two.hyesan.run({"show", "Hyesan-U1", "--raw"}).out == "urgent\n");
+}
+
+TEST_CASE("a filter of list leaves what fits", "[end_to_end]") {
+    TwoMembers two;
+    const auto plain = two.hyesan.queue({"--to", "hq"}, "plain\n");
+    const auto form = two.hyesan.queue({"--to", "@hq", "--type", "stock", "--field", "a=1"});
+    REQUIRE(eventually([&] { return two.hq.ask({"list"}).size() == 2; }));
+    const auto answer = two.hq.queue({"--reply-to", plain}, "an answer\n");
+    REQUIRE(eventually([&] { return two.hyesan.ask({"list"}).size() == 3; }));
+    const auto listed = [&](Words words) {
+        words.insert(words.begin(), "list");
+        return ids_of(two.hyesan.ask(words));
+    };
+    CHECK(listed({}) == Words{plain, form, answer});
+    CHECK(listed({"--outbox"}) == Words{plain, form});
+    CHECK(listed({"--inbox"}) == Words{answer});
+    CHECK(listed({"--from", "hq"}) == Words{answer});
+    CHECK(listed({"--to", "hq"}) == Words{plain, form});
+    CHECK(listed({"--to", "@hq"}) == Words{form});
+    CHECK(listed({"--type", "stock"}) == Words{form});
+    CHECK(listed({"--state", "acknowledged"}).empty());
+    CHECK(listed({"--limit", "1"}) == Words{answer});
+    CHECK(listed({"--since", "1h"}) == Words{plain, form, answer});
+    CHECK(listed({"--since", "2999-01-01"}).empty());
+    CHECK(two.hyesan.ask({"show", answer}).at("reply_to") == plain);
+}
+
 // What follows is promised and not yet so. A test that begins to pass fails: then it loses its tag.
 
 TEST_CASE("show says the sha256 of an attachment", "[end_to_end][!shouldfail]") {
-    Network network;
-    auto& hq = network.found();
-    auto& hyesan = network.add(hq, "hyesan", "field");
-    const auto photo = network.folder() / "photo.jpg";
+    TwoMembers two;
+    const auto photo = two.network.folder() / "photo.jpg";
     write_file(photo, "bytes");
-    const auto id = hyesan.queue({"--to", "hq", "--attach", photo.string()}, "text\n");
+    const auto id = two.hyesan.queue({"--to", "hq", "--attach", photo.string()}, "text\n");
     // printf bytes | sha256sum
-    CHECK(hyesan.ask({"show", id}).at("attachments").at(0).at("sha256") ==
+    CHECK(two.hyesan.ask({"show", id}).at("attachments").at(0).at("sha256") ==
           "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9");
 }
 
 TEST_CASE("a report without a subject has the subject null", "[end_to_end][!shouldfail]") {
-    Network network;
-    auto& hq = network.found();
-    auto& hyesan = network.add(hq, "hyesan", "field");
-    CHECK(hyesan.ask({"show", hyesan.queue({"--to", "hq"}, "text\n")}).at("subject").is_null());
+    TwoMembers two;
+    CHECK(two.hyesan.ask({"show", two.hyesan.queue({"--to", "hq"}, "text\n")})
+              .at("subject")
+              .is_null());
 }
 
 TEST_CASE("status says the incarnation as a number", "[end_to_end][!shouldfail]") {
@@ -341,40 +411,32 @@ TEST_CASE("an office that has not joined has no fingerprint: null", "[end_to_end
 
 TEST_CASE("queue with a key that was used prints the hash of the first",
           "[end_to_end][!shouldfail]") {
-    Network network;
-    auto& hq = network.found();
-    auto& hyesan = network.add(hq, "hyesan", "field");
+    TwoMembers two;
     const Words words = {"queue", "--to", "hq", "--key", "k"};
-    const auto first = hyesan.ask(words, "text\n");
-    CHECK(hyesan.ask(words, "text\n") == first);
+    const auto first = two.hyesan.ask(words, "text\n");
+    CHECK(two.hyesan.ask(words, "text\n") == first);
 }
 
 TEST_CASE("a report that was replaced says by which", "[end_to_end][!shouldfail]") {
-    Network network;
-    auto& hq = network.found();
-    auto& hyesan = network.add(hq, "hyesan", "field");
-    const auto old = hyesan.queue({"--to", "hq"}, "40 patients\n");
-    const auto newer = hyesan.queue({"--to", "hq", "--replaces", old}, "14 patients\n");
-    CHECK(hyesan.ask({"show", old}).at("replaced_by") == newer);
+    TwoMembers two;
+    const auto old = two.hyesan.queue({"--to", "hq"}, "40 patients\n");
+    const auto newer = two.hyesan.queue({"--to", "hq", "--replaces", old}, "14 patients\n");
+    CHECK(two.hyesan.ask({"show", old}).at("replaced_by") == newer);
 }
 
 TEST_CASE("peers counts the bytes that went over a link", "[end_to_end][!shouldfail]") {
-    Network network;
-    auto& hq = network.found();
-    auto& hyesan = network.add(hq, "hyesan", "field");
-    hyesan.queue({"--to", "hq"}, "text\n");
-    REQUIRE(
-        eventually([&] { return number_in(hyesan.ask({"status"}), "/outbox/delivered") == 1; }));
-    CHECK(number_in(hyesan.ask({"peers"}).at(0), "/sent_bytes") > 0);
+    TwoMembers two;
+    two.hyesan.queue({"--to", "hq"}, "text\n");
+    REQUIRE(eventually(
+        [&] { return number_in(two.hyesan.ask({"status"}), "/outbox/delivered") == 1; }));
+    CHECK(number_in(two.hyesan.ask({"peers"}).at(0), "/sent_bytes") > 0);
 }
 
 TEST_CASE("peers says what waits for an office", "[end_to_end][!shouldfail]") {
-    Network network;
-    auto& hq = network.found();
-    auto& hyesan = network.add(hq, "hyesan", "field");
-    hq.stop();
-    hyesan.queue({"--to", "hq"}, "text\n");
-    CHECK(number_in(hyesan.ask({"peers"}).at(0), "/pending_records") == 1);
+    TwoMembers two;
+    two.hq.stop();
+    two.hyesan.queue({"--to", "hq"}, "text\n");
+    CHECK(number_in(two.hyesan.ask({"peers"}).at(0), "/pending_records") == 1);
 }
 
 TEST_CASE("roster says when an office was heard of through another", "[end_to_end][!shouldfail]") {
@@ -387,4 +449,16 @@ TEST_CASE("roster says when an office was heard of through another", "[end_to_en
     // wonsan never meets hyesan, and has its report.
     auto& wonsan = network.add(hq, "wonsan", "field");
     CHECK_FALSE(wonsan.ask({"roster"}).at("offices").at(2).at("heard_at").is_null());
+}
+
+TEST_CASE("a time-out is a duration", "[end_to_end][!shouldfail]") {
+    Network network;
+    CHECK(network.found().run({"list", "--timeout", "5s"}).exit_code == 0);
+}
+
+TEST_CASE("every command takes --quiet and --color", "[end_to_end][!shouldfail]") {
+    Network network;
+    auto& hq = network.found();
+    CHECK(hq.run({"list", "--quiet"}).exit_code == 0);
+    CHECK(hq.run({"list", "--color", "never"}).exit_code == 0);
 }

@@ -11,7 +11,7 @@
 
 #include "tests/end_to_end/offices.h"
 
-using namespace fieldpost::tests;
+using namespace fieldpost::end_to_end;
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <random>
 #include <sstream>
 
-namespace fieldpost::tests {
+namespace fieldpost::end_to_end {
 
 namespace {
 
@@ -85,13 +85,13 @@ Command Office::command(Words words, std::string input) const {
 }
 
 Ran Office::run(Words words, std::string input) const {
-    return tests::run(command(std::move(words), std::move(input)));
+    return end_to_end::run(command(std::move(words), std::move(input)));
 }
 
 Ran Office::show(Words words) const {
     auto command_line = command(std::move(words));
     command_line.shows_on_terminal = true;
-    return tests::run(std::move(command_line));
+    return end_to_end::run(std::move(command_line));
 }
 
 Json Office::ask(Words words, std::string input) const {
@@ -208,4 +208,4 @@ std::string random_bytes(std::size_t size) {
     return bytes;
 }
 
-}  // namespace fieldpost::tests
+}  // namespace fieldpost::end_to_end

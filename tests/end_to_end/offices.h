@@ -10,7 +10,7 @@
 #include "tests/end_to_end/program.h"
 #include "tests/support/temporary_folder.h"
 
-namespace fieldpost::tests {
+namespace fieldpost::end_to_end {
 
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
@@ -70,7 +70,7 @@ public:
     Office& bare(const std::string& name);
 
 private:
-    TemporaryFolder folder_;
+    tests::TemporaryFolder folder_;
     std::map<std::string, std::unique_ptr<Office>> offices_;
 };
 
@@ -89,4 +89,4 @@ std::string read_file(const std::filesystem::path& path);
 std::vector<std::string> files_with(const std::filesystem::path& folder, std::string_view bytes);
 std::string random_bytes(std::size_t size);
 
-}  // namespace fieldpost::tests
+}  // namespace fieldpost::end_to_end

@@ -17,7 +17,7 @@
 
 #include "proto/result.h"
 
-namespace fieldpost::tests {
+namespace fieldpost::end_to_end {
 
 namespace {
 
@@ -234,4 +234,4 @@ bool eventually(const std::function<bool()>& holds, std::chrono::seconds at_most
     return true;
 }
 
-}  // namespace fieldpost::tests
+}  // namespace fieldpost::end_to_end

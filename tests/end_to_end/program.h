@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace fieldpost::tests {
+namespace fieldpost::end_to_end {
 
 struct Ran {
     int exit_code = -1;  // 128 + N: signal N ended it
@@ -66,4 +66,4 @@ Ran run(Command command);
 bool eventually(const std::function<bool()>& holds,
                 std::chrono::seconds at_most = std::chrono::seconds(60));
 
-}  // namespace fieldpost::tests
+}  // namespace fieldpost::end_to_end
