@@ -4,8 +4,8 @@
 // added.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
-#include <regex>
 #include <set>
 
 #include "tests/end_to_end/offices.h"
@@ -22,9 +22,17 @@ struct Key {
     bool may_be_null = false;
 };
 
+// Whether `text` looks like `picture`, in which 0 stands for any digit and f for any hex digit.
+bool looks_like(const std::string& text, std::string_view picture) {
+    return std::ranges::equal(text, picture, [](char c, char wanted) {
+        const bool is_digit = c >= '0' && c <= '9';
+        return wanted == '0'   ? is_digit
+               : wanted == 'f' ? is_digit || (c >= 'a' && c <= 'f')
+                               : c == wanted;
+    });
+}
+
 bool matches(const Json& value, Is type) {
-    static const std::regex time(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)");
-    static const std::regex hash("[0-9a-f]{64}");
     switch (type) {
         case Is::text:
             return value.is_string() && value != "";  // what is absent is null
@@ -33,9 +41,9 @@ bool matches(const Json& value, Is type) {
         case Is::yes_or_no:
             return value.is_boolean();
         case Is::time:
-            return value.is_string() && std::regex_match(value.get<std::string>(), time);
+            return value.is_string() && looks_like(value, "0000-00-00T00:00:00Z");
         case Is::hash:
-            return value.is_string() && std::regex_match(value.get<std::string>(), hash);
+            return value.is_string() && looks_like(value, std::string(64, 'f'));
         case Is::array:
             return value.is_array();
         default:
@@ -131,8 +139,7 @@ TEST_CASE("init, invite and join say what was made", "[end_to_end]") {
     CHECK(made.at("office") == "hq");
     CHECK(made.at("network") == "reha");
     // Eight groups of five digits, for the telephone.
-    CHECK(std::regex_match(made.at("fingerprint").get<std::string>(),
-                           std::regex(R"(\d{5}( \d{5}){7})")));
+    CHECK(looks_like(made.at("fingerprint"), "00000 00000 00000 00000 00000 00000 00000 00000"));
     hq.start();
     const std::vector<Key> invitation = {{"office", Is::text},
                                          {"file", Is::text},

@@ -98,7 +98,7 @@ Json Office::ask(Words words, std::string input) const {
     words.emplace_back("--json");
     CAPTURE(name_, words);
     const auto ran = run(std::move(words), std::move(input));
-    CAPTURE(ran);
+    CAPTURE(ran, log());
     REQUIRE(ran.exit_code == 0);
     auto document = Json::parse(ran.out, nullptr, false);
     REQUIRE_FALSE(document.is_discarded());
@@ -109,7 +109,7 @@ std::string Office::queue(Words words, std::string text) const {
     words.insert(words.begin(), "queue");
     CAPTURE(name_, words);
     const auto ran = run(std::move(words), std::move(text));
-    CAPTURE(ran);
+    CAPTURE(ran, log());
     REQUIRE(ran.exit_code == 0);
     REQUIRE(ran.out.ends_with('\n'));
     REQUIRE(std::ranges::count(ran.out, '\n') == 1);
