@@ -8,6 +8,7 @@
 #include "cli/text.h"
 #include "crypto/office_home.h"
 #include "crypto/secret.h"
+#include "proto/report.h"
 
 namespace {
 
@@ -37,6 +38,12 @@ bool asks_for_json(int argc, char* argv[]) {
     return false;
 }
 
+// What is given on the command line ends up in reports, and those are UTF-8.
+bool all_utf8(int argc, char* argv[]) {
+    return std::all_of(argv, argv + argc,
+                       [](const char* word) { return fieldpost::is_valid_utf8(word); });
+}
+
 std::string one_line(std::string words) {
     while (!words.empty() && words.back() == '\n') {
         words.pop_back();
@@ -64,6 +71,11 @@ int main(int argc, char* argv[]) {
         ->check(CLI::IsMember({"auto", "always", "never"}));
     app.footer("Help on one: fieldpost queue --help");
 
+    if (!all_utf8(argc, argv)) {
+        common.json = asks_for_json(argc, argv);
+        return report(common, {exit_invalid, "invalid", "an argument is not UTF-8",
+                               "use a terminal with a UTF-8 locale"});
+    }
     Run run;
     add_commands(app, common, run);
     try {

@@ -1,5 +1,6 @@
 // init, invite and join: a network is made, grows, and a new machine becomes an office of it.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -16,6 +17,7 @@
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/office_statement.h"
+#include "proto/report.h"
 
 namespace fieldpost::cli {
 
@@ -54,7 +56,22 @@ void add_links(CLI::App& command, Links& links) {
         ->allow_extra_args(false);
 }
 
+// "tcp://*:6743" listens on every address.
+bool is_listen_endpoint(const std::string& endpoint) {
+    constexpr std::string_view everywhere = "tcp://*:";
+    return is_endpoint(endpoint.starts_with(everywhere)
+                           ? "tcp://all:" + endpoint.substr(everywhere.size())
+                           : endpoint);
+}
+
 Outcome<void> check_links(const Links& links) {
+    for (const auto& endpoint : links.listen) {
+        if (!is_listen_endpoint(endpoint)) {
+            return std::unexpected(Failure{exit_invalid, "invalid",
+                                           fmt::format("{} is no address to listen on", endpoint),
+                                           "write it as tcp://*:6743"});
+        }
+    }
     for (const auto& endpoint : links.advertise) {
         if (!is_endpoint(endpoint)) {
             return std::unexpected(Failure{exit_invalid, "invalid",
@@ -63,6 +80,15 @@ Outcome<void> check_links(const Links& links) {
         }
     }
     return {};
+}
+
+// Root makes an office for whom the folder belongs to, who is to run its daemon.
+void become_owner_of(const std::filesystem::path& home) {
+    struct stat info{};
+    if (::geteuid() == 0 && ::stat(home.c_str(), &info) == 0 && info.st_uid != 0 &&
+        (::setegid(info.st_gid) != 0 || ::seteuid(info.st_uid) != 0)) {
+        ensure(false, "root may become anybody");
+    }
 }
 
 // What was given on the command line becomes the configuration that the daemon reads.
@@ -113,10 +139,13 @@ int run_init(const Common& common, const InitOptions& options) {
                                fmt::format("{} is no name for an office", options.office),
                                "use a-z, 0-9 and -, and nothing that looks like an ID"});
     }
-    if (options.network.empty() || options.network.size() > limits::network_name_bytes_max) {
-        return report(common, {exit_invalid, "invalid", "the network's name has 1 to 64 bytes",
+    if (options.network.empty() || options.network.size() > limits::network_name_bytes_max ||
+        has_control(options.network)) {
+        return report(common, {exit_invalid, "invalid",
+                               "the network's name has 1 to 64 bytes and no control character",
                                "choose another"});
     }
+    become_owner_of(common.home);
     auto machine = crypto::MachineKeys::random(crypto::FoundingKey::random());
     auto mail = new_mail_keys();
     mail.authority = crypto::SigningKey::random();
@@ -161,11 +190,37 @@ struct InviteOptions {
     std::string output;
 };
 
+Outcome<void> check_output(const std::filesystem::path& path) {
+    std::error_code error;
+    const auto folder = std::filesystem::absolute(path).parent_path();
+    if (!std::filesystem::is_directory(folder, error)) {
+        return std::unexpected(Failure{exit_not_found, "not_found",
+                                       fmt::format("there is no folder {}", folder.string()),
+                                       "choose another with --output; nobody was invited"});
+    }
+    if (std::filesystem::exists(path, error)) {
+        return std::unexpected(Failure{exit_refused, "refused",
+                                       fmt::format("{} is there already", path.string()),
+                                       "choose another with --output; nobody was invited"});
+    }
+    if (::access(folder.c_str(), W_OK) != 0) {
+        return std::unexpected(Failure{exit_refused, "no_access",
+                                       fmt::format("cannot write in {}", folder.string()),
+                                       "choose another with --output; nobody was invited"});
+    }
+    return {};
+}
+
 int run_invite(const Common& common, const InviteOptions& options) {
     const auto valid = parse_duration(options.valid);
     if (!valid) {
         return report(common, {exit_usage, "usage", fmt::format("{} is no duration", options.valid),
                                "write it as 30d"});
+    }
+    const auto path = options.output.empty() ? options.office + ".invite" : options.output;
+    // Before anything is signed: an office that is invited without a file would be lost.
+    if (const auto usable = check_output(path); !usable) {
+        return report(common, usable.error());
     }
     wire::Request request;
     request.mutable_invite()->set_office(options.office);
@@ -184,7 +239,6 @@ int run_invite(const Common& common, const InviteOptions& options) {
     if (!file) {
         return report(common, failure_of(file.error()));
     }
-    const auto path = options.output.empty() ? options.office + ".invite" : options.output;
     if (const auto written = crypto::write_whole(std::filesystem::absolute(path), *file, 0600);
         !written) {
         return report(common, failure_of(written.error()));
@@ -268,6 +322,7 @@ int run_join(const Common& common, const JoinOptions& options) {
         return report(common, {exit_refused, "expired", "this invitation has expired",
                                "ask the authority for another"});
     }
+    become_owner_of(common.home);
     const auto machine = crypto::MachineKeys::random(std::move(invite->founding_key));
     const auto mail = new_mail_keys();
     // Nothing signed that came with the invitation is later than the mark.

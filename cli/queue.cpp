@@ -74,10 +74,15 @@ Outcome<wire::Request> request_of(const Options& options,
     for (const auto& to : options.to) {
         queue.add_to(to);
     }
+    std::size_t attached = 0;
     for (const auto& path : options.attachments) {
         auto bytes = crypto::read_whole(path, limits::record_bytes_max);
         if (!bytes) {
             return std::unexpected(failure_of(bytes.error()));
+        }
+        attached += bytes->size();
+        if (attached > limits::record_bytes_max) {
+            return invalid("the attachments are over 64 MiB together", "send them in two reports");
         }
         auto* file = queue.add_attachments();
         file->set_name(std::filesystem::path(path).filename().string());

@@ -70,7 +70,7 @@ ordered_json list_json(const wire::Entry& entry) {
         {"box", entry.box()},
         {"from", entry.from()},
         {"to", std::vector<std::string>(entry.to().begin(), entry.to().end())},
-        {"subject", if_open(entry, entry.subject())},
+        {"subject", if_open(entry, text_or_null(entry.subject()))},
         {"type", if_open(entry, text_or_null(entry.type()))},
         {"staff", if_open(entry, text_or_null(entry.staff()))},
         {"priority", entry.priority()},

@@ -116,39 +116,71 @@ void print_entry(const wire::Entry& entry) {
     }
 }
 
+Outcome<void> save_all(const Common& common, const Options& options, const wire::Entry& entry) {
+    for (const auto& file : entry.attachments()) {
+        const auto saved = save_new(options.save, clean_name(file.name()), file.content());
+        if (!saved) {
+            return std::unexpected(saved.error());
+        }
+        if (!common.quiet) {
+            fmt::print(stderr, "saved     {}\n", *saved);
+        }
+    }
+    return {};
+}
+
+void print(const Common& common, const Options& options, const wire::Entry& entry) {
+    if (options.raw) {
+        const bool to_terminal = isatty(STDOUT_FILENO) != 0;
+        const auto text = to_terminal ? safe_text(entry.text()) : entry.text();
+        std::fwrite(text.data(), 1, text.size(), stdout);
+    } else if (common.json) {
+        fmt::print("{}\n", show_json(entry).dump());
+    } else {
+        print_entry(entry);
+    }
+}
+
 int run_show(const Common& common, const Options& options) {
+    std::error_code ignored;
+    if (!options.save.empty() && !std::filesystem::is_directory(options.save, ignored)) {
+        return report(common, {exit_not_found, "not_found",
+                               fmt::format("there is no folder {}", options.save),
+                               "make it, or choose another"});
+    }
     wire::Request request;
     for (const auto& id : options.ids) {
         request.mutable_show()->add_ids(id);
     }
-    request.mutable_show()->set_with_content(!options.save.empty());
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());
     }
     bool is_first = true;
-    for (const auto& entry : answer.entries()) {
-        if (!options.save.empty()) {
-            for (const auto& file : entry.attachments()) {
-                const auto saved = save_new(options.save, clean_name(file.name()), file.content());
-                if (!saved) {
+    for (auto& entry : *answer.mutable_entries()) {
+        const bool wants_files = !options.save.empty();
+        if ((wants_files || common.json) && entry.attachments_size() > 0) {
+            // One at a time: together they may be larger than memory, and take longer than a
+            // daemon may be silent.
+            wire::Request one;
+            one.mutable_show()->add_ids(entry.id());
+            one.mutable_show()->set_with_content(wants_files);
+            one.mutable_show()->set_with_sums(true);
+            wire::Answer whole;
+            if (const auto asked = ask(common, one, whole); !asked) {
+                return report(common, asked.error());
+            }
+            entry = whole.entries(0);
+            if (wants_files) {
+                if (const auto saved = save_all(common, options, entry); !saved) {
                     return report(common, saved.error());
-                }
-                if (!common.quiet) {
-                    fmt::print(stderr, "saved     {}\n", *saved);
                 }
             }
         }
-        if (options.raw) {
-            const bool to_terminal = isatty(STDOUT_FILENO) != 0;
-            const auto text = to_terminal ? safe_text(entry.text()) : entry.text();
-            std::fwrite(text.data(), 1, text.size(), stdout);
-        } else if (common.json) {
-            fmt::print("{}\n", show_json(entry).dump());
-        } else {
-            fmt::print("{}", is_first ? "" : "\n");
-            print_entry(entry);
+        if (!is_first && !options.raw && !common.json) {
+            fmt::print("\n");
         }
+        print(common, options, entry);
         is_first = false;
     }
     return exit_done;
@@ -160,8 +192,7 @@ void add_show(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("show", "read a report");
     auto options = std::make_shared<Options>();
     command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
-    command->add_option("--save", options->save, "write its attachments into this folder")
-        ->check(CLI::ExistingDirectory);
+    command->add_option("--save", options->save, "write its attachments into this folder");
     command->add_flag("--raw", options->raw, "the text alone, byte for byte to a pipe");
     command->footer("Example: fieldpost show hyesan-42 --save .");
     command->callback([&common, &run, options] {

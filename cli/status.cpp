@@ -172,7 +172,7 @@ int run_peers(const Common& common) {
         return report(common, asked.error());
     }
     auto array = ordered_json::array();
-    Table table({"OFFICE", "LINK", "HEARD", "MET", "WHY, AND WHAT NEXT"});
+    Table table({"OFFICE", "LINK", "HEARD", "MET", "TO SEND", "WHY, AND WHAT NEXT"});
     for (const auto& peer : answer.peers()) {
         const auto time = [](std::int64_t at) {
             return at == 0 ? ordered_json(nullptr) : ordered_json(rfc3339(at));
@@ -188,7 +188,7 @@ int run_peers(const Common& common) {
                          {"heard_at", time(peer.heard_unix_s())},
                          {"met_at", time(peer.met_unix_s())},
                          {"rtt_ms", nullptr},
-                         {"version", nullptr},
+                         {"version", text(peer.version())},
                          {"roster_version", peer.roster_version()},
                          {"sent_bytes", peer.sent_bytes()},
                          {"received_bytes", peer.received_bytes()},
@@ -201,8 +201,12 @@ int run_peers(const Common& common) {
             why += fmt::format("{}tries again in {} s", why.empty() ? "" : "; ",
                                std::max<std::int64_t>(0, peer.next_attempt_unix_s() - unix_now()));
         }
-        table.add(
-            {peer.office(), peer.state(), when(peer.heard_unix_s()), when(peer.met_unix_s()), why});
+        const auto waits =
+            peer.pending_records() == 0
+                ? ""
+                : fmt::format("{}, {}", peer.pending_records(), human_size(peer.pending_bytes()));
+        table.add({peer.office(), peer.state(), when(peer.heard_unix_s()), when(peer.met_unix_s()),
+                   waits, why});
     }
     if (common.json) {
         fmt::print("{}\n", array.dump());

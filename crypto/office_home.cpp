@@ -41,6 +41,7 @@ std::unexpected<Error> os_error(std::string_view doing, const fs::path& path) {
     const int code = errno;
     return fail(code == ENOSPC || code == EDQUOT ? Errc::storage_full
                 : code == ENOENT                 ? Errc::not_found
+                : code == EACCES                 ? Errc::refused
                                                  : Errc::unavailable,
                 fmt::format("{} {}: {}", doing, path.string(), std::strerror(code)));
 }

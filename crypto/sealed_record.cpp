@@ -101,22 +101,53 @@ Bytes seal_pieces(const SealKey& key, const Hash& ad, BodyShape shape, BytesView
     return body;
 }
 
+// Opens piece `i` into `plain`, which has room for it.
+Result<void> open_piece(const SealKey& key, const Hash& ad, BodyShape shape, std::uint32_t i,
+                        BytesView sealed, std::span<std::byte> plain) {
+    const auto nonce = nonce_of(i, i + 1 == shape.segment_count());
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(raw(plain), nullptr, nullptr, raw(sealed),
+                                                   sealed.size(), raw(ad.view()), Hash::size,
+                                                   raw(nonce), raw(key.view())) != 0) {
+        return fail(Errc::untrusted, fmt::format("body: piece {} does not open", i));
+    }
+    return ok();
+}
+
 Result<Bytes> open_pieces(const SealKey& key, const Hash& ad, BodyShape shape, BytesView body) {
     const auto pieces = shape.segment_count();
     Bytes plain(body.size() - std::size_t{pieces} * tag_bytes);
     std::size_t done = 0;
     for (std::uint32_t i = 0; i < pieces; ++i) {
-        const auto nonce = nonce_of(i, i + 1 == pieces);
         const auto sealed = body.subspan(shape.segment_offset(i), shape.segment_size(i));
         const auto piece = std::span(plain).subspan(done, sealed.size() - tag_bytes);
         done += piece.size();
-        if (crypto_aead_xchacha20poly1305_ietf_decrypt(raw(piece), nullptr, nullptr, raw(sealed),
-                                                       sealed.size(), raw(ad.view()), Hash::size,
-                                                       raw(nonce), raw(key.view())) != 0) {
-            return fail(Errc::untrusted, fmt::format("body: piece {} does not open", i));
-        }
+        TRY(open_piece(key, ad, shape, i, sealed, piece));
     }
     return plain;
+}
+
+// The reports at the front of a body's plaintext. malformed also if they are not all there.
+Result<std::vector<ReportUnit>> read_reports(ByteReader& in, std::size_t count) {
+    const auto plain_bytes = TRY(in.read_varint());
+    if (plain_bytes > limits::report_bytes_max) {
+        return fail(Errc::limit_exceeded, fmt::format("body: {} bytes of reports", plain_bytes));
+    }
+    const auto codec = TRY(in.read_u8());
+    const auto compressed = TRY(in.read_sized(in.left()));
+    return decode_units(TRY(decompress(codec, compressed, static_cast<std::size_t>(plain_bytes))),
+                        count);
+}
+
+// Where they end, once enough of the plaintext is there to tell.
+std::optional<std::size_t> end_of_reports(BytesView plain) {
+    ByteReader in(plain);
+    if (!in.read_varint() || !in.read_u8()) {
+        return std::nullopt;
+    }
+    const auto compressed_bytes = in.read_varint();
+    return compressed_bytes ? std::optional(plain.size() - in.left() +
+                                            static_cast<std::size_t>(*compressed_bytes))
+                            : std::nullopt;
 }
 
 }  // namespace
@@ -249,17 +280,40 @@ Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& auth
     return decode_body(plain, header.count);
 }
 
+Result<std::vector<ReportUnit>> open_reports(const NetworkId& network, const SigningPublic& author,
+                                             const Header& header, const FileKey& file_key,
+                                             const PieceSource& piece) {
+    const BodyShape shape{header.body_bytes};
+    const auto core = core_of(header);
+    const auto commitment = commitment_to(file_key, network, author, core);
+    if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
+                      KeyCommitment::size) != 0) {
+        return fail(Errc::untrusted, "body: another file key was committed to");
+    }
+    const auto key = payload_key(file_key, network, author, core);
+    const auto ad = associated_data(network, author, header);
+    Bytes plain;
+    for (std::uint32_t i = 0; i < shape.segment_count(); ++i) {
+        const auto sealed = TRY(piece(i));
+        if (sealed.size() != shape.segment_size(i)) {
+            return fail(Errc::malformed, "body: a piece of another size");
+        }
+        const auto done = plain.size();
+        plain.resize(done + sealed.size() - tag_bytes);
+        TRY(open_piece(key, ad, shape, i, sealed, std::span(plain).subspan(done)));
+        const auto end = end_of_reports(plain);
+        if (end && *end <= plain.size()) {
+            break;
+        }
+    }
+    ByteReader in(plain);
+    return read_reports(in, header.count);
+}
+
 Result<OpenedBody> decode_body(BytesView plain, std::size_t count) {
     ByteReader in(plain);
-    const auto plain_bytes = TRY(in.read_varint());
-    if (plain_bytes > limits::report_bytes_max) {
-        return fail(Errc::limit_exceeded, fmt::format("body: {} bytes of reports", plain_bytes));
-    }
-    const auto codec = TRY(in.read_u8());
-    const auto compressed = TRY(in.read_sized(plain.size()));
     OpenedBody opened;
-    opened.units = TRY(decode_units(
-        TRY(decompress(codec, compressed, static_cast<std::size_t>(plain_bytes))), count));
+    opened.units = TRY(read_reports(in, count));
     std::uint64_t attachment_bytes = 0;
     for (const auto& unit : opened.units) {
         attachment_bytes += TRY(decode_report(unit.report)).attachment_bytes();

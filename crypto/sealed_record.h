@@ -6,6 +6,7 @@
 // (crypto/roster.h).
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "crypto/identity.h"
@@ -65,6 +66,13 @@ struct OpenedBody {
 // untrusted: the seal does not open. malformed: it opens, and breaks a rule of WIRE.md "Body".
 Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& author,
                              const Header& header, const FileKey& file_key, BytesView body);
+
+// The reports alone, which come first: of a large body only the pieces that hold them are opened.
+// `piece` gives a sealed piece, counted from 0; its failure is passed on.
+using PieceSource = std::function<Result<Bytes>(std::uint32_t piece)>;
+Result<std::vector<ReportUnit>> open_reports(const NetworkId& network, const SigningPublic& author,
+                                             const Header& header, const FileKey& file_key,
+                                             const PieceSource& piece);
 
 // The plaintext of a body, taken apart. malformed or limit_exceeded: against WIRE.md "Body" or
 // "Report", or not `count` reports.

@@ -39,14 +39,19 @@ std::uint64_t Report::attachment_bytes() const {
     return total;
 }
 
-namespace {
-
 bool has_control(std::string_view text) {
-    return std::ranges::any_of(text, [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return byte < 0x20 || byte == 0x7f;
-    });
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+        // U+0080 to U+009F are two bytes; some terminals obey them too.
+        if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next >= 0x80 && next <= 0x9f)) {
+            return true;
+        }
+    }
+    return false;
 }
+
+namespace {
 
 Result<void> check_utf8(std::string_view what, std::string_view text) {
     if (!is_valid_utf8(text)) {

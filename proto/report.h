@@ -51,6 +51,8 @@ Result<void> check_report(const Report& report);
 Bytes encode_report(const Report& report);
 Result<Report> decode_report(BytesView bytes);
 
+// U+0000 to U+001F, U+007F to U+009F.
+bool has_control(std::string_view text);
 bool is_valid_utf8(std::string_view text);
 std::size_t code_points(std::string_view utf8);
 

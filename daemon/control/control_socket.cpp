@@ -20,6 +20,8 @@ namespace {
 // A report with all its attachments, and what describes them.
 constexpr std::size_t request_bytes_max = limits::record_bytes_max + (8U << 20);
 constexpr std::size_t clients_max = 64;
+// Only one request larger than this is read at a time; who sends another waits.
+constexpr std::size_t large_request_bytes = 1U << 20;
 constexpr std::size_t length_bytes = 4;
 
 // The owner, root, and members of the socket's group.
@@ -50,6 +52,12 @@ struct ControlSocket::Client {
     Bytes out;
     std::size_t sent = 0;
     bool is_asked = false;  // its one request has come
+
+    // Its request is so large that only one such is read at a time.
+    [[nodiscard]] bool is_large() const {
+        const auto length = ByteReader(in).read_u32();
+        return !is_asked && length && *length > large_request_bytes;
+    }
 };
 
 ControlSocket::ControlSocket(std::filesystem::path path, int fd)
@@ -67,8 +75,9 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path) {
-        return fail(Errc::unavailable,
-                    fmt::format("the path of the home is too long for a socket: {}", path.string()));
+        return fail(
+            Errc::unavailable,
+            fmt::format("the path of the home is too long for a socket: {}", path.string()));
     }
     std::strcpy(address.sun_path, path.c_str());
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -88,10 +97,25 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem
     return std::unique_ptr<ControlSocket>(new ControlSocket(path, fd));
 }
 
+// The one that came first goes first.
+const ControlSocket::Client* ControlSocket::large_one() const {
+    const Client* first = nullptr;
+    for (const auto& [fd, client] : clients_) {
+        if (client.is_large() && (first == nullptr || client.id < first->id)) {
+            first = &client;
+        }
+    }
+    return first;
+}
+
 std::vector<Interest> ControlSocket::interests() const {
     std::vector<Interest> all{{fd_, false}};
+    const auto* reading = large_one();
     for (const auto& [fd, client] : clients_) {
-        all.push_back({fd, !client.out.empty()});
+        const bool waits = client.is_large() && &client != reading;
+        if (!waits) {
+            all.push_back({fd, !client.out.empty()});
+        }
     }
     return all;
 }
@@ -102,7 +126,7 @@ void ControlSocket::accept_all() {
         if (fd < 0) {
             return;
         }
-        struct stat info {};
+        struct stat info{};
         const bool admitted = clients_.size() < clients_max && ::stat(path_.c_str(), &info) == 0 &&
                               is_admitted(fd, static_cast<int>(::geteuid()), info.st_gid);
         if (!admitted) {
@@ -139,6 +163,9 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
                 break;
             }
             client.in.insert(client.in.end(), buffer.begin(), buffer.begin() + got);
+            if (client.is_large() && &client != large_one()) {
+                break;
+            }
         }
         ByteReader in(client.in);
         const auto length = in.read_u32();

@@ -1,7 +1,8 @@
 // Serves the command line on the socket in the home: whole requests in, whole answers out.
 //
-// Promise: only the owner, root and members of the socket's group are heard; a client that is slow, silent
-// or talks nonsense costs its own connection. Not here: what a request means (daemon/runtime).
+// Promise: only the owner, root and members of the socket's group are heard; a client that is slow,
+// silent or talks nonsense costs its own connection. Not here: what a request means
+// (daemon/runtime).
 #pragma once
 
 #include <filesystem>
@@ -44,6 +45,7 @@ private:
     struct Client;
     ControlSocket(std::filesystem::path path, int fd);
     void accept_all();
+    [[nodiscard]] const Client* large_one() const;
 
     std::filesystem::path path_;
     int fd_;

@@ -117,9 +117,8 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
 
     storage::ArchiveEntry entry;
     entry.box = storage::ArchiveEntry::Box::outbox;
-    // To whom may read mail here, not to whom may start the machine.
-    entry.sealed_file_key =
-        crypto::seal_to(ledger.config().mail->archive.public_key, sealed.file_key.view());
+    entry.sealed_file_key = seal_for_archive(ledger, sealed.file_key, sealed.header,
+                                             {{std::nullopt, report_bytes}}, draft.attachments);
     ledger.write(storage::PutArchive{record.arrival, entry});
     const Origin origin{log.incarnation, log.record_class, header.number};
     const storage::ReportKey key{ledger.us(), origin};

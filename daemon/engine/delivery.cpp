@@ -128,7 +128,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     }
     mark_receipted(ledger, header, record.id);
     entry.sealed_file_key =
-        crypto::seal_to(ledger.config().mail->archive.public_key, opened->key.view());
+        seal_for_archive(ledger, opened->key, header, opened->body.units, opened->body.attachments);
     ledger.write(storage::PutArchive{record.arrival, entry});
     for (std::size_t i = 0; i < opened->body.units.size(); ++i) {
         const auto& unit = opened->body.units[i];
@@ -164,27 +164,95 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     return ok();
 }
 
+namespace {
+
+// Of all reports of a record, in order.
+Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
+                                    const std::vector<ReportUnit>& units, BytesView attachments) {
+    std::vector<Hash> hashes;
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        std::vector<BytesView> files;
+        for (const auto& file : TRY(decode_report(units[i].report)).attachments) {
+            if (file.size > attachments.size()) {
+                return fail(Errc::corrupt, "record: shorter than its attachments");
+            }
+            files.push_back(attachments.first(file.size));
+            attachments = attachments.subspan(file.size);
+        }
+        hashes.push_back(crypto::report_hash(ledger.network(), header.log.author,
+                                             origin_of(header, units[i], i), units[i].report,
+                                             files));
+    }
+    return hashes;
+}
+
+// The sealed piece of a stored body, from wherever it lies.
+crypto::PieceSource pieces_of(const Ledger& ledger, const storage::StoredRecord& record,
+                              BodyShape shape) {
+    return [&ledger, &record, shape](std::uint32_t piece) -> Result<Bytes> {
+        if (record.blob == storage::Blob{}) {
+            return record.body;
+        }
+        const auto part = shape.is_one_piece() ? 1 : piece + 2;
+        auto bytes = TRY(ledger.store().part(record.blob, part));
+        return bytes ? Result<Bytes>(std::move(*bytes))
+                     : fail(Errc::corrupt, "store: a body lacks a part");
+    };
+}
+
+}  // namespace
+
+Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
+                       const std::vector<ReportUnit>& units, BytesView attachments) {
+    ByteWriter content;
+    content.raw(key.view());
+    if (!attachments.empty()) {
+        const auto hashes = hashes_of(ledger, header, units, attachments);
+        ensure(hashes.has_value(), "what was opened or sealed has all its attachments");
+        for (const auto& hash : *hashes) {
+            content.raw(hash.view());
+        }
+    }
+    return crypto::seal_to(ledger.config().mail->archive.public_key, content.bytes());
+}
+
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
-                                   const storage::ArchiveEntry& entry) {
+                                   const storage::ArchiveEntry& entry, Opening opening) {
     const auto* mail = ledger.config().mail;
     const auto* author = ledger.identity_of(record.log.author);
     if (mail == nullptr || author == nullptr || entry.sealed_file_key.empty()) {
         return fail(Errc::untrusted, "record: locked, forgotten or unreadable");
     }
-    const auto key_bytes = TRY(crypto::open_sealed_to(mail->archive, entry.sealed_file_key));
-    if (key_bytes.size() != crypto::FileKey::size) {
+    const auto content = TRY(crypto::open_sealed_to(mail->archive, entry.sealed_file_key));
+    if (content.size() < crypto::FileKey::size) {
         return fail(Errc::corrupt, "archive: a file key of another size");
     }
+    const auto key = crypto::FileKey::from(BytesView(content).first(crypto::FileKey::size));
     OpenedRecord opened;
     opened.header = TRY(decode_header(record.header));
-    auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header,
-                                      crypto::FileKey::from(key_bytes),
-                                      TRY(body_of(ledger.store(), record))));
-    for (const auto& unit : body.units) {
+    if (opening == Opening::attachments) {
+        auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header, key,
+                                          TRY(body_of(ledger.store(), record))));
+        opened.units = std::move(body.units);
+        opened.attachments = std::move(body.attachments);
+    } else {
+        opened.units = TRY(
+            crypto::open_reports(ledger.network(), *author, opened.header, key,
+                                 pieces_of(ledger, record, BodyShape{opened.header.body_bytes})));
+    }
+    for (const auto& unit : opened.units) {
         opened.reports.push_back(TRY(decode_report(unit.report)));
     }
-    opened.units = std::move(body.units);
-    opened.attachments = std::move(body.attachments);
+    ByteReader hashes(BytesView(content).subspan(crypto::FileKey::size));
+    while (!hashes.at_end()) {
+        opened.hashes.push_back(TRY(hashes.read_array<Hash>()));
+    }
+    if (opened.hashes.empty()) {
+        opened.hashes = TRY(hashes_of(ledger, opened.header, opened.units, opened.attachments));
+    }
+    if (opened.hashes.size() != opened.units.size()) {
+        return fail(Errc::corrupt, "archive: not as many hashes as reports");
+    }
     return opened;
 }
 

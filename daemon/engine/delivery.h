@@ -16,15 +16,22 @@ void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id);
 // The bytes of a stored record's sealed body, wherever they lie. corrupt: a part is missing.
 Result<Bytes> body_of(const storage::StoreView& store, const storage::StoredRecord& record);
 
+// What opens a record in a box: to whom may read mail here, not to whom may start the machine. The
+// hashes of its reports go with it if telling them takes all of a body.
+Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
+                       const std::vector<ReportUnit>& units, BytesView attachments);
+
 // What a record in our inbox or outbox says. untrusted: locked, forgotten or unreadable.
 struct OpenedRecord {
     Header header;
     std::vector<ReportUnit> units;
     std::vector<Report> reports;
-    Bytes attachments;
+    std::vector<Hash> hashes;
+    Bytes attachments;  // if they were asked for
 };
+enum class Opening : std::uint8_t { reports, attachments };
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
-                                   const storage::ArchiveEntry& entry);
+                                   const storage::ArchiveEntry& entry, Opening opening);
 
 // Signs a newer receipt for each author whose logs changed since the last one. What does not fit a
 // register waits, the highest numbers and the least urgent class first. An Error is the store's.

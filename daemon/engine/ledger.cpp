@@ -48,6 +48,11 @@ Result<Ledger> Ledger::load(const storage::StoreView& store, const Config& confi
     for (const auto& [office, state] : TRY(store.peers())) {
         ledger.peers_.emplace(office, state);
     }
+    for (const auto& [key, entry] : ledger.registers_) {
+        // Also what came with the invitation is a word of its office.
+        auto& heard = ledger.peers_[key.signer].heard;
+        heard = std::max(heard, std::min(entry.at, meta->mark));
+    }
     ledger.attention_.load(TRY(store.attention()));
     for (auto& partial : TRY(store.partials())) {
         ledger.partials_.emplace(partial.id, std::move(partial));
@@ -361,6 +366,13 @@ WallTime Ledger::wall(Now now) const {
 void Ledger::let_time_pass(Now now) {
     if (clock_.advance(meta_, now)) {
         meta_edited_ = true;
+    }
+}
+
+void Ledger::heard_of(OfficeId office, WallTime at, Now now) {
+    const auto heard = std::min(at, wall(now));
+    if (peer(office).heard < heard) {
+        edit_peer(office).heard = heard;
     }
 }
 

@@ -74,6 +74,8 @@ public:
     [[nodiscard]] WallTime aged() const { return meta_.aged; }
     [[nodiscard]] const Clock& clock() const { return clock_; }
     void let_time_pass(Now now);
+    // A signed word of an office, by whatever path; its clock may be ahead.
+    void heard_of(OfficeId office, WallTime at, Now now);
     void hear_clock(OfficeId peer, WallTime clock, Now now);
 
     // --- bodies under way

@@ -70,41 +70,71 @@ std::optional<Number> number_of(std::string_view digits) {
 
 }  // namespace
 
-Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id) {
+namespace {
+
+struct ParsedId {
+    std::string office;
+    std::uint16_t ordinal = 1;
+    RecordClass record_class = RecordClass::normal;
+    Number number = 0;
+};
+
+std::optional<ParsedId> parse_id(std::string_view id) {
     const auto plain = folded(id);
     const auto dash = plain.rfind('-');
     if (dash == std::string::npos) {
-        return std::optional<storage::ReportKey>{};
+        return std::nullopt;
     }
-    std::string_view office(plain.data(), dash);
+    ParsedId parsed;
+    parsed.office = plain.substr(0, dash);
     auto tail = std::string_view(plain).substr(dash + 1);
-    std::uint16_t ordinal = 1;
-    if (const auto dot = office.find('.'); dot != std::string_view::npos) {
-        ordinal = number_of<std::uint16_t>(office.substr(dot + 1)).value_or(0);
-        office = office.substr(0, dot);
+    if (const auto dot = parsed.office.find('.'); dot != std::string::npos) {
+        const auto ordinal =
+            number_of<std::uint16_t>(std::string_view(parsed.office).substr(dot + 1));
+        if (!ordinal) {
+            return std::nullopt;
+        }
+        parsed.ordinal = *ordinal;
+        parsed.office.resize(dot);
     }
-    auto record_class = RecordClass::normal;
     if (!tail.empty() && tail[0] >= 'a') {
         const auto letter = std::string_view("ru b").find(tail[0]);
         if (letter == std::string_view::npos) {
-            return std::optional<storage::ReportKey>{};
+            return std::nullopt;
         }
-        record_class = static_cast<RecordClass>(letter);
+        parsed.record_class = static_cast<RecordClass>(letter);
         tail.remove_prefix(1);
     }
     const auto number = number_of<Number>(tail);
-    if (!number) {
+    if (!number || !is_office_name(parsed.office)) {
+        return std::nullopt;
+    }
+    parsed.number = *number;
+    return parsed;
+}
+
+}  // namespace
+
+bool is_id(std::string_view id) {
+    return parse_id(id).has_value();
+}
+
+Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id) {
+    const auto parsed = parse_id(id);
+    if (!parsed) {
         return std::optional<storage::ReportKey>{};
     }
     // Several indexes may have had the name; the ordinal tells their stores apart.
     for (const auto& [log, state] : ledger.logs()) {
         const auto* author = ledger.roster().find(log.author);
-        if (author == nullptr || author->name != office || log.record_class != record_class ||
-            log.incarnation.ordinal != ordinal) {
+        if (author == nullptr || author->name != parsed->office ||
+            log.record_class != parsed->record_class ||
+            log.incarnation.ordinal != parsed->ordinal) {
             continue;
         }
-        const storage::ReportKey key{log.author, {log.incarnation, record_class, *number}};
-        if (TRY(ledger.store().report(key)) || state.held.contains(*number)) {
+        const storage::ReportKey key{log.author,
+                                     {log.incarnation, log.record_class, parsed->number}};
+        if (TRY(ledger.store().report(key)) || state.held.contains(parsed->number)) {
             return std::optional(key);
         }
     }
@@ -235,7 +265,7 @@ Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers
         if (answers == Answers::who_only) {
             continue;
         }
-        const auto opened = open_archived(ledger, *record, *entry);
+        const auto opened = open_archived(ledger, *record, *entry, Opening::reports);
         if (opened && !opened->reports.empty()) {
             who->outcome = opened->reports.front().outcome;
             who->staff = opened->reports.front().staff;
@@ -271,29 +301,24 @@ Result<void> add_state(const Ledger& ledger, ReportView& view, Answers answers =
     return ok();
 }
 
-void add_content(const Ledger& ledger, const OpenedRecord& opened, std::size_t position,
-                 ReportView& view) {
+void add_content(const OpenedRecord& opened, std::size_t position, ReportView& view) {
+    view.report = opened.reports[position];
+    view.hash = opened.hashes[position];
+    if (opened.attachments.empty()) {
+        return;
+    }
     std::size_t before = 0;
     for (std::size_t i = 0; i < position; ++i) {
         before += opened.reports[i].attachment_bytes();
     }
-    view.report = opened.reports[position];
     view.attachments =
         to_bytes(BytesView(opened.attachments).subspan(before, view.report->attachment_bytes()));
-    std::vector<BytesView> attachments;
-    std::size_t at = 0;
-    for (const auto& attachment : view.report->attachments) {
-        attachments.push_back(BytesView(view.attachments).subspan(at, attachment.size));
-        at += attachment.size;
-    }
-    view.hash = crypto::report_hash(ledger.network(), view.key.author, view.key.origin,
-                                    opened.units[position].report, attachments);
 }
 
 }  // namespace
 
-Result<std::vector<ReportView>> views_of(const Ledger& ledger,
-                                         const storage::StoredRecord& record) {
+Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record,
+                                         Opening opening) {
     ReportView base;
     base.record = record;
     base.arrival = record.arrival;
@@ -302,7 +327,7 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger,
     base.key = {record.log.author,
                 {record.log.incarnation, record.log.record_class, record.run.first}};
     std::vector<ReportView> views;
-    const auto opened = base.entry ? open_archived(ledger, record, *base.entry)
+    const auto opened = base.entry ? open_archived(ledger, record, *base.entry, opening)
                                    : fail(Errc::untrusted, "only carried");
     if (!opened) {
         views.push_back(std::move(base));
@@ -320,7 +345,7 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger,
         if (TRY(ledger.store().report(view.key)) != view.arrival) {
             continue;
         }
-        add_content(ledger, *opened, i, view);
+        add_content(*opened, i, view);
         TRY(add_state(ledger, view));
         views.push_back(std::move(view));
     }
@@ -359,14 +384,37 @@ Result<Counts> count_reports(const Ledger& ledger) {
     return counts;
 }
 
-Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) {
+Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
+    std::map<OfficeId, Waiting> waiting;
+    for (const auto& [log, state] : ledger.logs()) {
+        for (auto number = state.held.next(1); number;) {
+            const auto record = TRY(ledger.store().record(log, *number, StoreView::Body::no));
+            if (!record) {
+                return fail(Errc::corrupt, "store: a held number without its record");
+            }
+            const auto header = TRY(decode_header(record->header));
+            for (const auto& stanza : header.stanzas) {
+                if (!is_group(stanza.recipient) &&
+                    !is_served(ledger, header, stanza.recipient, *number)) {
+                    ++waiting[stanza.recipient].records;
+                    waiting[stanza.recipient].bytes += header.body_bytes;
+                }
+            }
+            number = record->run.last == UINT32_MAX ? std::nullopt
+                                                    : state.held.next(record->run.last + 1);
+        }
+    }
+    return waiting;
+}
+
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening) {
     const auto arrival = TRY(ledger.store().report(key));
     const LogKey log{key.author, key.origin.incarnation, key.origin.record_class};
     const auto record =
         arrival ? TRY(ledger.store().record_until(*arrival, StoreView::Body::yes))
                 : TRY(ledger.store().record(log, key.origin.number, StoreView::Body::yes));
     if (record) {
-        for (auto& view : TRY(views_of(ledger, *record))) {
+        for (auto& view : TRY(views_of(ledger, *record, opening))) {
             if (view.key == key || !arrival) {
                 return std::move(view);
             }

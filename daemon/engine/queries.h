@@ -42,11 +42,14 @@ struct ReportView {
 // A printed id, such as "hyesan-42", "hyesan.2-u7".
 std::string printed_id(const Ledger& ledger, const storage::ReportKey& key);
 std::string printed_name(const Ledger& ledger, OfficeId office);
+// Whether it is written as an id.
+bool is_id(std::string_view id);
 // Nothing if it is not an id, or of nothing that is here.
 Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id);
 
 // The reports of one stored record, one each; a carried record is one.
-Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record);
+Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record,
+                                         Opening opening);
 // Who says it holds this report of ours, by its newest statement of custody.
 std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& key);
 
@@ -61,7 +64,14 @@ struct Counts {
 };
 Result<Counts> count_reports(const Ledger& ledger);
 
+// What is held here for each office and not receipted by it.
+struct Waiting {
+    std::uint32_t records = 0;
+    std::uint64_t bytes = 0;
+};
+Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger);
+
 // not_found: not in a box here and not carried.
-Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key);
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening);
 
 }  // namespace fieldpost::engine

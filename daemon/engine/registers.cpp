@@ -171,6 +171,7 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from,
     if (!ledger.keep_register(entry)) {
         return false;
     }
+    ledger.heard_of(entry.key.signer, entry.at, now);
     if (author) {
         TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, now,
                           notify));

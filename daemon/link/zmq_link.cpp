@@ -1,7 +1,9 @@
 #include "daemon/link/zmq_link.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include <charconv>
@@ -108,6 +110,35 @@ Monitored make(zmq::context_t& context, zmq::socket_type type, std::uint64_t num
     return made;
 }
 
+// A second descriptor of a TCP connection, so that only that connection can be cut off by it.
+class OwnFd {
+public:
+    static OwnFd of_connection(int fd) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        const bool is_tcp = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+                            (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+        return OwnFd(is_tcp ? ::fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1);
+    }
+    ~OwnFd() {
+        if (number_ >= 0) {
+            ::close(number_);
+        }
+    }
+    OwnFd(OwnFd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    OwnFd& operator=(OwnFd&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    OwnFd(const OwnFd&) = delete;
+    OwnFd& operator=(const OwnFd&) = delete;
+    [[nodiscard]] int number() const { return number_; }
+
+private:
+    explicit OwnFd(int number) : number_(number) {}
+    int number_;
+};
+
 // "tcp://*:6743" listens everywhere; to reach it from here it needs a host.
 std::string reachable(std::string endpoint) {
     const auto colon = endpoint.rfind(':');
@@ -128,7 +159,8 @@ struct ZmqLink::Sockets {
     };
     struct Accepted {
         Bytes routing_id;
-        int fd = -1;
+        int fd = -1;   // libzmq's: its name in the monitor's events
+        OwnFd own_fd;  // ours, of the same connection: libzmq's number may mean another by now
         OfficeId peer{};
     };
 
@@ -309,7 +341,7 @@ void ZmqLink::close(ConnectionId connection) {
     if (found != s.accepted.end()) {
         // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
         // between two events of the monitor. What is still read from it must not come up again.
-        ::shutdown(found->second.fd, SHUT_RDWR);
+        ::shutdown(found->second.own_fd.number(), SHUT_RDWR);
         s.by_routing_id[found->second.routing_id] = ConnectionId{0};
         s.accepted.erase(found);
     }
@@ -371,7 +403,8 @@ void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
         if (known == by_routing_id.end()) {
             const ConnectionId connection{next++};
             known = by_routing_id.emplace(id, connection).first;
-            accepted.emplace(connection, Accepted{id, zmq_msg_get(parts[0].handle(), ZMQ_SRCFD),
+            const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
+            accepted.emplace(connection, Accepted{id, fd, OwnFd::of_connection(fd),
                                                   OfficeId{static_cast<std::uint16_t>(index)}});
             events.emplace_back(
                 PeerUp{connection, OfficeId{static_cast<std::uint16_t>(index)}, false});

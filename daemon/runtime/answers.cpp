@@ -127,12 +127,16 @@ std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledg
     std::vector<ReportView> views;
     std::vector<std::string> unknown;
     for (const auto& id : ids) {
+        if (!engine::is_id(id)) {
+            return complain(6, "invalid", fmt::format("{} is no ID", id),
+                            "an ID looks like hyesan-42; see: fieldpost list", {id});
+        }
         const auto key = ASK(or_complain(engine::find_id(ledger, id)));
         if (!key) {
             unknown.push_back(id);
             continue;
         }
-        views.push_back(ASK(or_complain(engine::view_of(ledger, *key))));
+        views.push_back(ASK(or_complain(engine::view_of(ledger, *key, engine::Opening::reports))));
     }
     if (!unknown.empty()) {
         return complain(4, "not_found", fmt::format("no record {} here", unknown.front()),
@@ -242,6 +246,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     return entry;
 }
 
+// The files and their sums if the attachments were opened.
 void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
     if (!view.report) {
         return;
@@ -257,6 +262,9 @@ void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
         auto* file = entry.add_attachments();
         file->set_name(attachment.name);
         file->set_size_bytes(attachment.size);
+        if (at + attachment.size > view.attachments.size()) {
+            continue;
+        }
         const auto bytes = BytesView(view.attachments).subspan(at, attachment.size);
         file->set_sha256(text_of(crypto::sha256(bytes)));
         if (with_files) {
@@ -367,7 +375,8 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
             break;
         }
         to = storage::Arrival{static_cast<std::uint64_t>(record->arrival) - 1};
-        const auto views = ASK(or_complain(engine::views_of(ledger, *record)));
+        const auto views =
+            ASK(or_complain(engine::views_of(ledger, *record, engine::Opening::reports)));
         for (auto at = views.rbegin(); at != views.rend(); ++at) {
             auto entry = ASK(or_complain(entry_of(ledger, *at)));
             if (fits(entry, request)) {
@@ -393,10 +402,18 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
 
 Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     wire::Answer answer;
+    // All are checked first. Only one at a time is open whole, and none if nobody wants its files.
     const auto views = ASK(views_by_id(ledger, request.ids()));
     for (const auto& view : views) {
         auto entry = ASK(or_complain(entry_of(ledger, view)));
-        add_content(view, request.with_content(), entry);
+        const bool is_wanted = request.with_content() || request.with_sums();
+        if (is_wanted && view.report && !view.report->attachments.empty()) {
+            const auto whole =
+                ASK(or_complain(engine::view_of(ledger, view.key, engine::Opening::attachments)));
+            add_content(whole, request.with_content(), entry);
+        } else {
+            add_content(view, false, entry);
+        }
         *answer.add_entries() = std::move(entry);
     }
     return encode(answer);
@@ -525,9 +542,10 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
             }
             answer.set_id(engine::printed_id(ledger, accepted->report));
             // Of one that was queued before under the same key, what is there says it.
-            const auto hash = accepted->is_repeat
-                                  ? TRY(engine::view_of(ledger, accepted->report)).hash
-                                  : accepted->hash;
+            const auto hash =
+                accepted->is_repeat
+                    ? TRY(engine::view_of(ledger, accepted->report, engine::Opening::reports)).hash
+                    : accepted->hash;
             answer.set_hash(text_of(hash.view()));
         }
         if (const auto* invited = std::get_if<engine::Invited>(&notice)) {

@@ -16,6 +16,11 @@ struct Surroundings {
     WallTime started;
     Now now;
     std::set<OfficeId> linked;
+    struct Traffic {
+        std::uint64_t sent_bytes = 0;
+        std::uint64_t received_bytes = 0;
+    };
+    std::map<OfficeId, Traffic> traffic;  // frames, since the start
     const Dialler* dialler = nullptr;
 };
 
@@ -29,7 +34,7 @@ using Handled = std::variant<Bytes, Pending>;
 // `first_request` numbers the inputs. An Error is the store's.
 Result<Handled> handle_request(const engine::Ledger& ledger, BytesView request,
                                std::uint64_t first_request, const Surroundings& surroundings);
-// Once all inputs of a Pending were handled and committed.
+// Once all inputs of a Pending were handled and committed; again in a transaction, for reading.
 Result<Bytes> finish_request(const engine::Ledger& ledger, const Pending& pending,
                              const std::vector<engine::Notice>& notices);
 // The store would not take it: nothing was done.

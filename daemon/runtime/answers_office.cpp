@@ -41,7 +41,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_role(name_of(us->role));
     status->set_state(us->state == crypto::OfficeState::invited ? "joining" : name_of(us->state));
     status->set_fingerprint(fingerprint_of(ledger, *us));
-    status->set_incarnation(fmt::format("{}", ledger.meta().incarnation.ordinal));
+    status->set_incarnation(ledger.meta().incarnation.ordinal);
     status->set_started_unix_s(unix_of(around.started));
     status->set_mail(ledger.config().mail == nullptr ? "locked" : "unprotected");
     auto& outbox = *status->mutable_outbox();
@@ -93,6 +93,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
 
 Answered peers(const Ledger& ledger, const Surroundings& around) {
     wire::Answer answer;
+    const auto waiting = ASK(or_complain(engine::waiting_for_each(ledger)));
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (index == ledger.us() || office.state == crypto::OfficeState::invited ||
             office.state == crypto::OfficeState::cancelled) {
@@ -108,8 +109,9 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
             peer->set_address(target.endpoint);
             peer->set_state(attempt.connection ? "connecting" : "waiting");
             peer->set_reason(attempt.reason == "no answer" ? "no_answer"
-                             : attempt.reason == "refused" ? "refused"
-                                                           : "");
+                             : attempt.reason == "refused" || attempt.reason == "not let in"
+                                 ? "refused"
+                                 : "");
             if (!attempt.connection) {
                 const auto in = std::chrono::duration_cast<std::chrono::seconds>(attempt.next -
                                                                                  around.now.steady);
@@ -122,6 +124,18 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
             peer->set_state("connected");
             peer->set_reason("");
             peer->set_next_attempt_unix_s(0);
+        }
+        if (const auto traffic = around.traffic.find(index); traffic != around.traffic.end()) {
+            peer->set_sent_bytes(traffic->second.sent_bytes);
+            peer->set_received_bytes(traffic->second.received_bytes);
+        }
+        if (const auto* statement = ledger.statement(index)) {
+            peer->set_roster_version(statement->roster_version);
+            peer->set_version(statement->software);
+        }
+        if (const auto waits = waiting.find(index); waits != waiting.end()) {
+            peer->set_pending_records(waits->second.records);
+            peer->set_pending_bytes(waits->second.bytes);
         }
         peer->set_heard_unix_s(unix_of(ledger.peer(index).heard));
         peer->set_met_unix_s(unix_of(ledger.peer(index).met));

@@ -17,9 +17,11 @@ using namespace fieldpost;
 // One member can make libzmq grow without end below us; with this its connection fails instead. A
 // record of the largest size is in memory a few times over while it is queued.
 void limit_process() {
+#ifndef __SANITIZE_ADDRESS__  // whose shadow alone is larger
     constexpr rlim_t data_bytes = 768U << 20;
     const rlimit data{data_bytes, data_bytes};
     setrlimit(RLIMIT_DATA, &data);
+#endif
     const rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_DUMPABLE, 0);

@@ -139,6 +139,8 @@ private:
     std::optional<Instant> wake_at_;
     std::vector<link::ConnectionId> to_close_;
     WallTime started_;
+    std::map<OfficeId, Surroundings::Traffic> traffic_;
+    std::map<link::ConnectionId, OfficeId> office_of_;
     std::uint32_t roster_written_ = 0;
     std::uint64_t next_request_ = 1;
 };
@@ -218,6 +220,7 @@ void Office::close_links() {
         dialler_.went(peer.connection, "closed here", now());
     }
     peers_.clear();
+    office_of_.clear();
     to_close_.clear();
 }
 
@@ -353,6 +356,8 @@ Result<void> Office::settle(std::vector<engine::Notice>& notices,
         const link::ConnectionId connection{static_cast<std::uint64_t>(frame.link)};
         if (link_ && !link_->send(connection, frame.bytes)) {
             to_close_.push_back(connection);
+        } else if (const auto of = office_of_.find(connection); of != office_of_.end()) {
+            traffic_[of->second].sent_bytes += frame.bytes.size();
         }
     }
     tell(notices);
@@ -401,6 +406,7 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
         drop(old->second.connection, inputs);
     }
     peers_[up.peer] = {up.connection, up.is_dialled};
+    office_of_[up.connection] = up.peer;
     inputs.emplace_back(
         engine::LinkUp{engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
@@ -425,6 +431,7 @@ void Office::on_down(link::ConnectionId connection, const std::string& reason,
     spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(peer->first)->name,
                  reason);
     peers_.erase(peer);
+    office_of_.erase(connection);
     inputs.emplace_back(engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
 }
 
@@ -440,8 +447,12 @@ Result<void> Office::carry_out(const std::vector<engine::Input>& inputs,
 // Every request has its own commit: what is answered is on disk, and one that fails fails alone.
 Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
     for (const auto& request : requests) {
+        if (full_until_) {
+            // Somebody may have made room since.
+            TRY(recover({Errc::storage_full, "trying again"}));
+        }
         TRY(store_->begin());
-        const Surroundings around{started_, now(), linked(), &dialler_};
+        const Surroundings around{started_, now(), linked(), traffic_, &dialler_};
         auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             store_->abort();
@@ -459,7 +470,10 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             TRY(full_until_ ? ok() : recover(done.error()));
             continue;
         }
-        control_->answer(request.client, TRY(finish_request(engine_->ledger(), pending, notices)));
+        TRY(store_->begin());
+        const auto answer = finish_request(engine_->ledger(), pending, notices);
+        store_->abort();
+        control_->answer(request.client, TRY(answer));
     }
     return ok();
 }
@@ -526,6 +540,9 @@ Result<void> Office::run(int signals) {
             } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
                 on_down(down->connection, down->reason, inputs);
             } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {
+                if (const auto of = office_of_.find(frame->connection); of != office_of_.end()) {
+                    traffic_[of->second].received_bytes += frame->bytes.size();
+                }
                 inputs.emplace_back(engine::FrameArrived{
                     engine::LinkId{static_cast<std::uint64_t>(frame->connection)}, frame->bytes});
             }

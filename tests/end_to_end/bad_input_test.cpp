@@ -1,7 +1,6 @@
 // Goal: what cannot be done costs one clear line and the promised exit code, and changes nothing.
 // Method: tables of requests, each with the exit code that the contract gives it. After each the
-// office is compared with what it was before. A row with a known gap fails the test once the gap is
-// closed: then it loses its mark.
+// office is compared with what it was before.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
@@ -27,7 +26,6 @@ struct Bad {
     std::string what;
     Words words;
     int exit = 0;
-    std::string known_gap{};  // why it fails as yet
     std::string input = "a text\n";
 };
 
@@ -95,12 +93,7 @@ void check_refused(
         faults.push_back("changed from " + before.dump() + " to " + after.dump());
     }
     CAPTURE(bad.what, bad.words, faults, ran);
-    if (bad.known_gap.empty()) {
-        CHECK(faults.empty());
-    } else {
-        INFO("kept now, take the mark away: " << bad.known_gap);
-        CHECK_FALSE(faults.empty());
-    }
+    CHECK(faults.empty());
 }
 
 void check_all_refused(Office& office, const std::vector<Bad>& table) {
@@ -152,9 +145,6 @@ std::string repeated(std::string_view text, int count) {
     }
     return all;
 }
-
-constexpr auto no_gap = "";
-constexpr auto usage_gap = "the option parser prints its own two lines, also with --json";
 
 // Controls but newline and tab, C1, and the two format characters that the tests use.
 bool can_harm_a_terminal(std::string_view text) {
@@ -256,12 +246,12 @@ TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end]") {
             {"a group with nobody in it", {"queue", "--to", "@relay"}, 4},
             {"its own office", {"queue", "--to", "hyesan"}, 6},
             {"nobody", {"queue"}, 2},
-            {"nothing to send", with({}), 6, no_gap, ""},
-            {"only a subject", with({"--subject", "s"}), 6, no_gap, ""},
-            {"a text not UTF-8", with({}), 6, no_gap, "\xff\xfe\x00"},
-            {"a text cut inside a character", with({}), 6, no_gap, "\xed\x98"},
-            {"a surrogate in the text", with({}), 6, no_gap, "\xed\xa0\x80"},
-            {"a text over 1 MiB", with({}), 6, no_gap, std::string(2 << 20, 'x')},
+            {"nothing to send", with({}), 6, ""},
+            {"only a subject", with({"--subject", "s"}), 6, ""},
+            {"a text not UTF-8", with({}), 6, "\xff\xfe\x00"},
+            {"a text cut inside a character", with({}), 6, "\xed\x98"},
+            {"a surrogate in the text", with({}), 6, "\xed\xa0\x80"},
+            {"a text over 1 MiB", with({}), 6, std::string(2 << 20, 'x')},
             {"a text file not there", with({two.path("missing")}), 4},
             {"a text file over 1 MiB", with({two.path("long")}), 6},
             {"a text that is a folder", with({two.path("folder")}), 6},
@@ -276,10 +266,8 @@ TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end]") {
             {"an attachment that fills the limit, and a text",
              with({"--attach", two.path("whole")}), 6},
             {"attachments over the limit together",
-             with({"--attach", two.path("half a"), "--attach", two.path("half b")}), 6,
-             "the daemon hangs up, exit 1"},
-            {"an attachment whose name is not UTF-8", with({"--attach", two.path("photo\xff")}), 6,
-             "the request is not made: a line of libprotobuf, exit 2"},
+             with({"--attach", two.path("half a"), "--attach", two.path("half b")}), 6},
+            {"an attachment whose name is not UTF-8", with({"--attach", two.path("photo\xff")}), 6},
             {"an urgent report over 256 KiB",
              with({"--priority", "urgent", "--attach", two.path("large")}), 6},
             {"a newline in the subject", subject("one\ntwo"), 6},
@@ -288,7 +276,7 @@ TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end]") {
             {"a C1 control in the subject",
              subject("\xc2\x9b"
                      "31mred"),
-             6, "it is queued"},
+             6},
             {"a subject not UTF-8", subject("\xff"), 6},
             {"a subject of 10,000 characters", subject(repeated("가", 10'000)), 6},
             {"an escape in the staff name", with({"--staff", "\x1b[31m"}), 6},
@@ -298,20 +286,17 @@ TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end]") {
             {"a field without a key", with({"--field", "=7"}), 6},
             {"a field given twice", with({"--field", "wells=7", "--field", "wells=8"}), 6},
             {"a control in a field's key", with({"--field", "we\nlls=7"}), 6},
-            {"a field not UTF-8", with({"--field", "wells=\xff"}), 6,
-             "the request is not made: a line of libprotobuf, exit 2"},
+            {"a field not UTF-8", with({"--field", "wells=\xff"}), 6},
             {"an expiry after more than a year", with({"--expires", "366d"}), 6},
             {"a reply to what is not here", with({"--reply-to", "hq-99"}), 4},
             {"a correction of what is not here", with({"--replaces", "hyesan-99"}), 4},
             {"a correction of another's report", with({"--replaces", two.received}), 5},
-            {"a key used before with another text", with({"--key", "used"}), 6, no_gap,
-             "another text\n"},
+            {"a key used before with another text", with({"--key", "used"}), 6, "another text\n"},
             {"a key used before for another office", {"queue", "--to", "@hq", "--key", "used"}, 6},
-            {"a key not UTF-8", with({"--key", "\xff"}), 6,
-             "the request is not made: a line of libprotobuf, exit 2"},
-            {"an unknown priority", with({"--priority", "huge"}), 2, usage_gap},
-            {"an unknown option", with({"--colour"}), 2, usage_gap},
-            {"an option without its value", {"queue", "--to"}, 2, usage_gap},
+            {"a key not UTF-8", with({"--key", "\xff"}), 6},
+            {"an unknown priority", with({"--priority", "huge"}), 2},
+            {"an unknown option", with({"--colour"}), 2},
+            {"an option without its value", {"queue", "--to"}, 2},
         });
 }
 
@@ -337,29 +322,22 @@ TEST_CASE("an ID that is none costs one line", "[end_to_end]") {
         }
         for (const auto* id :
              {"hyesan", "42", "hyesan-", "hyesan-x1", "hyesan-1x", "\x1b[31m", "\xff"}) {
-            table.push_back(
-                {"a malformed ID", {command, "--", id}, 6, "exit 4, as if it were an ID"});
+            table.push_back({"a malformed ID", {command, "--", id}, 6});
         }
         table.push_back({"a known ID and an unknown one", {command, two.received, "hyesan-99"}, 4});
-        table.push_back({"no ID", {command}, 2, usage_gap});
+        table.push_back({"no ID", {command}, 2});
     }
     table.push_back({"an answer to the own report", {"ack", two.own}, 5});
     table.push_back({"an answer to both", {"ack", two.received, two.own}, 5});
-    table.push_back(
-        {"an unknown outcome", {"ack", two.received, "--outcome", "perhaps"}, 2, usage_gap});
+    table.push_back({"an unknown outcome", {"ack", two.received, "--outcome", "perhaps"}, 2});
     table.push_back({"a note too long", {"ack", two.received, "--note", repeated("가", 2'000)}, 6});
-    table.push_back({"a note not UTF-8",
-                     {"ack", two.received, "--note", "\xff"},
-                     6,
-                     "the request is not made: a line of libprotobuf, exit 2"});
+    table.push_back({"a note not UTF-8", {"ack", two.received, "--note", "\xff"}, 6});
     table.push_back({"an escape in the name", {"ack", two.received, "--staff", "\x1b[31m"}, 6});
-    table.push_back({"a folder not there",
-                     {"show", two.received, "--save", two.path("missing")},
-                     4,
-                     "exit 2, by the option parser"});
+    table.push_back(
+        {"a folder not there", {"show", two.received, "--save", two.path("missing")}, 4});
     table.push_back({"since no time", {"list", "--since", "yesterday"}, 2});
-    table.push_back({"a limit that is none", {"list", "--limit", "many"}, 2, usage_gap});
-    table.push_back({"an unknown command", {"sned"}, 2, usage_gap});
+    table.push_back({"a limit that is none", {"list", "--limit", "many"}, 2});
+    table.push_back({"an unknown command", {"sned"}, 2});
     check_all_refused(two.hyesan, table);
     check_all_refused(two.hq, {{"an answer to the own report", {"ack", two.received}, 5}});
     // The list of commands is no error, but a script that forgot its command is not told "done".
@@ -379,12 +357,11 @@ TEST_CASE("what cannot be an office is neither made nor invited", "[end_to_end]"
         {"a name of nothing", invite(""), 6},
         {"a name with an escape", invite("camp\x1b"), 6},
         {"a name that is taken", invite("hyesan"), 6},
-        {"an unknown role", invite("wonsan", {"--role", "king"}), 2, usage_gap},
+        {"an unknown role", invite("wonsan", {"--role", "king"}), 2},
         {"a validity that is none", invite("wonsan", {"--valid", "long"}), 2},
         {"a file where it cannot be",
          {"invite", "wonsan", "--output", two.path("missing/wonsan.invite")},
-         4,
-         "the office is invited all the same, and its name is taken"},
+         4},
     };
     check_all_refused(two.hyesan, {{"not the authority", invite("wonsan"), 5}});
     check_all_refused(two.hq, table);
@@ -402,12 +379,11 @@ TEST_CASE("what cannot be an office is neither made nor invited", "[end_to_end]"
             {"a name that looks like an ID", init("camp-u7", "reha"), 6},
             {"a network without a name", init("camp", ""), 6},
             {"a network's name too long", init("camp", repeated("가", 100)), 6},
-            {"a network's name with an escape", init("camp", "\x1b[31m"), 6, "the network is made"},
-            {"a network's name not UTF-8", init("camp", "\xff"), 6, "the network is made"},
+            {"a network's name with an escape", init("camp", "\x1b[31m"), 6},
+            {"a network's name not UTF-8", init("camp", "\xff"), 6},
             {"an address that is none", init("camp", "reha", {"--advertise", "example.org"}), 6},
-            {"an address to listen on that is none", init("camp", "reha", {"--listen", "6743"}), 6,
-             "accepted; then the daemon does not start"},
-            {"no network", {"init", "camp"}, 2, usage_gap},
+            {"an address to listen on that is none", init("camp", "reha", {"--listen", "6743"}), 6},
+            {"no network", {"init", "camp"}, 2},
         });
     check_all_refused(two.hq, {{"an office in this home", init("camp", "reha"), 5}});
 }
@@ -443,10 +419,7 @@ TEST_CASE("an invitation that is not good makes no office", "[end_to_end]") {
         {"no code, and nobody to ask", {"join", coded}, 2},
         {"expired", {"join", late}, 5},
         {"an address that is none", {"join", open, "--advertise", "example.org"}, 6},
-        {"an address to listen on that is none",
-         {"join", open, "--listen", "6743"},
-         6,
-         "accepted; then the daemon does not start"},
+        {"an address to listen on that is none", {"join", open, "--listen", "6743"}, 6},
     };
     for (const auto* size : {"0", "1", "7", "20", "60", "200"}) {
         table.push_back({fmt::format("the first {} bytes", size),
@@ -704,7 +677,6 @@ TEST_CASE("what was promised before the disk was full is there afterwards", "[en
     CHECK(full.refused.exit_code != 0);
     CHECK_FALSE(full.promised.empty());
     fs::remove(full.filler);
-    full.hyesan.start();  // again, if it ended
     CHECK(ids_of(full.hyesan.ask({"list"})) == full.promised);
     for (const auto& id : full.promised) {
         CHECK(full.hyesan.run({"show", id, "--raw"}).out == "a text\n");
@@ -712,11 +684,11 @@ TEST_CASE("what was promised before the disk was full is there afterwards", "[en
     CHECK(full.queue().exit_code == 0);
 }
 
-// Known gap: the daemon ends, and the command with exit 8.
-TEST_CASE("a full disk refuses a report, and the daemon goes on", "[end_to_end][!shouldfail]") {
+TEST_CASE("a full disk refuses a report, and the daemon goes on", "[end_to_end]") {
     FullDisk full;
     if (!full.disk.is_there()) {
-        FAIL(needs_root);
+        WARN(needs_root);
+        return;
     }
     CAPTURE(full.refused, full.promised.size(), full.hyesan.log());
     CHECK(faults_of(full.refused, 7) == Words{});
@@ -725,10 +697,10 @@ TEST_CASE("a full disk refuses a report, and the daemon goes on", "[end_to_end][
     CHECK(full.queue().exit_code == 0);
 }
 
-// Known gap: it starts.
-TEST_CASE("the daemon does not run on the home of another", "[end_to_end][!shouldfail]") {
+TEST_CASE("the daemon does not run on the home of another", "[end_to_end]") {
     if (::geteuid() != 0) {
-        FAIL("skipped: only root can give a home away");
+        WARN("skipped: only root can give a home away");
+        return;
     }
     Network network;
     auto& hq = network.found();
@@ -744,14 +716,15 @@ TEST_CASE("the daemon does not run on the home of another", "[end_to_end][!shoul
     CHECK(daemon.finish().exit_code == 5);
 }
 
-// Known gap: they are root's, and the daemon, run as its own user, cannot read its keys.
-TEST_CASE("init run as root writes as the owner of the home", "[end_to_end][!shouldfail]") {
+TEST_CASE("init run as root writes as the owner of the home", "[end_to_end]") {
     if (::geteuid() != 0) {
-        FAIL("skipped: only root can give a home away");
+        WARN("skipped: only root can give a home away");
+        return;
     }
     Network network;
     const auto& hq = network.bare("hq");
     fs::create_directory(hq.home());
+    fs::permissions(network.folder(), fs::perms{0755});
     REQUIRE(::chown(hq.home().c_str(), 65534, 65534) == 0);
     hq.ask({"init", "hq", "--network", "reha"});
     for (const auto& path : fs::recursive_directory_iterator(hq.home())) {

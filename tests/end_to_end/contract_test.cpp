@@ -387,7 +387,7 @@ TEST_CASE("a filter of list leaves what fits", "[end_to_end]") {
 
 // What follows is promised and not yet so. A test that begins to pass fails: then it loses its tag.
 
-TEST_CASE("show says the sha256 of an attachment", "[end_to_end][!shouldfail]") {
+TEST_CASE("show says the sha256 of an attachment", "[end_to_end]") {
     TwoMembers two;
     const auto photo = two.network.folder() / "photo.jpg";
     write_file(photo, "bytes");
@@ -397,41 +397,40 @@ TEST_CASE("show says the sha256 of an attachment", "[end_to_end][!shouldfail]") 
           "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9");
 }
 
-TEST_CASE("a report without a subject has the subject null", "[end_to_end][!shouldfail]") {
+TEST_CASE("a report without a subject has the subject null", "[end_to_end]") {
     TwoMembers two;
     CHECK(two.hyesan.ask({"show", two.hyesan.queue({"--to", "hq"}, "text\n")})
               .at("subject")
               .is_null());
 }
 
-TEST_CASE("status says the incarnation as a number", "[end_to_end][!shouldfail]") {
+TEST_CASE("status says the incarnation as a number", "[end_to_end]") {
     Network network;
     CHECK(network.found().ask({"status"}).at("incarnation") == 1);
 }
 
-TEST_CASE("an office that has not joined has no fingerprint: null", "[end_to_end][!shouldfail]") {
+TEST_CASE("an office that has not joined has no fingerprint: null", "[end_to_end]") {
     Network network;
     auto& hq = network.found();
     network.invite(hq, "wonsan", "field");
     CHECK(hq.ask({"roster"}).at("offices").at(1).at("fingerprint").is_null());
 }
 
-TEST_CASE("queue with a key that was used prints the hash of the first",
-          "[end_to_end][!shouldfail]") {
+TEST_CASE("queue with a key that was used prints the hash of the first", "[end_to_end]") {
     TwoMembers two;
     const Words words = {"queue", "--to", "hq", "--key", "k"};
     const auto first = two.hyesan.ask(words, "text\n");
     CHECK(two.hyesan.ask(words, "text\n") == first);
 }
 
-TEST_CASE("a report that was replaced says by which", "[end_to_end][!shouldfail]") {
+TEST_CASE("a report that was replaced says by which", "[end_to_end]") {
     TwoMembers two;
     const auto old = two.hyesan.queue({"--to", "hq"}, "40 patients\n");
     const auto newer = two.hyesan.queue({"--to", "hq", "--replaces", old}, "14 patients\n");
     CHECK(two.hyesan.ask({"show", old}).at("replaced_by") == newer);
 }
 
-TEST_CASE("peers counts the bytes that went over a link", "[end_to_end][!shouldfail]") {
+TEST_CASE("peers counts the bytes that went over a link", "[end_to_end]") {
     TwoMembers two;
     two.hyesan.queue({"--to", "hq"}, "text\n");
     REQUIRE(eventually(
@@ -439,14 +438,14 @@ TEST_CASE("peers counts the bytes that went over a link", "[end_to_end][!shouldf
     CHECK(number_in(two.hyesan.ask({"peers"}).at(0), "/sent_bytes") > 0);
 }
 
-TEST_CASE("peers says what waits for an office", "[end_to_end][!shouldfail]") {
+TEST_CASE("peers says what waits for an office", "[end_to_end]") {
     TwoMembers two;
     two.hq.stop();
     two.hyesan.queue({"--to", "hq"}, "text\n");
     CHECK(number_in(two.hyesan.ask({"peers"}).at(0), "/pending_records") == 1);
 }
 
-TEST_CASE("roster says when an office was heard of through another", "[end_to_end][!shouldfail]") {
+TEST_CASE("roster says when an office was heard of through another", "[end_to_end]") {
     Network network;
     auto& hq = network.found();
     auto& pyongyang = network.add(hq, "pyongyang", "relay");
@@ -458,12 +457,12 @@ TEST_CASE("roster says when an office was heard of through another", "[end_to_en
     CHECK_FALSE(wonsan.ask({"roster"}).at("offices").at(2).at("heard_at").is_null());
 }
 
-TEST_CASE("a time-out is a duration", "[end_to_end][!shouldfail]") {
+TEST_CASE("a time-out is a duration", "[end_to_end]") {
     Network network;
     CHECK(network.found().run({"list", "--timeout", "5s"}).exit_code == 0);
 }
 
-TEST_CASE("every command takes --quiet and --color", "[end_to_end][!shouldfail]") {
+TEST_CASE("every command takes --quiet and --color", "[end_to_end]") {
     Network network;
     auto& hq = network.found();
     CHECK(hq.run({"list", "--quiet"}).exit_code == 0);

@@ -567,7 +567,8 @@ std::vector<Report> World::inbox(Node node) {
         if (!entry || entry->box != storage::ArchiveEntry::Box::inbox) {
             continue;
         }
-        const auto opened = engine::open_archived(ledger(node), *record, *entry);
+        const auto opened =
+            engine::open_archived(ledger(node), *record, *entry, engine::Opening::reports);
         REQUIRE(opened.has_value());
         for (const auto& report : opened->reports) {
             reports.push_back(report);

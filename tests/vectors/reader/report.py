@@ -84,7 +84,7 @@ def read_report(data):
 def check_line(data, characters):
     text = text_of(data)
     need(len(text) <= characters, "a limited number of code points")
-    need(not any(c < " " or c == "\x7f" for c in text), "no control characters")
+    need(not any(c < " " or "\x7f" <= c <= "\x9f" for c in text), "no control characters")
 
 
 def check_fields(fields):
