@@ -234,13 +234,17 @@ Result<void> PeerSession::on(Ledger& ledger, const RosterNews& news, Now now, Ou
     return ok();
 }
 
-void PeerSession::compare(Ledger& ledger, const LeafSummary& leaf) {
+void PeerSession::compare(Ledger& ledger, const LeafSummary& leaf, Outcome& out) {
     std::map<LogKey, const LogSummary*> theirs;
     for (const auto& log : leaf.logs) {
         const LogKey key{leaf.office, log.incarnation, log.record_class};
         theirs.emplace(key, &log);
         their_partials_[key] = log.partials;
         they_have_[key] = log.not_wanted;
+        if (const auto prove = unknown_number(ledger, key, log.not_wanted)) {
+            is_in_question_ = true;
+            send(out, *prove);
+        }
     }
     for (auto at = ledger.logs().lower_bound(LogKey{leaf.office, {}, {}});
          at != ledger.logs().end() && at->first.author == leaf.office; ++at) {
@@ -300,7 +304,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Outcome& ou
         if (ledger.roster().find(leaf.office) == nullptr) {
             return;
         }
-        compare(ledger, leaf);
+        compare(ledger, leaf, out);
         if (leaf.office == peer_) {
             // We differ about its own records. If it is because it lost some, this shows it.
             custody_due_ = custody_repeated_ = true;
@@ -400,6 +404,10 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
     for (const auto& entry : news.registers) {
         const auto taken = take_register(ledger, entry, peer_, now, out.notify);
         if (taken) {
+            if (taken->prove) {
+                is_in_question_ = true;
+                send(out, *taken->prove);
+            }
             // It has what it sent; if that is older than ours, it is still to get ours.
             const auto* newest = ledger.newest(entry.key);
             if (newest != nullptr && *newest == entry) {

@@ -95,7 +95,7 @@ private:
 
     void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, bool whole,
                      Outcome& out);
-    void compare(Ledger& ledger, const LeafSummary& leaf);
+    void compare(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
     [[nodiscard]] LeafFingerprint fingerprint(Ledger& ledger, OfficeId office,
                                               std::uint32_t number);
     void has_sent(const LogKey& log, Interval run);
@@ -148,6 +148,9 @@ private:
     std::set<OfficeId> skipped_elsewhere_;
     int offences_ = 0;
     bool was_full_ = false;
+    // It knows a record of ours that we do not: nothing of ours goes to it until that is cleared
+    // up.
+    bool is_in_question_ = false;
 };
 
 }  // namespace fieldpost::engine

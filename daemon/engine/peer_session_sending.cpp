@@ -36,7 +36,7 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
     }
     // Before it is admitted nobody could check what this office signed.
     const auto* us = ledger.roster().find(ledger.us());
-    if (us == nullptr || !us->is_member()) {
+    if (us == nullptr || !us->is_member() || is_in_question_) {
         return wanted;
     }
     for (const auto& [log, numbers] : to_send_) {
@@ -50,6 +50,9 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
 }
 
 bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
+    if (is_in_question_ && header.log.author == ledger.us()) {
+        return false;
+    }
     const auto* peer = ledger.roster().find(peer_);
     return peer != nullptr && peer->is_member() && header.body_bytes <= theirs_->record_bytes_max &&
            (theirs_->carries || header.is_addressed_to(peer_) || header.log.author == peer_);

@@ -121,16 +121,16 @@ Result<bool> take_fork(Ledger& ledger, const crypto::RosterOffice& accused, cons
 
 }  // namespace
 
-Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from, Now now,
-                           std::vector<Notice>& notify) {
+Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, OfficeId from, Now now,
+                                    std::vector<Notice>& notify) {
     if (is_of(entry, RegisterKind::enrolment)) {
-        return take_enrolment(ledger, entry, now, notify);
+        return TakenRegister{TRY(take_enrolment(ledger, entry, now, notify))};
     }
     if (is_of(entry, RegisterKind::epoch_slots)) {
         // Not used yet, and carried for those who do.
         TRY(decode_epoch_slots(entry));
         TRY(crypto::verify_epoch_slots(ledger.roster().founding(), ledger.network(), entry));
-        return ledger.keep_register(entry);
+        return TakenRegister{ledger.keep_register(entry)};
     }
     const auto* signer = ledger.roster().find(entry.key.signer);
     if (signer == nullptr || !signer->has_keys()) {
@@ -138,10 +138,10 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from,
     }
     const auto* old = ledger.newest(entry.key);
     if (old != nullptr && (entry.version < old->version || *old == entry)) {
-        return false;
+        return TakenRegister{};
     }
     if (is_of(entry, RegisterKind::fork)) {
-        return take_fork(ledger, *signer, entry, from, now, notify);
+        return TakenRegister{TRY(take_fork(ledger, *signer, entry, from, now, notify))};
     }
     TRY(check_content(ledger, *signer, entry));
     if (is_beyond_cut_off(*signer, entry.version)) {
@@ -155,21 +155,27 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from,
         if (entry.version.incarnation >= ledger.meta().incarnation) {
             stop_writing(ledger, from, std::nullopt, now, notify);
         }
-        return false;
+        return TakenRegister{};
     }
     if (!is_within_share(ledger, entry)) {
-        return false;
+        return TakenRegister{};
     }
     std::optional<Receipt> before;
     std::optional<OfficeId> author;
     if (is_of(entry, RegisterKind::receipt)) {
         author = TRY(read_receipt_subject(entry.key.subject));
+        if (*author == ledger.us()) {
+            // Whoever acts on a receipt of another life's records would lose those of this one.
+            if (const auto unknown = TRY(unknown_top(ledger, TRY(decode_receipt(entry.payload))))) {
+                return TakenRegister{false, unknown};
+            }
+        }
         if (const auto* receipt = ledger.receipt(entry.key.signer, *author)) {
             before = *receipt;
         }
     }
     if (!ledger.keep_register(entry)) {
-        return false;
+        return TakenRegister{};
     }
     ledger.heard_of(entry.key.signer, entry.at, now);
     if (author) {
@@ -178,7 +184,7 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, OfficeId from,
     } else if (is_of(entry, RegisterKind::office)) {
         TRY(apply_statement(ledger, entry.key.signer));
     }
-    return true;
+    return TakenRegister{true};
 }
 
 }  // namespace fieldpost::engine

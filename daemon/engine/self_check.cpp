@@ -21,6 +21,39 @@ void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey
     ledger.note(std::move(event), notify);
 }
 
+Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt) {
+    for (const auto& entry : receipt.logs) {
+        const LogKey log{ledger.us(), entry.incarnation, entry.record_class};
+        if (entry.received.empty() || entry.incarnation < ledger.meta().incarnation) {
+            continue;
+        }
+        const auto top = entry.received.top();
+        const auto held = TRY(ledger.held_id(log, top));
+        const bool is_known =
+            held
+                ? short_hash(*held) == entry.top_id
+                : TRY(ledger.store().report({log.author, {log.incarnation, log.record_class, top}}))
+                      .has_value();
+        if (!is_known) {
+            return std::optional(Prove{log, top});
+        }
+    }
+    return std::optional<Prove>{};
+}
+
+std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
+                                    const IntervalSet& not_wanted) {
+    if (log.author != ledger.us() || log.incarnation < ledger.meta().incarnation) {
+        return std::nullopt;
+    }
+    const auto& state = ledger.log(log);
+    auto unknown = without(not_wanted, state.terminal);
+    if (state.published > 0) {
+        unknown.remove({1, state.published});
+    }
+    return unknown.empty() ? std::nullopt : std::optional(Prove{log, unknown.next(1).value()});
+}
+
 Result<void> check_proof(Ledger& ledger, const RecordProof& proof, OfficeId via, Now now,
                          std::vector<Notice>& notify) {
     const auto& log = proof.key.log;

@@ -13,6 +13,13 @@ namespace fieldpost::engine {
 void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey> report, Now now,
                   std::vector<Notice>& notify);
 
+// A number under which a recipient says to hold a record of ours, when this store has another
+// there, or none that was ever signed.
+Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt);
+// The same by what a peer does not want of an own log: it cannot have what was never sent.
+std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
+                                    const IntervalSet& not_wanted);
+
 // A record that somebody says this office signed. Nothing happens if it did not, or knows it.
 Result<void> check_proof(Ledger& ledger, const RecordProof& proof, OfficeId via, Now now,
                          std::vector<Notice>& notify);

@@ -25,7 +25,7 @@ TEST_CASE("a store put back from a copy is caught by its marker, and writes noth
     const auto copy = world.disk(1);
     REQUIRE(world.queue(1, {0}, RecordClass::normal).has_value());
     world.crash(1);
-    world.disk(1) = copy;
+    world.put_back(1, copy);
     world.restart(1);
     CHECK(is_stopped(world, 1));
     CHECK(world.was_told(1, What::rolled_back));
@@ -41,7 +41,7 @@ TEST_CASE("a store put back with its marker is caught by what a peer holds", "[s
     world.run_until_idle(1h);
     REQUIRE(world.times_happened(1, What::carried, *report, 2) == 1);
     world.crash(1);
-    world.disk(1) = copy;
+    world.put_back(1, copy);
     world.lose_marker(1);
     world.restart(1);
     CHECK_FALSE(is_stopped(world, 1));
@@ -54,6 +54,37 @@ TEST_CASE("a store put back with its marker is caught by what a peer holds", "[s
     world.connect(2, 0);
     world.run_until_idle(1h);
     CHECK(world.times_happened(0, What::received, *report) == 1);
+}
+
+TEST_CASE("a store put back that has used a number again is caught before the report is lost",
+          "[simulation]") {
+    World world(8, {"hq", "hyesan"}, {});
+    REQUIRE(world.queue(1, {0}, RecordClass::normal).has_value());
+    world.connect(0, 1);
+    world.run_until_idle(1h);
+    world.stop(1);
+    const auto copy = world.disk(1);
+    world.restart(1);
+    const auto lost = world.queue(1, {0}, RecordClass::normal);
+    world.connect(0, 1);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(0, What::received, *lost) == 1);
+    world.stop(1);
+    world.put_back(1, copy);
+    world.lose_marker(1);
+    world.restart(1);
+    const auto again = world.queue(1, {0}, RecordClass::normal);
+    REQUIRE(again == lost);
+    world.connect(0, 1);
+    world.run_until_idle(1h);
+    CHECK(is_stopped(world, 1));
+    CHECK(world.was_told(1, What::rolled_back));
+    // It is still there, and nobody says that it arrived.
+    CHECK(world.ledger(1)
+              .log({again->author, {1, 7}, RecordClass::normal})
+              .held.contains(again->origin.number));
+    CHECK(world.times_happened(1, What::delivered, *again) == 0);
+    CHECK(world.inbox(0).size() == 2);
 }
 
 TEST_CASE("a carrier without room says so, and takes it once there is room", "[simulation]") {

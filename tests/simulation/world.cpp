@@ -376,6 +376,19 @@ void World::crash(Node node) {
     }
 }
 
+void World::stop(Node node) {
+    const auto weather = std::exchange(weather_, Weather{});
+    batch(node, {engine::Stopping{}});
+    weather_ = weather;
+    crash(node);
+}
+
+void World::put_back(Node node, const storage::MemoryDisk& copy) {
+    *offices_[node].disk = copy;
+    // It may forget what is terminal: that is the trouble with it.
+    offices_[node].terminal_before.clear();
+}
+
 void World::restart(Node node) {
     if (!is_up(node)) {
         start(node);

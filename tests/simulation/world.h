@@ -48,6 +48,8 @@ public:
     void connect(Node a, Node b);
     void cut(Node a, Node b);
     void crash(Node node);
+    // In good order, as a daemon that is told to.
+    void stop(Node node);
     void restart(Node node);
     void pass(std::chrono::milliseconds time);
     // From the next start on its clock is wrong by so much.
@@ -55,6 +57,8 @@ public:
     // Full at this many bytes; 0: never.
     void set_disk_limit(Node node, std::uint64_t bytes);
     void set_carry_limit(Node node, std::uint64_t bytes);
+    // A copy of its disk, in place of what it has since. It must be down.
+    void put_back(Node node, const storage::MemoryDisk& copy);
     // As when the whole folder is put back, and not only the store.
     void lose_marker(Node node) { offices_[node].marker.reset(); }
     // The authority's word, told to node 0.

@@ -25,8 +25,9 @@ Register signed_by(const Network& network, std::size_t place, std::uint8_t kind,
 }
 
 Result<bool> take(LoneOffice& office, const Register& entry) {
-    return engine::take_register(office.ledger(), entry, entry.key.signer, LoneOffice::now(),
-                                 office.notices());
+    return TRY(engine::take_register(office.ledger(), entry, entry.key.signer, LoneOffice::now(),
+                                     office.notices()))
+        .is_new;
 }
 
 Bytes subject_of(int number) {
