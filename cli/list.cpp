@@ -122,7 +122,9 @@ void add_list(CLI::App& app, const Common& common, Run& run) {
     command->add_flag("--inbox", options->inbox, "what was received here");
     command->add_flag("--outbox", options->outbox, "what was queued here");
     command->add_flag("--carried", options->carried, "what is carried for others");
-    command->add_option("--state", options->state, "queued, carried, delivered ...");
+    command->add_option("--state", options->state, "queued, carried, delivered ...")
+        ->check(
+            CLI::IsMember({"queued", "carried", "delivered", "acknowledged", "expired", "failed"}));
     command->add_option("--from", options->from, "by this office");
     command->add_option("--to", options->to, "to this office or @group");
     command->add_option("--type", options->type, "of this form");

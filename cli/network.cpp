@@ -56,14 +56,6 @@ void add_links(CLI::App& command, Links& links) {
         ->allow_extra_args(false);
 }
 
-// "tcp://*:6743" listens on every address.
-bool is_listen_endpoint(const std::string& endpoint) {
-    constexpr std::string_view everywhere = "tcp://*:";
-    return is_endpoint(endpoint.starts_with(everywhere)
-                           ? "tcp://all:" + endpoint.substr(everywhere.size())
-                           : endpoint);
-}
-
 Outcome<void> check_links(const Links& links) {
     for (const auto& endpoint : links.listen) {
         if (!is_listen_endpoint(endpoint)) {

@@ -98,7 +98,7 @@ void print_status(const wire::Status& status) {
     line("store",
          fmt::format("{} of {}, {} of it carried for others", human_size(status.store_used_bytes()),
                      human_size(status.store_limit_bytes()), human_size(status.carrying_bytes())));
-    auto clock = local_time(status.now_unix_s());
+    auto clock = local_time(status.now_unix_s()) + " " + zone_of(status.now_unix_s());
     if (status.clock_doubtful()) {
         clock += ", in doubt";
     }
@@ -136,7 +136,13 @@ int print_without_daemon(const Common& common, const Failure& failure) {
         us != nullptr && us->has_keys()
             ? crypto::fingerprint(roster->network(), us->identity, us->link, us->mail)
             : "";
-    if (!common.json) {
+    if (common.json) {
+        // What only the daemon knows is left out.
+        const ordered_json object = {{"office", us == nullptr ? "" : us->name},
+                                     {"network", founding->network_name},
+                                     {"fingerprint", print}};
+        fmt::print("{}\n", object.dump());
+    } else {
         fmt::print("{:<9} {}, network {}\n", "office", us == nullptr ? "?" : us->name,
                    safe_line(founding->network_name));
         fmt::print("{:<9} {}\n", "print", print);
@@ -195,7 +201,7 @@ int run_peers(const Common& common) {
                          {"pending_records", peer.pending_records()},
                          {"pending_bytes", peer.pending_bytes()}});
         auto why = peer.state() == "connected" ? peer.address()
-                   : peer.state() == "none"    ? "no address: by relay or bundle"
+                   : peer.state() == "none"    ? "no address: by way of another"
                                                : peer.reason();
         if (peer.next_attempt_unix_s() != 0) {
             why += fmt::format("{}tries again in {} s", why.empty() ? "" : "; ",
@@ -211,7 +217,7 @@ int run_peers(const Common& common) {
     if (common.json) {
         fmt::print("{}\n", array.dump());
     } else {
-        fmt::print("{}HEARD: a signed word of it, by any path. MET: itself, by link or bundle.\n",
+        fmt::print("{}HEARD: a signed word of it, by any path. MET: itself.\n",
                    table.text(terminal_width()));
     }
     return exit_done;

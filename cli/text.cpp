@@ -127,6 +127,15 @@ std::string local_time(std::int64_t unix_seconds) {
                        parts.tm_mday, parts.tm_hour, parts.tm_min);
 }
 
+std::string zone_of(std::int64_t unix_seconds) {
+    const auto time = static_cast<std::time_t>(unix_seconds);
+    std::tm parts{};
+    localtime_r(&time, &parts);
+    const auto minutes = std::abs(parts.tm_gmtoff) / 60;
+    return fmt::format("{}{:02}:{:02}", parts.tm_gmtoff < 0 ? '-' : '+', minutes / 60,
+                       minutes % 60);
+}
+
 std::string rfc3339(std::int64_t unix_seconds) {
     const auto time = static_cast<std::time_t>(unix_seconds);
     std::tm parts{};

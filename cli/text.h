@@ -1,5 +1,5 @@
-// Words for people: columns counted in terminal cells, sizes, times, and nothing that a received text
-// could do to a terminal.
+// Words for people: columns counted in terminal cells, sizes, times, and nothing that a received
+// text could do to a terminal.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ std::size_t cells(std::string_view utf8);
 // Cut to `width` cells, ending in "..", or padded with spaces.
 std::string fitted(std::string_view utf8, std::size_t width);
 
-// Control characters but newline and tab, bidirectional and zero-width format characters as escapes.
+// Control characters but newline and tab, bidirectional and zero-width format characters as
+// escapes.
 std::string safe_text(std::string_view utf8);
 // The same in one line.
 std::string safe_line(std::string_view utf8);
@@ -24,6 +25,8 @@ std::string human_size(std::uint64_t bytes);
 std::string human_age(std::int64_t seconds);
 // "2026-11-21 16:07" in local time.
 std::string local_time(std::int64_t unix_seconds);
+// "+09:00", of this machine then.
+std::string zone_of(std::int64_t unix_seconds);
 // "2026-11-21T07:07:00Z".
 std::string rfc3339(std::int64_t unix_seconds);
 std::int64_t unix_now();

@@ -89,7 +89,7 @@ void print_next(const wire::Trace& trace) {
     for (const auto& one : trace.entry().recipients()) {
         if (one.state() == "carried" && trace.carried_by_size() > 0) {
             const auto& carrier = trace.carried_by(0);
-            fmt::print("Next: {} ({}) meets {} ({}), or a stick does.\n", carrier.office(),
+            fmt::print("Next: {} ({}) meets {} ({}).\n", carrier.office(),
                        heard(carrier.heard_unix_s()), one.office(), heard(one.heard_unix_s()));
             return;
         }

@@ -39,6 +39,13 @@ bool is_endpoint(std::string_view text) {
            number >= 1 && number <= 65535;
 }
 
+bool is_listen_endpoint(std::string_view text) {
+    constexpr std::string_view everywhere = "tcp://*:";
+    return is_endpoint(text.starts_with(everywhere)
+                           ? "tcp://all:" + std::string(text.substr(everywhere.size()))
+                           : std::string(text));
+}
+
 namespace {
 
 std::string text_of(BytesView bytes) {

@@ -68,7 +68,7 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, BytesView
 
 // An acknowledgement of one of our reports is filed with it.
 Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, const Report& answer,
-                         Now now, std::vector<Notice>& notify) {
+                         OfficeId from, Now now, std::vector<Notice>& notify) {
     if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
         return ok();
     }
@@ -82,6 +82,7 @@ Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, co
     event.what = static_cast<std::uint8_t>(What::acknowledged);
     event.how = static_cast<std::uint8_t>(How::link);
     event.office = record.log.author;
+    event.via = from;
     event.report = about;
     ledger.note(std::move(event), notify);
     return ok();
@@ -156,7 +157,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         event.report = key;
         ledger.note(std::move(event), notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
-            TRY(file_answer(ledger, record, TRY(decode_report(unit.report)), now, notify));
+            TRY(file_answer(ledger, record, TRY(decode_report(unit.report)), from, now, notify));
         } else {
             TRY(file_replacement(ledger, key, arrival, TRY(decode_report(unit.report))));
         }

@@ -179,7 +179,7 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Offic
     }
     ledger.heard_of(entry.key.signer, entry.at, now);
     if (author) {
-        TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, now,
+        TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, from, now,
                           notify));
     } else if (is_of(entry, RegisterKind::office)) {
         TRY(apply_statement(ledger, entry.key.signer));

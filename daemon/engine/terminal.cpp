@@ -119,14 +119,14 @@ namespace {
 
 // Our own record reached a recipient: say so once for each report of the run.
 void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, OfficeId by,
-                    WallTime at, std::vector<Notice>& notify) {
+                    OfficeId from, WallTime at, std::vector<Notice>& notify) {
     for (auto number = numbers.next(1); number; number = numbers.next(*number + 1)) {
         storage::Event event;
         event.at = at;
         event.what = static_cast<std::uint8_t>(What::delivered);
         event.how = static_cast<std::uint8_t>(How::link);
         event.office = by;
-        event.via = by;
+        event.via = from;
         event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
         ledger.note(std::move(event), notify);
     }
@@ -163,7 +163,7 @@ Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const 
 }  // namespace
 
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
-                           Now now, std::vector<Notice>& notify) {
+                           OfficeId from, Now now, std::vector<Notice>& notify) {
     const auto* receipt = ledger.receipt(signer, author);
     if (receipt == nullptr) {
         return ok();
@@ -199,7 +199,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
         }
         if (author == ledger.us()) {
             TRY(note_refused(ledger, signer, log, entry, old, now, notify));
-            note_delivered(ledger, log, delivered, signer, ledger.wall(now), notify);
+            note_delivered(ledger, log, delivered, signer, from, ledger.wall(now), notify);
             ledger.edit_log(log).done.add(served);
         }
         TRY(make_terminal(ledger, log, served));

@@ -16,9 +16,10 @@ namespace fieldpost::engine {
 // here any more. Inbox and outbox keep theirs.
 Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& numbers);
 
-// After a newer receipt of `signer` for `author`'s records: what it covers that `before` did not.
+// After a newer receipt of `signer` for `author`'s records, told by `from`: what it covers that
+// `before` did not.
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
-                           Now now, std::vector<Notice>& notify);
+                           OfficeId from, Now now, std::vector<Notice>& notify);
 
 // After a newer office register: the author's own word on what is done.
 Result<void> apply_statement(Ledger& ledger, OfficeId author);

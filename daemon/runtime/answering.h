@@ -59,7 +59,7 @@ std::string name_of(engine::What what);
 // About this office and the others (answers_office.cpp).
 Answered status(const engine::Ledger& ledger, const Surroundings& around);
 Answered peers(const engine::Ledger& ledger, const Surroundings& around);
-Answered roster(const engine::Ledger& ledger);
+Answered roster(const engine::Ledger& ledger, const Surroundings& around);
 Answered attention(const engine::Ledger& ledger);
 Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number);
 Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,

@@ -19,9 +19,9 @@ Complaint complaint_of(const Error& error) {
         case Errc::malformed:
         case Errc::limit_exceeded:
         case Errc::unsupported:
-            return {6, "invalid", error.detail, "change it and try again; nothing was queued"};
+            return {6, "invalid", error.detail, "change it and try again; nothing was done"};
         case Errc::storage_full:
-            return {7, "no_space", error.detail, "free space, then try again; nothing was queued"};
+            return {7, "no_space", error.detail, "free space, then try again; nothing was done"};
         default:
             return {1, "failed", error.detail, "try again; see the daemon's log"};
     }
@@ -491,7 +491,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return peers(ledger, around);
         case wire::Request::kRoster:
             return request.roster().confirm().empty()
-                       ? roster(ledger)
+                       ? roster(ledger, around)
                        : confirm(ledger, request.roster(), first_request);
         case wire::Request::kAttention:
             return request.attention().dismiss().empty()

@@ -143,18 +143,23 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
     return encode(answer);
 }
 
-Answered roster(const Ledger& ledger) {
+Answered roster(const Ledger& ledger, const Surroundings& around) {
     wire::Answer answer;
     auto* roster = answer.mutable_roster();
     roster->set_network(ledger.roster().founding().network_name);
     roster->set_version(ledger.roster().version());
     for (const auto& [index, office] : ledger.roster().offices()) {
+        if (office.state == crypto::OfficeState::cancelled) {
+            continue;
+        }
         auto* added = roster->add_offices();
         added->set_name(office.name);
         added->set_role(name_of(office.role));
         added->set_state(name_of(office.state));
         added->set_fingerprint(fingerprint_of(ledger, office));
-        added->set_heard_unix_s(unix_of(ledger.peer(index).heard));
+        const auto heard =
+            index == ledger.us() ? ledger.wall(around.now) : ledger.peer(index).heard;
+        added->set_heard_unix_s(unix_of(heard));
         added->set_confirmed(index == ledger.us() || ledger.peer(index).confirmed);
         if (const auto* statement = ledger.statement(index)) {
             for (const auto& endpoint : statement->endpoints) {

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "proto/office_statement.h"
+
 namespace fieldpost::runtime {
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
@@ -37,7 +39,8 @@ std::unexpected<Error> wrong(const toml::node& node, std::string_view reason) {
     return fail(Errc::malformed, fmt::format("line {}: {}", node.source().begin.line, reason));
 }
 
-Result<std::vector<std::string>> strings_of(const toml::node& node) {
+Result<std::vector<std::string>> addresses_of(const toml::node& node,
+                                              bool (*is_good)(std::string_view)) {
     const auto* array = node.as_array();
     if (array == nullptr) {
         return wrong(node, "a list of addresses is wanted");
@@ -45,7 +48,7 @@ Result<std::vector<std::string>> strings_of(const toml::node& node) {
     std::vector<std::string> all;
     for (const auto& one : *array) {
         const auto text = one.value<std::string>();
-        if (!text || !text->starts_with("tcp://")) {
+        if (!text || !is_good(*text)) {
             return wrong(one, "an address looks like tcp://HOST:PORT");
         }
         all.push_back(*text);
@@ -62,7 +65,7 @@ Result<void> read_peers(const toml::node& node, Configuration& configuration) {
         const auto* table = one.as_table();
         const auto address =
             table == nullptr ? std::nullopt : (*table)["address"].value<std::string>();
-        if (!address || !address->starts_with("tcp://")) {
+        if (!address || !is_endpoint(*address)) {
             return wrong(one, "a peer has an address such as tcp://HOST:PORT");
         }
         for (const auto& [key, value] : *table) {
@@ -101,9 +104,9 @@ Result<Configuration> configuration_of(const toml::table& root) {
     Configuration configuration;
     for (const auto& [key, value] : root) {
         if (key.str() == "listen") {
-            configuration.listen = TRY(strings_of(value));
+            configuration.listen = TRY(addresses_of(value, is_listen_endpoint));
         } else if (key.str() == "advertise") {
-            configuration.advertise = TRY(strings_of(value));
+            configuration.advertise = TRY(addresses_of(value, is_endpoint));
         } else if (key.str() == "peer") {
             TRY(read_peers(value, configuration));
         } else if (key.str() == "limits") {

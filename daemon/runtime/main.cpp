@@ -35,8 +35,8 @@ int stop(runtime::Stop code, const std::string& why) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-    CLI::App app{
-        "fieldpostd keeps an office's reports and passes them on whenever a link appears."};
+    CLI::App app{"fieldpostd keeps an office's reports and passes them on whenever a link appears.",
+                 "fieldpostd"};
     app.footer("Example: fieldpostd --home /var/lib/fieldpost --listen tcp://*:6743");
     auto home = crypto::default_home();
     runtime::Configuration options;
@@ -47,13 +47,18 @@ int main(int argc, char* argv[]) {
         ->allow_extra_args(false);
     app.add_option("--peer", options.peers, "address of another office, tcp://HOST:PORT")
         ->allow_extra_args(false);
-    app.add_option("--log-level", level, "debug, info, warn or error");
+    app.add_option("--log-level", level, "debug, info, warn or error")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
     app.add_flag("--check", check_only, "only check the configuration");
     app.set_version_flag("--version", fmt::format("fieldpost {}", runtime::version));
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
+        if (error.get_exit_code() == 0) {
+            return app.exit(error);  // help, version
+        }
+        fmt::print(stderr, "fieldpostd: {}; see: fieldpostd --help\n", error.what());
+        return 2;
     }
     crypto::start();
     limit_process();
