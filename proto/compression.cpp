@@ -16,6 +16,10 @@ namespace {
 // five times slower, take 9.
 constexpr int brotli_quality = 9;
 constexpr int brotli_window_bits = 18;
+// A window of 64 KiB or less makes the encoder take a table of 1 MB instead of 32 MB: most of the
+// time on a short text was page faults (0.8 ms for 600 B, now 0.06), and the output is smaller too.
+constexpr int brotli_small_window_bits = 16;
+constexpr std::size_t brotli_small_bytes_max = (std::size_t{1} << brotli_small_window_bits) - 16;
 // Below this size zstd never won over brotli in the same measurement.
 constexpr std::size_t zstd_worth_bytes = 16384;
 constexpr int zstd_level = 19;
@@ -31,7 +35,9 @@ std::uint8_t* out_of(Bytes& bytes) {
 Bytes brotli(BytesView plain) {
     Bytes out(plain.size());
     auto size = out.size();
-    const auto done = BrotliEncoderCompress(brotli_quality, brotli_window_bits, BROTLI_MODE_TEXT,
+    const int window_bits =
+        plain.size() <= brotli_small_bytes_max ? brotli_small_window_bits : brotli_window_bits;
+    const auto done = BrotliEncoderCompress(brotli_quality, window_bits, BROTLI_MODE_TEXT,
                                             plain.size(), in_of(plain), &size, out_of(out));
     out.resize(done == BROTLI_TRUE ? size : 0);
     return out;
