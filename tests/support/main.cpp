@@ -1,9 +1,5 @@
-#define CATCH_CONFIG_RUNNER
-#include <catch2/catch.hpp>
-
-#include "crypto/secret.h"
+#include "tests/support/session.h"
 
 int main(int argc, char* argv[]) {
-    fieldpost::crypto::start();
-    return Catch::Session().run(argc, argv);
+    return fieldpost::tests::run_session(argc, argv);
 }
