@@ -1,0 +1,172 @@
+#include "tests/bench/engine_office.h"
+
+#include <algorithm>
+
+#include "storage/lmdb_tables.h"
+
+namespace fieldpost::bench {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Nothing here may fail: the stores are fresh, and the disk has room.
+template <class T>
+T must(Result<T> result) {
+    if (!result) {
+        ensure(false, result.error().detail.c_str());
+    }
+    return std::move(*result);
+}
+void must(const Result<void>& result) {
+    if (!result) {
+        ensure(false, result.error().detail.c_str());
+    }
+}
+
+crypto::MailKeys copy_of(const crypto::MailKeys& keys) {
+    crypto::MailKeys copy{crypto::SigningKey::from_seed(keys.signing.seed().duplicate()),
+                          crypto::BoxKeyPair::from_secret(keys.archive.secret.duplicate()),
+                          {},
+                          std::nullopt};
+    for (const auto& [epoch, pair] : keys.prekeys) {
+        copy.prekeys.emplace(epoch, crypto::BoxKeyPair::from_secret(pair.secret.duplicate()));
+    }
+    return copy;
+}
+
+crypto::MachineKeys copy_of(const crypto::MachineKeys& keys) {
+    return {crypto::SigningKey::from_seed(keys.identity.seed().duplicate()),
+            crypto::BoxKeyPair::from_secret(keys.link.secret.duplicate()),
+            keys.store_key.duplicate(), keys.founding_key.duplicate()};
+}
+
+std::vector<engine::Input> arrived(engine::LinkId link, std::vector<engine::OutgoingFrame> frames) {
+    std::vector<engine::Input> inputs;
+    for (auto& frame : frames) {
+        inputs.emplace_back(engine::FrameArrived{link, std::move(frame.bytes)});
+    }
+    return inputs;
+}
+
+}  // namespace
+
+EngineOffice::EngineOffice(const tests::Network& network, const tests::Office& keys,
+                           std::unique_ptr<storage::Tables> tables)
+    : machine_(copy_of(keys.machine)),
+      mail_(copy_of(keys.mail)),
+      store_(must(storage::RecordStore::open(std::move(tables), machine_.store_key.duplicate()))) {
+    must(store_->begin());
+    for (const auto& change :
+         engine::founding_changes(network.id(), keys.index, Incarnation{1, value_of(keys.index)},
+                                  tests::founded_at, network.changes, {})) {
+        must(store_->apply(change));
+    }
+    must(store_->commit());
+    open(network.roster.founding());
+}
+
+EngineOffice::EngineOffice(const crypto::OfficeHome& home)
+    : machine_(must(home.machine_keys())),
+      mail_(must(home.mail_keys())),
+      store_(must(storage::RecordStore::open(must(storage::open_lmdb_tables(home.store(), {})),
+                                             machine_.store_key.duplicate()))) {
+    open(must(home.founding()));
+}
+
+void EngineOffice::open(const Founding& founding) {
+    config_.machine = &machine_;
+    config_.mail = &mail_;
+    config_.software = "benchmark";
+    must(store_->begin());
+    auto loaded = engine::Engine::load(*store_, config_, founding, now());
+    store_->abort();
+    engine_.emplace(must(std::move(loaded)));
+    batch({engine::TimerFired{}});
+}
+
+Now EngineOffice::now() const {
+    const auto wall = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now().time_since_epoch() + passed_);
+    return {Instant{passed_}, WallTime::from_unix(wall.count())};
+}
+
+void EngineOffice::queue(OfficeId to, const std::vector<std::string>& texts) {
+    std::vector<engine::Input> inputs;
+    for (const auto& text : texts) {
+        engine::Submitted submitted{next_request_++, {}};
+        submitted.draft.to = {to};
+        submitted.draft.report.text = text;
+        inputs.emplace_back(std::move(submitted));
+    }
+    batch(inputs);
+}
+
+std::vector<engine::OutgoingFrame> EngineOffice::batch(const std::vector<engine::Input>& inputs) {
+    const Stopwatch watch;
+    const auto cpu_before = cpu_here();
+    must(store_->begin());
+    std::vector<engine::OutgoingFrame> sends;
+    const auto handle = [&](const engine::Input& input) {
+        auto outcome = must(engine_->handle(input, now()));
+        for (const auto& change : outcome.persist) {
+            must(store_->apply(change));
+        }
+        std::ranges::move(outcome.send, std::back_inserter(sends));
+        for (const auto& notice : outcome.notify) {
+            if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+                ensure(false, declined->error.detail.c_str());
+            }
+            if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
+                ensure(false, close->reason.c_str());
+            }
+        }
+        return outcome.again;
+    };
+    for (const auto& input : inputs) {
+        handle(input);
+    }
+    while (handle(engine::BatchEnded{})) {
+    }
+    must(store_->commit());
+    wall_ += watch.passed();
+    cpu_ += cpu_here() - cpu_before;
+    ++commits_;
+    return sends;
+}
+
+std::vector<engine::OutgoingFrame> EngineOffice::wait_for(std::chrono::milliseconds time) {
+    passed_ += time;
+    return batch({engine::TimerFired{}});
+}
+
+void EngineOffice::stop() {
+    batch({engine::Stopping{}});
+}
+
+void exchange(EngineOffice& a, EngineOffice& b) {
+    static std::uint64_t last_link = 0;
+    const engine::LinkId link{++last_link};
+    auto to_b = a.batch({engine::LinkUp{link, b.index()}});
+    auto to_a = b.batch({engine::LinkUp{link, a.index()}});
+    // Receipts and custody may come a second later.
+    for (int waited = 0; waited < 3;) {
+        if (to_a.empty() && to_b.empty()) {
+            ++waited;
+            to_b = a.wait_for(1s);
+            to_a = b.wait_for(1s);
+        }
+        if (!to_b.empty()) {
+            std::ranges::move(b.batch(arrived(link, std::exchange(to_b, {}))),
+                              std::back_inserter(to_a));
+        }
+        if (!to_a.empty()) {
+            std::ranges::move(a.batch(arrived(link, std::exchange(to_a, {}))),
+                              std::back_inserter(to_b));
+        }
+    }
+    a.batch({engine::LinkDown{link}});
+    b.batch({engine::LinkDown{link}});
+}
+
+}  // namespace fieldpost::bench

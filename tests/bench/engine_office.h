@@ -1,0 +1,55 @@
+// An office in this process: the engine on a store, without a daemon around it. Frames are handed
+// over by hand, so that the time of one side can be taken alone.
+#pragma once
+
+#include "crypto/office_home.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/ledger.h"
+#include "tests/bench/meters.h"
+#include "tests/support/network.h"
+
+namespace fieldpost::bench {
+
+class EngineOffice {
+public:
+    // On an empty store.
+    EngineOffice(const tests::Network& network, const tests::Office& keys,
+                 std::unique_ptr<storage::Tables> tables);
+    // On the home that a daemon left. No daemon may be up on it.
+    explicit EngineOffice(const crypto::OfficeHome& home);
+
+    [[nodiscard]] OfficeId index() const { return engine_->ledger().us(); }
+    [[nodiscard]] const engine::Ledger& ledger() const { return engine_->ledger(); }
+    // What has been spent in batches since this office began.
+    [[nodiscard]] Seconds wall() const { return wall_; }
+    [[nodiscard]] Seconds cpu() const { return cpu_; }
+    [[nodiscard]] std::uint64_t commits() const { return commits_; }
+
+    void queue(OfficeId to, const std::vector<std::string>& texts);
+    // All inputs in one commit, as the daemon does it. What is to be sent is returned.
+    std::vector<engine::OutgoingFrame> batch(const std::vector<engine::Input>& inputs);
+    // As after a while.
+    std::vector<engine::OutgoingFrame> wait_for(std::chrono::milliseconds time);
+    // Gives numbers that were not used back, as a clean stop does.
+    void stop();
+
+private:
+    void open(const Founding& founding);
+    [[nodiscard]] Now now() const;
+
+    crypto::MachineKeys machine_;
+    crypto::MailKeys mail_;
+    engine::Config config_;
+    std::unique_ptr<storage::RecordStore> store_;
+    std::optional<engine::Engine> engine_;
+    std::chrono::milliseconds passed_{0};
+    std::uint64_t next_request_ = 1;
+    Seconds wall_{0};
+    Seconds cpu_{0};
+    std::uint64_t commits_ = 0;
+};
+
+// Links two offices and hands over frames, each side's at once, until neither has any more.
+void exchange(EngineOffice& a, EngineOffice& b);
+
+}  // namespace fieldpost::bench
