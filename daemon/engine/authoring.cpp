@@ -21,7 +21,7 @@ LogKey own_log(const Ledger& ledger, RecordClass record_class) {
 }
 
 // Senders use the newest by epoch, whatever the clock says.
-Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger, const Draft& draft) {
+Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger, const Draft& draft) {
     std::vector<crypto::Recipient> recipients;
     for (const auto to : draft.to) {
         const auto* office = ledger.roster().find(to);
@@ -34,7 +34,7 @@ Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger, const
                         fmt::format("{} has not published a key to seal to yet", office->name));
         }
         const auto& prekey = statement->prekeys.back();
-        if (!crypto::verify_prekey(office->mail, ledger.network(), to, prekey)) {
+        if (!ledger.is_own_prekey(to, prekey)) {
             return fail(Errc::untrusted,
                         fmt::format("the key that {} published is not its own", office->name));
         }

@@ -211,6 +211,19 @@ const OfficeStatement* Ledger::statement(OfficeId office) const {
     return found == statements_.end() ? nullptr : &found->second;
 }
 
+bool Ledger::is_own_prekey(OfficeId office, const Prekey& prekey) {
+    const auto checked = checked_prekeys_.find(office);
+    if (checked != checked_prekeys_.end() && checked->second == prekey) {
+        return true;
+    }
+    const auto* keys = roster_.find(office);
+    if (keys == nullptr || !crypto::verify_prekey(keys->mail, network(), office, prekey)) {
+        return false;
+    }
+    checked_prekeys_.insert_or_assign(office, prekey);
+    return true;
+}
+
 const Custody* Ledger::custody(OfficeId signer) const {
     const auto found = custody_.find(signer);
     return found == custody_.end() ? nullptr : &found->second;

@@ -55,6 +55,8 @@ public:
     // The newest receipt of `signer` for `author`'s records, decoded.
     [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
+    // Whether the office signed this key itself. Checked once for each key.
+    bool is_own_prekey(OfficeId office, const Prekey& prekey);
     // The newest custody statement of `signer` about our own records.
     [[nodiscard]] const Custody* custody(OfficeId signer) const;
     bool keep_custody(const Custody& custody);
@@ -140,6 +142,7 @@ private:
     std::map<LogKey, storage::LogState> logs_;
     std::map<RegisterKey, Register> registers_;
     std::map<RegisterKey, ShortHash> register_hashes_;
+    std::map<OfficeId, Prekey> checked_prekeys_;
     std::map<std::pair<OfficeId, OfficeId>, Receipt> receipts_;
     std::map<OfficeId, OfficeStatement> statements_;
     std::map<OfficeId, Custody> custody_;
