@@ -56,6 +56,13 @@ bool Clock::advance(storage::OfficeMeta& meta, Now now) {
     return changed;
 }
 
+void Clock::trust(storage::OfficeMeta& meta, Now now) {
+    meta.mark = now.wall;
+    meta.aged = now.wall;
+    meta.doubtful = false;
+    is_waiting_ = false;
+}
+
 void Clock::hear(storage::OfficeMeta& meta, OfficeId peer, WallTime clock, Now now) {
     heard_[peer] = {clock, now.steady};
     offset_ = seconds_between(now.wall, clock);

@@ -2,8 +2,8 @@
 //
 // What is signed carries max(clock, mark), the mark being the latest time this office has seen.
 // What expires, expires by `aged`: it follows the clock, but a jump forward over a day waits until
-// two peers have told clocks that bear it out; meanwhile it grows with monotonic time. The same two
-// may set back a mark that a bad clock once drove into the future.
+// two peers have told clocks that bear it out, or a person has; meanwhile it grows with monotonic
+// time. The same may set back a mark that a bad clock once drove into the future.
 #pragma once
 
 #include <map>
@@ -24,6 +24,9 @@ public:
 
     // What an authenticated peer said of its clock, now.
     void hear(storage::OfficeMeta& meta, OfficeId peer, WallTime clock, Now now);
+
+    // A person says that this machine's clock is right.
+    void trust(storage::OfficeMeta& meta, Now now);
 
     // A jump of the clock that nobody has borne out yet.
     [[nodiscard]] bool is_waiting() const { return is_waiting_; }

@@ -389,6 +389,10 @@ void Ledger::heard_of(OfficeId office, WallTime at, Now now) {
     }
 }
 
+void Ledger::trust_clock(Now now) {
+    clock_.trust(edit_meta(), now);
+}
+
 void Ledger::hear_clock(OfficeId peer, WallTime clock, Now now) {
     clock_.hear(edit_meta(), peer, clock, now);
 }

@@ -78,6 +78,7 @@ public:
     void let_time_pass(Now now);
     // A signed word of an office, by whatever path; its clock may be ahead.
     void heard_of(OfficeId office, WallTime at, Now now);
+    void trust_clock(Now now);
     void hear_clock(OfficeId peer, WallTime clock, Now now);
 
     // --- bodies under way

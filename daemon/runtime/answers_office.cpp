@@ -199,7 +199,7 @@ std::string next_of(engine::What what, const std::string& office) {
         case What::disk_full:
             return "free space on the disk, or raise limits.store";
         case What::clock:
-            return "set this machine's clock";
+            return "set this machine's clock; if it is right, dismiss this";
         case What::configuration:
             return "mend fieldpost.toml, then: systemctl reload fieldpost";
         case What::undelivered:

@@ -153,6 +153,24 @@ TEST_CASE("a clock that jumps ahead expires nothing until two peers bear it out"
     CHECK_FALSE(world.ledger(2).log(log).held.contains(report->origin.number));
 }
 
+TEST_CASE("a person who dismisses the clock says that it is right", "[simulation]") {
+    World world(9, {"hq", "hyesan"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal, 0, 2 * days);
+    REQUIRE(report.has_value());
+    world.set_clock(1, std::int64_t{5} * days);
+    world.crash(1);
+    world.restart(1);
+    world.run_until_idle(2h);
+    REQUIRE(world.ledger(1).clock().is_waiting());
+    CHECK(world.times_happened(1, What::expired, *report) == 0);
+    const engine::Attention::Key clock{What::clock, world.keys(1).index};
+    world.dismiss(1, world.ledger(1).attention().items().at(clock).number);
+    world.run_until_idle(2h);
+    CHECK_FALSE(world.ledger(1).clock().is_waiting());
+    CHECK(world.times_happened(1, What::expired, *report) == 1);
+    CHECK_FALSE(world.ledger(1).attention().items().contains(clock));
+}
+
 TEST_CASE("a mark that a wrong clock drove ahead is set back by two peers", "[simulation]") {
     World world(6, {"hq", "hyesan", "pyongyang"}, {});
     world.set_clock(1, std::int64_t{4000} * days);

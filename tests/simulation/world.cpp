@@ -321,6 +321,10 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     return std::nullopt;
 }
 
+void World::dismiss(Node node, std::uint32_t number) {
+    batch(node, {engine::Dismissed{next_request_++, {number}}});
+}
+
 bool World::is_connected(Node a, Node b) const {
     return std::ranges::any_of(links_, [&](const auto& entry) {
         const auto& link = entry.second;

@@ -44,6 +44,8 @@ public:
     Node invite_and_join(const std::string& name);
     std::optional<storage::ReportKey> acknowledge(Node reader, const storage::ReportKey& report);
 
+    void dismiss(Node node, std::uint32_t number);
+
     // --- what the world does
     void connect(Node a, Node b);
     void cut(Node a, Node b);
