@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
 
@@ -19,21 +20,16 @@ struct Options {
 };
 
 ordered_json json_of(const wire::Item& item) {
-    const auto text = [](const std::string& words) {
-        return words.empty() ? ordered_json(nullptr) : ordered_json(words);
-    };
     return {{"no", item.no()},
             {"what", item.what()},
             {"severity", item.severity()},
             {"since_at", rfc3339(item.since_unix_s())},
-            {"id", text(item.id())},
-            {"office", text(item.office())},
+            {"id", text_or_null(item.id())},
+            {"office", text_or_null(item.office())},
             {"count", item.count()},
-            {"detail", text(item.detail())},
-            {"next", text(item.next())},
-            {"dismissed_at", item.dismissed_unix_s() == 0
-                                 ? ordered_json(nullptr)
-                                 : ordered_json(rfc3339(item.dismissed_unix_s()))}};
+            {"detail", text_or_null(item.detail())},
+            {"next", text_or_null(item.next())},
+            {"dismissed_at", time_or_null(item.dismissed_unix_s())}};
 }
 
 void print_items(const Common& common, const wire::Answer& answer) {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/text.h"
+#include "cli/json.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
 
@@ -13,10 +13,6 @@ namespace fieldpost::cli {
 using nlohmann::ordered_json;
 
 namespace {
-
-ordered_json text_or_null(const std::string& text) {
-    return text.empty() ? ordered_json(nullptr) : ordered_json(text);
-}
 
 // What this office cannot open is null.
 ordered_json if_open(const wire::Entry& entry, ordered_json value) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "crypto/office_home.h"
 #include "crypto/roster.h"
@@ -180,21 +181,15 @@ int run_peers(const Common& common) {
     auto array = ordered_json::array();
     Table table({"OFFICE", "LINK", "HEARD", "MET", "TO SEND", "WHY, AND WHAT NEXT"});
     for (const auto& peer : answer.peers()) {
-        const auto time = [](std::int64_t at) {
-            return at == 0 ? ordered_json(nullptr) : ordered_json(rfc3339(at));
-        };
-        const auto text = [](const std::string& words) {
-            return words.empty() ? ordered_json(nullptr) : ordered_json(words);
-        };
         array.push_back({{"office", peer.office()},
                          {"state", peer.state()},
-                         {"reason", text(peer.reason())},
-                         {"address", text(peer.address())},
-                         {"next_attempt_at", time(peer.next_attempt_unix_s())},
-                         {"heard_at", time(peer.heard_unix_s())},
-                         {"met_at", time(peer.met_unix_s())},
+                         {"reason", text_or_null(peer.reason())},
+                         {"address", text_or_null(peer.address())},
+                         {"next_attempt_at", time_or_null(peer.next_attempt_unix_s())},
+                         {"heard_at", time_or_null(peer.heard_unix_s())},
+                         {"met_at", time_or_null(peer.met_unix_s())},
                          {"rtt_ms", nullptr},
-                         {"version", text(peer.version())},
+                         {"version", text_or_null(peer.version())},
                          {"roster_version", peer.roster_version()},
                          {"sent_bytes", peer.sent_bytes()},
                          {"received_bytes", peer.received_bytes()},
@@ -247,18 +242,14 @@ int run_roster(const Common& common) {
     auto offices = ordered_json::array();
     Table table({"NAME", "ROLE", "STATE", "HEARD", "FINGERPRINT"});
     for (const auto& office : roster.offices()) {
-        offices.push_back(
-            {{"name", office.name()},
-             {"role", office.role()},
-             {"state", office.state()},
-             {"fingerprint", office.fingerprint().empty() ? ordered_json(nullptr)
-                                                          : ordered_json(office.fingerprint())},
-             {"endpoints",
-              std::vector<std::string>(office.endpoints().begin(), office.endpoints().end())},
-             {"heard_at", office.heard_unix_s() == 0
-                              ? ordered_json(nullptr)
-                              : ordered_json(rfc3339(office.heard_unix_s()))},
-             {"confirmed", office.confirmed()}});
+        offices.push_back({{"name", office.name()},
+                           {"role", office.role()},
+                           {"state", office.state()},
+                           {"fingerprint", text_or_null(office.fingerprint())},
+                           {"endpoints", std::vector<std::string>(office.endpoints().begin(),
+                                                                  office.endpoints().end())},
+                           {"heard_at", time_or_null(office.heard_unix_s())},
+                           {"confirmed", office.confirmed()}});
         table.add({office.name(), office.role(), office.state(), when(office.heard_unix_s()),
                    office.fingerprint()});
     }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
@@ -13,13 +14,6 @@ namespace fieldpost::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-ordered_json time_or_null(std::int64_t unix_seconds) {
-    return unix_seconds == 0 ? ordered_json(nullptr) : ordered_json(rfc3339(unix_seconds));
-}
-ordered_json text_or_null(const std::string& text) {
-    return text.empty() ? ordered_json(nullptr) : ordered_json(text);
-}
 
 ordered_json trace_json(const wire::Trace& trace) {
     auto recipients = ordered_json::array();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
 
@@ -30,11 +31,8 @@ int rank_of(const std::string& state) {
 
 void print_reached(const Common& common, const wire::Entry& entry) {
     if (common.json) {
-        nlohmann::ordered_json object = {
-            {"id", entry.id()}, {"state", entry.state()}, {"reason", nullptr}};
-        if (!entry.reason().empty()) {
-            object["reason"] = entry.reason();
-        }
+        const nlohmann::ordered_json object = {
+            {"id", entry.id()}, {"state", entry.state()}, {"reason", text_or_null(entry.reason())}};
         fmt::print("{}\n", object.dump());
     } else {
         fmt::print("{} {}{}{}\n", entry.id(), entry.state(), entry.reason().empty() ? "" : ": ",
