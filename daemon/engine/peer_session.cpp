@@ -405,7 +405,6 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
         const auto taken = take_register(ledger, entry, peer_, now, out.notify);
         if (taken) {
             if (taken->prove) {
-                is_in_question_ = true;
                 send(out, *taken->prove);
             }
             // It has what it sent; if that is older than ours, it is still to get ours.
@@ -440,6 +439,7 @@ Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict
                                         {log.incarnation, log.record_class, record.header.number}},
                      now, out.notify);
     }
+    has_put_off_ = has_put_off_ || verdict == Verdict::no_space;
     if (verdict == Verdict::no_space && !std::exchange(was_full_, true)) {
         storage::Event event;
         event.at = ledger.wall(now);
@@ -583,6 +583,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
     const BodyShape shape{incoming.record.header.body_bytes};
     const auto give_up = [&] {
         send(out, Skip{chunk.stream, SkipReason::bad});
+        has_put_off_ = true;
         incoming_.erase(found);
         return ok();
     };

@@ -147,9 +147,12 @@ private:
     std::uint64_t acknowledgement_sent_ = 0;
     std::set<OfficeId> skipped_elsewhere_;
     int offences_ = 0;
+    // Something that it sent was put off or thrown away: the next link has to ask for it again, so
+    // this one is not remembered as settled.
+    bool has_put_off_ = false;
     bool was_full_ = false;
-    // It knows a record of ours that we do not: nothing of ours goes to it until that is cleared
-    // up.
+    // It says to have a record of ours that was never sent: nothing of ours goes to it until that
+    // is cleared up. Its own word only: what others signed and it carries must not mute us.
     bool is_in_question_ = false;
 };
 

@@ -315,7 +315,7 @@ bool PeerSession::has_nothing_left() const {
 }
 
 void PeerSession::settle(Ledger& ledger, Outcome& out) {
-    if (!has_nothing_left() || (!is_in_step_ && !has_summary_)) {
+    if (!has_nothing_left() || (!is_in_step_ && !has_summary_) || has_put_off_ || is_in_question_) {
         return;
     }
     const auto digest = ledger.digest();

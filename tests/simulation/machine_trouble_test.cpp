@@ -110,6 +110,50 @@ TEST_CASE("a carrier without room says so, and takes it once there is room", "[s
     world.check_everything();
 }
 
+TEST_CASE("what a full disk put off comes when the same two meet again", "[simulation]") {
+    World world(10, {"hq", "hyesan"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal, 3'500);
+    REQUIRE(report.has_value());
+    // A sixteenth is kept free: not full to the last byte, and too full for this.
+    world.set_disk_limit(0, world.disk(0).used_bytes * 16 / 15 + 3'000);
+    world.connect(0, 1);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(0, What::received, *report) == 0);
+    REQUIRE(world.is_connected(0, 1));
+    CHECK(world.was_told(0, What::disk_full));
+    world.cut(0, 1);
+    world.set_disk_limit(0, 0);
+    world.connect(0, 1);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(0, What::received, *report) == 1);
+    CHECK(world.times_happened(1, What::delivered, *report, 0) == 1);
+}
+
+TEST_CASE("a receipt that speaks of another life mutes nobody but itself", "[simulation]") {
+    World world(11, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal);
+    REQUIRE(report.has_value());
+    // wonsan lies about a record that hyesan never wrote, and pyongyang carries the lie.
+    Receipt lie;
+    lie.logs.push_back({{1, 7}, RecordClass::normal, ShortHash{}, {{5000, 5000}}, {}, {}});
+    lie.logs[0].top_id.bytes.fill(std::byte{7});
+    Register entry;
+    entry.key = {world.keys(3).index, static_cast<std::uint8_t>(RegisterKind::receipt),
+                 receipt_subject(world.keys(1).index)};
+    entry.version = {{1, 7}, 1'000'000};
+    entry.at = founded_at;
+    entry.payload = encode_receipt(lie);
+    crypto::sign_register(world.keys(3).machine.identity, world.network().id(), entry);
+    world.tell(2, 3, RegisterNews{{entry}});
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    CHECK_FALSE(is_stopped(world, 1));
+    const auto later = world.queue(1, {0}, RecordClass::normal);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(1, What::carried, *report, 2) == 1);
+    CHECK(world.times_happened(1, What::carried, *later, 2) == 1);
+}
+
 TEST_CASE("what nobody took before its time ran out expires, and its author is told",
           "[simulation]") {
     World world(4, {"hq", "hyesan", "pyongyang"}, {});

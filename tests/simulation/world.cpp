@@ -417,11 +417,13 @@ void World::set_carry_limit(Node node, std::uint64_t bytes) {
 
 void World::change_roster(std::vector<RosterStatement> statements) {
     network_.change(std::move(statements), now(0).wall);
-    // As if a peer had brought it.
+    tell(0, 1, RosterNews{{network_.changes.back()}});
+}
+
+void World::tell(Node node, Node as, const Frame& frame) {
     const engine::LinkId link{next_link_++};
-    batch(0, {engine::LinkUp{link, index_of(1)},
-              engine::FrameArrived{link, encode_frame(RosterNews{{network_.changes.back()}})},
-              engine::LinkDown{link}});
+    batch(node, {engine::LinkUp{link, index_of(as)},
+                 engine::FrameArrived{link, encode_frame(frame)}, engine::LinkDown{link}});
 }
 
 bool World::step() {

@@ -63,6 +63,8 @@ public:
     void put_back(Node node, const storage::MemoryDisk& copy);
     // As when the whole folder is put back, and not only the store.
     void lose_marker(Node node) { offices_[node].marker.reset(); }
+    // As if `as` had linked up and said just this.
+    void tell(Node node, Node as, const Frame& frame);
     // The authority's word, told to node 0.
     void change_roster(std::vector<RosterStatement> statements);
     // Handles what is due next: a frame or a timer. False if nothing ever will be.
