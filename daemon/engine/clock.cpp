@@ -39,7 +39,8 @@ bool Clock::advance(storage::OfficeMeta& meta, Now now) {
     if (last_ && passed == 0 && !is_waiting_) {
         return false;
     }
-    last_ = now.steady;
+    // Whole seconds only, so that none is lost between two looks.
+    last_ = last_ ? *last_ + std::chrono::seconds{passed} : now.steady;
     bool changed = false;
     if (seconds_between(now.wall, meta.mark) > tolerance_seconds && bear_out(now.wall, now)) {
         // The mark itself came from a clock that was wrong.

@@ -215,10 +215,11 @@ Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
     if (news.roster_closed_one) {
         TRY(settle_with_closed_offices(out));
     }
-    if (ledger.carried_bytes() < carried_when_released) {
+    const auto carried = ledger.carried_bytes();
+    if (carried < carried_when_released) {
         release_refused(ledger);
     }
-    carried_when_released = ledger.carried_bytes();
+    carried_when_released = carried;
     TRY(sign_receipts(now));
     return !news.held.empty() || !news.registers.empty() || news.roster || !news.released.empty();
 }

@@ -1,7 +1,5 @@
 #include "daemon/engine/registers.h"
 
-#include <fmt/format.h>
-
 #include "crypto/register_seal.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"

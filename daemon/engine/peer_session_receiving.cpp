@@ -1,0 +1,385 @@
+// The receiving half of a session: each frame checked, judged, kept, or answered with why not.
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/peer_session.h"
+#include "daemon/engine/registers.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+constexpr std::size_t incoming_streams_max = 16;
+
+}  // namespace
+
+Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
+                                  const Elsewhere& elsewhere, Outcome& out) {
+    auto frame = decode_frame(bytes);
+    if (!frame) {
+        if (frame.error().code != Errc::unsupported) {
+            offend(ledger, now, out, frame.error().detail);
+        }
+        return ok();
+    }
+    if (is_data(*frame)) {
+        data_received_ += bytes.size();
+    }
+    if (const auto* hello = std::get_if<Hello>(&*frame)) {
+        return on(ledger, *hello, now, out);
+    }
+    if (const auto* news = std::get_if<RosterNews>(&*frame)) {
+        return on(ledger, *news, now, out);
+    }
+    if (const auto* summary = std::get_if<Summary>(&*frame)) {
+        return on(ledger, *summary, out);
+    }
+    if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
+        return on(ledger, *news, now, out);
+    }
+    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
+        return on(ledger, *news, now, out);
+    }
+    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
+        return on(ledger, *opened, now, elsewhere, out);
+    }
+    if (const auto* resumed = std::get_if<StreamResumed>(&*frame)) {
+        return on(ledger, *resumed, elsewhere, out);
+    }
+    if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
+        return on(ledger, *chunk, out);
+    }
+    if (const auto* skip = std::get_if<Skip>(&*frame)) {
+        outgoing_.erase(skip->stream);
+        return ok();
+    }
+    if (const auto* acknowledged = std::get_if<Acknowledged>(&*frame)) {
+        // More than was sent is a lie that would only let us send more.
+        data_acknowledged_ = std::clamp(acknowledged->bytes, data_acknowledged_, data_sent_);
+        return ok();
+    }
+    if (const auto* settled = std::get_if<Settled>(&*frame)) {
+        their_digest_ = settled->digest;
+        they_settled_ = true;
+        return ok();
+    }
+    if (const auto* custody = std::get_if<Custody>(&*frame)) {
+        const auto taken = take_custody(ledger, *custody, now, out.notify);
+        if (!taken && taken.error().code == Errc::untrusted) {
+            offend(ledger, now, out, taken.error().detail);
+            return ok();
+        }
+        if (const auto& prove = TRY(taken)) {
+            send(out, *prove);
+        }
+        return ok();
+    }
+    if (const auto* proof = std::get_if<RecordProof>(&*frame)) {
+        return check_proof(ledger, *proof, peer_, now, out.notify);
+    }
+    if (const auto* prove = std::get_if<Prove>(&*frame)) {
+        return on(ledger, *prove, out);
+    }
+    return ok();
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out) {
+    for (const auto& entry : news.registers) {
+        const auto taken = take_register(ledger, entry, peer_, now, out.notify);
+        if (taken) {
+            if (taken->prove) {
+                send(out, *taken->prove);
+            }
+            // It has what it sent; if that is older than ours, it is still to get ours.
+            const auto* newest = ledger.newest(entry.key);
+            if (newest != nullptr && *newest == entry) {
+                registers_to_send_.erase(entry.key);
+            }
+            continue;
+        }
+        switch (taken.error().code) {
+            case Errc::corrupt:
+            case Errc::unavailable:
+                return std::unexpected(taken.error());
+            case Errc::unsupported:
+                break;
+            default:
+                offend(ledger, now, out, taken.error().detail);
+        }
+    }
+    return ok();
+}
+
+Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
+                                 Outcome& out) {
+    if (verdict == Verdict::forged) {
+        offend(ledger, now, out, "a record whose signature does not verify");
+    }
+    if (verdict == Verdict::ours) {
+        const auto& log = record.header.log;
+        stop_writing(ledger, peer_,
+                     storage::ReportKey{log.author,
+                                        {log.incarnation, log.record_class, record.header.number}},
+                     now, out.notify);
+    }
+    has_put_off_ = has_put_off_ || verdict == Verdict::no_space;
+    if (verdict == Verdict::no_space && !std::exchange(was_full_, true)) {
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::disk_full);
+        event.office = ledger.us();
+        ledger.note(std::move(event), out.notify);
+    }
+    return ok();
+}
+
+void PeerSession::has_sent(const LogKey& log, Interval run) {
+    they_have_[log].add(run);
+    if (const auto found = to_send_.find(log); found != to_send_.end()) {
+        found->second.remove(run);
+    }
+}
+
+Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
+                                      std::optional<Neighbour>& before, Now now, Outcome& out) {
+    ByteReader in(bytes);
+    const auto header = restore_header(in, before ? &*before : nullptr);
+    if (!header) {
+        if (header.error().code != Errc::unsupported) {
+            offend(ledger, now, out, header.error().detail);
+        }
+        return ok();
+    }
+    const auto signature = in.read_array<Signature>();
+    if (!signature || in.left() != header->body_bytes || header->body_bytes <= tag_bytes ||
+        !BodyShape{header->body_bytes}.is_one_piece()) {
+        offend(ledger, now, out, "a record that is not as long as its header says");
+        return ok();
+    }
+    const BodyShape shape{header->body_bytes};
+    const auto body = crypto::piece_hash(ledger.network(), shape, in.rest());
+    const auto record = arriving(ledger, *header, *signature, body);
+    before = Neighbour{record.header, record.id};
+    const auto verdict = TRY(judge(ledger, record, peer_, now, out.notify));
+    if (verdict == Verdict::wanted) {
+        TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, peer_, now, out.notify));
+        custody_due_ = custody_due_ || header->log.author == peer_;
+        has_sent(header->log, header->run());
+    }
+    return judged(ledger, record, verdict, now, out);
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Outcome& out) {
+    std::optional<Neighbour> before;
+    for (const auto& bytes : news.records) {
+        TRY(take_record(ledger, bytes, before, now, out));
+    }
+    return ok();
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now,
+                             const Elsewhere& elsewhere, Outcome& out) {
+    ByteReader in(opened.elided_header);
+    const auto header = restore_header(in, nullptr);
+    if (!header || !in.at_end() || incoming_.contains(opened.stream) ||
+        incoming_.size() >= incoming_streams_max) {
+        if (header || header.error().code != Errc::unsupported) {
+            offend(ledger, now, out, "a stream that cannot be");
+        }
+        send(out, Skip{opened.stream, SkipReason::refused});
+        return ok();
+    }
+    const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
+    const auto verdict = TRY(judge(ledger, record, peer_, now, out.notify));
+    if (verdict != Verdict::wanted) {
+        send(out, Skip{opened.stream,
+                       verdict == Verdict::known ? SkipReason::have : SkipReason::refused});
+        return judged(ledger, record, verdict, now, out);
+    }
+    if (elsewhere(record.id)) {
+        skipped_elsewhere_.insert(header->log.author);
+        send(out, Skip{opened.stream, SkipReason::elsewhere});
+        return ok();
+    }
+    Incoming incoming;
+    incoming.record = record;
+    const auto partial = ledger.partials().find(record.id);
+    if (partial != ledger.partials().end()) {
+        incoming.partial = partial->second;
+    } else {
+        incoming.partial.id = record.id;
+        incoming.partial.blob = ledger.next_blob();
+        incoming.partial.since = ledger.wall(now);
+        incoming.partial.signature = record.signature;
+        incoming.partial.header = encode_header(record.header);
+        incoming.partial.body_hash = record.body_hash;
+    }
+    incoming.is_touched = true;
+    incoming_.emplace(opened.stream, std::move(incoming));
+    return ok();
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed,
+                             const Elsewhere& elsewhere, Outcome& out) {
+    const auto partial = ledger.partials().find(resumed.id);
+    if (partial == ledger.partials().end() || incoming_.contains(resumed.stream) ||
+        incoming_.size() >= incoming_streams_max) {
+        send(out, Skip{resumed.stream, SkipReason::have});
+        return ok();
+    }
+    const auto header = TRY(decode_header(partial->second.header));
+    if (elsewhere(resumed.id)) {
+        skipped_elsewhere_.insert(header.log.author);
+        send(out, Skip{resumed.stream, SkipReason::elsewhere});
+        return ok();
+    }
+    Incoming incoming;
+    incoming.record = {header, partial->second.signature, partial->second.body_hash, resumed.id};
+    incoming.partial = partial->second;
+    incoming_.emplace(resumed.stream, std::move(incoming));
+    return ok();
+}
+
+// The list is checked whole before any segment is kept, so a carrier can spoil one segment at most.
+bool PeerSession::check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part,
+                             BytesView bytes, BytesView list) const {
+    const BodyShape shape{incoming.record.header.body_bytes};
+    const auto& network = ledger.network();
+    if (shape.is_one_piece()) {
+        return crypto::piece_hash(network, shape, bytes) == incoming.record.body_hash;
+    }
+    if (part == 1) {
+        return crypto::hash("segments", network, {bytes}) == incoming.record.body_hash;
+    }
+    return equal(crypto::piece_hash(network, shape, bytes).view(),
+                 list.subspan((part - 2) * Hash::size, Hash::size));
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
+    const auto found = incoming_.find(chunk.stream);
+    // Chunks that were under way when we skipped their stream are no offence.
+    if (found == incoming_.end() || found->second.is_whole) {
+        return ok();
+    }
+    auto& incoming = found->second;
+    auto& partial = incoming.partial;
+    const BodyShape shape{incoming.record.header.body_bytes};
+    const auto give_up = [&] {
+        send(out, Skip{chunk.stream, SkipReason::bad});
+        has_put_off_ = true;
+        incoming_.erase(found);
+        return ok();
+    };
+    if (chunk.part > part_count(shape) || partial.checked.contains(chunk.part)) {
+        return give_up();
+    }
+    const auto size = part_size(shape, chunk.part);
+    if (chunk.part != partial.prefix_part) {
+        partial.prefix_part = chunk.part;
+        partial.prefix.clear();
+    }
+    if (chunk.offset != partial.prefix.size() || chunk.bytes.size() > size - chunk.offset) {
+        return give_up();
+    }
+    partial.prefix.insert(partial.prefix.end(), chunk.bytes.begin(), chunk.bytes.end());
+    incoming.is_touched = true;
+    if (partial.prefix.size() < size) {
+        return ok();
+    }
+    Bytes list;
+    if (!shape.is_one_piece() && chunk.part > 1) {
+        if (!partial.checked.contains(1)) {
+            return give_up();
+        }
+        const auto stored = TRY(ledger.store().part(partial.blob, 1));
+        if (!stored) {
+            // The list came in this very batch: the store will show it in the next.
+            return fail(Errc::corrupt, "store: a list of segments is not there");
+        }
+        list = *stored;
+    }
+    if (!check_part(ledger, incoming, chunk.part, partial.prefix, list)) {
+        // Thrown away; the record is asked for again by the next summary.
+        partial.prefix.clear();
+        partial.prefix_part = 0;
+        ledger.put_partial(partial);
+        return give_up();
+    }
+    ledger.write(storage::PutPart{partial.blob, chunk.part, std::move(partial.prefix)});
+    partial.prefix.clear();
+    partial.prefix_part = 0;
+    partial.checked.add(chunk.part);
+    incoming.is_whole = partial.checked.contains_all({1, part_count(shape)});
+    return ok();
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Outcome& out) {
+    const auto record =
+        TRY(ledger.store().record(prove.log, prove.number, storage::StoreView::Body::yes));
+    if (!record || record->id.is_zero()) {
+        return ok();
+    }
+    const auto header = TRY(decode_header(record->header));
+    const BodyShape shape{header.body_bytes};
+    Bytes body = record->body;
+    std::vector<Hash> pieces;
+    if (record->blob != storage::Blob{} && !shape.is_one_piece()) {
+        const auto list = TRY(ledger.store().part(record->blob, 1));
+        ByteReader in(*list);
+        while (!in.at_end()) {
+            pieces.push_back(TRY(in.read_array<Hash>()));
+        }
+    } else {
+        if (record->blob != storage::Blob{}) {
+            body = *TRY(ledger.store().part(record->blob, 1));
+        }
+        pieces = crypto::piece_hashes(ledger.network(), shape, body);
+    }
+    RecordProof proof;
+    proof.key = key_part_of(header);
+    proof.header_rest = crypto::header_rest_hash(ledger.network(), record->header);
+    proof.body = crypto::body_hash(ledger.network(), shape, pieces);
+    proof.signature = record->signature;
+    send(out, proof);
+    return ok();
+}
+
+Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    bool any = false;
+    for (auto at = incoming_.begin(); at != incoming_.end();) {
+        auto& incoming = at->second;
+        if (!incoming.is_whole) {
+            if (std::exchange(incoming.is_touched, false)) {
+                ledger.put_partial(incoming.partial);
+            }
+            ++at;
+            continue;
+        }
+        const auto& header = incoming.record.header;
+        // It may have come by another path meanwhile.
+        if (TRY(judge(ledger, incoming.record, peer_, now, notify)) == Verdict::wanted) {
+            TRY(keep(ledger, incoming.record, {{}, incoming.partial.blob}, peer_, now, notify));
+            custody_due_ = custody_due_ || header.log.author == peer_;
+            any = true;
+        } else {
+            ledger.write(storage::DropParts{incoming.partial.blob,
+                                            part_count(BodyShape{header.body_bytes})});
+        }
+        ledger.drop_partial(incoming.record.id);
+        has_sent(header.log, header.run());
+        at = incoming_.erase(at);
+    }
+    return any;
+}
+
+bool PeerSession::is_bringing(const RecordId& id) const {
+    return std::ranges::any_of(incoming_,
+                               [&](const auto& entry) { return entry.second.record.id == id; });
+}
+
+void PeerSession::end_skips(Ledger& ledger, Outcome& out) {
+    const auto offices = std::exchange(skipped_elsewhere_, {});
+    tell_leaves(ledger, {offices.begin(), offices.end()}, false, out);
+}
+
+}  // namespace fieldpost::engine
