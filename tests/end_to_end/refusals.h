@@ -1,0 +1,28 @@
+// How a request is refused: one clear line, the promised exit code, and nothing changed.
+#pragma once
+
+#include <functional>
+
+#include "tests/end_to_end/offices.h"
+
+namespace fieldpost::end_to_end {
+
+struct Bad {
+    std::string what;
+    Words words;
+    int exit = 0;
+    std::string input = "a text\n";
+};
+
+// What is wrong with how a request was refused; empty: nothing.
+Words faults_of(const Ran& ran, int exit);
+
+// All that a request could have changed.
+Json state_of(const Office& office);
+
+// The request as staff and as a script make it. `state` is what must stay as it is.
+void check_refused(
+    const Office& office, const Bad& bad,
+    const std::function<Json(const Office&)>& state = [](const auto&) { return Json(); });
+
+}  // namespace fieldpost::end_to_end
