@@ -246,6 +246,13 @@ std::optional<OfficeId> Roster::office_of_link(const BoxPublic& link) const {
     return std::nullopt;
 }
 
+bool Roster::has_shut_out(const BoxPublic& link) const {
+    return std::ranges::any_of(offices_, [&](const auto& entry) {
+        const auto& office = entry.second;
+        return office.has_keys() && !office.is_member() && office.link == link;
+    });
+}
+
 OfficeId Roster::next_index() const {
     return offices_.empty()
                ? OfficeId{0}

@@ -74,6 +74,8 @@ public:
     // The office that may come in with this link key: a member, or an invitee with its one-time
     // key.
     [[nodiscard]] std::optional<OfficeId> office_of_link(const BoxPublic& link) const;
+    // Of an office that was revoked or has retired.
+    [[nodiscard]] bool has_shut_out(const BoxPublic& link) const;
     // The least index never used.
     [[nodiscard]] OfficeId next_index() const;
 

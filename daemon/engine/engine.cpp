@@ -4,6 +4,7 @@
 
 #include "daemon/engine/authoring.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/door.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/self_check.h"
@@ -23,6 +24,7 @@ constexpr auto housekeeping_interval = std::chrono::minutes{10};
 struct Engine::Parts {
     Ledger ledger;
     std::map<LinkId, PeerSession> sessions{};
+    Door door{};
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
     std::uint64_t carried_when_released = 0;
@@ -30,6 +32,7 @@ struct Engine::Parts {
     std::optional<Instant> wake_at{};
 
     Result<void> on(const LinkUp& up, Now now, Outcome& out);
+    Result<void> on(const StrangerUp& up, Now now, Outcome& out);
     Result<void> on(const LinkDown& down, Now now, Outcome& out);
     Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
     Result<void> on(const Submitted& submitted, Now now, Outcome& out);
@@ -41,6 +44,7 @@ struct Engine::Parts {
     Result<void> on(const Stopping& stopping, Now now, Outcome& out);
     Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
 
+    void wake_by(std::optional<Instant> at);
     Result<bool> keep_whole_streams(Now now, Outcome& out);
     Result<bool> settle_news(Now now, Outcome& out);
     Result<void> settle_with_closed_offices(Outcome& out);
@@ -100,7 +104,13 @@ Result<void> Engine::Parts::on(const LinkUp& up, Now now, Outcome& out) {
     return session->second.greet(ledger, now, out);
 }
 
+Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Outcome&) {
+    door.open(up.link, up.key, now);
+    return ok();
+}
+
 Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
+    door.close(down.link);
     const auto found = sessions.find(down.link);
     if (found == sessions.end()) {
         return ok();
@@ -118,6 +128,10 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
 }
 
 Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Outcome& out) {
+    if (door.is_at(frame.link)) {
+        door.receive(ledger, frame.link, frame.bytes, now, out.notify);
+        return ok();
+    }
     const auto found = sessions.find(frame.link);
     if (found == sessions.end()) {
         return ok();
@@ -185,6 +199,12 @@ Result<void> Engine::Parts::on(const Stopping&, Now, Outcome&) {
     return ok();
 }
 
+void Engine::Parts::wake_by(std::optional<Instant> at) {
+    if (at && (!wake_at || *at < *wake_at)) {
+        wake_at = at;
+    }
+}
+
 Result<bool> Engine::Parts::keep_whole_streams(Now now, Outcome& out) {
     bool any = false;
     for (auto& [link, session] : sessions) {
@@ -246,8 +266,7 @@ Result<void> Engine::Parts::sign_receipts(Now now) {
         if (last == receipted_at.end() || now.steady - last->second >= receipt_interval) {
             due.insert(author);
         } else {
-            const auto at = last->second + receipt_interval;
-            wake_at = wake_at ? std::min(*wake_at, at) : at;
+            wake_by(last->second + receipt_interval);
         }
     }
     for (const auto author : due) {
@@ -302,9 +321,11 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     for (auto& [link, session] : sessions) {
         session.tell(ledger, news, out);
         TRY(session.pump(ledger, now, out));
+        wake_by(session.wake_at());
     }
-    const auto at = now.steady + housekeeping_interval;
-    wake_at = wake_at ? std::min(*wake_at, at) : at;
+    door.close_late(now, out.notify);
+    wake_by(door.wake_at());
+    wake_by(now.steady + housekeeping_interval);
     return ok();
 }
 

@@ -55,6 +55,12 @@ struct LinkUp {
     LinkId link{};
     OfficeId peer{};
 };
+// At the other end is a key that the roster neither knows nor has shut out.
+struct StrangerUp {
+    LinkId link{};
+    BoxPublic key;
+};
+// Of either.
 struct LinkDown {
     LinkId link{};
 };
@@ -113,8 +119,8 @@ struct Stopping {};
 // frames share one commit, one receipt and one statement of custody.
 struct BatchEnded {};
 
-using Input = std::variant<LinkUp, LinkDown, FrameArrived, Submitted, InviteWanted, Dismissed,
-                           Confirmed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
+using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, Submitted, InviteWanted,
+                           Dismissed, Confirmed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};

@@ -12,6 +12,10 @@ namespace {
 constexpr std::size_t summary_frame_bytes = limits::control_frame_bytes_max / 2;
 // A peer that breaks the protocol this often on one link loses it.
 constexpr int offences_max = 8;
+// A reachable peer has answered by now over the slowest link; the door is open for twice as long.
+constexpr std::chrono::milliseconds patience = std::chrono::seconds{5};
+// At 9.6 kbit/s each comes within the time that the door gives for the next.
+constexpr std::size_t shown_frame_bytes = 4096;
 // Up to this many offices, fingerprints of all leaves go into HELLO.
 constexpr std::size_t inline_offices_max = 64;
 
@@ -75,6 +79,7 @@ LeafFingerprint PeerSession::fingerprint(Ledger& ledger, OfficeId office, std::u
 }
 
 Result<void> PeerSession::greet(Ledger& ledger, Now now, Outcome& out) {
+    greeted_at_ = now.steady;
     Hello hello;
     hello.roster_version = ledger.roster().version();
     hello.roster_head = short_hash(ledger.roster().head());
@@ -125,14 +130,15 @@ void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offic
     told_whole_ = told_whole_ || whole;
 }
 
-// The changes that the peer does not have, and who could sign what comes after them.
-void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
+// The changes that come after `version`, in frames of about `frame_bytes`.
+void PeerSession::send_roster_after(const Ledger& ledger, std::uint32_t version,
+                                    std::size_t frame_bytes, Outcome& out) {
     RosterNews news;
     std::size_t size = 0;
-    for (auto i = theirs_->roster_version; i < ledger.roster().version(); ++i) {
+    for (auto i = version; i < ledger.roster().version(); ++i) {
         news.changes.push_back(ledger.roster_changes()[i]);
         size += encode_roster_change(news.changes.back()).size();
-        if (size > summary_frame_bytes) {
+        if (size > frame_bytes) {
             send(out, std::exchange(news, {}));
             size = 0;
         }
@@ -140,7 +146,35 @@ void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
     if (!news.changes.empty()) {
         send(out, news);
     }
+}
+
+// The changes that the peer does not have, and who could sign what comes after them.
+void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
+    send_roster_after(ledger, theirs_->roster_version, summary_frame_bytes, out);
     theirs_->roster_version = std::max(theirs_->roster_version, ledger.roster().version());
+}
+
+std::optional<Instant> PeerSession::wake_at() const {
+    return theirs_ || has_shown_roster_ ? std::nullopt : std::optional(greeted_at_ + patience);
+}
+
+// A peer that says nothing may not know this office yet: its door takes a newer roster, and no more
+// than so much of it.
+void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out) {
+    if (const auto at = wake_at(); !at || now.steady < *at) {
+        return;
+    }
+    has_shown_roster_ = true;
+    auto from = ledger.roster().version();
+    std::size_t size = limits::control_frame_bytes_max;  // for HELLO and what frames add
+    while (from > 0) {
+        size += encode_roster_change(ledger.roster_changes()[from - 1]).size();
+        if (size > limits::roster_continuation_bytes_max) {
+            break;
+        }
+        --from;
+    }
+    send_roster_after(ledger, from, shown_frame_bytes, out);
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcome& out) {
@@ -194,37 +228,6 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcom
         }
     }
     tell_leaves(ledger, differing, false, out);
-    return ok();
-}
-
-Result<void> PeerSession::on(Ledger& ledger, const RosterNews& news, Now now, Outcome& out) {
-    for (const auto& change : news.changes) {
-        if (ledger.roster().contradicts(change)) {
-            ledger.edit_meta().roster_frozen = true;
-            storage::Event event;
-            event.at = ledger.wall(now);
-            event.what = static_cast<std::uint8_t>(What::roster_conflict);
-            ledger.note(std::move(event), out.notify);
-            return ok();
-        }
-        const bool joins_heads = std::ranges::any_of(change.statements, [](const auto& statement) {
-            return std::holds_alternative<JoinHeads>(statement);
-        });
-        if (change.version <= ledger.roster().version() ||
-            (ledger.meta().roster_frozen && !joins_heads)) {
-            continue;
-        }
-        if (const auto applied = ledger.apply_roster_change(change, now); !applied) {
-            offend(ledger, now, out, applied.error().detail);
-            return ok();
-        }
-        ledger.edit_meta().roster_frozen = false;
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::roster);
-        event.office = peer_;
-        ledger.note(std::move(event), out.notify);
-    }
     return ok();
 }
 

@@ -1,6 +1,7 @@
 // One link to one peer, from HELLO to the end: what it lacks of ours, and what of it is under way.
 //
-//   greeting   our HELLO is out; nothing is known of the peer
+//   greeting   our HELLO is out; nothing is known of the peer. If it stays silent it is shown our
+//      |       roster once: it may not know us yet
 //      | its HELLO
 //      v
 //   pushing    what it lacks is known leaf by leaf, as its summaries come; we send it
@@ -47,6 +48,8 @@ public:
     [[nodiscard]] std::map<LogKey, Number> to_publish(const Ledger& ledger) const;
     // Everything that credit allows, most urgent first.
     Result<void> pump(Ledger& ledger, Now now, Outcome& out);
+    // When it has something to do though nothing comes.
+    [[nodiscard]] std::optional<Instant> wake_at() const;
 
     void tell(Ledger& ledger, const Ledger::News& news, Outcome& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
@@ -71,11 +74,13 @@ private:
 
     void send(Outcome& out, const Frame& frame);
     void send_roster(const Ledger& ledger, Outcome& out);
+    void send_roster_after(const Ledger& ledger, std::uint32_t version, std::size_t frame_bytes,
+                           Outcome& out);
+    void show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out);
     void close(Outcome& out, std::string reason);
     void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
 
     Result<void> on(Ledger& ledger, const Hello& hello, Now now, Outcome& out);
-    Result<void> on(Ledger& ledger, const RosterNews& news, Now now, Outcome& out);
     Result<void> on(Ledger& ledger, const Summary& summary, Outcome& out);
     Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out);
     Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Outcome& out);
@@ -113,6 +118,8 @@ private:
     LinkId link_;
     OfficeId peer_;
     std::optional<Hello> theirs_;
+    Instant greeted_at_{};
+    bool has_shown_roster_ = false;
     bool is_in_step_ = false;  // the digests were equal, or the pair had settled on them
     bool told_whole_ = false;
     std::set<OfficeId> told_;

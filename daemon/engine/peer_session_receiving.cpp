@@ -1,6 +1,7 @@
 // The receiving half of a session: each frame checked, judged, kept, or answered with why not.
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/door.h"
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/registers.h"
 #include "daemon/engine/self_check.h"
@@ -29,7 +30,10 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
         return on(ledger, *hello, now, out);
     }
     if (const auto* news = std::get_if<RosterNews>(&*frame)) {
-        return on(ledger, *news, now, out);
+        if (const auto taken = take_roster(ledger, *news, peer_, now, out.notify); !taken) {
+            offend(ledger, now, out, taken.error().detail);
+        }
+        return ok();
     }
     if (const auto* summary = std::get_if<Summary>(&*frame)) {
         return on(ledger, *summary, out);

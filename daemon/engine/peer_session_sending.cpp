@@ -340,6 +340,7 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
 
 Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
     if (!theirs_) {
+        show_roster_to_the_silent(ledger, now, out);
         return ok();
     }
     // Committed by now, so it may be said.

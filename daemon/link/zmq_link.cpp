@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <zmq.hpp>
 
@@ -37,6 +38,13 @@ constexpr int heartbeat_ttl_ms = 300'000;
 constexpr int high_water_messages = 256;
 constexpr int events_a_wait = 256;
 constexpr auto self_test_timeout = 5s;
+// Who has shaken hands by the last moment and then says nothing for as long is no peer of ours.
+constexpr auto first_frame_timeout = 20s;
+// Strangers let in over so long. More have to try again; members never wait behind them.
+constexpr std::size_t strangers_max = 8;
+constexpr auto strangers_period = 10s;
+
+using Clock = std::chrono::steady_clock;
 
 void set(zmq::socket_t& socket, int option, int value) {
     zmq_setsockopt(socket.handle(), option, &value, sizeof value);
@@ -139,6 +147,39 @@ private:
     int number_;
 };
 
+// The ZAP user id: what the answer to a handshake says of the peer, and each of its frames repeats.
+constexpr char stranger_mark = '?';
+
+std::string user_id_of(const Caller& caller, const BoxPublic& key) {
+    const auto* office = std::get_if<OfficeId>(&caller);
+    return office != nullptr ? std::to_string(value_of(*office))
+                             : stranger_mark + to_hex(key.view());
+}
+
+struct Known {
+    Caller caller;
+    BoxPublic key;  // of a stranger
+};
+
+std::optional<Known> known_by(const char* user_id) {
+    const std::string_view user = user_id == nullptr ? "" : user_id;
+    if (user.starts_with(stranger_mark)) {
+        const auto key = from_hex(user.substr(1));
+        Known stranger{Stranger{}, {}};
+        if (!key || key->size() != BoxPublic::size) {
+            return std::nullopt;
+        }
+        std::ranges::copy(*key, stranger.key.bytes.begin());
+        return stranger;
+    }
+    std::uint16_t index = 0;
+    const auto end = user.data() + user.size();
+    const auto read = std::from_chars(user.data(), end, index);
+    return read.ec == std::errc{} && read.ptr == end && !user.empty()
+               ? std::optional(Known{OfficeId{index}, {}})
+               : std::nullopt;
+}
+
 // "tcp://*:6743" listens everywhere; to reach it from here it needs a host.
 std::string reachable(std::string endpoint) {
     const auto colon = endpoint.rfind(':');
@@ -161,7 +202,11 @@ struct ZmqLink::Sockets {
         Bytes routing_id;
         int fd = -1;   // libzmq's: its name in the monitor's events
         OwnFd own_fd;  // ours, of the same connection: libzmq's number may mean another by now
-        OfficeId peer{};
+    };
+    // Accepted by TCP, and not heard of since.
+    struct Silent {
+        OwnFd own_fd;
+        Clock::time_point until;
     };
 
     // First, so that it goes last.
@@ -174,16 +219,21 @@ struct ZmqLink::Sockets {
     std::map<ConnectionId, Dialled> dialled;
     std::map<ConnectionId, Accepted> accepted;
     std::map<Bytes, ConnectionId> by_routing_id;
+    std::map<int, Silent> silent;  // by libzmq's descriptor
+    std::deque<Clock::time_point> strangers;
+    std::optional<BoxPublic> refused_in_test;
     std::vector<LinkEvent> told_next;
     std::uint64_t next = 1;
     std::uint64_t refusals = 0;
 
     void answer_zap();
+    std::optional<Caller> caller_of(const BoxPublic& key);
+    void cut_silent();
     void read_listener(std::vector<LinkEvent>& events);
     void read_listener_monitor(std::vector<LinkEvent>& events);
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
     void lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events);
-    Result<void> prove_strangers_stay_out(const std::string& endpoint);
+    Result<void> prove_refusals_hold(const std::string& endpoint);
     Monitored make_dealer(const KeyPair& own, const BoxPublic& server);
     int poll(std::span<zmq::pollitem_t> items, std::chrono::milliseconds timeout);
 };
@@ -213,6 +263,24 @@ int ZmqLink::Sockets::poll(std::span<zmq::pollitem_t> items, std::chrono::millis
     return ready;  // an interrupted wait is one in which nothing happened
 }
 
+std::optional<Caller> ZmqLink::Sockets::caller_of(const BoxPublic& key) {
+    if (key == refused_in_test) {
+        return std::nullopt;
+    }
+    const auto caller = admit(key);
+    if (caller && std::holds_alternative<Stranger>(*caller)) {
+        const auto now = Clock::now();
+        while (!strangers.empty() && strangers.front() + strangers_period < now) {
+            strangers.pop_front();
+        }
+        if (strangers.size() == strangers_max) {
+            return std::nullopt;
+        }
+        strangers.push_back(now);
+    }
+    return caller;
+}
+
 // ZAP (RFC 27). Every request is answered, or its peer would wait for ever.
 void ZmqLink::Sockets::answer_zap() {
     std::vector<zmq::message_t> request;
@@ -223,18 +291,19 @@ void ZmqLink::Sockets::answer_zap() {
         }
         request.push_back(std::move(part));
     } while (request.back().more());
-    std::optional<OfficeId> office;
+    std::optional<std::string> user;
     if (request.size() == 7 && request[2].to_string_view() == zap_domain &&
         request[5].to_string_view() == "CURVE" && request[6].size() == BoxPublic::size) {
         BoxPublic key;
         std::memcpy(key.bytes.data(), request[6].data(), BoxPublic::size);
-        office = admit(key);
+        if (const auto caller = caller_of(key)) {
+            user = user_id_of(*caller, key);
+        }
     }
-    refusals += office ? 0 : 1;
+    refusals += user ? 0 : 1;
     const std::string id = request.size() > 1 ? request[1].to_string() : "";
-    const std::string user = office ? std::to_string(value_of(*office)) : "";
     const std::array<std::string, 6> reply = {
-        "1.0", id, office ? "200" : "400", office ? "OK" : "not a member", user, ""};
+        "1.0", id, user ? "200" : "400", user ? "OK" : "refused", user.value_or(""), ""};
     for (std::size_t i = 0; i < reply.size(); ++i) {
         zap.send(zmq::buffer(reply[i]),
                  i + 1 < reply.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
@@ -256,7 +325,9 @@ Monitored ZmqLink::Sockets::make_dealer(const KeyPair& own, const BoxPublic& ser
     return made;
 }
 
-Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpoint) {
+// libzmq lets everybody in when nobody answers it (ZMQ_ZAP_ENFORCE_DOMAIN), so before anything is
+// served it is seen that the handler is asked, and heeded.
+Result<void> ZmqLink::Sockets::prove_refusals_hold(const std::string& endpoint) {
     std::array<char, 41> public_text{};
     std::array<char, 41> secret_text{};
     std::array<std::byte, 32> public_key{};
@@ -264,6 +335,7 @@ Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpo
     zmq_curve_keypair(public_text.data(), secret_text.data());
     zmq_z85_decode(reinterpret_cast<std::uint8_t*>(public_key.data()), public_text.data());
     zmq_z85_decode(reinterpret_cast<std::uint8_t*>(secret_key.data()), secret_text.data());
+    refused_in_test = BoxPublic{public_key};
     auto stranger = make_dealer({BoxPublic{public_key}, secret_key}, keys.public_key);
     stranger.socket.connect(reachable(endpoint));
     const auto refusals_before = refusals;
@@ -277,7 +349,7 @@ Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpo
         while (const auto event = next_event(stranger.monitor)) {
             switch (event->event) {
                 case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-                    return fail(Errc::refused, "link: a stranger was let in; not listening");
+                    return fail(Errc::refused, "link: a refused key was let in; not listening");
                 case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
                 case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                     // Turned away; by the handler, if it was asked and said no. Under load the word
@@ -291,7 +363,7 @@ Result<void> ZmqLink::Sockets::prove_strangers_stay_out(const std::string& endpo
             }
         }
     }
-    return fail(Errc::refused, "link: a stranger was not turned away in time; not listening");
+    return fail(Errc::refused, "link: a refused key was not turned away in time; not listening");
 }
 
 Result<std::string> ZmqLink::listen(const std::string& endpoint) {
@@ -309,7 +381,7 @@ Result<std::string> ZmqLink::listen(const std::string& endpoint) {
         }
         s.listener->socket.bind(endpoint);
         auto bound = s.listener->socket.get(zmq::sockopt::last_endpoint);
-        TRY(s.prove_strangers_stay_out(bound));
+        TRY(s.prove_refusals_hold(bound));
         return bound;
     } catch (const zmq::error_t& error) {
         return fail(Errc::unavailable, fmt::format("listening on {}: {}", endpoint, error.what()));
@@ -393,10 +465,9 @@ void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
         const Bytes id(static_cast<const std::byte*>(routing.data()),
                        static_cast<const std::byte*>(routing.data()) + routing.size());
         // The user id is lost now and then on the routing frame, never on the payload.
-        const char* user = parts.size() == 1 ? zmq_msg_gets(parts[0].handle(), "User-Id") : nullptr;
-        unsigned index = 0;
-        if (user == nullptr ||
-            std::from_chars(user, user + std::strlen(user), index).ec != std::errc{}) {
+        const auto peer =
+            parts.size() == 1 ? known_by(zmq_msg_gets(parts[0].handle(), "User-Id")) : std::nullopt;
+        if (!peer) {
             continue;
         }
         auto known = by_routing_id.find(id);
@@ -404,10 +475,13 @@ void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
             const ConnectionId connection{next++};
             known = by_routing_id.emplace(id, connection).first;
             const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
-            accepted.emplace(connection, Accepted{id, fd, OwnFd::of_connection(fd),
-                                                  OfficeId{static_cast<std::uint16_t>(index)}});
-            events.emplace_back(
-                PeerUp{connection, OfficeId{static_cast<std::uint16_t>(index)}, false});
+            silent.erase(fd);
+            accepted.emplace(connection, Accepted{id, fd, OwnFd::of_connection(fd)});
+            if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
+                events.emplace_back(PeerUp{connection, *office, false});
+            } else {
+                events.emplace_back(StrangerUp{connection, peer->key});
+            }
         }
         if (known->second != ConnectionId{0}) {
             const auto* data = static_cast<const std::byte*>(parts[0].data());
@@ -427,7 +501,23 @@ void ZmqLink::Sockets::read_listener_monitor(std::vector<LinkEvent>& events) {
         if (gone != accepted.end()) {
             lose(ConnectionId(gone->first), "the peer went", events);
         }
+        silent.erase(event->value);
+        if (event->event == ZMQ_EVENT_ACCEPTED) {
+            silent.emplace(event->value, Silent{OwnFd::of_connection(event->value),
+                                                Clock::now() + first_frame_timeout});
+        }
     }
+}
+
+void ZmqLink::Sockets::cut_silent() {
+    const auto now = Clock::now();
+    std::erase_if(silent, [&](const auto& entry) {
+        const bool is_late = entry.second.until <= now;
+        if (is_late) {
+            ::shutdown(entry.second.own_fd.number(), SHUT_RDWR);
+        }
+        return is_late;
+    });
 }
 
 void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& events) {
@@ -496,6 +586,10 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
                          static_cast<short>(ZMQ_POLLIN | (one.wants_write ? ZMQ_POLLOUT : 0)), 0});
     }
     auto events = std::exchange(s.told_next, {});
+    for (const auto& [fd, silent] : s.silent) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(silent.until - Clock::now());
+        timeout = std::clamp(left, 0ms, timeout);
+    }
     try {
         s.poll(items, events.empty() ? timeout : 0ms);
         for (std::size_t i = 0; i < watched.size(); ++i) {
@@ -507,6 +601,7 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
         if (s.listener) {
             s.read_listener_monitor(events);
             s.read_listener(events);
+            s.cut_silent();
         }
         std::vector<ConnectionId> all;
         for (const auto& [id, dialled] : s.dialled) {

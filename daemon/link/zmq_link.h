@@ -1,9 +1,10 @@
 // Moves opaque frames between offices over ZeroMQ: a ROUTER listens, a DEALER dials, CURVE (RFC 26)
 // keeps both ends honest and strangers out.
 //
-// Promise: who is at the other end of a link was vouched for by its key; frames of a link come
-// whole and in order until the link goes. Not promised: that what was sent arrived. Not here: what
-// a frame means, when to dial (daemon/runtime). One thread; one of these a process.
+// Promise: who is at the other end of a link was vouched for by its key, or it is a stranger and
+// said to be one; frames of a link come whole and in order until the link goes. Not promised: that
+// what was sent arrived. Not here: what a frame means, when to dial (daemon/runtime). One thread;
+// one of these a process.
 #pragma once
 
 #include <chrono>
@@ -31,6 +32,12 @@ struct PeerUp {
     OfficeId peer{};
     bool is_dialled = false;
 };
+// Somebody dialled with a key that no office has. Only few of them are let in at a time.
+struct StrangerUp {
+    ConnectionId connection{};
+    BoxPublic key;
+};
+// Of either.
 struct PeerDown {
     ConnectionId connection{};
     std::string reason;
@@ -39,7 +46,11 @@ struct FrameIn {
     ConnectionId connection{};
     Bytes bytes;
 };
-using LinkEvent = std::variant<PeerUp, PeerDown, FrameIn>;
+using LinkEvent = std::variant<PeerUp, StrangerUp, PeerDown, FrameIn>;
+
+struct Stranger {};
+// Whose a link key is.
+using Caller = std::variant<OfficeId, Stranger>;
 
 // A file descriptor of the caller's that the same wait should watch.
 struct WatchedFd {
@@ -51,9 +62,8 @@ struct WatchedFd {
 
 class ZmqLink {
 public:
-    // Which office a link key belongs to, and whether it may come in now. Asked for every
-    // handshake.
-    using Admit = std::function<std::optional<OfficeId>(const BoxPublic& key)>;
+    // Who may come in with this link key; empty: nobody. Asked for every handshake.
+    using Admit = std::function<std::optional<Caller>(const BoxPublic& key)>;
 
     static Result<std::unique_ptr<ZmqLink>> open(KeyPair keys, Admit admit);
     ~ZmqLink();
@@ -61,8 +71,8 @@ public:
     ZmqLink& operator=(const ZmqLink&) = delete;
 
     // The address it listens on; a port of * is chosen by the system. unavailable: the address is
-    // taken or is none of ours. refused: a stranger was let in, in the test that is made at every
-    // start.
+    // taken or is none of ours. refused: a key that is to be refused was let in, in the test that
+    // is made at every start.
     Result<std::string> listen(const std::string& endpoint);
     // Who this end is when it dials from now on.
     void dial_as(KeyPair keys);

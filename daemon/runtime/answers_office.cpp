@@ -109,9 +109,8 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
             peer->set_address(target.endpoint);
             peer->set_state(attempt.connection ? "connecting" : "waiting");
             peer->set_reason(attempt.reason == "no answer" ? "no_answer"
-                             : attempt.reason == "refused" || attempt.reason == "not let in"
-                                 ? "refused"
-                                 : "");
+                             : attempt.reason == "refused" ? "refused"
+                                                           : "");
             if (!attempt.connection) {
                 const auto in = std::chrono::duration_cast<std::chrono::seconds>(attempt.next -
                                                                                  around.now.steady);

@@ -110,11 +110,13 @@ private:
     [[nodiscard]] link::KeyPair own_keys() const {
         return {machine_->link.public_key, machine_->link.secret.view()};
     }
-    [[nodiscard]] std::set<OfficeId> linked() const;
+    // A peer that has not been heard yet may be about to turn us away.
+    [[nodiscard]] std::set<OfficeId> linked(bool and_heard) const;
 
     struct Peer {
         link::ConnectionId connection{};
         bool is_dialled = false;
+        bool has_spoken = false;
     };
 
     crypto::OfficeHome home_;
@@ -136,6 +138,7 @@ private:
     bool dials_as_invitee_ = false;
     Dialler dialler_;
     std::map<OfficeId, Peer> peers_;
+    std::set<link::ConnectionId> strangers_;
     std::optional<Instant> wake_at_;
     std::vector<link::ConnectionId> to_close_;
     WallTime started_;
@@ -219,7 +222,11 @@ void Office::close_links() {
         link_->close(peer.connection);
         dialler_.went(peer.connection, "closed here", now());
     }
+    for (const auto connection : strangers_) {
+        link_->close(connection);
+    }
     peers_.clear();
+    strangers_.clear();
     office_of_.clear();
     to_close_.clear();
 }
@@ -307,9 +314,14 @@ bool Office::is_member() const {
 Result<void> Office::open_link() {
     link_is_member_ = is_member();
     link_.reset();
-    link_ = TRY(link::ZmqLink::open(own_keys(), [this](const BoxPublic& key) {
-        return engine_->ledger().roster().office_of_link(key);
-    }));
+    link_ = TRY(link::ZmqLink::open(
+        own_keys(), [this](const BoxPublic& key) -> std::optional<link::Caller> {
+            const auto& roster = engine_->ledger().roster();
+            if (const auto office = roster.office_of_link(key)) {
+                return *office;
+            }
+            return roster.has_shut_out(key) ? std::nullopt : std::optional(link::Stranger{});
+        }));
     one_time_.reset();
     const auto seed = link_is_member_ ? std::nullopt : TRY(home_.invite_seed());
     if (seed && seed->size() == crypto::InviteSeed::size) {
@@ -324,10 +336,12 @@ Result<void> Office::open_link() {
     return ok();
 }
 
-std::set<OfficeId> Office::linked() const {
+std::set<OfficeId> Office::linked(bool and_heard) const {
     std::set<OfficeId> all;
     for (const auto& [office, peer] : peers_) {
-        all.insert(office);
+        if (!and_heard || peer.has_spoken) {
+            all.insert(office);
+        }
     }
     return all;
 }
@@ -391,7 +405,6 @@ void Office::drop(link::ConnectionId connection, std::vector<engine::Input>& inp
 }
 
 void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
-    dialler_.came(up.connection);
     const auto& ledger = engine_->ledger();
     if (const auto old = peers_.find(up.peer); old != peers_.end()) {
         // Two links to one office: both ends keep the one that the lower index dialled; of two
@@ -405,7 +418,7 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
         }
         drop(old->second.connection, inputs);
     }
-    peers_[up.peer] = {up.connection, up.is_dialled};
+    peers_[up.peer] = {up.connection, up.is_dialled, false};
     office_of_[up.connection] = up.peer;
     inputs.emplace_back(
         engine::LinkUp{engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
@@ -414,8 +427,19 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
 
 void Office::on_down(link::ConnectionId connection, const std::string& reason,
                      std::vector<engine::Input>& inputs) {
-    dialler_.went(connection, reason, now());
-    if (one_time_ && (reason == "refused" || reason == "not let in")) {
+    if (strangers_.erase(connection) != 0) {
+        inputs.emplace_back(
+            engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
+        return;
+    }
+    const auto peer = std::ranges::find_if(
+        peers_, [&](const auto& entry) { return entry.second.connection == connection; });
+    // A door closes without a word.
+    const bool is_refused =
+        reason == "refused" || reason == "not let in" ||
+        (reason == "the link went" && peer != peers_.end() && !peer->second.has_spoken);
+    dialler_.went(connection, is_refused ? "refused" : reason, now());
+    if (one_time_ && is_refused) {
         // Who was admitted while it was away is known by its own key from then on, and does not
         // know it.
         dials_as_invitee_ = !dials_as_invitee_;
@@ -423,8 +447,6 @@ void Office::on_down(link::ConnectionId connection, const std::string& reason,
                            ? link::KeyPair{one_time_->public_key, one_time_->secret.view()}
                            : own_keys());
     }
-    const auto peer = std::ranges::find_if(
-        peers_, [&](const auto& entry) { return entry.second.connection == connection; });
     if (peer == peers_.end()) {
         return;
     }
@@ -452,7 +474,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             TRY(recover({Errc::storage_full, "trying again"}));
         }
         TRY(store_->begin());
-        const Surroundings around{started_, now(), linked(), traffic_, &dialler_};
+        const Surroundings around{started_, now(), linked(true), traffic_, &dialler_};
         auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             store_->abort();
@@ -510,13 +532,16 @@ Result<void> Office::run(int signals) {
         TRY(notice_admission());
         dialler_.set_targets(engine_->ledger(), configuration_.peers);
         if (!full_until_) {
-            dialler_.dial_due(*link_, engine_->ledger(), linked(), now());
+            dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
         }
         auto wait = full_until_ ? full_disk_retry : longest_wait;
-        for (const auto at : {wake_at_, dialler_.wake_at(linked())}) {
+        for (const auto at : {wake_at_, dialler_.wake_at(linked(false))}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }
+        }
+        if (!to_close_.empty()) {
+            wait = 0ms;
         }
         std::vector<link::WatchedFd> watched{{signals}};
         for (const auto& interest : control_->interests()) {
@@ -537,11 +562,22 @@ Result<void> Office::run(int signals) {
                     continue;
                 }
                 on_up(*up, inputs);
+            } else if (const auto* stranger = std::get_if<link::StrangerUp>(&event)) {
+                if (full_until_) {
+                    link_->close(stranger->connection);
+                    continue;
+                }
+                strangers_.insert(stranger->connection);
+                inputs.emplace_back(engine::StrangerUp{
+                    engine::LinkId{static_cast<std::uint64_t>(stranger->connection)},
+                    stranger->key});
             } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
                 on_down(down->connection, down->reason, inputs);
             } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {
                 if (const auto of = office_of_.find(frame->connection); of != office_of_.end()) {
                     traffic_[of->second].received_bytes += frame->bytes.size();
+                    peers_.at(of->second).has_spoken = true;
+                    dialler_.came(frame->connection);
                 }
                 inputs.emplace_back(engine::FrameArrived{
                     engine::LinkId{static_cast<std::uint64_t>(frame->connection)}, frame->bytes});

@@ -12,9 +12,15 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "crypto/office_home.h"
+#include "crypto/roster.h"
+#include "daemon/link/zmq_link.h"
+#include "proto/sync_frames.h"
 #include "tests/end_to_end/offices.h"
 
+using namespace fieldpost;
 using namespace fieldpost::end_to_end;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -145,6 +151,97 @@ struct ChangedHands {
 };
 
 }  // namespace
+
+namespace {
+
+// Somebody with a machine of his own who knows hq's address and link key.
+class Knocking {
+public:
+    explicit Knocking(const Office& office)
+        : endpoint_(office.endpoint()),
+          their_key_(crypto::OfficeHome(office.home()).machine_keys().value().link.public_key) {}
+
+    // Says this, and nothing else, until it is cut off. Fails the test if that never comes.
+    void say(const std::vector<Bytes>& frames) {
+        const auto connection = link_->dial(endpoint_, their_key_, OfficeId{0});
+        const auto end = std::chrono::steady_clock::now() + 60s;
+        while (std::chrono::steady_clock::now() < end) {
+            for (const auto& event : link_->wait({}, 10ms)) {
+                if (std::holds_alternative<link::PeerUp>(event)) {
+                    for (const auto& frame : frames) {
+                        REQUIRE(link_->send(connection, frame));
+                    }
+                }
+                heard_ += std::holds_alternative<link::FrameIn>(event) ? 1 : 0;
+                if (std::holds_alternative<link::PeerDown>(event)) {
+                    return;
+                }
+            }
+        }
+        FAIL("a stranger was never cut off");
+    }
+    [[nodiscard]] int heard() const { return heard_; }
+
+private:
+    std::string endpoint_;
+    BoxPublic their_key_;
+    crypto::BoxKeyPair keys_ = crypto::BoxKeyPair::random();
+    std::unique_ptr<link::ZmqLink> link_ =
+        link::ZmqLink::open({keys_.public_key, keys_.secret.view()}, [](const BoxPublic&) {
+            return std::optional<link::Caller>{};
+        }).value();
+    int heard_ = 0;
+};
+
+Bytes hello_with(std::uint32_t roster_version) {
+    Hello hello;
+    hello.roster_version = roster_version;
+    return encode_frame(hello);
+}
+
+}  // namespace
+
+TEST_CASE("a stranger is told nothing, and all that it can bring is the authority's word",
+          "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    const crypto::OfficeHome home(hq.home());
+    const auto version = hq.ask({"roster"}).at("version").get<std::uint32_t>();
+    Knocking stranger(hq);
+    stranger.say({hello_with(version)});
+    stranger.say({encode_frame(Summary{})});
+    stranger.say({to_bytes(as_bytes(random_bytes(1000)))});
+    stranger.say({});
+    check_works(hyesan, hq);
+
+    // The authority revoked hyesan somewhere else, and the stranger is the one who brings it.
+    const auto mail = home.mail_keys().value();
+    auto roster = crypto::Roster::found(home.founding().value()).value();
+    const auto copy = home.roster_copy().value();
+    for (const auto& change : copy.roster) {
+        REQUIRE(roster.apply(change).has_value());
+    }
+    RosterChange revocation;
+    revocation.statements = {Revoke{roster.find("hyesan")->index, {}, "a test"}};
+    crypto::sign_change(*mail.authority, roster, revocation);
+    auto forged = revocation;
+    std::get<Revoke>(forged.statements.front()).reason = "another";
+    stranger.say({hello_with(version + 1), encode_frame(RosterNews{{forged}})});
+    CHECK(hq.ask({"roster"}).at("version") == version);
+    stranger.say({hello_with(version + 1), encode_frame(RosterNews{{revocation}})});
+    CHECK(hq.ask({"roster"}).at("version") == version + 1);
+    CHECK(stranger.heard() == 0);
+
+    // Its key is refused from then on, and what it says does not matter.
+    REQUIRE(eventually([&] { return hyesan.ask({"peers"}).at(0).at("reason") == "refused"; }));
+    const auto late = hyesan.queue({"--to", "hq"}, "too late\n");
+    hyesan.stop();
+    hyesan.start();
+    REQUIRE(eventually([&] { return hyesan.ask({"peers"}).at(0).at("reason") == "refused"; }));
+    CHECK(hyesan.ask({"show", late}).at("state") == "queued");
+    CHECK(hq.ask({"list", "--inbox"}).size() == 1);
+}
 
 TEST_CASE("a daemon of another network learns nothing and changes nothing", "[end_to_end]") {
     ChangedHands two;

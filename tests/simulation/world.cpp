@@ -81,6 +81,7 @@ Node World::invite_and_join(const std::string& name) {
     office.keys->machine = crypto::MachineKeys::random(invite.founding_key.duplicate());
     office.keys->mail = crypto::MailKeys::random();
     office.keys->mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
+    office.one_time = crypto::one_time_box_key(invite.seed).public_key;
     auto registers = invite.registers;
     registers.push_back(
         crypto::make_enrolment(crypto::one_time_signing_key(invite.seed), office.keys->machine,
@@ -332,14 +333,41 @@ bool World::is_connected(Node a, Node b) const {
     });
 }
 
+// As whom the listener's link lets the dialler in; nothing: it does not.
+std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler,
+                                               engine::LinkId link) const {
+    const auto& roster = ledger(listener).roster();
+    const auto& office = offices_[dialler];
+    const auto& own = office.keys->machine.link.public_key;
+    // A dialler that was invited tries both keys in turn.
+    const bool is_invitee =
+        office.one_time && (roster.office_of_link(*office.one_time) ||
+                            !ledger(dialler).roster().find(index_of(dialler))->is_member());
+    const auto& key = is_invitee && !roster.office_of_link(own) ? *office.one_time : own;
+    if (roster.has_shut_out(key)) {
+        return std::nullopt;
+    }
+    if (const auto known = roster.office_of_link(key)) {
+        return engine::LinkUp{link, *known};
+    }
+    return engine::StrangerUp{link, key};
+}
+
 void World::connect(Node a, Node b) {
     if (a == b || !is_up(a) || !is_up(b) || is_connected(a, b)) {
         return;
     }
+    if (ledger(a).roster().find(index_of(b)) == nullptr) {
+        std::swap(a, b);
+    }
     const engine::LinkId link{next_link_++};
+    const auto seen = as_seen_by(b, a, link);
+    if (!seen || ledger(a).roster().find(index_of(b)) == nullptr) {
+        return;
+    }
     links_[link] = {a, b, {}, {}};
     if (batch(a, {engine::LinkUp{link, index_of(b)}}) && is_up(b) && links_.contains(link)) {
-        batch(b, {engine::LinkUp{link, index_of(a)}});
+        batch(b, {*seen});
     }
 }
 

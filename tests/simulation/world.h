@@ -47,6 +47,8 @@ public:
     void dismiss(Node node, std::uint32_t number);
 
     // --- what the world does
+    // `a` dials, or `b` if `a` does not know it. Whom the other's roster does not know yet comes to
+    // its door; whom it has shut out finds nobody.
     void connect(Node a, Node b);
     void cut(Node a, Node b);
     void crash(Node node);
@@ -109,6 +111,7 @@ private:
         std::map<LogKey, IntervalSet> terminal_before;
         std::int64_t clock_wrong_by = 0;
         std::optional<engine::Marker> marker;
+        std::optional<BoxPublic> one_time;  // of one that joined by an invitation
     };
     struct Flight {
         std::int64_t at_ms = 0;
@@ -134,6 +137,8 @@ private:
     bool batch(Node node, const std::vector<engine::Input>& inputs,
                std::vector<engine::Notice>* notices = nullptr);
     void start(Node node);
+    [[nodiscard]] std::optional<engine::Input> as_seen_by(Node listener, Node dialler,
+                                                          engine::LinkId link) const;
     void drop_link(engine::LinkId link, std::optional<Node> without);
     void check_sent(engine::LinkId link, Node from, BytesView bytes);
     void check(Node node);

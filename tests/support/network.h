@@ -25,6 +25,7 @@ struct Office {
 struct Network {
     crypto::Roster roster;
     crypto::SigningKey authority;
+    crypto::FoundingKey founding;
     std::vector<RosterChange> changes;
     std::vector<Office> offices;
 
@@ -32,12 +33,12 @@ struct Network {
     [[nodiscard]] crypto::SigningKey authority_key() const {
         return crypto::SigningKey::from_seed(authority.seed().duplicate());
     }
-    [[nodiscard]] crypto::FoundingKey founding_key() const {
-        return offices.front().machine.founding_key.duplicate();
-    }
+    [[nodiscard]] crypto::FoundingKey founding_key() const { return founding.duplicate(); }
     [[nodiscard]] const NetworkId& id() const { return roster.network(); }
     // Signs and applies. The statements must be good.
     void change(std::vector<RosterStatement> statements, WallTime at);
+    // Makes an office of this name and admits it: the first as hq, all others as field.
+    void admit(const std::string& name);
 };
 
 inline constexpr WallTime founded_at{50'000'000};

@@ -1,5 +1,5 @@
-// Goal: members talk, strangers are told nothing, and a peer that goes is noticed.
-// Method: two links in one process, over loopback.
+// Goal: members talk, strangers are said to be strangers, who is shut out is refused, and a peer
+// that goes is noticed. Method: two links in one process, over loopback.
 #include "daemon/link/zmq_link.h"
 
 #include <catch2/catch.hpp>
@@ -16,10 +16,11 @@ struct End {
     crypto::BoxKeyPair keys = crypto::BoxKeyPair::random();
     std::unique_ptr<ZmqLink> link;
 
-    void open(std::optional<BoxPublic> member, OfficeId as) {
-        link = ZmqLink::open({keys.public_key, keys.secret.view()}, [member,
-                                                                     as](const BoxPublic& key) {
-                   return member == key ? std::optional(as) : std::nullopt;
+    // To whom this end gives which answer; nobody else is let in.
+    void open(std::map<BoxPublic, Caller> known) {
+        link = ZmqLink::open({keys.public_key, keys.secret.view()}, [known](const BoxPublic& key) {
+                   const auto found = known.find(key);
+                   return found == known.end() ? std::nullopt : std::optional(found->second);
                }).value();
     }
 };
@@ -52,8 +53,8 @@ const std::string any_port = "tcp://127.0.0.1:*";
 TEST_CASE("frames go both ways between members, and a peer that goes is noticed", "[link]") {
     End server;
     End client;
-    server.open(client.keys.public_key, them);
-    client.open(std::nullopt, us);
+    server.open({{client.keys.public_key, them}});
+    client.open({});
     const auto endpoint = server.link->listen(any_port).value();
     const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
     const auto up = await<PeerUp>(client, server);
@@ -74,8 +75,8 @@ TEST_CASE("frames go both ways between members, and a peer that goes is noticed"
 TEST_CASE("the listening end can drop one peer", "[link]") {
     End server;
     End client;
-    server.open(client.keys.public_key, them);
-    client.open(std::nullopt, us);
+    server.open({{client.keys.public_key, them}});
+    client.open({});
     const auto endpoint = server.link->listen(any_port).value();
     const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
     await<PeerUp>(client, server);
@@ -84,11 +85,11 @@ TEST_CASE("the listening end can drop one peer", "[link]") {
     CHECK(await<PeerDown>(client, server).connection == dialled);
 }
 
-TEST_CASE("a stranger is refused, and so is a server with another key", "[link]") {
+TEST_CASE("a key that is shut out is refused, and so is a server with another key", "[link]") {
     End server;
     End client;
-    server.open(std::nullopt, them);
-    client.open(std::nullopt, us);
+    server.open({});
+    client.open({});
     const auto endpoint = server.link->listen(any_port).value();
     client.link->dial(endpoint, server.keys.public_key, us);
     const auto refused = await<PeerDown>(client, server).reason;
@@ -100,10 +101,48 @@ TEST_CASE("a stranger is refused, and so is a server with another key", "[link]"
 TEST_CASE("nobody there is no answer, and a taken address is an error", "[link]") {
     End client;
     End other;
-    client.open(std::nullopt, us);
-    other.open(std::nullopt, us);
+    client.open({});
+    other.open({});
     client.link->dial("tcp://127.0.0.1:9", other.keys.public_key, us);  // nothing listens there
     CHECK(await<PeerDown>(client, other).reason == "no answer");
     const auto endpoint = client.link->listen(any_port).value();
     CHECK(other.link->listen(endpoint).error().code == Errc::unavailable);
+}
+
+TEST_CASE("a stranger comes in as one, with its key, and only so many at a time", "[link]") {
+    End server;
+    End client;
+    server.open({{client.keys.public_key, Stranger{}}});
+    client.open({});
+    const auto endpoint = server.link->listen(any_port).value();
+    const auto knock = [&] { return client.link->dial(endpoint, server.keys.public_key, them); };
+    const auto dialled = knock();
+    await<PeerUp>(client, server);
+    REQUIRE(client.link->send(dialled, Bytes(10)));
+    const auto stranger = await<StrangerUp>(server, client);
+    CHECK(stranger.key == client.keys.public_key);
+    REQUIRE(client.link->send(dialled, Bytes(20)));
+    CHECK(await<FrameIn>(server, client).connection == stranger.connection);
+    server.link->close(stranger.connection);
+    CHECK(await<PeerDown>(client, server).connection == dialled);
+    int let_in = 1;
+    std::string reason;
+    for (; let_in < 100 && reason.empty(); ++let_in) {
+        const auto again = knock();
+        const auto end = std::chrono::steady_clock::now() + 20s;
+        bool is_answered = false;
+        while (!is_answered && std::chrono::steady_clock::now() < end) {
+            for (const auto& event : client.link->wait({}, 10ms)) {
+                if (const auto* down = std::get_if<PeerDown>(&event)) {
+                    reason = down->reason;
+                }
+                is_answered = true;
+            }
+            server.link->wait({}, 10ms);
+        }
+        REQUIRE(is_answered);
+        client.link->close(again);
+    }
+    CHECK((reason == "refused" || reason == "not let in"));
+    CHECK(let_in < 20);
 }

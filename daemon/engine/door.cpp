@@ -1,0 +1,96 @@
+#include "daemon/engine/door.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// From its first frame, and again from each that brought our roster on.
+constexpr std::chrono::milliseconds patience = std::chrono::seconds{10};
+
+}  // namespace
+
+Result<void> take_roster(Ledger& ledger, const RosterNews& news, OfficeId from, Now now,
+                         std::vector<Notice>& notify) {
+    for (const auto& change : news.changes) {
+        if (ledger.roster().contradicts(change)) {
+            ledger.edit_meta().roster_frozen = true;
+            storage::Event event;
+            event.at = ledger.wall(now);
+            event.what = static_cast<std::uint8_t>(What::roster_conflict);
+            ledger.note(std::move(event), notify);
+            return ok();
+        }
+        const bool joins_heads = std::ranges::any_of(change.statements, [](const auto& statement) {
+            return std::holds_alternative<JoinHeads>(statement);
+        });
+        if (change.version <= ledger.roster().version() ||
+            (ledger.meta().roster_frozen && !joins_heads)) {
+            continue;
+        }
+        TRY(ledger.apply_roster_change(change, now));
+        ledger.edit_meta().roster_frozen = false;
+        storage::Event event;
+        event.at = ledger.wall(now);
+        event.what = static_cast<std::uint8_t>(What::roster);
+        event.office = from;
+        ledger.note(std::move(event), notify);
+    }
+    return ok();
+}
+
+void Door::open(LinkId link, const BoxPublic& key, Now now) {
+    strangers_[link] = {key, now.steady + patience};
+}
+
+void Door::turn_away(LinkId link, std::string reason, std::vector<Notice>& notify) {
+    strangers_.erase(link);
+    notify.emplace_back(CloseLink{link, std::move(reason)});
+}
+
+void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
+                   std::vector<Notice>& notify) {
+    auto& stranger = strangers_.at(link);
+    stranger.received_bytes += bytes.size();
+    const auto frame = decode_frame(bytes);
+    if (!frame || stranger.received_bytes > limits::roster_continuation_bytes_max) {
+        turn_away(link, "a stranger sent what it may not", notify);
+        return;
+    }
+    if (const auto* hello = std::get_if<Hello>(&*frame)) {
+        if (hello->roster_version <= ledger.roster().version()) {
+            turn_away(link, "a stranger whose roster is no newer than ours", notify);
+        }
+        return;
+    }
+    const auto* news = std::get_if<RosterNews>(&*frame);
+    if (news == nullptr) {
+        turn_away(link, "a stranger sent what it may not", notify);
+        return;
+    }
+    const auto version = ledger.roster().version();
+    if (const auto taken = take_roster(ledger, *news, ledger.us(), now, notify); !taken) {
+        turn_away(link, "a stranger's roster: " + taken.error().detail, notify);
+        return;
+    }
+    if (ledger.roster().office_of_link(stranger.key)) {
+        turn_away(link, "a stranger no more: it may dial again", notify);
+    } else if (ledger.roster().version() > version) {
+        stranger.until = now.steady + patience;
+    }
+}
+
+void Door::close_late(Now now, std::vector<Notice>& notify) {
+    for (const auto& [link, stranger] : std::map(strangers_)) {
+        if (stranger.until <= now.steady) {
+            turn_away(link, "a stranger with nothing to show", notify);
+        }
+    }
+}
+
+std::optional<Instant> Door::wake_at() const {
+    const auto first = std::ranges::min_element(
+        strangers_, {}, [](const auto& entry) { return entry.second.until; });
+    return first == strangers_.end() ? std::nullopt : std::optional(first->second.until);
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,44 @@
+// The one door for a key that the roster does not know and has not shut out. Its owner may show us
+// a roster newer than ours, and do nothing else; so an old roster at a relay never locks out a
+// valid member, and a stranger never makes us store anything.
+//
+// It is told nothing, not even why it has to go.
+#pragma once
+
+#include <map>
+
+#include "daemon/engine/ledger.h"
+#include "proto/sync_frames.h"
+
+namespace fieldpost::engine {
+
+// Takes those changes that continue our roster. untrusted, malformed, refused: of the change that
+// does not; those before it stay.
+Result<void> take_roster(Ledger& ledger, const RosterNews& news, OfficeId from, Now now,
+                         std::vector<Notice>& notify);
+
+class Door {
+public:
+    void open(LinkId link, const BoxPublic& key, Now now);
+    void close(LinkId link) { strangers_.erase(link); }
+    [[nodiscard]] bool is_at(LinkId link) const { return strangers_.contains(link); }
+    // CloseLink follows as soon as nothing more is to be had of it; it is a member or an invitee by
+    // then, or it is not.
+    void receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
+                 std::vector<Notice>& notify);
+    // Who has shown nothing new for too long has to go.
+    void close_late(Now now, std::vector<Notice>& notify);
+    [[nodiscard]] std::optional<Instant> wake_at() const;
+
+private:
+    struct Stranger {
+        BoxPublic key;
+        Instant until{};
+        std::size_t received_bytes = 0;
+    };
+    void turn_away(LinkId link, std::string reason, std::vector<Notice>& notify);
+
+    std::map<LinkId, Stranger> strangers_;
+};
+
+}  // namespace fieldpost::engine

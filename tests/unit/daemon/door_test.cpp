@@ -1,0 +1,137 @@
+// Goal: a key that the roster does not know can bring a newer roster in, and nothing else.
+// Method: an office in memory with a stranger at its door.
+#include "daemon/engine/door.h"
+
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr engine::LinkId their_link{1};
+
+// Its offices stay where they are when others are admitted.
+Network network_with_room() {
+    auto network = make_network({"hq", "hyesan"});
+    network.offices.reserve(8);
+    return network;
+}
+
+// hq knows itself and hyesan. The camp was admitted since, and comes to the door.
+struct AtTheDoor {
+    Network network = network_with_room();
+    LoneOffice hq{network, 0};
+    engine::Door door;
+
+    AtTheDoor() {
+        network.admit("camp");
+        door.open(their_link, network.offices[2].machine.link.public_key, LoneOffice::now());
+    }
+    [[nodiscard]] std::uint32_t version() { return hq.ledger().roster().version(); }
+    void say(BytesView bytes) {
+        door.receive(hq.ledger(), their_link, bytes, LoneOffice::now(), hq.notices());
+    }
+    void say(const Frame& frame) { say(encode_frame(frame)); }
+    [[nodiscard]] bool is_turned_away() {
+        return !door.is_at(their_link) && std::ranges::any_of(hq.notices(), [](const auto& notice) {
+            return std::holds_alternative<engine::CloseLink>(notice);
+        });
+    }
+};
+
+Hello hello_with(std::uint32_t roster_version) {
+    Hello hello;
+    hello.roster_version = roster_version;
+    return hello;
+}
+
+}  // namespace
+
+TEST_CASE("a stranger with a newer roster is known by it from then on", "[engine]") {
+    AtTheDoor at;
+    at.say(hello_with(3));
+    CHECK(at.door.is_at(their_link));
+    REQUIRE(at.version() == 2);
+    at.say(RosterNews{at.network.changes});
+    CHECK(at.version() == 3);
+    CHECK(at.hq.ledger().roster().find("camp") != nullptr);
+    // It dials again, and comes in as what it is.
+    CHECK(at.is_turned_away());
+}
+
+TEST_CASE("a stranger with nothing newer is turned away at its first word", "[engine]") {
+    AtTheDoor at;
+    at.say(hello_with(2));
+    CHECK(at.is_turned_away());
+}
+
+TEST_CASE("a stranger that says anything but a roster is turned away, and nothing is kept",
+          "[engine]") {
+    AtTheDoor at;
+    const auto digest = at.hq.ledger().digest();
+    at.hq.write();
+    SECTION("a summary") {
+        at.say(Summary{});
+    }
+    SECTION("a register") {
+        Register entry;
+        entry.key = {at.network.offices[1].index, 77, {}};
+        entry.version = {{1, 7}, 9};
+        entry.at = founded_at;
+        crypto::sign_register(at.network.offices[1].machine.identity, at.network.id(), entry);
+        at.say(RegisterNews{{entry}});
+    }
+    SECTION("bytes") {
+        at.say(bytes_of("GET / HTTP/1.1"));
+    }
+    SECTION("a roster that the authority did not sign") {
+        auto forged = at.network.changes.back();
+        std::get<Admit>(forged.statements.front()).role = Role::hq;
+        at.say(RosterNews{{forged}});
+    }
+    SECTION("a roster with a gap") {
+        at.network.admit("other");
+        at.say(RosterNews{{at.network.changes.back()}});
+    }
+    CHECK(at.is_turned_away());
+    CHECK(at.version() == 2);
+    CHECK(at.hq.ledger().digest() == digest);
+    CHECK(at.hq.ledger().take_changes().empty());
+}
+
+TEST_CASE("a stranger's time and bytes are limited, and a roster that goes on gives it more",
+          "[engine]") {
+    AtTheDoor at;
+    const auto later = [](std::chrono::milliseconds by) { return Now{Instant{by}, founded_at}; };
+    REQUIRE(at.door.wake_at().has_value());
+    const auto until = at.door.wake_at()->since_start;
+    at.door.close_late(later(until - 1ms), at.hq.notices());
+    CHECK(at.door.is_at(their_link));
+    SECTION("time") {
+        at.door.close_late(later(until), at.hq.notices());
+        CHECK(at.is_turned_away());
+        CHECK_FALSE(at.door.wake_at().has_value());
+    }
+    SECTION("a part of the roster") {
+        at.network.admit("other");
+        // The stranger is the second of the two that are new.
+        at.door.open(their_link, at.network.offices[3].machine.link.public_key, LoneOffice::now());
+        at.door.receive(at.hq.ledger(), their_link,
+                        encode_frame(RosterNews{{at.network.changes[2]}}), later(until - 1ms),
+                        at.hq.notices());
+        at.door.close_late(later(until), at.hq.notices());
+        CHECK(at.door.is_at(their_link));
+    }
+    SECTION("bytes: the same old roster again and again") {
+        std::size_t said = 0;
+        const auto frame = encode_frame(RosterNews{{at.network.changes[0], at.network.changes[1]}});
+        for (; at.door.is_at(their_link) && said < 2 * limits::roster_continuation_bytes_max;
+             said += frame.size()) {
+            at.say(frame);
+        }
+        CHECK(at.is_turned_away());
+        CHECK(said <= limits::roster_continuation_bytes_max + frame.size());
+    }
+}
