@@ -23,6 +23,7 @@ constexpr std::size_t clients_max = 64;
 // Only one request larger than this is read at a time; who sends another waits.
 constexpr std::size_t large_request_bytes = 1U << 20;
 constexpr std::size_t length_bytes = 4;
+constexpr std::chrono::milliseconds stalled_after = std::chrono::seconds{10};
 
 // The owner, root, and members of the socket's group.
 bool is_admitted(int client, int listener_uid, gid_t group) {
@@ -52,6 +53,7 @@ struct ControlSocket::Client {
     Bytes out;
     std::size_t sent = 0;
     bool is_asked = false;  // its one request has come
+    Instant heard{};
 
     // Its request is so large that only one such is read at a time.
     [[nodiscard]] bool is_large() const {
@@ -120,6 +122,29 @@ std::vector<Interest> ControlSocket::interests() const {
     return all;
 }
 
+std::optional<Instant> ControlSocket::wake_at() const {
+    const auto* reading = large_one();
+    return reading == nullptr ? std::nullopt : std::optional(reading->heard + stalled_after);
+}
+
+void ControlSocket::drop_stalled(Instant now) {
+    const auto at = wake_at();
+    if (!at || now < *at) {
+        return;
+    }
+    const auto id = large_one()->id;
+    std::erase_if(clients_, [&](const auto& entry) {
+        if (entry.second.id == id) {
+            ::close(entry.first);
+        }
+        return entry.second.id == id;
+    });
+    // Whose turn it is now was not read until now.
+    for (auto& [fd, client] : clients_) {
+        client.heard = std::max(client.heard, now);
+    }
+}
+
 void ControlSocket::accept_all() {
     while (true) {
         const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -137,7 +162,8 @@ void ControlSocket::accept_all() {
     }
 }
 
-std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_writable) {
+std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_writable,
+                                             Instant now) {
     std::vector<RequestIn> requests;
     if (fd == fd_) {
         accept_all();
@@ -149,6 +175,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
     }
     auto& client = found->second;
     bool is_gone = false;
+    client.heard = now;
     if (is_readable) {
         std::array<std::byte, 65536> buffer;
         while (true) {

@@ -8,9 +8,10 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "proto/bytes.h"
+#include "proto/vocabulary.h"
 
 namespace fieldpost::control {
 
@@ -37,7 +38,10 @@ public:
 
     [[nodiscard]] std::vector<Interest> interests() const;
     // Call when `fd` is ready. What came whole is returned.
-    std::vector<RequestIn> handle(int fd, bool is_readable, bool is_writable);
+    std::vector<RequestIn> handle(int fd, bool is_readable, bool is_writable, Instant now);
+    // A large request that stopped on its way keeps others waiting only so long: call at wake_at().
+    void drop_stalled(Instant now);
+    [[nodiscard]] std::optional<Instant> wake_at() const;
     // Sends and then hangs up. Nothing if the client is gone.
     void answer(ClientId client, BytesView bytes);
 

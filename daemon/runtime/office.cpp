@@ -535,7 +535,7 @@ Result<void> Office::run(int signals) {
             dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
         }
         auto wait = full_until_ ? full_disk_retry : longest_wait;
-        for (const auto at : {wake_at_, dialler_.wake_at(linked(false))}) {
+        for (const auto at : {wake_at_, dialler_.wake_at(linked(false)), control_->wake_at()}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }
@@ -543,6 +543,7 @@ Result<void> Office::run(int signals) {
         if (!to_close_.empty()) {
             wait = 0ms;
         }
+        control_->drop_stalled(now().steady);
         std::vector<link::WatchedFd> watched{{signals}};
         for (const auto& interest : control_->interests()) {
             watched.push_back({interest.fd, interest.wants_write});
@@ -592,7 +593,7 @@ Result<void> Office::run(int signals) {
         for (std::size_t i = 1; i < watched.size(); ++i) {
             if (watched[i].is_readable || watched[i].is_writable) {
                 TRY(answer(control_->handle(watched[i].fd, watched[i].is_readable,
-                                            watched[i].is_writable)));
+                                            watched[i].is_writable, now().steady)));
             }
         }
     }
