@@ -1,7 +1,7 @@
 #include "crypto/register_seal.h"
 
+#include "crypto/record_id.h"
 #include "crypto/roster.h"
-#include "crypto/sealed_record.h"
 
 namespace fieldpost::crypto {
 

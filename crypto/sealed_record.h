@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "crypto/identity.h"
-#include "proto/record.h"
-#include "proto/register.h"
+#include "crypto/record_id.h"
 #include "proto/report.h"
 
 namespace fieldpost::crypto {
@@ -35,22 +34,6 @@ struct SealedRecord {
 Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& author,
                                  Header draft, const std::vector<Recipient>& recipients,
                                  const std::vector<ReportUnit>& units, BytesView attachments);
-
-// The hashes of a sealed body's segments, or of its one piece.
-std::vector<Hash> piece_hashes(const NetworkId& network, BodyShape shape, BytesView body);
-Hash piece_hash(const NetworkId& network, BodyShape shape, BytesView piece);
-// From what piece_hashes gave.
-Hash body_hash(const NetworkId& network, BodyShape shape, const std::vector<Hash>& pieces);
-
-Hash header_rest_hash(const NetworkId& network, BytesView encoded_header);
-RecordId record_id(const NetworkId& network, BytesView key_part, const Hash& header_rest,
-                   const Hash& body);
-RecordId record_id(const NetworkId& network, const Header& header, const Hash& body);
-RecordId record_id(const NetworkId& network, const RecordProof& proof);
-
-Signature sign_record(const SigningKey& author, const NetworkId& network, const RecordId& id);
-[[nodiscard]] bool verify_record(const SigningPublic& author, const NetworkId& network,
-                                 const RecordId& id, const Signature& signature);
 
 // The file key that `header` holds for this office under this prekey. untrusted: not addressed to
 // it under this epoch, or another key.

@@ -99,7 +99,7 @@ public:
 
     Result<void> begin() override {
         ensure(transaction_ == nullptr, "one transaction at a time");
-        const auto reserved = reserve();
+        auto reserved = reserve();
         if (!reserved && reserved.error().code != Errc::storage_full) {
             return reserved;
         }

@@ -50,7 +50,8 @@ public:
         ensure(open_, "a transaction is open");
         const auto changed = changes_.find({table, to_bytes(key)});
         if (changed != changes_.end()) {
-            return changed->second ? std::optional<BytesView>(*changed->second) : std::nullopt;
+            const auto& value = changed->second;
+            return value ? std::optional<BytesView>(*value) : std::nullopt;
         }
         const auto& content = content_of(table);
         const auto found = content.find(to_bytes(key));
@@ -72,8 +73,8 @@ public:
                 (!has_changed || stored->first < changed->first.second)) {
                 return TableEntry{stored->first, stored->second};
             }
-            if (changed->second) {
-                return TableEntry{changed->first.second, *changed->second};
+            if (const auto& value = changed->second) {
+                return TableEntry{changed->first.second, *value};
             }
             if (stored != content.end() && stored->first == changed->first.second) {
                 ++stored;
@@ -99,8 +100,8 @@ public:
                 return TableEntry{std::prev(stored)->first, std::prev(stored)->second};
             }
             --changed;
-            if (changed->second) {
-                return TableEntry{changed->first.second, *changed->second};
+            if (const auto& value = changed->second) {
+                return TableEntry{changed->first.second, *value};
             }
             if (has_stored && std::prev(stored)->first == changed->first.second) {
                 --stored;

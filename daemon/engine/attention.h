@@ -17,7 +17,7 @@ enum class Severity : std::uint8_t { warning, urgent };
 std::optional<Severity> severity_of(What what);
 
 // Own reports without a receipt for so long are listed.
-inline constexpr std::int64_t undelivered_seconds = 7 * 86400;
+inline constexpr std::int64_t undelivered_seconds = std::int64_t{7} * 86400;
 
 class Attention {
 public:

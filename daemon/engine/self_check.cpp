@@ -17,7 +17,7 @@ void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey
     event.what = static_cast<std::uint8_t>(What::rolled_back);
     event.office = ledger.us();
     event.via = via;
-    event.report = std::move(report);
+    event.report = report;
     ledger.note(std::move(event), notify);
 }
 

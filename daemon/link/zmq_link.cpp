@@ -604,6 +604,7 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
             s.cut_silent();
         }
         std::vector<ConnectionId> all;
+        all.reserve(s.dialled.size());
         for (const auto& [id, dialled] : s.dialled) {
             all.push_back(id);
         }

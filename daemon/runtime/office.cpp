@@ -91,8 +91,8 @@ private:
     Result<void> recover(const Error& why);
     Result<void> reconfigure();
     Result<bool> handle_signals(int signals);
-    Result<void> batch_or_recover(std::vector<engine::Input> inputs);
-    Result<void> batch(std::vector<engine::Input> inputs);
+    Result<void> batch_or_recover(const std::vector<engine::Input>& inputs);
+    Result<void> batch(const std::vector<engine::Input>& inputs);
     Result<void> settle(std::vector<engine::Notice>& notices,
                         std::vector<engine::OutgoingFrame>& sends);
     Result<void> apply(engine::Outcome outcome, std::vector<engine::Notice>& notices,
@@ -255,8 +255,8 @@ Result<void> Office::recover(const Error& why) {
     return loaded;
 }
 
-Result<void> Office::batch_or_recover(std::vector<engine::Input> inputs) {
-    const auto done = batch(std::move(inputs));
+Result<void> Office::batch_or_recover(const std::vector<engine::Input>& inputs) {
+    const auto done = batch(inputs);
     return done ? ok() : recover(done.error());
 }
 
@@ -281,7 +281,7 @@ Result<void> Office::reconfigure() {
         for (const auto& [office, peer] : std::map(peers_)) {
             on_down(peer.connection, "listening elsewhere", inputs);
         }
-        TRY(batch_or_recover(std::move(inputs)));
+        TRY(batch_or_recover(inputs));
         dialler_ = Dialler{};
         if (const auto opened = open_link(); !opened) {
             spdlog::error("{}", opened.error().detail);
@@ -378,7 +378,7 @@ Result<void> Office::settle(std::vector<engine::Notice>& notices,
     return ok();
 }
 
-Result<void> Office::batch(std::vector<engine::Input> inputs) {
+Result<void> Office::batch(const std::vector<engine::Input>& inputs) {
     TRY(store_->begin());
     std::vector<engine::Notice> notices;
     return carry_out(inputs, notices);
@@ -517,7 +517,7 @@ Result<void> Office::notice_admission() {
     for (const auto& [office, peer] : std::map(peers_)) {
         on_down(peer.connection, "admitted", inputs);
     }
-    TRY(batch_or_recover(std::move(inputs)));
+    TRY(batch_or_recover(inputs));
     dialler_ = Dialler{};
     return open_link();
 }
@@ -588,7 +588,7 @@ Result<void> Office::run(int signals) {
             inputs.emplace_back(engine::TimerFired{});
         }
         if (!inputs.empty() && !full_until_) {
-            TRY(batch_or_recover(std::move(inputs)));
+            TRY(batch_or_recover(inputs));
         }
         for (std::size_t i = 1; i < watched.size(); ++i) {
             if (watched[i].is_readable || watched[i].is_writable) {

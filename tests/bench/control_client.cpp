@@ -61,9 +61,16 @@ bool ControlClient::queue(const std::string& to, const std::string& text) const 
     return ask(path_, request, answer) && !answer.id().empty();
 }
 
-bool ControlClient::answers() const {
+bool ControlClient::peers() const {
     wire::Request request;
     request.mutable_peers();
+    wire::Answer answer;
+    return ask(path_, request, answer);
+}
+
+bool ControlClient::answers() const {
+    wire::Request request;
+    request.mutable_roster();
     wire::Answer answer;
     return ask(path_, request, answer);
 }

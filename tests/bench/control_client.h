@@ -12,6 +12,8 @@ public:
 
     // False: no answer, or a problem. True: it is durable.
     [[nodiscard]] bool queue(const std::string& to, const std::string& text) const;
+    // Asks what waits for each office, which looks at every header that is held.
+    [[nodiscard]] bool peers() const;
     // Whether the daemon answers at all, by what costs it next to nothing.
     [[nodiscard]] bool answers() const;
 

@@ -24,6 +24,7 @@ constexpr int starts = 5;
 struct Started {
     double milliseconds = 0;  // the median, from fork to an answer
     double cpu_milliseconds = 0;
+    double peers_milliseconds = 0;
     Memory memory;
 };
 
@@ -42,6 +43,9 @@ Started start_and_stop(const end_to_end::Office& office) {
         }
         times.push_back(watch.passed());
         started.cpu_milliseconds += cpu_of(daemon.pid()).count() * 1000 / starts;
+        const Stopwatch asked;
+        REQUIRE(client.peers());
+        started.peers_milliseconds += asked.passed().count() * 1000 / starts;
         std::this_thread::sleep_for(300ms);
         started.memory = resident_beyond(daemon.pid(), "/data.mdb");
         daemon.signal(SIGTERM);
@@ -97,6 +101,8 @@ TEST_CASE("start") {
     add_row(fmt::format("daemon with {} own records, none delivered", records), words_of(writing),
             "≤ 100 ms, ≤ 16 MB");
     add_row("daemon with an empty store", words_of(empty));
+    add_row(fmt::format("`peers` with {} carried", records),
+            fmt::format("{:.0f} ms", carrying.peers_milliseconds));
 }
 
 }  // namespace fieldpost::bench
