@@ -48,6 +48,10 @@ public:
     [[nodiscard]] Number top() const { return empty() ? 0 : intervals_.back().last; }
     // The least member that is >= `from`.
     [[nodiscard]] std::optional<Number> next(Number from) const;
+    // The least member that is > `number`: the step of a walk over all of them.
+    [[nodiscard]] std::optional<Number> after(Number number) const {
+        return number == UINT32_MAX ? std::nullopt : next(number + 1);
+    }
     // The least number >= `from` that is not a member; nothing if 2^32 - 1 is reached.
     [[nodiscard]] std::optional<Number> next_absent(Number from) const;
     [[nodiscard]] const std::vector<Interval>& intervals() const { return intervals_; }

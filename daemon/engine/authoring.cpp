@@ -190,7 +190,7 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
 Result<void> publish(Ledger& ledger, const LogKey& log, Number number) {
     while (ledger.log(log).published < number) {
         const auto& state = ledger.log(log);
-        const auto next = state.held.next(state.published + 1);
+        const auto next = state.held.after(state.published);
         if (!next || *next > number) {
             return ok();
         }
@@ -223,7 +223,7 @@ Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now) {
             continue;
         }
         // A log ascends in time, so the look ends at the first that is young.
-        for (auto number = state.held.next(1); number; number = state.held.next(*number + 1)) {
+        for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
             const auto record =
                 TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
             if (!record || record->received.plus(undelivered_seconds) > ledger.wall(now)) {

@@ -73,7 +73,12 @@ Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, co
         return ok();
     }
     const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
-    if (!TRY(ledger.store().report(about))) {
+    const auto arrival = TRY(ledger.store().report(about));
+    const auto asked =
+        arrival ? TRY(ledger.store().record_until(*arrival, storage::StoreView::Body::no))
+                : std::nullopt;
+    // Only whom it was for can answer it: anybody may know its ID.
+    if (!asked || !TRY(decode_header(asked->header)).is_addressed_to(record.log.author)) {
         return ok();
     }
     ledger.write(storage::AddAnswer{about, record.arrival});

@@ -294,7 +294,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto fresh = intersection(without(log.held, before[key]), ledger.log(key).held);
-        for (auto number = fresh.next(1); number; number = fresh.next(*number + 1)) {
+        for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
             storage::Event event;
             event.at = ledger.wall(now);
             event.what = static_cast<std::uint8_t>(What::carried);

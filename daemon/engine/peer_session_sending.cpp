@@ -123,18 +123,14 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
         if (log.record_class != record_class) {
             continue;
         }
-        Number from = 1;
-        while (may_send(record_class)) {
-            const auto number = numbers.next(from);
-            if (!number) {
-                break;
-            }
+        for (auto number = numbers.next(1); number && may_send(record_class);) {
             if (!ledger.log(log).held.contains(*number)) {
                 numbers.remove({*number, *number});
+                number = numbers.after(*number);
                 continue;
             }
             if (large_[log].contains(*number)) {
-                from = *number + 1;
+                number = numbers.after(*number);
                 continue;
             }
             const auto record =
@@ -148,6 +144,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             const auto header = TRY(decode_header(record->header));
             if (!takes(ledger, header)) {
                 numbers.remove(record->run);
+                number = numbers.after(*number);
                 continue;
             }
             if (header.body_bytes > small_body_bytes) {
@@ -167,6 +164,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             before = Neighbour{header, record->id};
             packed.push_back({0, log, record->run});
             numbers.remove(record->run);
+            number = numbers.after(*number);
         }
     }
     flush();

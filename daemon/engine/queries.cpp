@@ -400,8 +400,7 @@ Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
                     waiting[stanza.recipient].bytes += header.body_bytes;
                 }
             }
-            number = record->run.last == UINT32_MAX ? std::nullopt
-                                                    : state.held.next(record->run.last + 1);
+            number = state.held.after(record->run.last);
         }
     }
     return waiting;

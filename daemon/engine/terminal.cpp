@@ -110,7 +110,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
         if (state.terminal.contains_all(record->run)) {
             TRY(drop_if_useless(ledger, *record, TRY(decode_header(record->header))));
         }
-        number = record->run.last == UINT32_MAX ? std::nullopt : leaving.next(record->run.last + 1);
+        number = leaving.after(record->run.last);
     }
     return ok();
 }
@@ -120,7 +120,7 @@ namespace {
 // Our own record reached a recipient: say so once for each report of the run.
 void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, OfficeId by,
                     OfficeId from, WallTime at, std::vector<Notice>& notify) {
-    for (auto number = numbers.next(1); number; number = numbers.next(*number + 1)) {
+    for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
         storage::Event event;
         event.at = at;
         event.what = static_cast<std::uint8_t>(What::delivered);
@@ -142,7 +142,7 @@ Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const 
             fresh.remove(old->refused.at(reason));
         }
     }
-    for (auto number = fresh.next(1); number; number = fresh.next(*number + 1)) {
+    for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
         const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
         // It may also decline to carry what is for others: that is no trouble.
         if (!record || !TRY(decode_header(record->header)).is_addressed_to(by)) {
@@ -187,7 +187,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
             }
             const auto header = TRY(decode_header(record->header));
             const auto run = intersection(concerned, {record->run});
-            for (auto n = run.next(1); n; n = run.next(*n + 1)) {
+            for (auto n = run.next(1); n; n = run.after(*n)) {
                 if (is_owed_to_nobody(ledger, header, *n)) {
                     served.add(*n);
                 }
@@ -195,7 +195,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
                     delivered.add(*n);
                 }
             }
-            number = concerned.next(record->run.last + 1);
+            number = concerned.after(record->run.last);
         }
         if (author == ledger.us()) {
             TRY(note_refused(ledger, signer, log, entry, old, now, notify));
@@ -231,17 +231,17 @@ Result<void> settle_held(Ledger& ledger, const LogKey& log, const IntervalSet& n
     for (auto number = numbers.next(1); number;) {
         const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
         if (!record) {
-            number = *number == UINT32_MAX ? std::nullopt : numbers.next(*number + 1);
+            number = numbers.after(*number);
             continue;
         }
         const auto header = TRY(decode_header(record->header));
         const auto live = intersection(ledger.log(log).held, {record->run});
-        for (auto n = live.next(1); n; n = live.next(*n + 1)) {
+        for (auto n = live.next(1); n; n = live.after(*n)) {
             if (is_owed_to_nobody(ledger, header, *n)) {
                 served.add(*n);
             }
         }
-        number = record->run.last == UINT32_MAX ? std::nullopt : numbers.next(record->run.last + 1);
+        number = numbers.after(record->run.last);
     }
     return make_terminal(ledger, log, served);
 }
@@ -258,7 +258,7 @@ Result<bool> expire_next(Ledger& ledger, Now now, std::vector<Notice>& notify) {
     }
     const auto live = intersection(ledger.log(record->log).held, {record->run});
     if (record->log.author == ledger.us()) {
-        for (auto number = live.next(1); number; number = live.next(*number + 1)) {
+        for (auto number = live.next(1); number; number = live.after(*number)) {
             storage::Event event;
             event.at = ledger.wall(now);
             event.what = static_cast<std::uint8_t>(What::expired);

@@ -611,7 +611,7 @@ std::vector<Report> World::inbox(Node node) {
     while (const auto record = store.record_from(from, StoreView::Body::yes).value()) {
         from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
         const auto entry = store.archive(record->arrival).value();
-        if (!entry || entry->box != storage::ArchiveEntry::Box::inbox) {
+        if (!entry || entry->unreadable || entry->box != storage::ArchiveEntry::Box::inbox) {
             continue;
         }
         const auto opened =
@@ -649,7 +649,7 @@ void World::check_everything() {
             const auto author = std::ranges::find(offices_, log.author,
                                                   [](const Office& o) { return o.keys->index; });
             REQUIRE(author != offices_.end());
-            for (auto number = state.held.next(1); number; number = state.held.next(*number + 1)) {
+            for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
                 const auto record = store.record(log, *number, StoreView::Body::yes).value();
                 INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
                 REQUIRE(record.has_value());

@@ -1,0 +1,202 @@
+// Goal: a member that lies is believed in nothing but what it signed of itself.
+// Method: frames made by hand, told to a whole engine as one of its peers.
+#include <catch2/catch.hpp>
+
+#include "crypto/sealed_record.h"
+#include "tests/simulation/world.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+using engine::What;
+
+namespace {
+
+constexpr Node hq = 0;
+constexpr Node hyesan = 1;
+constexpr Node liar = 2;
+constexpr Node wonsan = 3;
+const std::vector<std::string> names = {"hq", "hyesan", "liar", "wonsan"};
+
+// A report or reply in the name of `author`, and a body, to be signed and told by whoever.
+struct Forgery {
+    Header header;
+    Bytes body;
+};
+
+Forgery write_as(const World& world, Node author, Node reader, Number number, Report report = {}) {
+    report.text = "believe me";
+    Header draft;
+    draft.log = {world.keys(author).index, {1, 7}, RecordClass::normal};
+    draft.number = number;
+    draft.kind = static_cast<std::uint8_t>(RecordKind::report);
+    if (report.reply_to) {
+        draft.log.record_class = RecordClass::reply;
+        draft.kind = static_cast<std::uint8_t>(RecordKind::acknowledgement);
+    }
+    draft.created = founded_at.plus(60);
+    draft.lifetime_seconds = limits::lifetime_seconds_default;
+    auto sealed = crypto::seal_record(
+                      world.network().id(), world.keys(author).machine.identity.public_key(), draft,
+                      {world.keys(reader).recipient()}, {{std::nullopt, encode_report(report)}}, {})
+                      .value();
+    return {sealed.header, sealed.body};
+}
+
+RecordNews signed_by(const World& world, Node signer, const Forgery& forgery) {
+    const auto& network = world.network().id();
+    const auto body =
+        crypto::piece_hash(network, BodyShape{forgery.header.body_bytes}, forgery.body);
+    const auto id = crypto::record_id(network, forgery.header, body);
+    ByteWriter out;
+    out.raw(elide_header(forgery.header, nullptr));
+    out.raw(crypto::sign_record(world.keys(signer).machine.identity, network, id).view());
+    out.raw(forgery.body);
+    return {{out.take()}};
+}
+
+// That `signer` has these numbers of hyesan's normal log, in `of`'s name.
+Register receipt_of(const World& world, Node of, Node signer, const IntervalSet& received,
+                    std::uint64_t counter) {
+    const auto& log =
+        world.ledger(hyesan).log({world.keys(hyesan).index, {1, 7}, RecordClass::normal});
+    Receipt receipt;
+    receipt.logs.push_back(
+        {{1, 7}, RecordClass::normal, short_hash(log.published_id), received, {}, {}});
+    Register entry;
+    entry.key = {world.keys(of).index, static_cast<std::uint8_t>(RegisterKind::receipt),
+                 receipt_subject(world.keys(hyesan).index)};
+    entry.version = {{1, 7}, counter};
+    entry.at = founded_at.plus(60);
+    entry.payload = encode_receipt(receipt);
+    crypto::sign_register(world.keys(signer).machine.identity, world.network().id(), entry);
+    return entry;
+}
+
+IntervalSet only(Number number) {
+    return {{number, number}};
+}
+
+Custody custody_of(const World& world, Node of, Node signer, std::uint64_t counter) {
+    const auto& log =
+        world.ledger(hyesan).log({world.keys(hyesan).index, {1, 7}, RecordClass::normal});
+    Custody custody;
+    custody.signer = world.keys(of).index;
+    custody.version = {{1, 7}, counter};
+    custody.author = world.keys(hyesan).index;
+    custody.at = founded_at.plus(60);
+    custody.logs.push_back(
+        {{1, 7}, RecordClass::normal, short_hash(log.published_id), only(log.published)});
+    crypto::sign_custody(world.keys(signer).machine.identity, world.network().id(), custody);
+    return custody;
+}
+
+}  // namespace
+
+TEST_CASE("a record that its author did not sign is refused, and who brought it is named",
+          "[simulation]") {
+    World world(20, names, {});
+    world.tell(hq, liar, signed_by(world, liar, write_as(world, hyesan, hq, 1)));
+    CHECK(world.inbox(hq).empty());
+    CHECK(world.was_told(hq, What::offender));
+    // The number is not lost to the author by that.
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, hq);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(hq, What::received, *report) == 1);
+}
+
+TEST_CASE("a body that does not open is shown to nobody, and its author is told so",
+          "[simulation]") {
+    World world(21, names, {});
+    auto forgery = write_as(world, wonsan, hq, 1);
+    forgery.body.front() ^= std::byte{1};
+    world.tell(hq, liar, signed_by(world, wonsan, forgery));
+    CHECK(world.inbox(hq).empty());
+    const LogKey log{world.keys(wonsan).index, {1, 7}, RecordClass::normal};
+    CHECK(world.ledger(hq).log(log).unreadable.contains(1));
+    CHECK_FALSE(world.ledger(hq).log(log).receipted.contains(1));
+}
+
+TEST_CASE("a number far ahead costs no more than any other", "[simulation]") {
+    World world(22, names, {});
+    const auto before = world.disk(hq).used_bytes;
+    world.tell(hq, wonsan, signed_by(world, wonsan, write_as(world, wonsan, hq, UINT32_MAX)));
+    CHECK(world.inbox(hq).size() == 1);
+    CHECK(world.disk(hq).used_bytes < before + 10'000);
+    world.run_until_idle(1h);
+    world.check_everything();
+}
+
+TEST_CASE("a receipt of an office that a report is not for delivers nothing", "[simulation]") {
+    World world(23, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, liar);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(hyesan, What::carried, *report, liar) == 1);
+    SECTION("its own") {
+        world.tell(hyesan, liar,
+                   RegisterNews{{receipt_of(world, liar, liar, only(report->origin.number), 900)}});
+    }
+    SECTION("in the recipient's name") {
+        world.tell(hyesan, liar,
+                   RegisterNews{{receipt_of(world, hq, liar, only(report->origin.number), 900)}});
+        CHECK(world.was_told(hyesan, What::offender));
+    }
+    CHECK(world.times_happened(hyesan, What::delivered, *report) == 0);
+    // The same from the recipient does.
+    world.tell(hyesan, liar,
+               RegisterNews{{receipt_of(world, hq, hq, only(report->origin.number), 900)}});
+    CHECK(world.times_happened(hyesan, What::delivered, *report, hq) == 1);
+}
+
+TEST_CASE("a statement of custody counts for its signer only", "[simulation]") {
+    World world(24, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    // Somebody has to have seen it, or it has no id yet.
+    world.connect(hyesan, wonsan);
+    world.run_until_idle(1h);
+    world.tell(hyesan, liar, custody_of(world, hq, liar, 900));
+    CHECK(world.was_told(hyesan, What::offender));
+    CHECK(world.times_happened(hyesan, What::carried, *report, hq) == 0);
+    world.tell(hyesan, liar, custody_of(world, liar, liar, 900));
+    CHECK(world.times_happened(hyesan, What::carried, *report, liar) == 1);
+}
+
+TEST_CASE("an acknowledgement of an office that a report is not for acknowledges nothing",
+          "[simulation]") {
+    World world(25, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, hq);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(hyesan, What::delivered, *report) == 1);
+    Report answer;
+    answer.outcome = ReplyOutcome::accepted;
+    answer.reply_to = ReportRef{report->author, report->origin, {}};
+    world.tell(hyesan, liar, signed_by(world, liar, write_as(world, liar, hyesan, 1, answer)));
+    CHECK(world.times_happened(hyesan, What::acknowledged, *report) == 0);
+    world.tell(hyesan, liar, signed_by(world, hq, write_as(world, hq, hyesan, 1, answer)));
+    CHECK(world.times_happened(hyesan, What::acknowledged, *report, hq) == 1);
+}
+
+TEST_CASE("an old register and an old statement of custody, told again, take nothing back",
+          "[simulation]") {
+    World world(26, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, wonsan);
+    world.run_until_idle(1h);
+    const auto old_receipt = receipt_of(world, hq, hq, {}, 800);
+    auto old_custody = custody_of(world, liar, liar, 800);
+    old_custody.logs.clear();
+    crypto::sign_custody(world.keys(liar).machine.identity, world.network().id(), old_custody);
+    world.tell(hyesan, liar,
+               RegisterNews{{receipt_of(world, hq, hq, only(report->origin.number), 900)}});
+    world.tell(hyesan, liar, custody_of(world, liar, liar, 900));
+    world.tell(hyesan, liar, RegisterNews{{old_receipt}});
+    world.tell(hyesan, liar, old_custody);
+    const RegisterKey key = old_receipt.key;
+    CHECK(world.ledger(hyesan).newest(key)->version.counter == 900);
+    CHECK(world.times_happened(hyesan, What::delivered, *report, hq) == 1);
+    CHECK(world.times_happened(hyesan, What::uncarried, *report) == 0);
+    CHECK_FALSE(world.was_told(hyesan, What::offender));
+}
