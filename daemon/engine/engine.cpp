@@ -208,7 +208,7 @@ void Engine::Parts::wake_by(std::optional<Instant> at) {
 Result<bool> Engine::Parts::keep_whole_streams(Now now, Outcome& out) {
     bool any = false;
     for (auto& [link, session] : sessions) {
-        any = TRY(session.finish_streams(ledger, now, out.notify)) || any;
+        any = TRY(session.finish_streams(ledger, now, out)) || any;
         if (any) {
             // One a round: the next may be about the same record.
             return true;

@@ -43,7 +43,7 @@ public:
 
     // --- at the end of a batch, in this order
     // Bodies that are whole now. True if any was kept.
-    Result<bool> finish_streams(Ledger& ledger, Now now, std::vector<Notice>& notify);
+    Result<bool> finish_streams(Ledger& ledger, Now now, Outcome& out);
     // Own logs of which something unpublished is to be sent, and up to which number.
     [[nodiscard]] std::map<LogKey, Number> to_publish(const Ledger& ledger) const;
     // Everything that credit allows, most urgent first.
@@ -71,6 +71,7 @@ private:
         bool is_whole = false;
         bool is_touched = false;
     };
+    using Streams = std::map<std::uint32_t, Incoming>;
 
     void send(Outcome& out, const Frame& frame);
     void send_roster(const Ledger& ledger, Outcome& out);
@@ -95,6 +96,8 @@ private:
                              Now now, Outcome& out);
     Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                         Outcome& out);
+    static bool is_terminal(const Ledger& ledger, const Incoming& incoming);
+    Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, Outcome& out);
     bool check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part, BytesView bytes,
                     BytesView list) const;
 
@@ -149,7 +152,7 @@ private:
     std::uint64_t data_sent_ = 0;
     std::uint64_t data_acknowledged_ = 0;
 
-    std::map<std::uint32_t, Incoming> incoming_;
+    Streams incoming_;
     std::uint64_t data_received_ = 0;
     std::uint64_t acknowledgement_sent_ = 0;
     std::set<OfficeId> skipped_elsewhere_;

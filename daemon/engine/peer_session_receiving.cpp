@@ -265,6 +265,10 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
     if (found == incoming_.end() || found->second.is_whole) {
         return ok();
     }
+    if (is_terminal(ledger, found->second)) {
+        end_stream(ledger, found, out);
+        return ok();
+    }
     auto& incoming = found->second;
     auto& partial = incoming.partial;
     const BodyShape shape{incoming.record.header.body_bytes};
@@ -297,7 +301,6 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
         }
         const auto stored = TRY(ledger.store().part(partial.blob, 1));
         if (!stored) {
-            // The list came in this very batch: the store will show it in the next.
             return fail(Errc::corrupt, "store: a list of segments is not there");
         }
         list = *stored;
@@ -348,10 +351,31 @@ Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Outcome& out) {
     return ok();
 }
 
-Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+bool PeerSession::is_terminal(const Ledger& ledger, const Incoming& incoming) {
+    const auto& header = incoming.record.header;
+    return ledger.log(header.log).terminal.contains_all(header.run());
+}
+
+// What is on its way has become terminal by another path, and with it what was kept of it.
+PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::iterator at,
+                                                       Outcome& out) {
+    const auto& header = at->second.record.header;
+    send(out, Skip{at->first, SkipReason::terminal});
+    ledger.write(
+        storage::DropParts{at->second.partial.blob, part_count(BodyShape{header.body_bytes})});
+    ledger.drop_partial(at->second.record.id);
+    has_sent(header.log, header.run());
+    return incoming_.erase(at);
+}
+
+Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Outcome& out) {
     bool any = false;
     for (auto at = incoming_.begin(); at != incoming_.end();) {
         auto& incoming = at->second;
+        if (is_terminal(ledger, incoming)) {
+            at = end_stream(ledger, at, out);
+            continue;
+        }
         if (!incoming.is_whole) {
             if (std::exchange(incoming.is_touched, false)) {
                 ledger.put_partial(incoming.partial);
@@ -361,8 +385,8 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, std::vector<No
         }
         const auto& header = incoming.record.header;
         // It may have come by another path meanwhile.
-        if (TRY(judge(ledger, incoming.record, peer_, now, notify)) == Verdict::wanted) {
-            TRY(keep(ledger, incoming.record, {{}, incoming.partial.blob}, peer_, now, notify));
+        if (TRY(judge(ledger, incoming.record, peer_, now, out.notify)) == Verdict::wanted) {
+            TRY(keep(ledger, incoming.record, {{}, incoming.partial.blob}, peer_, now, out.notify));
             custody_due_ = custody_due_ || header.log.author == peer_;
             any = true;
         } else {

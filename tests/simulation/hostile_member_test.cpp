@@ -200,3 +200,32 @@ TEST_CASE("an old register and an old statement of custody, told again, take not
     CHECK(world.times_happened(hyesan, What::uncarried, *report) == 0);
     CHECK_FALSE(world.was_told(hyesan, What::offender));
 }
+
+TEST_CASE("a body that nobody needs any more is given up on its way, and leaves nothing",
+          "[simulation]") {
+    World world(27, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal, 60'000);
+    world.connect(hyesan, liar);
+    const auto& partials = world.ledger(liar).partials();
+    while (partials.empty() || partials.begin()->second.checked.count() < 2) {
+        REQUIRE(world.step());
+    }
+    // Its author says so, and the word comes by another link.
+    auto statement = *world.ledger(hyesan).statement(world.keys(hyesan).index);
+    statement.logs = {
+        {{1, 7}, RecordClass::normal, report->origin.number, {}, only(report->origin.number), {}}};
+    Register entry;
+    entry.key = {world.keys(hyesan).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
+    entry.version = {{1, 7}, 900};
+    entry.at = founded_at.plus(3600);
+    entry.payload = encode_office_statement(statement);
+    crypto::sign_register(world.keys(hyesan).machine.identity, world.network().id(), entry);
+    world.tell(liar, hq, RegisterNews{{entry}});
+    const auto sent = world.bytes_sent();
+    for (int i = 0; i < 100 && world.step(); ++i) {
+    }
+    CHECK(world.ledger(liar).partials().empty());
+    CHECK(world.disk(liar).tables[static_cast<std::size_t>(storage::Table::parts)].empty());
+    // What was under way, and no more.
+    CHECK(world.bytes_sent() < sent + 30'000);
+}
