@@ -36,9 +36,13 @@ private:
     int fd_;
 };
 
-Failure timed_out() {
+Failure timed_out(const wire::Request& request) {
+    const bool changes = request.has_queue() || request.has_ack() || request.has_invite() ||
+                         request.attention().dismiss_size() > 0 ||
+                         !request.roster().confirm().empty();
     return {exit_timed_out, "outcome_unknown", "the daemon did not answer in time",
-            "look with fieldpost list before trying again"};
+            changes ? "look whether it was done before trying again"
+                    : "try again, or give it longer with --timeout"};
 }
 
 Outcome<void> connect_to(const Common& common, const Socket& socket) {
@@ -57,6 +61,11 @@ Outcome<void> connect_to(const Common& common, const Socket& socket) {
         return std::unexpected(Failure{exit_refused, "no_access",
                                        fmt::format("{} is closed to you", common.home.string()),
                                        "ask an administrator to add you to the group fieldpost"});
+    }
+    if (!crypto::OfficeHome(common.home).is_office()) {
+        return std::unexpected(Failure{exit_no_daemon, "daemon_down",
+                                       fmt::format("no office lives in {}", common.home.string()),
+                                       "name another with --home, or see: fieldpost init, join"});
     }
     return std::unexpected(
         Failure{exit_no_daemon, "daemon_down", "the daemon is not running",
@@ -78,6 +87,11 @@ int report(const Common& common, const Failure& failure) {
         fmt::print(stderr, "fieldpost: {}; {}\n", safe_line(failure.what), failure.next);
     }
     return failure.exit;
+}
+
+Failure no_duration(const std::string& given) {
+    return {exit_invalid, "invalid", fmt::format("{} is no duration", given),
+            "write it as 30s, 15min, 36h or 30d"};
 }
 
 bool color_of(const std::string& option) {
@@ -134,7 +148,7 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     while (true) {
         pollfd waiting{socket.fd(), POLLIN, 0};
         if (::poll(&waiting, 1, static_cast<int>(common.timeout_s) * 1000) <= 0) {
-            return std::unexpected(timed_out());
+            return std::unexpected(timed_out(request));
         }
         const auto got = ::read(socket.fd(), buffer.data(), buffer.size());
         if (got <= 0) {

@@ -50,7 +50,7 @@ void print_items(const Common& common, const wire::Answer& answer) {
                    fitted(item.count() > 1 ? fmt::format("{} x{}", item.what(), item.count())
                                            : item.what(),
                           19),
-                   local_time(item.since_unix_s()), about);
+                   local_time(is_dismissed ? item.dismissed_unix_s() : item.since_unix_s()), about);
         if (!item.detail().empty()) {
             fmt::print("     {}\n", safe_line(item.detail()));
         }
@@ -58,7 +58,9 @@ void print_items(const Common& common, const wire::Answer& answer) {
             fmt::print("     {}\n", item.next());
         }
     }
-    if (!common.quiet) {
+    const bool any_left = std::ranges::any_of(
+        answer.items(), [](const auto& item) { return item.dismissed_unix_s() == 0; });
+    if (any_left && !common.quiet) {
         fmt::print(stderr, "When it is seen to: fieldpost attention --dismiss NO\n");
     }
 }

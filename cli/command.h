@@ -39,6 +39,7 @@ struct Common {
     bool quiet = false;
     bool color = false;
     std::uint32_t timeout_s = 10;
+    bool has_timeout = false;  // it was given
 };
 
 // Ends the command: one line on stderr, or one JSON object.
@@ -50,6 +51,8 @@ struct Failure {
     std::vector<std::string> ids{};
 };
 int report(const Common& common, const Failure& failure);
+
+Failure no_duration(const std::string& given);
 
 // `auto`: on a terminal, unless NO_COLOR is set.
 bool color_of(const std::string& option);

@@ -87,8 +87,9 @@ int run_list(const Common& common, const Options& options) {
     if (!options.since.empty()) {
         const auto since = parse_time(options.since);
         if (!since) {
-            return report(common, {exit_usage, "usage", fmt::format("{} is no time", options.since),
-                                   "write 2026-11-21, an age such as 7d, or RFC 3339"});
+            return report(common,
+                          {exit_invalid, "invalid", fmt::format("{} is no time", options.since),
+                           "write 2026-11-21, an age such as 7d, or RFC 3339"});
         }
         list.set_since_unix_s(*since);
     }
@@ -130,7 +131,8 @@ void add_list(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--type", options->type, "of this form");
     command->add_option("--since", options->since, "arrived here since: 2026-11-21, 7d");
     command->add_option("--held-by", options->held_by, "own ones that this office says it carries");
-    command->add_option("--limit", options->limit, "the last N; 0: all");
+    command->add_option("--limit", options->limit, "the last N; 0: all")
+        ->check(CLI::NonNegativeNumber);
     command->footer("Example: fieldpost list --inbox --since 7d");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_list(common, *options); };

@@ -1,8 +1,12 @@
 // fieldpost: the command that staff use. Its surface is a contract that outside scripts rely on.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "cli/command.h"
 #include "cli/text.h"
@@ -38,6 +42,66 @@ bool asks_for_json(int argc, char* argv[]) {
     return false;
 }
 
+// A standard stream that the caller closed would be the number of a file or socket of ours, and be
+// written to.
+void hold_standard_streams() {
+    int fd = 0;
+    do {
+        fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    ::close(fd);
+}
+
+// An option without its value is most often a variable that a script did not set.
+std::string empty_option(const CLI::App& app) {
+    constexpr std::array<std::string_view, 4> may_be_empty = {"--subject", "--staff", "--note",
+                                                              "--code"};
+    for (const auto* option : app.get_options()) {
+        const auto name = option->get_name();
+        if (std::ranges::find(may_be_empty, name) != may_be_empty.end()) {
+            continue;
+        }
+        for (const auto& value : option->results()) {
+            if (value.empty()) {
+                return name;
+            }
+        }
+    }
+    for (const auto* chosen : app.get_subcommands()) {
+        if (auto name = empty_option(*chosen); !name.empty()) {
+            return name;
+        }
+    }
+    return {};
+}
+
+std::string words_of(const CLI::ParseError& error, const CLI::App& app) {
+    const std::string words = error.what();
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && app.get_subcommands().empty()) {
+        return fmt::format("there is no command {}", words.substr(words.rfind(' ') + 1));
+    }
+    if (const auto at = words.find(": At Most 1 required"); at != std::string::npos) {
+        return words.substr(0, at) + " may be given once";
+    }
+    return words;
+}
+
+int run_and_check_output(const Common& common, const Run& run) {
+    int code = exit_failed;
+    try {
+        code = run();
+        if (code != exit_done || (std::fflush(stdout) == 0 && std::ferror(stdout) == 0)) {
+            return code;
+        }
+    } catch (const std::system_error&) {
+        // fmt could not write; errno still says why.
+    }
+    const int why = errno;
+    return report(common, {why == ENOSPC ? exit_no_space : exit_failed, "output",
+                           fmt::format("the output could not be written: {}", std::strerror(why)),
+                           "write it elsewhere; what was asked is done"});
+}
+
 // What is given on the command line ends up in reports, and those are UTF-8.
 bool all_utf8(int argc, char* argv[]) {
     return std::all_of(argv, argv + argc,
@@ -55,6 +119,7 @@ std::string one_line(std::string words) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
+    hold_standard_streams();
     CLI::App app{"Reports that arrive, from offices that are rarely online.", "fieldpost"};
     app.set_version_flag("--version", "fieldpost " FIELDPOST_VERSION);
     app.fallthrough();
@@ -86,7 +151,7 @@ int main(int argc, char* argv[]) {
         }
         common.json = asks_for_json(argc, argv);
         const auto chosen = app.get_subcommands();
-        return report(common, {exit_usage, "usage", one_line(error.what()),
+        return report(common, {exit_usage, "usage", one_line(words_of(error, app)),
                                chosen.empty() ? "see: fieldpost --help"
                                               : fmt::format("see: fieldpost {} --help",
                                                             chosen.front()->get_name())});
@@ -95,15 +160,19 @@ int main(int argc, char* argv[]) {
         fmt::print("{}", app.help());
         return exit_usage;
     }
+    if (const auto name = empty_option(app); !name.empty()) {
+        return report(common, {exit_invalid, "invalid", fmt::format("{} has no value", name),
+                               "give it one, or leave it out"});
+    }
     if (!timeout.empty()) {
         const auto seconds = parse_duration(timeout);
         if (!seconds || *seconds == 0) {
-            return report(common, {exit_usage, "usage", fmt::format("{} is no duration", timeout),
-                                   "write it as 30s or 15min"});
+            return report(common, no_duration(timeout));
         }
         common.timeout_s = *seconds;
+        common.has_timeout = true;
     }
     common.color = color_of(color);
     fieldpost::crypto::start();
-    return run();
+    return run_and_check_output(common, run);
 }

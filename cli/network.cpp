@@ -105,8 +105,10 @@ int print_office(const Common& common, const std::string& office, const std::str
                                                {"fingerprint", fingerprint}};
         fmt::print("{}\n", object.dump());
     } else {
-        fmt::print("office    {}, network {}\nprint     {}\n", office, safe_line(network),
+        fmt::print("office       {}, network {}\nfingerprint  {}\n", office, safe_line(network),
                    fingerprint);
+    }
+    if (!common.json && !common.quiet) {
         fmt::print(stderr, "Start it now: fieldpostd --home {}\n", common.home.string());
     }
     return exit_done;
@@ -205,9 +207,8 @@ Outcome<void> check_output(const std::filesystem::path& path) {
 
 int run_invite(const Common& common, const InviteOptions& options) {
     const auto valid = parse_duration(options.valid);
-    if (!valid) {
-        return report(common, {exit_usage, "usage", fmt::format("{} is no duration", options.valid),
-                               "write it as 30d"});
+    if (!valid || *valid == 0) {
+        return report(common, no_duration(options.valid));
     }
     const auto path = options.output.empty() ? options.office + ".invite" : options.output;
     // Before anything is signed: an office that is invited without a file would be lost.
@@ -246,6 +247,8 @@ int run_invite(const Common& common, const InviteOptions& options) {
         if (!code.empty()) {
             fmt::print("{}\n", code);
         }
+    }
+    if (!common.json && !common.quiet) {
         fmt::print(stderr, "wrote     {}\n{}", path,
                    code.empty()
                        ? "It opens without a code: keep it as you would a key.\n"
@@ -297,7 +300,13 @@ int run_join(const Common& common, const JoinOptions& options) {
     }
     auto invite = crypto::open_invite(*file, *code);
     if (!invite) {
-        return report(common, failure_of(invite.error()));
+        const bool is_refused = invite.error().code == Errc::untrusted;
+        return report(common,
+                      {is_refused ? exit_refused : exit_invalid, is_refused ? "refused" : "invalid",
+                       is_refused ? invite.error().detail
+                                  : fmt::format("{} is no whole invitation", options.file),
+                       is_refused ? "say the code again, or ask the authority for another file"
+                                  : "ask the authority for the file again"});
     }
     auto roster = crypto::Roster::found(invite->founding);
     for (const auto& change : invite->roster) {

@@ -158,13 +158,16 @@ std::optional<std::string> take_json(const std::string& key, const json& value, 
          {"staff", &options.staff},
          {"key", &options.key}}};
     for (const auto& [name, option] : strings) {
-        if (key == name) {
+        if (key == name && !value.is_null()) {
             if (!value.is_string()) {
                 return fmt::format("{} is no string", key);
             }
             *option = value.get<std::string>();
             return std::nullopt;
         }
+    }
+    if (value.is_null()) {
+        return std::nullopt;
     }
     if (key == "text" && value.is_string()) {
         text = value.get<std::string>();
@@ -224,12 +227,18 @@ int run_queue(const Common& common, const Options& options) {
     if (const auto asked = ask(common, *request, answer); !asked) {
         return report(common, asked.error());
     }
-    if (common.json) {
-        const nlohmann::json object = {{"id", answer.id()},
-                                       {"hash", to_hex(as_bytes(answer.hash()))}};
-        fmt::print("{}\n", object.dump());
-    } else {
-        fmt::print("{}\n", answer.id());
+    const nlohmann::json object = {{"id", answer.id()}, {"hash", to_hex(as_bytes(answer.hash()))}};
+    const auto line = (common.json ? object.dump() : answer.id()) + "\n";
+    if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
+        std::fflush(stdout) != 0) {
+        return report(common,
+                      {errno == ENOSPC ? exit_no_space : exit_failed,
+                       "output",
+                       fmt::format("{} is queued, but its ID could not be written", answer.id()),
+                       "do not queue it again",
+                       {answer.id()}});
+    }
+    if (!common.json) {
         if (isatty(STDERR_FILENO) != 0 && !common.quiet) {
             fmt::print(stderr, "state   queued; kept here until it is delivered\n");
         }
@@ -260,8 +269,15 @@ void add_queue(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--replaces", options->replaces, "the own report this corrects");
     command->add_option("--staff", options->staff, "who writes it");
     command->add_option("--key", options->key, "queue the same content once only");
-    command->add_option("--from-json", options->from_json, "the whole report as one JSON object");
     command->add_option("FILE", options->file, "the text; - or nothing: standard input");
+    const auto others = command->get_options();
+    auto* json = command->add_option("--from-json", options->from_json,
+                                     "the whole report as one JSON object, and nothing besides");
+    for (auto* other : others) {
+        if (other->get_name() != "--help") {
+            json->excludes(other);
+        }
+    }
     command->footer(
         "Example: fieldpost queue --to hq --priority urgent <<< \"well 7 needs chlorine\"");
     command->callback([&common, &run, options] {

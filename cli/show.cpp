@@ -38,7 +38,7 @@ Outcome<std::string> save_new(const std::filesystem::path& folder, const std::st
                               const std::string& content) {
     const std::filesystem::path plain(name);
     for (int i = 1; i < 1000; ++i) {
-        const auto candidate =
+        auto candidate =
             i == 1 ? name
                    : fmt::format("{} ({}){}", plain.stem().string(), i, plain.extension().string());
         const auto path = folder / candidate;

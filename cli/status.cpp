@@ -65,9 +65,10 @@ void print_status(const wire::Status& status) {
     const auto line = [](std::string_view label, const std::string& words) {
         fmt::print("{:<9} {}\n", label, words);
     };
-    line("office", fmt::format("{} ({}), network {}, {}       {}, up {}", status.office(),
-                               status.role(), safe_line(status.network()), status.state(),
-                               status.version(), human_age(unix_now() - status.started_unix_s())));
+    line("office",
+         fmt::format("{} ({}), network {}, {}       {}, up {}", status.office(), status.role(),
+                     safe_line(status.network()), status.state(), status.version(),
+                     human_length(unix_now() - status.started_unix_s())));
     line("mail", status.mail() == "unprotected" ? "open, without a passphrase" : status.mail());
     auto links = fmt::format("{} connected", status.connected_size());
     if (status.connected_size() > 0) {
@@ -104,8 +105,9 @@ void print_status(const wire::Status& status) {
         clock += ", in doubt";
     }
     if (status.has_clock_offset_ms()) {
-        clock += fmt::format(", within {} s of the office met last",
-                             std::abs(status.clock_offset_ms()) / 1000);
+        const auto seconds = std::abs(status.clock_offset_ms()) / 1000;
+        clock += seconds == 0 ? ", as that of the office met last"
+                              : fmt::format(", within {} s of the office met last", seconds);
     }
     line("clock", clock);
     const auto items = status.attention_urgent() + status.attention_other();
@@ -133,20 +135,21 @@ int print_without_daemon(const Common& common, const Failure& failure) {
         }
     }
     const auto* us = roster->find(identity->index);
+    const auto machine = home.machine_keys();
+    const auto mail = home.mail_keys();
     const auto print =
-        us != nullptr && us->has_keys()
-            ? crypto::fingerprint(roster->network(), us->identity, us->link, us->mail)
-            : "";
+        machine && mail ? crypto::fingerprint(roster->network(), machine->identity.public_key(),
+                                              machine->link.public_key, mail->signing.public_key())
+                        : "";
     if (common.json) {
         // What only the daemon knows is left out.
         const ordered_json object = {{"office", us == nullptr ? "" : us->name},
                                      {"network", founding->network_name},
-                                     {"fingerprint", print}};
+                                     {"fingerprint", text_or_null(print)}};
         fmt::print("{}\n", object.dump());
     } else {
-        fmt::print("{:<9} {}, network {}\n", "office", us == nullptr ? "?" : us->name,
-                   safe_line(founding->network_name));
-        fmt::print("{:<9} {}\n", "print", print);
+        fmt::print("office       {}, network {}\nfingerprint  {}\n", us == nullptr ? "?" : us->name,
+                   safe_line(founding->network_name), print);
     }
     return report(common, failure);
 }
@@ -198,9 +201,11 @@ int run_peers(const Common& common) {
         auto why = peer.state() == "connected" ? peer.address()
                    : peer.state() == "none"    ? "no address: by way of another"
                                                : peer.reason();
+        std::ranges::replace(why, '_', ' ');
         if (peer.next_attempt_unix_s() != 0) {
-            why += fmt::format("{}tries again in {} s", why.empty() ? "" : "; ",
-                               std::max<std::int64_t>(0, peer.next_attempt_unix_s() - unix_now()));
+            const auto left = peer.next_attempt_unix_s() - unix_now();
+            why += why.empty() ? "" : "; ";
+            why += left <= 0 ? "tries now" : "tries again in " + human_length(left);
         }
         const auto waits =
             peer.pending_records() == 0
@@ -225,7 +230,10 @@ int confirm(const Common& common, const std::string& office) {
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());
     }
-    if (!common.quiet) {
+    if (common.json) {
+        const ordered_json object = {{"office", office}, {"confirmed", true}};
+        fmt::print("{}\n", object.dump());
+    } else if (!common.quiet) {
         fmt::print(stderr, "{} is confirmed on this machine\n", office);
     }
     return exit_done;
@@ -240,7 +248,7 @@ int run_roster(const Common& common) {
     }
     const auto& roster = answer.roster();
     auto offices = ordered_json::array();
-    Table table({"NAME", "ROLE", "STATE", "HEARD", "FINGERPRINT"});
+    Table table({"NAME", "ROLE", "STATE", "HEARD", "CONFIRMED"});
     for (const auto& office : roster.offices()) {
         offices.push_back({{"name", office.name()},
                            {"role", office.role()},
@@ -251,7 +259,11 @@ int run_roster(const Common& common) {
                            {"heard_at", time_or_null(office.heard_unix_s())},
                            {"confirmed", office.confirmed()}});
         table.add({office.name(), office.role(), office.state(), when(office.heard_unix_s()),
-                   office.fingerprint()});
+                   office.confirmed() ? "yes" : ""});
+        if (!office.fingerprint().empty()) {
+            // Whole at any width: it is read out over the telephone.
+            table.add_line("  " + office.fingerprint());
+        }
     }
     if (common.json) {
         const ordered_json object = {{"network", roster.network()},

@@ -40,9 +40,8 @@ bool is_dangerous(utf8proc_int32_t c) {
 std::string safe(std::string_view utf8, bool keeps_lines) {
     std::string out;
     for_each_code_point(utf8, [&](utf8proc_int32_t c, std::string_view bytes) {
-        if (keeps_lines && (c == '\n' || c == '\t')) {
-            out += bytes;
-        } else if (is_dangerous(c)) {
+        const bool is_kept = keeps_lines && (c == '\n' || c == '\t');
+        if (is_dangerous(c) && !is_kept) {
             out += c < 0x100 ? fmt::format("\\x{:02x}", c) : fmt::format("\\u{{{:x}}}", c);
         } else {
             out += bytes;
@@ -111,8 +110,12 @@ std::string human_age(std::int64_t seconds) {
     if (seconds < 3600) {
         return fmt::format("{} min", seconds / 60);
     }
-    return seconds < 86400 * 2 ? fmt::format("{} h", seconds / 3600)
-                               : fmt::format("{} d", seconds / 86400);
+    return seconds < std::int64_t{2} * 86400 ? fmt::format("{} h", seconds / 3600)
+                                             : fmt::format("{} d", seconds / 86400);
+}
+
+std::string human_length(std::int64_t seconds) {
+    return seconds < 60 ? fmt::format("{} s", seconds) : human_age(seconds);
 }
 
 std::int64_t unix_now() {
@@ -198,25 +201,32 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
     return std::nullopt;
 }
 
+// Narrower ones wrap: what was cut off would be lost.
+constexpr std::size_t narrowest = 80;
+
 std::size_t terminal_width() {
     winsize size{};
     if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
         size.ws_col > 0) {
-        return size.ws_col;
+        return std::max<std::size_t>(narrowest, size.ws_col);
     }
-    return 80;
+    return narrowest;
 }
 
 std::string Table::text(std::size_t width, std::vector<std::size_t> right) const {
     const auto columns = rows_.front().size();
     std::vector<std::size_t> widths(columns, 0);
     for (const auto& row : rows_) {
-        for (std::size_t i = 0; i < columns; ++i) {
+        for (std::size_t i = 0; i < columns && row.size() == columns; ++i) {
             widths[i] = std::max(widths[i], cells(row[i]));
         }
     }
     std::string out;
     for (const auto& row : rows_) {
+        if (row.size() < columns) {
+            out += row.front() + '\n';
+            continue;
+        }
         std::string line;
         std::size_t used = 0;
         for (std::size_t i = 0; i < columns; ++i) {

@@ -23,6 +23,8 @@ std::string safe_line(std::string_view utf8);
 std::string human_size(std::uint64_t bytes);
 // "3 d", "20 min", "now".
 std::string human_age(std::int64_t seconds);
+// "45 s", "3 d": of what has no "now".
+std::string human_length(std::int64_t seconds);
 // "2026-11-21 16:07" in local time.
 std::string local_time(std::int64_t unix_seconds);
 // "+09:00", of this machine then.
@@ -41,13 +43,15 @@ class Table {
 public:
     explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
     void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+    // Below the last row, as it is.
+    void add_line(std::string line) { rows_.push_back({std::move(line)}); }
     // Columns named are aligned to the right.
     [[nodiscard]] std::string text(std::size_t width, std::vector<std::size_t> right = {}) const;
 
 private:
     std::vector<std::vector<std::string>> rows_;
 };
-// Of the terminal, else 80.
+// Of the terminal, 80 at the least.
 std::size_t terminal_width();
 
 }  // namespace fieldpost::cli

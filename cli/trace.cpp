@@ -26,7 +26,8 @@ ordered_json trace_json(const wire::Trace& trace) {
                               {"acknowledged_at", time_or_null(one.acknowledged_unix_s())},
                               {"outcome", text_or_null(one.outcome())},
                               {"staff", text_or_null(one.staff())},
-                              {"note", text_or_null(one.note())}});
+                              {"note", text_or_null(one.note())},
+                              {"answer_id", text_or_null(one.answer_id())}});
     }
     auto carried = ordered_json::array();
     for (const auto& one : trace.carried_by()) {
@@ -51,7 +52,8 @@ ordered_json trace_json(const wire::Trace& trace) {
 
 std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) {
     if (one.state() == "acknowledged") {
-        auto words = one.staff().empty() ? one.outcome() : one.staff() + ": " + one.outcome();
+        auto words = one.answer_id() + " ";
+        words += one.staff().empty() ? one.outcome() : one.staff() + ": " + one.outcome();
         return one.note().empty() ? words : words + ", \"" + one.note() + "\"";
     }
     if (one.state() == "delivered") {
@@ -75,7 +77,7 @@ std::int64_t since_of(const wire::Trace& trace, const wire::RecipientState& one)
 
 std::string heard(std::int64_t unix_seconds) {
     return unix_seconds == 0 ? "never heard of"
-                             : "heard " + human_age(unix_now() - unix_seconds) + " ago";
+                             : "heard " + human_length(unix_now() - unix_seconds) + " ago";
 }
 
 // What brings it on, for the first recipient that lacks it.

@@ -43,12 +43,11 @@ void print_reached(const Common& common, const wire::Entry& entry) {
 
 int run_wait(const Common& common, const Options& options) {
     std::optional<std::chrono::steady_clock::time_point> end;
-    if (!options.timeout.empty()) {
-        const auto seconds = parse_duration(options.timeout);
+    if (!options.timeout.empty() || common.has_timeout) {
+        const auto seconds = options.timeout.empty() ? std::optional(common.timeout_s)
+                                                     : parse_duration(options.timeout);
         if (!seconds) {
-            return report(common,
-                          {exit_usage, "usage", fmt::format("{} is no duration", options.timeout),
-                           "write it as 30s, 15min or 36h"});
+            return report(common, no_duration(options.timeout));
         }
         end = std::chrono::steady_clock::now() + std::chrono::seconds{*seconds};
     }
@@ -76,8 +75,16 @@ int run_wait(const Common& common, const Options& options) {
             return any_failed ? exit_needs_a_person : exit_done;
         }
         if (end && std::chrono::steady_clock::now() >= *end) {
-            return report(common, {exit_timed_out, "timed_out", "not in time; it still goes on",
-                                   "see: fieldpost trace"});
+            std::vector<std::string> missing;
+            for (const auto& entry : answer.entries()) {
+                if (!told.contains(entry.id())) {
+                    missing.push_back(entry.id());
+                }
+            }
+            return report(common, {exit_timed_out, "timed_out",
+                                   fmt::format("not {} in time: {}; it still goes on",
+                                               options.state, fmt::join(missing, ", ")),
+                                   "see: fieldpost trace", missing});
         }
         auto rest = pause;
         if (end) {

@@ -40,10 +40,16 @@ bool is_endpoint(std::string_view text) {
 }
 
 bool is_listen_endpoint(std::string_view text) {
+    constexpr std::string_view scheme = "tcp://";
     constexpr std::string_view everywhere = "tcp://*:";
-    return is_endpoint(text.starts_with(everywhere)
-                           ? "tcp://all:" + std::string(text.substr(everywhere.size()))
-                           : std::string(text));
+    if (text.starts_with(everywhere)) {
+        return is_endpoint(fmt::format("tcp://0.0.0.0:{}", text.substr(everywhere.size())));
+    }
+    if (!is_endpoint(text)) {
+        return false;
+    }
+    const auto host = text.substr(scheme.size(), text.rfind(':') - scheme.size());
+    return host.starts_with('[') || host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 namespace {

@@ -57,7 +57,7 @@ Result<OfficeStatement> decode_office_statement(BytesView payload);
 
 // "tcp://host:port" and nothing else, so that what a peer says can only make us dial TCP.
 bool is_endpoint(std::string_view text);
-// The same, or "tcp://*:port": every address of this machine.
+// The same without names, or "tcp://*:port": every address of this machine.
 bool is_listen_endpoint(std::string_view text);
 
 }  // namespace fieldpost

@@ -136,7 +136,8 @@ struct PeerState {
     std::uint32_t fingerprint_number = 0;
     WallTime heard;
     WallTime met;
-    bool confirmed = false;  // a person compared its fingerprint
+    std::uint32_t roster_version = 0;  // as it said when it was met
+    bool confirmed = false;            // a person compared its fingerprint
     bool operator==(const PeerState&) const = default;
 };
 

@@ -287,6 +287,7 @@ Result<PeerState> read_peer(ByteReader& in) {
     state.fingerprint_number = TRY(in.read_u32());
     state.heard = WallTime{TRY(in.read_u32())};
     state.met = WallTime{TRY(in.read_u32())};
+    state.roster_version = TRY(in.read_u32());
     state.confirmed = TRY(read_flag(in));
     TRY(in.expect_end("peer"));
     return state;
@@ -427,6 +428,7 @@ Bytes encode(const PeerState& state) {
     out.u32(state.fingerprint_number);
     out.u32(state.heard.seconds);
     out.u32(state.met.seconds);
+    out.u32(state.roster_version);
     write_flag(out, state.confirmed);
     return out.take();
 }

@@ -12,6 +12,7 @@ std::optional<Severity> severity_of(What what) {
         case What::configuration:
         case What::refused:
         case What::roster_conflict:
+        case What::turned_away:
             return Severity::urgent;
         case What::expired:
         case What::offender:

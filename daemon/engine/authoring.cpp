@@ -86,9 +86,25 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     header.created = report.created;
     header.lifetime_seconds = draft.lifetime_seconds;
     const auto report_bytes = encode_report(report);
-    const auto sealed = TRY(
+    const bool is_urgent = draft.record_class == RecordClass::urgent;
+    const auto too_large = [&] {
+        return fail(Errc::limit_exceeded,
+                    is_urgent ? "an urgent report is at most 256 KiB with its attachments"
+                              : "a report is at most 64 MiB with its attachments, sealed and "
+                                "padded; about 60 MiB always fit");
+    };
+    // As people count it, whatever compression may save.
+    if (is_urgent &&
+        report_bytes.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
+        return too_large();
+    }
+    auto sealing =
         crypto::seal_record(ledger.network(), ledger.config().machine->identity.public_key(),
-                            header, recipients, {{std::nullopt, report_bytes}}, draft.attachments));
+                            header, recipients, {{std::nullopt, report_bytes}}, draft.attachments);
+    if (!sealing && sealing.error().code == Errc::limit_exceeded) {
+        return too_large();
+    }
+    const auto sealed = TRY(std::move(sealing));
 
     storage::StoredRecord record;
     record.arrival = ledger.next_arrival(1);
@@ -268,9 +284,18 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
         return fail(Errc::refused, stopped_words);
     }
     if (!is_office_name(wanted.name)) {
-        return fail(Errc::malformed, fmt::format("{} is no name for an office", wanted.name));
+        return fail(Errc::malformed, fmt::format("{} is no name for an office: 1 to 32 of a-z, 0-9 "
+                                                 "and -, and nothing that looks like an ID",
+                                                 wanted.name));
     }
-    if (ledger.roster().find(wanted.name) != nullptr) {
+    RosterChange change;
+    change.at = ledger.wall(now);
+    const auto* bearer = ledger.roster().find(wanted.name);
+    if (bearer != nullptr && bearer->state == crypto::OfficeState::invited &&
+        bearer->expires < change.at) {
+        // Nobody came in time.
+        change.statements = {CancelInvitation{bearer->index}};
+    } else if (bearer != nullptr) {
         return fail(Errc::malformed,
                     fmt::format("the name {} is taken or invited already", wanted.name));
     }
@@ -285,9 +310,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     invitation.one_time_box = crypto::one_time_box_key(made->seed).public_key;
     invitation.expires = ledger.wall(now).plus(wanted.valid_seconds);
     invitation.name = wanted.name;
-    RosterChange change;
-    change.at = ledger.wall(now);
-    change.statements = {invitation};
+    change.statements.emplace_back(invitation);
     crypto::sign_change(*mail->authority, ledger.roster(), change);
     TRY(ledger.apply_roster_change(change, now));
     made->founding = ledger.roster().founding();

@@ -323,6 +323,12 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
         TRY(session.pump(ledger, now, out));
         wake_by(session.wake_at());
     }
+    if (const auto due = TRY(ledger.store().next_expiry())) {
+        const auto left =
+            std::max<std::int64_t>(1, due->at.unix_seconds() - ledger.aged().unix_seconds());
+        wake_by(now.steady + std::min<std::chrono::milliseconds>(std::chrono::seconds{left},
+                                                                 housekeeping_interval));
+    }
     door.close_late(now, out.notify);
     wake_by(door.wake_at());
     wake_by(now.steady + housekeeping_interval);

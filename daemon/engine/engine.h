@@ -45,6 +45,7 @@ enum class What : std::uint8_t {
     unconfirmed = 21,       // an office whose fingerprint nobody has compared
     refused = 22,           // a recipient does not take what is for it
     roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
+    turned_away = 24,  // not admitted yet, and whoever answers lets this office in under no key
 };
 
 // One connection, from handshake to end. Never used twice.

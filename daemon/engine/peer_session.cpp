@@ -190,6 +190,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcom
     auto& remembered = ledger.edit_peer(peer_);
     remembered.heard = ledger.wall(now);
     remembered.met = ledger.wall(now);
+    remembered.roster_version = hello.roster_version;
     remembered.fingerprint_number =
         std::max(remembered.fingerprint_number, hello.fingerprint_number);
     send_roster(ledger, out);

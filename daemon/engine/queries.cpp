@@ -262,6 +262,8 @@ Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers
             continue;
         }
         who->state = State::acknowledged;
+        who->answer = {record->log.author,
+                       {record->log.incarnation, record->log.record_class, record->run.first}};
         if (answers == Answers::who_only) {
             continue;
         }

@@ -21,6 +21,7 @@ struct RecipientProgress {
     ReplyOutcome outcome = ReplyOutcome::none;
     std::string staff;
     std::string note;
+    std::optional<storage::ReportKey> answer;
 };
 
 struct ReportView {

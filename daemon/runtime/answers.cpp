@@ -45,12 +45,12 @@ Bytes encode(const wire::Answer& answer) {
 }
 
 std::string name_of(engine::What what) {
-    constexpr std::array<const char*, 24> names = {
-        "other",          "queued",      "carried",   "received",       "delivered",
-        "acknowledged",   "expired",     "failed",    "peer_up",        "peer_down",
-        "roster",         "fork",        "restored",  "offender",       "uncarried",
-        "enrolled_twice", "admitted",    "disk_full", "clock",          "configuration",
-        "undelivered",    "unconfirmed", "refused",   "roster_conflict"};
+    constexpr std::array<const char*, 25> names = {
+        "other",          "queued",      "carried",   "received",        "delivered",
+        "acknowledged",   "expired",     "failed",    "peer_up",         "peer_down",
+        "roster",         "fork",        "restored",  "offender",        "uncarried",
+        "enrolled_twice", "admitted",    "disk_full", "clock",           "configuration",
+        "undelivered",    "unconfirmed", "refused",   "roster_conflict", "turned_away"};
     const auto index = static_cast<std::size_t>(what);
     return index < names.size() ? names[index] : names[0];
 }
@@ -82,6 +82,10 @@ std::vector<OfficeId> members_of(const Ledger& ledger, std::string_view group) {
     return members;
 }
 
+bool is_group_name(std::string_view name) {
+    return name == "@all" || name == "@field" || name == "@relay" || name == "@hq";
+}
+
 struct Addressees {
     std::vector<OfficeId> offices;
     std::vector<std::string> groups;
@@ -92,6 +96,10 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
     Addressees addressees;
     for (const auto& name : names) {
         if (name.starts_with('@')) {
+            if (!is_group_name(name)) {
+                return complain(4, "not_found", fmt::format("there is no group {}", name),
+                                "groups are @hq, @field, @relay and @all", {name});
+            }
             const auto members = members_of(ledger, name);
             if (members.empty()) {
                 return complain(4, "not_found", fmt::format("nobody is in {}", name),
@@ -200,6 +208,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
         recipient->set_outcome(outcome_name(one.outcome));
         recipient->set_staff(one.staff);
         recipient->set_note(one.note);
+        recipient->set_answer_id(one.answer ? engine::printed_id(ledger, *one.answer) : "");
         recipient->set_heard_unix_s(unix_of(ledger.peer(one.office).heard));
     }
     if (view.report) {
@@ -361,6 +370,10 @@ bool is_filtered(const wire::ListRequest& request) {
 
 Answered list(const Ledger& ledger, const wire::ListRequest& request) {
     for (const auto* name : {&request.from(), &request.to(), &request.held_by()}) {
+        if (name->starts_with('@') && !is_group_name(*name)) {
+            return complain(4, "not_found", fmt::format("there is no group {}", *name),
+                            "groups are @hq, @field, @relay and @all", {*name});
+        }
         if (!name->empty() && !name->starts_with('@') && ledger.roster().find(*name) == nullptr) {
             return complain(4, "not_found", fmt::format("no office is called {}", *name),
                             "see: fieldpost roster", {*name});
@@ -465,7 +478,9 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
             added->set_what(name_of(static_cast<engine::What>(event.what)));
             added->set_office(engine::printed_name(ledger, event.office));
             added->set_how(hows[std::min<std::size_t>(event.how, 2)]);
-            added->set_via(engine::printed_name(ledger, event.via));
+            if (event.how != static_cast<std::uint8_t>(engine::How::local)) {
+                added->set_via(engine::printed_name(ledger, event.via));
+            }
             added->set_words(event.detail);
         }
     }

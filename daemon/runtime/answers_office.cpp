@@ -74,7 +74,9 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
         status->set_peers_known(status->peers_known() + 1);
         if (around.linked.contains(index)) {
             status->add_connected(office.name);
-        } else {
+        } else if (std::ranges::any_of(around.dialler->attempts(), [&](const auto& attempt) {
+                       return attempt.first.office == index;
+                   })) {
             status->add_waiting(office.name);
         }
     }
@@ -132,12 +134,16 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
             peer->set_roster_version(statement->roster_version);
             peer->set_version(statement->software);
         }
+        const auto& remembered = ledger.peer(index);
+        peer->set_roster_version(std::max(peer->roster_version(), remembered.roster_version));
         if (const auto waits = waiting.find(index); waits != waiting.end()) {
             peer->set_pending_records(waits->second.records);
             peer->set_pending_bytes(waits->second.bytes);
         }
-        peer->set_heard_unix_s(unix_of(ledger.peer(index).heard));
-        peer->set_met_unix_s(unix_of(ledger.peer(index).met));
+        const bool is_linked = around.linked.contains(index);
+        const auto here_and_now = ledger.wall(around.now);
+        peer->set_heard_unix_s(unix_of(is_linked ? here_and_now : remembered.heard));
+        peer->set_met_unix_s(unix_of(is_linked ? here_and_now : remembered.met));
     }
     return encode(answer);
 }
@@ -192,6 +198,8 @@ std::string next_of(engine::What what, const std::string& office) {
             return fmt::format("somebody else used {}'s invitation: compare fingerprints", office);
         case What::roster_conflict:
             return "no change of the roster counts until the authority joins the two";
+        case What::turned_away:
+            return "ask the authority whether another machine used this invitation, or it expired";
         case What::offender:
             return fmt::format("{} sends what breaks the protocol: is its release damaged?",
                                office);

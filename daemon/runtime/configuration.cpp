@@ -119,9 +119,13 @@ Result<Configuration> configuration_of(const toml::table& root) {
 }
 
 Result<Configuration> read_file(const std::filesystem::path& file) {
-    std::ifstream in(file);
-    if (!in) {
+    std::error_code unknown;
+    if (!std::filesystem::exists(file, unknown) && !unknown) {
         return Configuration{};
+    }
+    std::ifstream in(file);
+    if (!in || !std::filesystem::is_regular_file(file, unknown)) {
+        return fail(Errc::malformed, fmt::format("{} cannot be read", file.string()));
     }
     std::stringstream text;
     text << in.rdbuf();
@@ -142,6 +146,19 @@ Result<Configuration> read_file(const std::filesystem::path& file) {
 Result<Configuration> read_configuration(const std::filesystem::path& file,
                                          const Configuration& added) {
     auto configuration = TRY(read_file(file));
+    for (const auto& endpoint : added.listen) {
+        if (!is_listen_endpoint(endpoint)) {
+            return fail(Errc::malformed, fmt::format("{} is no address to listen on, such as "
+                                                     "tcp://*:6743",
+                                                     endpoint));
+        }
+    }
+    for (const auto& endpoint : added.peers) {
+        if (!is_endpoint(endpoint)) {
+            return fail(Errc::malformed,
+                        fmt::format("{} is no address, such as tcp://HOST:PORT", endpoint));
+        }
+    }
     const auto add = [](auto& to, const auto& from) {
         to.insert(to.end(), from.begin(), from.end());
     };

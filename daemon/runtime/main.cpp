@@ -72,7 +72,11 @@ int main(int argc, char* argv[]) {
         return stop(runtime::Stop::bad_configuration, configuration.error().detail);
     }
     if (check_only) {
-        return 0;
+        std::error_code unknown;
+        return std::filesystem::is_directory(home, unknown)
+                   ? 0
+                   : stop(runtime::Stop::no_office,
+                          fmt::format("there is no folder {}", home.string()));
     }
     const auto ended = runtime::run_office(office, *configuration, options);
     if (ended.stop != runtime::Stop::clean) {

@@ -27,6 +27,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds longest_wait = 60s;
 // While the disk takes nothing at all.
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
+// An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
+constexpr int turned_away_often = 8;
 
 Now now() {
     static const auto start = std::chrono::steady_clock::now();
@@ -132,10 +134,12 @@ private:
     std::optional<engine::Engine> engine_;
     // The disk takes nothing: what is there can be read until this is over.
     std::optional<Instant> full_until_;
+    std::string full_why_;
     std::unique_ptr<control::ControlSocket> control_;
     std::unique_ptr<link::ZmqLink> link_;
     bool link_is_member_ = false;
     bool dials_as_invitee_ = false;
+    int times_turned_away_ = 0;  // under either key, while it waits to be admitted
     Dialler dialler_;
     std::map<OfficeId, Peer> peers_;
     std::set<link::ConnectionId> strangers_;
@@ -237,7 +241,10 @@ Result<void> Office::recover(const Error& why) {
     if (why.code != Errc::storage_full) {
         return std::unexpected(why);
     }
-    spdlog::error("the disk or the store is full: {}", why.detail);
+    if (!full_until_) {
+        full_why_ = why.detail;
+        spdlog::error("the disk or the store is full: {}", why.detail);
+    }
     store_->abort();
     if (link_) {
         close_links();
@@ -245,7 +252,7 @@ Result<void> Office::recover(const Error& why) {
     full_until_.reset();
     auto loaded = load_engine();
     if (loaded) {
-        loaded = batch({engine::MachineTrouble{engine::What::disk_full, why.detail}});
+        loaded = batch({engine::MachineTrouble{engine::What::disk_full, full_why_}});
     }
     if (!loaded && loaded.error().code == Errc::storage_full) {
         store_->abort();
@@ -440,6 +447,10 @@ void Office::on_down(link::ConnectionId connection, const std::string& reason,
         (reason == "the link went" && peer != peers_.end() && !peer->second.has_spoken);
     dialler_.went(connection, is_refused ? "refused" : reason, now());
     if (one_time_ && is_refused) {
+        if (++times_turned_away_ == turned_away_often) {
+            inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away,
+                                                       "whoever answers lets nobody in by it"});
+        }
         // Who was admitted while it was away is known by its own key from then on, and does not
         // know it.
         dials_as_invitee_ = !dials_as_invitee_;
@@ -471,7 +482,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
     for (const auto& request : requests) {
         if (full_until_) {
             // Somebody may have made room since.
-            TRY(recover({Errc::storage_full, "trying again"}));
+            TRY(recover({Errc::storage_full, full_why_}));
         }
         TRY(store_->begin());
         const Surroundings around{started_, now(), linked(true), traffic_, &dialler_};
@@ -527,7 +538,7 @@ Result<void> Office::run(int signals) {
     spdlog::info("ready");
     while (true) {
         if (full_until_ && now().steady >= *full_until_) {
-            TRY(recover({Errc::storage_full, "trying again"}));
+            TRY(recover({Errc::storage_full, full_why_}));
         }
         TRY(notice_admission());
         dialler_.set_targets(engine_->ledger(), configuration_.peers);
@@ -578,6 +589,9 @@ Result<void> Office::run(int signals) {
                 if (const auto of = office_of_.find(frame->connection); of != office_of_.end()) {
                     traffic_[of->second].received_bytes += frame->bytes.size();
                     peers_.at(of->second).has_spoken = true;
+                    if (std::exchange(times_turned_away_, 0) >= turned_away_often) {
+                        inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away, {}});
+                    }
                     dialler_.came(frame->connection);
                 }
                 inputs.emplace_back(engine::FrameArrived{

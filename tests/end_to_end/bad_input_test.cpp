@@ -203,7 +203,7 @@ TEST_CASE("an ID that is none costs one line", "[end_to_end]") {
     table.push_back({"an escape in the name", {"ack", two.received, "--staff", "\x1b[31m"}, 6});
     table.push_back(
         {"a folder not there", {"show", two.received, "--save", two.path("missing")}, 4});
-    table.push_back({"since no time", {"list", "--since", "yesterday"}, 2});
+    table.push_back({"since no time", {"list", "--since", "yesterday"}, 6});
     table.push_back({"a limit that is none", {"list", "--limit", "many"}, 2});
     table.push_back({"an unknown command", {"sned"}, 2});
     check_all_refused(two.hyesan, table);
@@ -226,7 +226,7 @@ TEST_CASE("what cannot be an office is neither made nor invited", "[end_to_end]"
         {"a name with an escape", invite("camp\x1b"), 6},
         {"a name that is taken", invite("hyesan"), 6},
         {"an unknown role", invite("wonsan", {"--role", "king"}), 2},
-        {"a validity that is none", invite("wonsan", {"--valid", "long"}), 2},
+        {"a validity that is none", invite("wonsan", {"--valid", "long"}), 6},
         {"a file where it cannot be",
          {"invite", "wonsan", "--output", two.path("missing/wonsan.invite")},
          4},
@@ -331,6 +331,12 @@ TEST_CASE("an invitation used on a second machine admits the first alone", "[end
     CHECK(hq.ask({"roster"}).at("offices").at(1).at("fingerprint") == fingerprint(first));
     const auto inbox = hq.ask({"list", "--inbox"});
     CHECK(inbox.size() == 1);
+    // Its people are told that nobody lets it in, and not left to wait.
+    REQUIRE(eventually([&] {
+        const auto items = second.ask({"attention"});
+        return std::ranges::any_of(items,
+                                   [](const Json& one) { return one.at("what") == "turned_away"; });
+    }));
     CHECK(hq.run({"show", inbox.at(0).at("id"), "--raw"}).out == "from the first\n");
 }
 
@@ -407,4 +413,67 @@ TEST_CASE("without a daemon every command says so", "[end_to_end]") {
     // One that was killed leaves its socket behind.
     two.hyesan.kill();
     check_refused(two.hyesan, {"a killed daemon", {"list"}, 3});
+}
+
+TEST_CASE("output that cannot be written is an error, and says what was done all the same",
+          "[end_to_end]") {
+    TwoOffices two;
+    const auto into = [&](const std::string& where, const std::string& words) {
+        return run({.words = {"/bin/sh", "-c",
+                              FIELDPOST_BIN " --home " + two.hyesan.home().string() + " " + words +
+                                  " " + where},
+                    .input = "a text\n"});
+    };
+    const auto before = two.hyesan.ask({"list", "--outbox"}).size();
+    for (const auto* where : {"> /dev/full", ">&-"}) {
+        CAPTURE(where);
+        const auto queued = into(where, "queue --to hq");
+        CHECK((queued.exit_code == 7 || queued.exit_code == 1));
+        const auto newest = two.hyesan.ask({"list", "--outbox"}).back().at("id");
+        CHECK(queued.err.find(newest.get<std::string>() + " is queued") != std::string::npos);
+        for (const auto* words : {"list", "status", "trace --json", "roster", "peers --json"}) {
+            CAPTURE(words);
+            const auto trace = std::string(words).starts_with("trace");
+            const auto ran = into(where, trace ? "trace " + newest.get<std::string>() : words);
+            CHECK((ran.exit_code == 7 || ran.exit_code == 1));
+            CHECK(ran.err.find("could not be written") != std::string::npos);
+        }
+    }
+    CHECK(two.hyesan.ask({"list", "--outbox"}).size() == before + 2);
+}
+
+TEST_CASE("an urgent report is at most 256 KiB as people count it", "[end_to_end]") {
+    TwoOffices two;
+    const auto queue = [&](std::size_t size) {
+        return two.hyesan.run({"queue", "--to", "hq", "--priority", "urgent"},
+                              std::string(size, 'a'));
+    };
+    CHECK(queue(255U << 10).exit_code == 0);
+    const auto refused = queue(257U << 10);
+    CHECK(refused.exit_code == 6);
+    CHECK(refused.err.find("256 KiB") != std::string::npos);
+}
+
+TEST_CASE("wait ends when the time is up, wherever it is said, and when a report expires",
+          "[end_to_end]") {
+    TwoOffices two;
+    two.hq.stop();
+    const auto id = two.hyesan.queue({"--to", "hq"}, "nobody is there\n");
+    const auto late = two.hyesan.run({"--timeout", "1", "wait", id, "--for", "delivered"});
+    CHECK(late.exit_code == 8);
+    CHECK(late.err.find(id) != std::string::npos);
+    const auto brief = two.hyesan.queue({"--to", "hq", "--expires", "2s"}, "soon over\n");
+    CHECK(two.hyesan.run({"wait", brief, "--for", "delivered", "--timeout", "1min"}).exit_code ==
+          9);
+}
+
+TEST_CASE("an invitation that nobody used in time gives its name back", "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    const auto file = [&](const char* name) { return (network.folder() / name).string(); };
+    REQUIRE(hq.run({"invite", "camp", "--valid", "1s", "--output", file("first")}).exit_code == 0);
+    CHECK(hq.run({"invite", "camp", "--output", file("second")}).exit_code == 6);
+    REQUIRE(eventually(
+        [&] { return hq.run({"invite", "camp", "--output", file("third")}).exit_code == 0; }));
+    CHECK(network.bare("late").run({"join", file("first"), "--code", "none"}).exit_code == 5);
 }

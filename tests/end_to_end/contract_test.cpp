@@ -222,7 +222,8 @@ TEST_CASE("what queue, ack, list, show and trace say has the promised shape", "[
                                                {"acknowledged_at", Is::time},
                                                {"outcome", Is::text},
                                                {"staff", Is::text},
-                                               {"note", Is::text}});
+                                               {"note", Is::text},
+                                               {"answer_id", Is::text}});
     for (const auto& carrier : trace.at("carried_by")) {
         check_shape(carrier, {{"office", Is::text}, {"at", Is::time}});
     }
