@@ -33,6 +33,7 @@ void PeerSession::send(Outcome& out, const Frame& frame) {
     auto bytes = encode_frame(frame);
     if (is_data(frame)) {
         data_sent_ += bytes.size();
+        flow_.sent(data_sent_, pumped_at_);
     }
     out.send.push_back({link_, std::move(bytes)});
 }

@@ -15,12 +15,13 @@
 #include <deque>
 #include <functional>
 
+#include "daemon/engine/flow.h"
 #include "daemon/engine/intake.h"
 
 namespace fieldpost::engine {
 
-// What may be in flight towards us; a fixed credit until it is measured.
-inline constexpr std::uint32_t credit_bytes = 16384;
+// What may be under way towards us at the most; the sender's Flow finds out how much is good.
+inline constexpr std::uint32_t credit_bytes = 1U << 20;
 
 // What a pair that settled remembers: of both digests, and of its own.
 Hash pair_hash(const NetworkId& network, const Digest& a, const Digest& b);
@@ -48,6 +49,7 @@ public:
     [[nodiscard]] std::map<LogKey, Number> to_publish(const Ledger& ledger) const;
     // Everything that credit allows, most urgent first.
     Result<void> pump(Ledger& ledger, Now now, Outcome& out);
+    [[nodiscard]] const Flow& flow() const { return flow_; }
     // When it has something to do though nothing comes.
     [[nodiscard]] std::optional<Instant> wake_at() const;
 
@@ -151,6 +153,8 @@ private:
     std::uint32_t next_stream_ = 1;
     std::uint64_t data_sent_ = 0;
     std::uint64_t data_acknowledged_ = 0;
+    Flow flow_;
+    Instant pumped_at_{};
 
     Streams incoming_;
     std::uint64_t data_received_ = 0;

@@ -60,6 +60,11 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
     if (const auto* acknowledged = std::get_if<Acknowledged>(&*frame)) {
         // More than was sent is a lie that would only let us send more.
         data_acknowledged_ = std::clamp(acknowledged->bytes, data_acknowledged_, data_sent_);
+        flow_.acknowledged(data_acknowledged_, now.steady);
+        // Whatever it says from here on, it says knowing these.
+        while (!unacknowledged_.empty() && unacknowledged_.front().until <= data_acknowledged_) {
+            unacknowledged_.pop_front();
+        }
         return ok();
     }
     if (const auto* settled = std::get_if<Settled>(&*frame)) {

@@ -7,11 +7,13 @@ namespace fieldpost::engine {
 
 namespace {
 
-// Up to here a record travels whole; a larger one may be cut off in its middle, or skipped.
+// Up to here a record may travel whole; a larger one may be cut off in its middle, or skipped.
 constexpr std::uint32_t small_body_bytes = 4096;
-// Small records are packed together to whole TCP segments: 3 x 1,448 less ZeroMQ's and CURVE's 42.
-constexpr std::size_t packed_frame_bytes = 3 * 1448 - 42;
-constexpr std::size_t chunk_bytes = packed_frame_bytes - 16;
+// On a slow link only what fits one TCP segment does: 1,448 less ZeroMQ's and CURVE's 42, and its
+// header.
+constexpr std::uint32_t small_body_bytes_min = 1024;
+// A chunk's own numbers.
+constexpr std::size_t chunk_head_bytes = 16;
 
 }  // namespace
 
@@ -60,8 +62,9 @@ bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
 
 bool PeerSession::may_send(RecordClass record_class) const {
     // Urgent goes outside the credit, or it would wait behind what it has to overtake (P10).
-    return record_class == RecordClass::urgent ||
-           data_sent_ - data_acknowledged_ < theirs_->credit_bytes;
+    const auto under_way = data_sent_ - data_acknowledged_;
+    return record_class == RecordClass::urgent || under_way == 0 ||
+           under_way + flow_.frame() <= std::min(flow_.window(), theirs_->credit_bytes);
 }
 
 Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool others,
@@ -89,7 +92,7 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
             size += encode_register(*entry).size();
         }
         at = registers_to_send_.erase(at);
-        if (size > packed_frame_bytes) {
+        if (size > flow_.frame()) {
             send(out, news);
             news.registers.clear();
             size = 0;
@@ -147,7 +150,8 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
                 number = numbers.after(*number);
                 continue;
             }
-            if (header.body_bytes > small_body_bytes) {
+            if (header.body_bytes >
+                std::clamp(flow_.frame(), small_body_bytes_min, small_body_bytes)) {
                 large_[log].add(record->run);
                 continue;
             }
@@ -155,7 +159,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             entry.raw(elide_header(header, before ? &*before : nullptr));
             entry.raw(record->signature.view());
             entry.raw(record->body);
-            if (size + entry.size() > packed_frame_bytes && size > 0) {
+            if (size + entry.size() > flow_.frame() && size > 0) {
                 flush();
                 continue;  // credit may have ended; and the neighbour is gone
             }
@@ -255,7 +259,8 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         chunk.part = *part;
         chunk.offset = outgoing.offset;
         const auto rest = BytesView(*stored).subspan(outgoing.offset);
-        chunk.bytes = to_bytes(rest.first(std::min(rest.size(), chunk_bytes)));
+        chunk.bytes = to_bytes(
+            rest.first(std::min<std::size_t>(rest.size(), flow_.frame() - chunk_head_bytes)));
         outgoing.offset += static_cast<std::uint32_t>(chunk.bytes.size());
         if (outgoing.offset == stored->size()) {
             outgoing.parts_left.remove({*part, *part});
@@ -337,6 +342,7 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
 }
 
 Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
+    pumped_at_ = now.steady;
     if (!theirs_) {
         show_roster_to_the_silent(ledger, now, out);
         return ok();
@@ -358,6 +364,9 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
     TRY(send_chunks(ledger, RecordClass::normal, out));
     TRY(send_chunks(ledger, RecordClass::bulk, out));
     settle(ledger, out);
+    if (may_send(RecordClass::normal)) {
+        flow_.ran_dry();
+    }
     return ok();
 }
 

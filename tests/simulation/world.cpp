@@ -244,6 +244,10 @@ void World::note_told(engine::LinkId link, Node by, BytesView bytes) {
         return;
     }
     for (const auto& leaf : std::get<Summary>(*frame).leaves) {
+        // A leaf says all: of a log that it does not name everything is wanted.
+        std::erase_if(found->second.not_wanted, [&](const auto& entry) {
+            return entry.first.first == by && entry.first.second.author == leaf.office;
+        });
         for (const auto& log : leaf.logs) {
             found->second
                 .not_wanted[std::pair(by, LogKey{leaf.office, log.incarnation, log.record_class})] =

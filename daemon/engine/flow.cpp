@@ -1,0 +1,149 @@
+#include "daemon/engine/flow.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fieldpost::engine {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A TCP segment of 1,448 bytes, less the 42 that ZeroMQ and CURVE put around a frame.
+constexpr std::uint64_t segment_bytes = 1448;
+constexpr std::uint64_t envelope_bytes = 42;
+constexpr std::uint64_t frame_bytes_min = 256;
+constexpr std::uint64_t frame_bytes_max = 16384;
+constexpr std::uint64_t window_at_first = 1024;
+constexpr std::uint64_t window_max = 4U << 20;
+// A greater rate is believed for so many of the least round trips.
+constexpr int rate_remembered = 10;
+constexpr std::chrono::milliseconds rate_remembered_min = 500ms;
+constexpr std::chrono::milliseconds round_trip_remembered = 60s;
+// Below this a round trip shows that nothing waits in a queue on the way.
+constexpr std::chrono::milliseconds jitter = 3ms;
+// Of which the first began before it.
+constexpr int probe_rounds = 3;
+
+// Whole segments, so that none goes out half full.
+std::uint64_t whole_segments(std::uint64_t bytes) {
+    const auto segments = (bytes + envelope_bytes) / segment_bytes;
+    return segments == 0 ? bytes : segments * segment_bytes - envelope_bytes;
+}
+
+}  // namespace
+
+std::uint64_t Flow::rate() const {
+    return rates_.empty() ? 0 : rates_.front().rate;
+}
+
+std::uint32_t Flow::frame() const {
+    const auto a_second = rate();
+    const auto round_trip = static_cast<std::uint64_t>(least_round_trip_.count());
+    // Small against what is under way, or the link idles between two; and no longer than what is
+    // urgent may wait behind one.
+    const auto wanted = std::min(
+        a_second * 17 / 100,
+        std::max({a_second * round_trip / 4000, segment_bytes - envelope_bytes, a_second / 100}));
+    return static_cast<std::uint32_t>(
+        whole_segments(std::clamp(wanted, frame_bytes_min, frame_bytes_max)));
+}
+
+std::uint32_t Flow::window() const {
+    if (!knows_round_trip_ || rates_.empty()) {
+        return window_at_first;
+    }
+    const auto round_trip = static_cast<std::uint64_t>(least_round_trip_.count());
+    auto product = rate() * round_trip / 1000;
+    product = is_queue_free_ && probe_rounds_ == 0 ? product * 2 : product * 5 / 4;
+    auto window = std::max<std::uint64_t>(product + frame(), std::uint64_t{3} * frame());
+    if (probe_rounds_ > 0) {
+        window = window * 6 / 10;
+    }
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(window, frame(), window_max));
+}
+
+void Flow::sent(std::uint64_t total, Instant now) {
+    if (under_way_.empty()) {
+        first_at_ = now;
+        acknowledged_at_ = now;
+    }
+    sent_total_ = total;
+    under_way_.push_back(
+        {total, now, acknowledged_total_, acknowledged_at_, first_at_, dry_until_.has_value()});
+}
+
+void Flow::acknowledged(std::uint64_t total, Instant now) {
+    if (total <= acknowledged_total_) {
+        return;
+    }
+    acknowledged_total_ = total;
+    acknowledged_at_ = now;
+    std::optional<Sent> newest;
+    while (!under_way_.empty() && under_way_.front().total <= total) {
+        newest = under_way_.front();
+        under_way_.pop_front();
+    }
+    if (!newest) {
+        return;
+    }
+    first_at_ = newest->at;
+    measure_round_trip(now.since_start - newest->at.since_start, now);
+    measure_rate(*newest, now);
+    if (dry_until_ && total > *dry_until_) {
+        dry_until_.reset();
+    }
+    if (total >= round_ends_at_) {
+        round_ends_at_ = sent_total_;
+        // A round with less under way says nothing of whether more would fit.
+        is_queue_free_ = round_least_ && probe_rounds_ == 0 && rounds_since_probe_ > 1 &&
+                         *round_least_ * 5 < least_round_trip_ * 6 + 5 * jitter;
+        round_least_.reset();
+        ++rounds_since_probe_;
+        if (probe_rounds_ > 0 && --probe_rounds_ == 0) {
+            least_round_trip_ = probe_least_.value_or(least_round_trip_);
+            least_since_ = now;
+            rounds_since_probe_ = 0;
+        }
+    }
+}
+
+void Flow::measure_round_trip(std::chrono::milliseconds round_trip, Instant now) {
+    round_least_ = std::min(round_least_.value_or(round_trip), round_trip);
+    probe_least_ = std::min(probe_least_.value_or(round_trip), round_trip);
+    if (!knows_round_trip_ || round_trip <= least_round_trip_) {
+        least_round_trip_ = round_trip;
+        least_since_ = now;
+        knows_round_trip_ = true;
+        if (std::exchange(probe_rounds_, 0) > 0) {
+            rounds_since_probe_ = 0;
+        }
+    } else if (now - least_since_ > round_trip_remembered && probe_rounds_ == 0) {
+        // The way may have become longer. With less under way, what a queue adds goes away.
+        probe_rounds_ = probe_rounds;
+        probe_least_.reset();
+    }
+}
+
+void Flow::measure_rate(const Sent& newest, Instant now) {
+    // What was acknowledged while it was under way, over the longer of how long that took to send
+    // and to be acknowledged: acknowledgements that come in a bunch would else look like speed.
+    const auto bytes = acknowledged_total_ - newest.acknowledged;
+    const auto took = std::max({newest.at.since_start - newest.first_at.since_start,
+                                now.since_start - newest.acknowledged_at.since_start,
+                                std::chrono::milliseconds{1}});
+    const auto sample = bytes * 1000 / static_cast<std::uint64_t>(took.count());
+    if (newest.is_dry && sample <= rate()) {
+        return;
+    }
+    while (!rates_.empty() && rates_.back().rate <= sample) {
+        rates_.pop_back();
+    }
+    rates_.push_back({now, sample});
+    const auto remembered = std::max(rate_remembered_min, rate_remembered * least_round_trip_);
+    while (rates_.size() > 1 && now - rates_.front().at > remembered) {
+        rates_.pop_front();
+    }
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,77 @@
+// How much may be under way to a peer, and in what pieces, from what its acknowledgements show of
+// the link: a queue before the slow part of a link would hold up what is urgent (P10), and too
+// little under way would leave the link idle.
+//
+// Method: delivery rate and round trip as in BBR (Cardwell, Cheng, Gunn, Hassas Yeganeh, Jacobson:
+// "BBR: Congestion-Based Congestion Control", ACM Queue 14(5), 2016), but with a window and no
+// pacing, and without its start-up, which overshoots on slow links: the window is twice the product
+// of both while the round trips show no queue, and 1.25 times otherwise.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "proto/vocabulary.h"
+
+namespace fieldpost::engine {
+
+class Flow {
+public:
+    // Both in data bytes since the link came up, ascending.
+    void sent(std::uint64_t total, Instant now);
+    void acknowledged(std::uint64_t total, Instant now);
+    // Less is waiting than the link would take: what is measured now says little of its rate.
+    void ran_dry() { dry_until_ = sent_total_; }
+
+    // What may be sent and not acknowledged, in bytes.
+    [[nodiscard]] std::uint32_t window() const;
+    // The size of one frame of data, in bytes.
+    [[nodiscard]] std::uint32_t frame() const;
+
+    // Zero: not known yet.
+    [[nodiscard]] std::uint64_t bytes_per_second() const { return rate(); }
+    [[nodiscard]] std::chrono::milliseconds least_round_trip() const { return least_round_trip_; }
+
+private:
+    // A frame under way, and what was known when it was sent.
+    struct Sent {
+        std::uint64_t total = 0;
+        Instant at{};
+        std::uint64_t acknowledged = 0;
+        Instant acknowledged_at{};
+        Instant first_at{};
+        bool is_dry = false;
+    };
+    struct Sample {
+        Instant at{};
+        std::uint64_t rate = 0;
+    };
+
+    [[nodiscard]] std::uint64_t rate() const;
+    void measure_rate(const Sent& newest, Instant now);
+    void measure_round_trip(std::chrono::milliseconds round_trip, Instant now);
+
+    std::deque<Sent> under_way_;
+    std::uint64_t sent_total_ = 0;
+    std::uint64_t acknowledged_total_ = 0;
+    Instant acknowledged_at_{};
+    Instant first_at_{};
+    std::optional<std::uint64_t> dry_until_;  // acknowledged
+    std::deque<Sample> rates_;                // descending; the first is the greatest of late
+
+    // A round ends when what was sent at its beginning is acknowledged.
+    std::uint64_t round_ends_at_ = 0;
+    std::optional<std::chrono::milliseconds> round_least_;
+    bool is_queue_free_ = true;  // in the last round
+    int rounds_since_probe_ = 2;
+
+    std::chrono::milliseconds least_round_trip_{0};
+    Instant least_since_{};
+    bool knows_round_trip_ = false;
+    // While the least is looked for anew, less is under way: rounds left, and the least so far.
+    int probe_rounds_ = 0;
+    std::optional<std::chrono::milliseconds> probe_least_;
+};
+
+}  // namespace fieldpost::engine

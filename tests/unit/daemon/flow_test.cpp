@@ -1,0 +1,140 @@
+// Goal: links of any speed are kept busy, and what is urgent never finds a long queue before it.
+// Method: a link in virtual time, with a rate, a delay and a queue, and a sender that always has
+// something to send and sends what its Flow allows.
+#include "daemon/engine/flow.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <deque>
+
+using namespace fieldpost;
+using engine::Flow;
+using namespace std::chrono_literals;
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// TCP, IP, ZeroMQ and CURVE around each frame that fits a segment, near enough.
+constexpr double envelope_bytes = 94;
+
+class Link {
+public:
+    Link(double bits_a_second, milliseconds round_trip)
+        : bytes_a_ms_(bits_a_second / 8000), round_trip_(round_trip) {}
+
+    void set_rate(double bits_a_second) { bytes_a_ms_ = bits_a_second / 8000; }
+
+    // Lets the sender send and be answered until then; the link's use since the last call.
+    double run_until(milliseconds end) {
+        double busy = 0;
+        const auto began = now_;
+        worst_wait_ = 0;
+        for (; now_ < end; now_ += 1ms) {
+            while (!answers_.empty() && answers_.front().first <= now_) {
+                flow_.acknowledged(answers_.front().second, Instant{now_});
+                acknowledged_ = answers_.front().second;
+                answers_.pop_front();
+            }
+            while (sent_ - acknowledged_ + flow_.frame() <= flow_.window()) {
+                const auto frame = flow_.frame();
+                const auto takes = (frame + envelope_bytes) / bytes_a_ms_;
+                sent_ += frame;
+                flow_.sent(sent_, Instant{now_});
+                free_at_ = std::max(free_at_, static_cast<double>(now_.count())) + takes;
+                const auto answered = milliseconds{std::lround(std::ceil(free_at_))} + round_trip_;
+                answers_.emplace_back(answered, sent_);
+            }
+            const auto wait = free_at_ - static_cast<double>(now_.count());
+            worst_wait_ = std::max(worst_wait_, wait);
+            busy += std::clamp(wait, 0.0, 1.0);
+        }
+        return busy / static_cast<double>((end - began).count());
+    }
+    // How long what is urgent would have waited at the worst, in the last run.
+    [[nodiscard]] double worst_wait_ms() const { return worst_wait_; }
+    [[nodiscard]] const Flow& flow() const { return flow_; }
+    [[nodiscard]] std::uint64_t sent() const { return sent_; }
+
+private:
+    Flow flow_;
+    double bytes_a_ms_;
+    milliseconds round_trip_;
+    milliseconds now_{0};
+    double free_at_ = 0;
+    double worst_wait_ = 0;
+    std::uint64_t sent_ = 0;
+    std::uint64_t acknowledged_ = 0;
+    std::deque<std::pair<milliseconds, std::uint64_t>> answers_;
+};
+
+struct Kind {
+    const char* name;
+    double bits_a_second;
+    milliseconds round_trip;
+    milliseconds settled_after;
+    double use;      // at least
+    double wait_ms;  // at most
+};
+
+}  // namespace
+
+TEST_CASE("a link of any speed is kept busy without a queue", "[flow]") {
+    for (const auto& kind : {
+             Kind{"9.6k, 600 ms", 9600, 600ms, 20s, 0.95, 1500},
+             Kind{"64k, 10 ms", 64e3, 10ms, 5s, 0.97, 750},
+             Kind{"64k, 600 ms", 64e3, 600ms, 15s, 0.95, 750},
+             Kind{"512k, 600 ms", 512e3, 600ms, 15s, 0.95, 850},
+             Kind{"10M, 50 ms", 10e6, 50ms, 3s, 0.95, 70},
+             Kind{"100M, 1 ms", 100e6, 1ms, 1s, 0.95, 20},
+         }) {
+        CAPTURE(kind.name);
+        Link link(kind.bits_a_second, kind.round_trip);
+        link.run_until(kind.settled_after);
+        // Getting there is no reason for a queue either.
+        CHECK(link.worst_wait_ms() < 1.5 * kind.wait_ms);
+        const auto use = link.run_until(kind.settled_after + 120s);
+        INFO("window " << link.flow().window() << ", frame " << link.flow().frame() << ", rate "
+                       << link.flow().bytes_per_second() << " B/s, use " << use << ", wait "
+                       << link.worst_wait_ms());
+        CHECK(use > kind.use);
+        CHECK(link.worst_wait_ms() < kind.wait_ms);
+    }
+}
+
+TEST_CASE("a link that becomes slower and faster again is followed", "[flow]") {
+    Link link(512e3, 600ms);
+    link.run_until(40s);
+    link.set_rate(64e3);
+    link.run_until(70s);
+    link.run_until(80s);
+    CHECK(link.worst_wait_ms() < 600);
+    link.set_rate(512e3);
+    link.run_until(110s);
+    CHECK(link.run_until(130s) > 0.9);
+}
+
+TEST_CASE("nothing is known before the first acknowledgement, and little is sent", "[flow]") {
+    const Flow flow;
+    CHECK(flow.window() <= 1024);
+    CHECK(flow.frame() <= flow.window());
+    CHECK(flow.bytes_per_second() == 0);
+}
+
+TEST_CASE("a pause does not make a link look slow", "[flow]") {
+    Link link(10e6, 50ms);
+    link.run_until(10s);
+    auto flow = link.flow();
+    const auto before = flow.bytes_per_second();
+    auto total = link.sent();
+    flow.acknowledged(total, Instant{10'060ms});
+    for (int i = 0; i < 100; ++i) {
+        flow.ran_dry();
+        const Instant at{milliseconds{20'000 + i * 1000}};
+        total += 500;
+        flow.sent(total, at);
+        flow.acknowledged(total, at + 55ms);
+        flow.ran_dry();
+    }
+    CHECK(flow.bytes_per_second() >= before);
+}
