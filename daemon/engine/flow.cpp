@@ -25,6 +25,10 @@ constexpr std::chrono::milliseconds jitter = 3ms;
 // Of which the first began before it.
 constexpr int probe_rounds = 3;
 
+// TCP repairs a loss in less: 4.6 s was the longest seen at 64 kbit/s, 300 ms and 1 % loss.
+constexpr std::chrono::milliseconds patience = 5s;
+constexpr int patience_round_trips = 6;
+
 // Whole segments, so that none goes out half full.
 std::uint64_t whole_segments(std::uint64_t bytes) {
     const auto segments = (bytes + envelope_bytes) / segment_bytes;
@@ -61,6 +65,14 @@ std::uint32_t Flow::window() const {
         window = window * 6 / 10;
     }
     return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(window, frame(), window_max));
+}
+
+std::optional<Instant> Flow::dead_at() const {
+    if (under_way_.empty()) {
+        return std::nullopt;
+    }
+    return std::max(acknowledged_at_, under_way_.front().at) +
+           std::max(patience, patience_round_trips * last_round_trip_);
 }
 
 void Flow::sent(std::uint64_t total, Instant now) {
@@ -109,6 +121,7 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
 }
 
 void Flow::measure_round_trip(std::chrono::milliseconds round_trip, Instant now) {
+    last_round_trip_ = round_trip;
     round_least_ = std::min(round_least_.value_or(round_trip), round_trip);
     probe_least_ = std::min(probe_least_.value_or(round_trip), round_trip);
     if (!knows_round_trip_ || round_trip <= least_round_trip_) {

@@ -29,6 +29,9 @@ public:
     // The size of one frame of data, in bytes.
     [[nodiscard]] std::uint32_t frame() const;
 
+    // From then on the link is to be taken for dead: what is under way was not acknowledged.
+    [[nodiscard]] std::optional<Instant> dead_at() const;
+
     // Zero: not known yet.
     [[nodiscard]] std::uint64_t bytes_per_second() const { return rate(); }
     [[nodiscard]] std::chrono::milliseconds least_round_trip() const { return least_round_trip_; }
@@ -67,6 +70,7 @@ private:
     int rounds_since_probe_ = 2;
 
     std::chrono::milliseconds least_round_trip_{0};
+    std::chrono::milliseconds last_round_trip_{0};
     Instant least_since_{};
     bool knows_round_trip_ = false;
     // While the least is looked for anew, less is under way: rounds left, and the least so far.

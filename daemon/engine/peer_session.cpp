@@ -14,6 +14,8 @@ constexpr std::size_t summary_frame_bytes = limits::control_frame_bytes_max / 2;
 constexpr int offences_max = 8;
 // A reachable peer has answered by now over the slowest link; the door is open for twice as long.
 constexpr std::chrono::milliseconds patience = std::chrono::seconds{5};
+// Who has been shown our roster and still says nothing will not.
+constexpr std::chrono::milliseconds longest_silence = std::chrono::seconds{30};
 // At 9.6 kbit/s each comes within the time that the door gives for the next.
 constexpr std::size_t shown_frame_bytes = 4096;
 // Up to this many offices, fingerprints of all leaves go into HELLO.
@@ -156,13 +158,21 @@ void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
 }
 
 std::optional<Instant> PeerSession::wake_at() const {
-    return theirs_ || has_shown_roster_ ? std::nullopt : std::optional(greeted_at_ + patience);
+    if (theirs_) {
+        return flow_.dead_at();
+    }
+    return greeted_at_ + (has_shown_roster_ ? longest_silence : patience);
+}
+
+bool PeerSession::is_dead(Now now) const {
+    const auto at = theirs_ || has_shown_roster_ ? wake_at() : std::nullopt;
+    return at && *at <= now.steady;
 }
 
 // A peer that says nothing may not know this office yet: its door takes a newer roster, and no more
 // than so much of it.
 void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out) {
-    if (const auto at = wake_at(); !at || now.steady < *at) {
+    if (has_shown_roster_ || now.steady < greeted_at_ + patience) {
         return;
     }
     has_shown_roster_ = true;

@@ -50,6 +50,8 @@ public:
     // Everything that credit allows, most urgent first.
     Result<void> pump(Ledger& ledger, Now now, Outcome& out);
     [[nodiscard]] const Flow& flow() const { return flow_; }
+    // Nothing of what is under way was acknowledged for too long, or it never said a word.
+    [[nodiscard]] bool is_dead(Now now) const;
     // When it has something to do though nothing comes.
     [[nodiscard]] std::optional<Instant> wake_at() const;
 

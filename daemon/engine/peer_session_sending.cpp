@@ -343,6 +343,10 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
 
 Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
     pumped_at_ = now.steady;
+    if (is_dead(now)) {
+        close(out, "no answer any more");
+        return ok();
+    }
     if (!theirs_) {
         show_roster_to_the_silent(ledger, now, out);
         return ok();

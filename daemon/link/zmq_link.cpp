@@ -141,6 +141,12 @@ public:
     OwnFd(const OwnFd&) = delete;
     OwnFd& operator=(const OwnFd&) = delete;
     [[nodiscard]] int number() const { return number_; }
+    // What is still unsent is thrown away when the connection is closed: on a link that came back
+    // the kernel would go on sending it first.
+    void forget_unsent() const {
+        const linger at_once{1, 0};
+        ::setsockopt(number_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
 
 private:
     explicit OwnFd(int number) : number_(number) {}
@@ -197,6 +203,7 @@ struct ZmqLink::Sockets {
         Monitored socket;
         OfficeId peer{};
         bool is_up = false;
+        std::optional<OwnFd> own_fd{};  // once it is connected
     };
     struct Accepted {
         Bytes routing_id;
@@ -396,7 +403,7 @@ ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, Of
     auto& s = *sockets_;
     const ConnectionId id{s.next++};
     try {
-        Sockets::Dialled dialled{s.make_dealer(s.dial_keys, key), peer};
+        Sockets::Dialled dialled{.socket = s.make_dealer(s.dial_keys, key), .peer = peer};
         dialled.socket.socket.connect(endpoint);
         s.dialled.emplace(id, std::move(dialled));
     } catch (const zmq::error_t& error) {
@@ -408,7 +415,12 @@ ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, Of
 
 void ZmqLink::close(ConnectionId connection) {
     auto& s = *sockets_;
-    s.dialled.erase(connection);
+    if (const auto dialled = s.dialled.find(connection); dialled != s.dialled.end()) {
+        if (dialled->second.own_fd) {
+            dialled->second.own_fd->forget_unsent();
+        }
+        s.dialled.erase(dialled);
+    }
     const auto found = s.accepted.find(connection);
     if (found != s.accepted.end()) {
         // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
@@ -525,6 +537,9 @@ void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& eve
     std::optional<std::string> ended;
     while (const auto event = next_event(connection.socket.monitor)) {
         switch (event->event) {
+            case ZMQ_EVENT_CONNECTED:
+                connection.own_fd = OwnFd::of_connection(event->value);
+                break;
             case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
                 connection.is_up = true;
                 events.emplace_back(PeerUp{id, connection.peer, true});

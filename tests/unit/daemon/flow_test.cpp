@@ -138,3 +138,19 @@ TEST_CASE("a pause does not make a link look slow", "[flow]") {
     }
     CHECK(flow.bytes_per_second() >= before);
 }
+
+TEST_CASE("a link is dead when what is under way is not acknowledged for long", "[flow]") {
+    Flow flow;
+    CHECK_FALSE(flow.dead_at().has_value());
+    flow.sent(500, Instant{1s});
+    REQUIRE(flow.dead_at().has_value());
+    const auto first = *flow.dead_at();
+    CHECK(first >= Instant{5s});
+    // Progress puts it off, and what takes long to be answered has longer.
+    flow.sent(1000, Instant{2s});
+    flow.acknowledged(500, Instant{4s});
+    CHECK(*flow.dead_at() > first);
+    CHECK(*flow.dead_at() >= Instant{4s + 6 * 3s});
+    flow.acknowledged(1000, Instant{5s});
+    CHECK_FALSE(flow.dead_at().has_value());
+}
