@@ -76,7 +76,7 @@ std::string empty_option(const CLI::App& app) {
 }
 
 std::string words_of(const CLI::ParseError& error, const CLI::App& app) {
-    const std::string words = error.what();
+    std::string words = error.what();
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && app.get_subcommands().empty()) {
         return fmt::format("there is no command {}", words.substr(words.rfind(' ') + 1));
     }

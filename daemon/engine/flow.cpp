@@ -112,7 +112,9 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
                          *round_least_ * 5 < least_round_trip_ * 6 + 5 * jitter;
         round_least_.reset();
         ++rounds_since_probe_;
-        if (probe_rounds_ > 0 && --probe_rounds_ == 0) {
+        const bool was_probe = probe_rounds_ > 0;
+        probe_rounds_ -= was_probe ? 1 : 0;
+        if (was_probe && probe_rounds_ == 0) {
             least_round_trip_ = probe_least_.value_or(least_round_trip_);
             least_since_ = now;
             rounds_since_probe_ = 0;

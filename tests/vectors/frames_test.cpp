@@ -434,7 +434,7 @@ TEST_CASE("offices find their differences by the hashes that they always used", 
     for (std::size_t i = 0; i < summary.leaves.size(); ++i) {
         const auto& vector = differences["leaves"][i];
         const auto hash = leaf_hash(network, summary.leaves[i]);
-        CHECK(hex(hash) == vector["hash"].get<std::string>());
+        CHECK(hex(hash) == text_of(vector["hash"]));
         all.u16(value_of(summary.leaves[i].office));
         all.raw(hash.view());
         const auto secret = unhex(differences["link_secret"]);
@@ -446,10 +446,10 @@ TEST_CASE("offices find their differences by the hashes that they always used", 
         });
         const auto print =
             crypto::keyed_hash(shared.view(), "leaf-fingerprint", network, {salt, hash.view()});
-        CHECK(to_hex(print.first(LeafFingerprint::size)) == vector["fingerprint"]);
+        CHECK(to_hex(print.first(LeafFingerprint::size)) == text_of(vector["fingerprint"]));
     }
     CHECK(to_hex(crypto::hash("digest", network, {all.bytes()}).first(Digest::size)) ==
-          differences["digest"]);
+          text_of(differences["digest"]));
 }
 
 }  // namespace fieldpost::tests

@@ -14,6 +14,10 @@ namespace fieldpost::tests {
 using nlohmann::json;
 
 json read_vectors(const std::string& name);
+// A text of it. Not compared as JSON: two compilers disagree on whether that is ambiguous.
+inline std::string text_of(const json& value) {
+    return value.get<std::string>();
+}
 // With FIELDPOST_WRITE_VECTORS set every file is written before the first test runs.
 void write_vectors(const std::string& name, const json& content);
 

@@ -40,10 +40,12 @@ Sent send(const Network& network, const Office& author, const std::vector<const 
     draft.created = founded_at;
     draft.lifetime_seconds = limits::lifetime_seconds_default;
     std::vector<crypto::Recipient> recipients;
+    recipients.reserve(to.size());
     for (const auto* office : to) {
         recipients.push_back(office->recipient());
     }
     std::vector<ReportUnit> units;
+    units.reserve(letter.reports.size());
     for (const auto& report : letter.reports) {
         units.push_back({std::nullopt, encode_report(report)});
     }

@@ -17,7 +17,7 @@ struct End {
     std::unique_ptr<ZmqLink> link;
 
     // To whom this end gives which answer; nobody else is let in.
-    void open(std::map<BoxPublic, Caller> known) {
+    void open(const std::map<BoxPublic, Caller>& known) {
         link = ZmqLink::open({keys.public_key, keys.secret.view()}, [known](const BoxPublic& key) {
                    const auto found = known.find(key);
                    return found == known.end() ? std::nullopt : std::optional(found->second);

@@ -117,7 +117,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->log(log_a).value() == state);
     CHECK(store->log(log_b).value() == std::nullopt);
     CHECK(store->logs().value().size() == 1);
-    for (const Number number : {1, 3, 4}) {
+    for (const Number number : {1U, 3U, 4U}) {
         CHECK(store->record(log_a, number, StoreView::Body::yes).value() ==
               record_of(1, log_a, {1, 4}, 300));
     }
