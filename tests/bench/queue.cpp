@@ -83,7 +83,8 @@ TEST_CASE("queue") {
     const auto request_ms = median_ms(
         calls, [&](int i) { return client.queue("hq", texts[static_cast<std::size_t>(i)]); });
     const auto requests_a_second = calls / asking.passed().count();
-    REQUIRE(end_to_end::number_in(field.ask({"status"}), "/outbox/queued") == 2 * calls);
+    REQUIRE(end_to_end::number_in(field.ask({"status"}), "/outbox/queued") ==
+            std::uint64_t{2} * calls);
     const auto sync_ms = plain_sync(network.folder(), texts[0]);
     const auto commit_ms = lmdb_commit(network.folder(), texts[0]);
     field.stop();

@@ -145,7 +145,7 @@ TEST_CASE(
     pyongyang.stop();
     const auto promised = queue_large(hyesan, 40);
 
-    for (std::uint64_t wanted : {1, 8, 20}) {
+    for (std::uint64_t wanted : {1U, 8U, 20U}) {
         pyongyang.start();
         REQUIRE(eventually([&] { return carried(pyongyang) >= wanted; }));
         pyongyang.kill();
@@ -154,7 +154,7 @@ TEST_CASE(
     REQUIRE(eventually([&] { return number_in(hyesan.ask({"status"}), "/outbox/carried") == 40; }));
     hyesan.stop();
 
-    for (std::uint64_t wanted : {1, 8, 20}) {
+    for (std::uint64_t wanted : {1U, 8U, 20U}) {
         hq.start();
         REQUIRE(eventually([&] { return inbox_size(hq) >= wanted; }));
         wanted == 8 ? pyongyang.kill() : hq.kill();
