@@ -1,6 +1,7 @@
 // The sending half of a session: what goes next, within the receiver's credit.
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/delivery.h"
 #include "daemon/engine/peer_session.h"
 
 namespace fieldpost::engine {
@@ -158,7 +159,8 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             ByteWriter entry;
             entry.raw(elide_header(header, before ? &*before : nullptr));
             entry.raw(record->signature.view());
-            entry.raw(record->body);
+            // What came in chunks is small all the same, and lies in parts.
+            entry.raw(TRY(body_of(ledger.store(), *record)));
             if (size + entry.size() > flow_.frame() && size > 0) {
                 flush();
                 continue;  // credit may have ended; and the neighbour is gone
