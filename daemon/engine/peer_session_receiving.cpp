@@ -277,14 +277,24 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
     auto& incoming = found->second;
     auto& partial = incoming.partial;
     const BodyShape shape{incoming.record.header.body_bytes};
-    const auto give_up = [&] {
+    const auto give_up = [&]() -> Result<void> {
         send(out, Skip{chunk.stream, SkipReason::bad});
         has_put_off_ = true;
         incoming_.erase(found);
         return ok();
     };
-    if (chunk.part > part_count(shape) || partial.checked.contains(chunk.part)) {
+    // It goes on from where we were when we told it, and another link has brought more since.
+    const auto start_over = [&]() -> Result<void> {
+        const auto author = incoming.record.header.log.author;
+        TRY(give_up());
+        tell_leaves(ledger, {author}, false, out);
+        return ok();
+    };
+    if (chunk.part > part_count(shape)) {
         return give_up();
+    }
+    if (partial.checked.contains(chunk.part)) {
+        return start_over();
     }
     const auto size = part_size(shape, chunk.part);
     if (chunk.part != partial.prefix_part) {
@@ -292,7 +302,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
         partial.prefix.clear();
     }
     if (chunk.offset != partial.prefix.size() || chunk.bytes.size() > size - chunk.offset) {
-        return give_up();
+        return start_over();
     }
     partial.prefix.insert(partial.prefix.end(), chunk.bytes.begin(), chunk.bytes.end());
     incoming.is_touched = true;
