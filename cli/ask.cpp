@@ -147,7 +147,9 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     std::array<std::byte, 65536> buffer;
     while (true) {
         pollfd waiting{socket.fd(), POLLIN, 0};
-        if (::poll(&waiting, 1, static_cast<int>(common.timeout_s) * 1000) <= 0) {
+        if (::poll(&waiting, 1,
+                   static_cast<int>(std::min(common.timeout_s, std::uint32_t{86400}) * 1000)) <=
+            0) {
             return std::unexpected(timed_out(request));
         }
         const auto got = ::read(socket.fd(), buffer.data(), buffer.size());

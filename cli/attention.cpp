@@ -32,6 +32,11 @@ ordered_json json_of(const wire::Item& item) {
             {"dismissed_at", time_or_null(item.dismissed_unix_s())}};
 }
 
+bool any_left(const wire::Answer& answer) {
+    return std::ranges::any_of(answer.items(),
+                               [](const auto& item) { return item.dismissed_unix_s() == 0; });
+}
+
 void print_items(const Common& common, const wire::Answer& answer) {
     if (answer.items_size() == 0) {
         fmt::print("nothing needs a person\n");
@@ -58,9 +63,7 @@ void print_items(const Common& common, const wire::Answer& answer) {
             fmt::print("     {}\n", item.next());
         }
     }
-    const bool any_left = std::ranges::any_of(
-        answer.items(), [](const auto& item) { return item.dismissed_unix_s() == 0; });
-    if (any_left && !common.quiet) {
+    if (any_left(answer) && !common.quiet) {
         fmt::print(stderr, "When it is seen to: fieldpost attention --dismiss NO\n");
     }
 }
@@ -91,9 +94,7 @@ int run_attention(const Common& common, const Options& options) {
     } else {
         print_items(common, answer);
     }
-    const bool any_left = std::ranges::any_of(
-        answer.items(), [](const auto& item) { return item.dismissed_unix_s() == 0; });
-    return options.check && any_left ? exit_needs_a_person : exit_done;
+    return options.check && any_left(answer) ? exit_needs_a_person : exit_done;
 }
 
 }  // namespace

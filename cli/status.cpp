@@ -135,12 +135,17 @@ int print_without_daemon(const Common& common, const Failure& failure) {
         }
     }
     const auto* us = roster->find(identity->index);
+    // Before it is admitted the roster does not have its keys; after that not everybody may read
+    // them.
     const auto machine = home.machine_keys();
     const auto mail = home.mail_keys();
     const auto print =
-        machine && mail ? crypto::fingerprint(roster->network(), machine->identity.public_key(),
-                                              machine->link.public_key, mail->signing.public_key())
-                        : "";
+        us != nullptr && us->has_keys()
+            ? crypto::fingerprint(roster->network(), us->identity, us->link, us->mail)
+        : machine && mail
+            ? crypto::fingerprint(roster->network(), machine->identity.public_key(),
+                                  machine->link.public_key, mail->signing.public_key())
+            : "";
     if (common.json) {
         // What only the daemon knows is left out.
         const ordered_json object = {{"office", us == nullptr ? "" : us->name},
