@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/limits.h"
+
 namespace fieldpost::engine {
 
 namespace {
@@ -28,6 +30,10 @@ constexpr int probe_rounds = 3;
 // TCP repairs a loss in less: 4.6 s was the longest seen at 64 kbit/s, 300 ms and 1 % loss.
 constexpr std::chrono::milliseconds patience = 5s;
 constexpr int patience_round_trips = 6;
+// While nothing is known of the link.
+constexpr std::chrono::milliseconds patience_at_first = 60s;
+// A summary or a piece of the roster may stand before an acknowledgement, and before what it is of.
+constexpr std::uint64_t between_bytes = limits::control_frame_bytes_max;
 
 // Whole segments, so that none goes out half full.
 std::uint64_t whole_segments(std::uint64_t bytes) {
@@ -71,8 +77,12 @@ std::optional<Instant> Flow::dead_at() const {
     if (under_way_.empty()) {
         return std::nullopt;
     }
-    return std::max(acknowledged_at_, under_way_.front().at) +
-           std::max(patience, patience_round_trips * last_round_trip_);
+    const auto since = std::max(acknowledged_at_, under_way_.front().at);
+    if (rate() == 0) {
+        return since + patience_at_first;
+    }
+    const std::chrono::milliseconds between{between_bytes * 1000 / rate()};
+    return since + std::max(patience, patience_round_trips * last_round_trip_) + between;
 }
 
 void Flow::sent(std::uint64_t total, Instant now) {

@@ -145,11 +145,11 @@ TEST_CASE("a link is dead when what is under way is not acknowledged for long", 
     flow.sent(500, Instant{1s});
     REQUIRE(flow.dead_at().has_value());
     const auto first = *flow.dead_at();
-    CHECK(first >= Instant{5s});
-    // Progress puts it off, and what takes long to be answered has longer.
+    // The slowest links bring a summary before the first acknowledgement.
+    CHECK(first >= Instant{30s});
+    // What takes long to be answered has longer.
     flow.sent(1000, Instant{2s});
     flow.acknowledged(500, Instant{4s});
-    CHECK(*flow.dead_at() > first);
     CHECK(*flow.dead_at() >= Instant{4s + 6 * 3s});
     flow.acknowledged(1000, Instant{5s});
     CHECK_FALSE(flow.dead_at().has_value());
