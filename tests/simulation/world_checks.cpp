@@ -1,0 +1,212 @@
+// What can be seen of a World, and what must hold in it: the invariants of daemon/DESIGN.md.
+#include <fmt/format.h>
+
+#include "crypto/sealed_record.h"
+#include "daemon/engine/delivery.h"
+#include "tests/simulation/world.h"
+
+namespace fieldpost::tests {
+
+using storage::StoreView;
+
+// At most one copy a contact (P9, invariant I3), unless a summary asked again.
+void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
+    const auto frame = decode_frame(bytes);
+    REQUIRE(frame.has_value());
+    auto& sent = links_.at(link).sent;
+    const auto to = links_.at(link).a == from ? links_.at(link).b : links_.at(link).a;
+    const auto count = [&](const Header& header, const Hash& body) {
+        const auto id = crypto::record_id(network_.id(), header, body);
+        INFO("record " << value_of(header.log.author) << "/" << header.number << ", class "
+                       << static_cast<int>(header.log.record_class) << ", from " << from << " to "
+                       << to);
+        // Invariant I3, as last told.
+        const auto& not_wanted = links_.at(link).not_wanted[std::pair(to, header.log)];
+        CHECK_FALSE(not_wanted.contains_all(header.run()));
+        CHECK(++sent[std::pair(from, id)] == 1);
+    };
+    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
+        std::optional<Neighbour> before;
+        for (const auto& record : news->records) {
+            ByteReader in(record);
+            const auto header = restore_header(in, before ? &*before : nullptr).value();
+            REQUIRE(in.read_array<Signature>().has_value());
+            const auto body =
+                crypto::piece_hash(network_.id(), BodyShape{header.body_bytes}, in.rest());
+            before = Neighbour{header, crypto::record_id(network_.id(), header, body)};
+            count(header, body);
+        }
+    }
+    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
+        ByteReader in(opened->elided_header);
+        count(restore_header(in, nullptr).value(), opened->body_hash);
+    }
+    if (std::holds_alternative<Summary>(*frame)) {
+        std::erase_if(sent, [&](const auto& entry) { return entry.first.first != from; });
+    }
+}
+
+void World::note_told(engine::LinkId link, Node by, BytesView bytes) {
+    const auto found = links_.find(link);
+    const auto frame = decode_frame(bytes);
+    if (found == links_.end() || !frame || !std::holds_alternative<Summary>(*frame)) {
+        return;
+    }
+    for (const auto& leaf : std::get<Summary>(*frame).leaves) {
+        // A leaf says all: of a log that it does not name everything is wanted.
+        std::erase_if(found->second.not_wanted, [&](const auto& entry) {
+            return entry.first.first == by && entry.first.second.author == leaf.office;
+        });
+        for (const auto& log : leaf.logs) {
+            found->second
+                .not_wanted[std::pair(by, LogKey{leaf.office, log.incarnation, log.record_class})] =
+                log.not_wanted;
+        }
+    }
+}
+
+int World::times_happened(Node node, engine::What what, const storage::ReportKey& report,
+                          std::optional<Node> by) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    const auto events = store.events_of(report);
+    store.abort();
+    REQUIRE(events.has_value());
+    return static_cast<int>(std::ranges::count_if(*events, [&](const storage::Event& event) {
+        return event.what == static_cast<std::uint8_t>(what) &&
+               (!by || event.office == index_of(*by));
+    }));
+}
+
+bool World::was_told(Node node, engine::What what) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    const auto events = store.events(1, SIZE_MAX);
+    store.abort();
+    REQUIRE(events.has_value());
+    return std::ranges::any_of(*events, [&](const storage::Event& event) {
+        return event.what == static_cast<std::uint8_t>(what);
+    });
+}
+
+std::vector<Report> World::inbox(Node node) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    std::vector<Report> reports;
+    storage::Arrival from{0};
+    while (const auto record = store.record_from(from, StoreView::Body::yes).value()) {
+        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
+        const auto entry = store.archive(record->arrival).value();
+        if (!entry || entry->unreadable || entry->box != storage::ArchiveEntry::Box::inbox) {
+            continue;
+        }
+        const auto opened =
+            engine::open_archived(ledger(node), *record, *entry, engine::Opening::reports);
+        REQUIRE(opened.has_value());
+        for (const auto& report : opened->reports) {
+            reports.push_back(report);
+        }
+    }
+    store.abort();
+    return reports;
+}
+
+void World::check(Node node) {
+    auto& office = offices_[node];
+    const auto& ledger = office.engine->ledger();
+    for (const auto& [log, state] : ledger.logs()) {
+        INFO("office " << node << ", log of " << value_of(log.author));
+        // Invariant I2.
+        CHECK(intersection(state.held, state.terminal).empty());
+        // Invariants I4 and I5: T never shrinks.
+        auto& before = office.terminal_before[log];
+        CHECK(without(before, state.terminal).empty());
+        before = state.terminal;
+    }
+}
+
+void World::check_everything() {
+    for (Node node = 0; node < size(); ++node) {
+        auto& office = offices_[node];
+        auto& store = *office.store;
+        REQUIRE(store.begin().has_value());
+        const auto logs = store.logs().value();
+        for (const auto& [log, state] : logs) {
+            const auto author = std::ranges::find(offices_, log.author,
+                                                  [](const Office& o) { return o.keys->index; });
+            REQUIRE(author != offices_.end());
+            for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
+                const auto record = store.record(log, *number, StoreView::Body::yes).value();
+                INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
+                REQUIRE(record.has_value());
+                // Invariant I1.
+                if (record->id.is_zero()) {
+                    CHECK(log.author == index_of(node));
+                    CHECK(*number > state.published);
+                    continue;
+                }
+                const auto header = decode_header(record->header).value();
+                const BodyShape shape{header.body_bytes};
+                const auto body = engine::body_of(store, *record).value();
+                const auto hash = crypto::body_hash(
+                    network_.id(), shape, crypto::piece_hashes(network_.id(), shape, body));
+                CHECK(crypto::record_id(network_.id(), header, hash) == record->id);
+                CHECK(crypto::verify_record(author->keys->machine.identity.public_key(),
+                                            network_.id(), record->id, record->signature));
+            }
+        }
+        // Invariant I7: leaves follow from logs and registers alone.
+        const auto stored = store.leaves().value();
+        store.abort();
+        auto& leaves = office.disk->tables[static_cast<std::size_t>(storage::Table::leaves)];
+        const auto saved = std::exchange(leaves, {});
+        REQUIRE(store.begin().has_value());
+        auto fresh =
+            engine::Ledger::load(store, *office.config, network_.roster.founding(), now(node));
+        REQUIRE(fresh.has_value());
+        const auto& again = fresh->leaves();
+        for (const auto& [index, leaf] : stored) {
+            CHECK(again.at(index) == leaf);
+        }
+        CHECK(again.size() == stored.size());
+        store.abort();
+        leaves = saved;
+    }
+    for (const auto& [report, to] : promised_) {
+        Node author = 0;
+        while (index_of(author) != report.author) {
+            ++author;
+        }
+        auto& store = *offices_[author].store;
+        REQUIRE(store.begin().has_value());
+        const LogKey log{report.author, report.origin.incarnation, report.origin.record_class};
+        const auto state = store.log(log).value();
+        INFO("report " << report.origin.number << " of office " << author);
+        REQUIRE(state.has_value());
+        // P1, and invariant I6: its author keeps it until it is owed to nobody; and can read it
+        // after.
+        CHECK((state->held.contains(report.origin.number) ||
+               state->terminal.contains(report.origin.number)));
+        CHECK(store.report(report).value().has_value());
+        CHECK(store.record(log, report.origin.number, StoreView::Body::no).value().has_value());
+        store.abort();
+        for (Node node = 0; node < size(); ++node) {
+            if (std::ranges::find(to, node) == to.end()) {
+                // P4 and P6: who was not addressed neither read it nor is said to have it.
+                CHECK(times_happened(node, engine::What::received, report) == 0);
+                CHECK(times_happened(author, engine::What::delivered, report, node) == 0);
+            }
+        }
+        for (const auto node : to) {
+            const auto shown = times_happened(node, engine::What::received, report);
+            // P2.
+            CHECK(shown <= 1);
+            // P4: what the author was told is so.
+            if (times_happened(author, engine::What::delivered, report, node) > 0) {
+                CHECK(shown == 1);
+            }
+        }
+    }
+}
+
+}  // namespace fieldpost::tests
