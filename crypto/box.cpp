@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "crypto/hash.h"
 #include "crypto/raw.h"
 
 namespace fieldpost::crypto {
@@ -50,24 +51,11 @@ BoxKeyPair BoxKeyPair::random() {
     return from_secret(BoxSecret::random());
 }
 
-Bytes seal_to(const BoxPublic& recipient, BytesView plain) {
-    Bytes sealed(plain.size() + crypto_box_SEALBYTES);
-    const auto done =
-        crypto_box_seal(raw(std::span(sealed)), raw(plain), plain.size(), raw(recipient.view()));
-    ensure(done == 0, "our own archive key can be sealed to");
-    return sealed;
-}
-
-Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, BytesView sealed) {
-    if (sealed.size() < crypto_box_SEALBYTES) {
-        return fail(Errc::untrusted, "sealed box: too short");
-    }
-    Bytes plain(sealed.size() - crypto_box_SEALBYTES);
-    if (crypto_box_seal_open(raw(std::span(plain)), raw(sealed), sealed.size(),
-                             raw(recipient.public_key.view()), raw(recipient.secret.view())) != 0) {
-        return fail(Errc::untrusted, "sealed box: does not open");
-    }
-    return plain;
+SealKey own_key_of(const BoxKeyPair& pair, const NetworkId& network) {
+    auto digest = keyed_hash(pair.secret.view(), "own", network, {pair.public_key.view()});
+    auto key = SealKey::from(digest.view());
+    wipe(digest.bytes);
+    return key;
 }
 
 Result<SharedSecret> shared_secret(const BoxSecret& ours, const BoxPublic& theirs) {

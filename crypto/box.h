@@ -1,7 +1,7 @@
-// Sealing for ourselves: values at rest under a key of this office, and keys sealed to its archive.
+// Sealing for ourselves: values at rest under a key of this office.
 //
-// Construction: XChaCha20-Poly1305 with a random nonce (draft-irtf-cfrg-xchacha), and libsodium's
-// sealed boxes. Nothing here says who made a value; records and registers are signed instead.
+// Construction: XChaCha20-Poly1305 with a random nonce (draft-irtf-cfrg-xchacha). Nothing here says
+// who made a value; records and registers are signed instead.
 #pragma once
 
 #include "crypto/secret.h"
@@ -24,10 +24,9 @@ struct BoxKeyPair {
     static BoxKeyPair from_secret(BoxSecret secret);
 };
 
-// To a key whose secret may be locked away now: archive entries.
-Bytes seal_to(const BoxPublic& recipient, BytesView plain);
-// untrusted: not sealed to this key, or damaged.
-Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, BytesView sealed);
+// Under what only the holder of `secret` can derive, for entries that he alone will read. A hundred
+// times cheaper than to the public key, which is needed only where the secret is not at hand.
+SealKey own_key_of(const BoxKeyPair& pair, const NetworkId& network);
 
 // X25519 (RFC 7748). untrusted: the result is all zero, which only a malicious key gives.
 using SharedSecret = Secret<struct SharedSecretTag, 32>;

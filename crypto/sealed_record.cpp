@@ -159,6 +159,9 @@ Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& 
     const auto plain = plaintext_of(units, attachments);
     const auto shape = sealed_shape(plain.size());
     TRY(check_body_bytes(shape.body_bytes, draft.log.record_class));
+    if (draft.count > 1 && shape.body_bytes > limits::pack_body_bytes_max + tag_bytes) {
+        return fail(Errc::limit_exceeded, "body: too many reports for one run");
+    }
 
     SealedRecord record{std::move(draft), {}, FileKey::random()};
     auto& header = record.header;

@@ -29,8 +29,8 @@ struct SealedRecord {
 
 // Compresses, pads and seals. Of `draft` the log, number, count, flags, kind, created, lifetime and
 // extension are used. `attachments` are the bytes of all attachments in order.
-// limit_exceeded: the body is over the limit of its class.  untrusted: a recipient's key is not
-// one.
+// limit_exceeded: the body is over the limit of its class, or of a run.  untrusted: a recipient's
+// key is not one.
 Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& author,
                                  Header draft, const std::vector<Recipient>& recipients,
                                  const std::vector<ReportUnit>& units, BytesView attachments);

@@ -88,7 +88,7 @@ struct Partial {
 struct ArchiveEntry {
     enum class Box : std::uint8_t { inbox = 1, outbox = 2 };
     Box box = Box::inbox;
-    // The file key, and the hash of each report if the record has attachments, sealed to the
+    // The file key, and the hash of each report if the record has attachments, sealed under the
     // office's archive key. Empty: unreadable, or forgotten.
     Bytes sealed_file_key;
     // Of an inbox entry that did not open: still kept, shown as failed.

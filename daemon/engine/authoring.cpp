@@ -20,35 +20,40 @@ LogKey own_log(const Ledger& ledger, RecordClass record_class) {
     return {ledger.us(), ledger.meta().incarnation, record_class};
 }
 
-// Senders use the newest by epoch, whatever the clock says.
-Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger, const Draft& draft) {
+}  // namespace
+
+Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
+                                                     const std::vector<OfficeId>& to,
+                                                     std::uint32_t lifetime_seconds) {
     std::vector<crypto::Recipient> recipients;
-    for (const auto to : draft.to) {
-        const auto* office = ledger.roster().find(to);
-        if (office == nullptr || !office->is_member() || to == ledger.us()) {
+    for (const auto index : to) {
+        const auto* office = ledger.roster().find(index);
+        if (office == nullptr || !office->is_member() || index == ledger.us()) {
             return fail(Errc::not_found, "a recipient is no member of the network");
         }
-        const auto* statement = ledger.statement(to);
+        const auto* statement = ledger.statement(index);
         if (statement == nullptr || statement->prekeys.empty()) {
             return fail(Errc::unavailable,
                         fmt::format("{} has not published a key to seal to yet", office->name));
         }
         const auto& prekey = statement->prekeys.back();
-        if (!ledger.is_own_prekey(to, prekey)) {
+        if (!ledger.is_own_prekey(index, prekey)) {
             return fail(Errc::untrusted,
                         fmt::format("the key that {} published is not its own", office->name));
         }
-        if (draft.lifetime_seconds > statement->lifetime_seconds_max) {
+        if (lifetime_seconds > statement->lifetime_seconds_max) {
             return fail(Errc::limit_exceeded,
                         fmt::format("{} keeps nothing for so long", office->name));
         }
-        recipients.push_back({to, prekey.epoch, prekey.key});
+        recipients.push_back({index, prekey.epoch, prekey.key});
     }
     if (recipients.empty()) {
         return fail(Errc::malformed, "no recipient");
     }
     return recipients;
 }
+
+namespace {
 
 // A large body lies in parts, with the list of their hashes first, as it will be sent.
 storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
@@ -73,7 +78,7 @@ struct Written {
 
 Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
                              std::vector<Notice>& notify) {
-    const auto recipients = TRY(recipients_of(ledger, draft));
+    const auto recipients = TRY(recipients_of(ledger, draft.to, draft.lifetime_seconds));
     const auto log = own_log(ledger, draft.record_class);
     auto report = draft.report;
     report.created = ledger.wall(now);
@@ -200,35 +205,6 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
         ledger.write(storage::PutKeyed{*draft.key, {draft.content, written->report}});
     }
     notify.emplace_back(Accepted{submitted.request, written->report, written->hash, false});
-    return ok();
-}
-
-Result<void> publish(Ledger& ledger, const LogKey& log, Number number) {
-    while (ledger.log(log).published < number) {
-        const auto& state = ledger.log(log);
-        const auto next = state.held.after(state.published);
-        if (!next || *next > number) {
-            return ok();
-        }
-        auto record = TRY(ledger.store().record(log, *next, storage::StoreView::Body::yes));
-        if (!record) {
-            return fail(Errc::corrupt, "store: an own record is not there");
-        }
-        auto header = TRY(decode_header(record->header));
-        header.prev = prev_of(state.published_id);
-        const BodyShape shape{header.body_bytes};
-        const auto pieces =
-            crypto::piece_hashes(ledger.network(), shape, TRY(body_of(ledger.store(), *record)));
-        record->id = crypto::record_id(ledger.network(), header,
-                                       crypto::body_hash(ledger.network(), shape, pieces));
-        record->signature =
-            crypto::sign_record(ledger.config().machine->identity, ledger.network(), record->id);
-        record->header = encode_header(header);
-        ledger.put_record(*record);
-        auto& edited = ledger.edit_log(log);
-        edited.published = record->run.last;
-        edited.published_id = record->id;
-    }
     return ok();
 }
 

@@ -1,6 +1,8 @@
-// What this office writes: reports sealed at once, and signed when they are first sent.
+// What this office writes: reports sealed at once (they are signed when they are first sent:
+// engine/publication).
 #pragma once
 
+#include "crypto/sealed_record.h"
 #include "daemon/engine/ledger.h"
 
 namespace fieldpost::engine {
@@ -9,9 +11,11 @@ namespace fieldpost::engine {
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
                     std::vector<Notice>& notify);
 
-// Makes every held, unpublished record of an own log up to `number` public, in number order: prev,
-// id and signature. The changes must be committed before the first byte is sent.
-Result<void> publish(Ledger& ledger, const LogKey& log, Number number);
+// The keys to seal to now: the newest of each, whatever the clock says. The error says in words
+// whom it cannot be sent to, and why.
+Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
+                                                     const std::vector<OfficeId>& to,
+                                                     std::uint32_t lifetime_seconds);
 
 // Own reports older than `undelivered_seconds` that some recipient has not receipted.
 Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now);

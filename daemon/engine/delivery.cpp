@@ -67,8 +67,9 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, BytesView
 }
 
 // An acknowledgement of one of our reports is filed with it.
-Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, const Report& answer,
-                         OfficeId from, Now now, std::vector<Notice>& notify) {
+Result<void> file_answer(Ledger& ledger, OfficeId author, storage::Arrival arrival_of_answer,
+                         const Report& answer, OfficeId from, Now now,
+                         std::vector<Notice>& notify) {
     if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
         return ok();
     }
@@ -78,15 +79,15 @@ Result<void> file_answer(Ledger& ledger, const storage::StoredRecord& record, co
         arrival ? TRY(ledger.store().record_until(*arrival, storage::StoreView::Body::no))
                 : std::nullopt;
     // Only whom it was for can answer it: anybody may know its ID.
-    if (!asked || !TRY(decode_header(asked->header)).is_addressed_to(record.log.author)) {
+    if (!asked || !TRY(decode_header(asked->header)).is_addressed_to(author)) {
         return ok();
     }
-    ledger.write(storage::AddAnswer{about, record.arrival});
+    ledger.write(storage::AddAnswer{about, arrival_of_answer});
     storage::Event event;
     event.at = ledger.wall(now);
     event.what = static_cast<std::uint8_t>(What::acknowledged);
     event.how = static_cast<std::uint8_t>(How::link);
-    event.office = record.log.author;
+    event.office = author;
     event.via = from;
     event.report = about;
     ledger.note(std::move(event), notify);
@@ -162,7 +163,8 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         event.report = key;
         ledger.note(std::move(event), notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
-            TRY(file_answer(ledger, record, TRY(decode_report(unit.report)), from, now, notify));
+            TRY(file_answer(ledger, header.log.author, arrival, TRY(decode_report(unit.report)),
+                            from, now, notify));
         } else {
             TRY(file_replacement(ledger, key, arrival, TRY(decode_report(unit.report))));
         }
@@ -206,6 +208,17 @@ crypto::PieceSource pieces_of(const Ledger& ledger, const storage::StoredRecord&
     };
 }
 
+crypto::SealKey archive_key(const Ledger& ledger) {
+    return crypto::own_key_of(ledger.config().mail->archive, ledger.network());
+}
+
+// An entry opens only beside the record that it was made for.
+Bytes archive_context(const Header& header) {
+    ByteWriter context;
+    write(context, key_part_of(header));
+    return context.take();
+}
+
 }  // namespace
 
 Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
@@ -219,7 +232,7 @@ Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const H
             content.raw(hash.view());
         }
     }
-    return crypto::seal_to(ledger.config().mail->archive.public_key, content.bytes());
+    return crypto::seal_value(archive_key(ledger), archive_context(header), content.bytes());
 }
 
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
@@ -229,13 +242,14 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
     if (mail == nullptr || author == nullptr || entry.sealed_file_key.empty()) {
         return fail(Errc::untrusted, "record: locked, forgotten or unreadable");
     }
-    const auto content = TRY(crypto::open_sealed_to(mail->archive, entry.sealed_file_key));
+    OpenedRecord opened;
+    opened.header = TRY(decode_header(record.header));
+    const auto content = TRY(crypto::open_value(archive_key(ledger), archive_context(opened.header),
+                                                entry.sealed_file_key));
     if (content.size() < crypto::FileKey::size) {
         return fail(Errc::corrupt, "archive: a file key of another size");
     }
     const auto key = crypto::FileKey::from(BytesView(content).first(crypto::FileKey::size));
-    OpenedRecord opened;
-    opened.header = TRY(decode_header(record.header));
     if (opening == Opening::attachments) {
         auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header, key,
                                           TRY(body_of(ledger.store(), record))));

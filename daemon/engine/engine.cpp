@@ -7,6 +7,7 @@
 #include "daemon/engine/door.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/peer_session.h"
+#include "daemon/engine/publication.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
 
@@ -18,6 +19,12 @@ namespace {
 constexpr auto receipt_interval = std::chrono::milliseconds{1000};
 // Clocks, expiries and our own statement are looked at this often.
 constexpr auto housekeeping_interval = std::chrono::minutes{10};
+// What is made public at once: a fast link is fed between two commits, and a long queue does not
+// hold up everything else for more than a few milliseconds.
+constexpr std::size_t publish_bytes = 65536;
+// Reports that follow each other this fast travel together, a few in one record; the first goes at
+// once, what is urgent always does, and so does all of which there is more than one record holds.
+constexpr auto publish_interval = std::chrono::milliseconds{250};
 
 }  // namespace
 
@@ -27,7 +34,8 @@ struct Engine::Parts {
     Door door{};
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
-    std::uint64_t carried_when_released = 0;
+    std::map<LogKey, Instant> published_at{};
+    std::uint64_t room_when_released = 0;
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
 
@@ -48,7 +56,8 @@ struct Engine::Parts {
     Result<bool> keep_whole_streams(Now now, Outcome& out);
     Result<bool> settle_news(Now now, Outcome& out);
     Result<void> settle_with_closed_offices(Outcome& out);
-    Result<bool> publish_wanted();
+    [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
+    Result<bool> publish_wanted(Now now);
     Result<void> sign_receipts(Now now);
     Result<void> look_after(Now now);
 };
@@ -235,11 +244,13 @@ Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
     if (news.roster_closed_one) {
         TRY(settle_with_closed_offices(out));
     }
-    const auto carried = ledger.carried_bytes();
-    if (carried < carried_when_released) {
+    // More than before: something went, or the office may carry more.
+    const auto limit = ledger.config().carry_bytes_max;
+    const auto room = limit - std::min(limit, ledger.carried_bytes());
+    if (room > room_when_released) {
         release_refused(ledger);
     }
-    carried_when_released = carried;
+    room_when_released = room;
     TRY(sign_receipts(now));
     return !news.held.empty() || !news.registers.empty() || news.roster || !news.released.empty();
 }
@@ -276,18 +287,26 @@ Result<void> Engine::Parts::sign_receipts(Now now) {
     return renew_receipts(ledger, due, now);
 }
 
-Result<bool> Engine::Parts::publish_wanted() {
-    if (ledger.meta().stopped) {
-        return false;
-    }
+Instant Engine::Parts::may_publish_at(const LogKey& log, Number up_to) const {
+    const auto last = published_at.find(log);
+    const bool goes_at_once = last == published_at.end() ||
+                              log.record_class == RecordClass::urgent ||
+                              up_to - ledger.log(log).published >= limits::run_count_max;
+    return goes_at_once ? Instant{} : last->second + publish_interval;
+}
+
+Result<bool> Engine::Parts::publish_wanted(Now now) {
     std::map<LogKey, Number> wanted;
     for (const auto& [link, session] : sessions) {
         for (const auto& [log, number] : session.to_publish(ledger)) {
-            wanted[log] = std::max(wanted[log], number);
+            if (may_publish_at(log, number) <= now.steady) {
+                wanted[log] = std::max(wanted[log], number);
+            }
         }
     }
     for (const auto& [log, number] : wanted) {
-        TRY(publish(ledger, log, number));
+        published_at[log] = now.steady;
+        TRY(publish(ledger, log, number, publish_bytes));
     }
     return !wanted.empty();
 }
@@ -300,6 +319,8 @@ Result<void> Engine::Parts::look_after(Now now) {
         return ok();
     }
     looked_after_at = now.steady;
+    // What was released before has come by now, and there may be room for more.
+    release_refused(ledger);
     ledger.keep_raised(What::undelivered, ledger.us(), TRY(count_undelivered(ledger, now)), {},
                        now);
     return ok();
@@ -309,7 +330,7 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     wake_at.reset();
     // Each step may need what the one before it wrote, and reads go to the store.
     out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
-                TRY(publish_wanted()) || TRY(expire_next(ledger, now, out.notify)) ||
+                TRY(publish_wanted(now)) || TRY(expire_next(ledger, now, out.notify)) ||
                 TRY(admit_enrolled(ledger, now, out.notify));
     if (out.again) {
         return ok();
@@ -322,6 +343,9 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
         session.tell(ledger, news, out);
         TRY(session.pump(ledger, now, out));
         wake_by(session.wake_at());
+        for (const auto& [log, number] : session.to_publish(ledger)) {
+            wake_by(std::max(now.steady, may_publish_at(log, number)));
+        }
     }
     if (const auto due = TRY(ledger.store().next_expiry())) {
         const auto left =

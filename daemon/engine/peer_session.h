@@ -45,7 +45,7 @@ public:
     // --- at the end of a batch, in this order
     // Bodies that are whole now. True if any was kept.
     Result<bool> finish_streams(Ledger& ledger, Now now, Outcome& out);
-    // Own logs of which something unpublished is to be sent, and up to which number.
+    // Own logs of which something unpublished is to be sent next, and up to which number.
     [[nodiscard]] std::map<LogKey, Number> to_publish(const Ledger& ledger) const;
     // Everything that credit allows, most urgent first.
     Result<void> pump(Ledger& ledger, Now now, Outcome& out);

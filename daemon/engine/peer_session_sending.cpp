@@ -34,7 +34,7 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
 
 std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
     std::map<LogKey, Number> wanted;
-    if (!theirs_) {
+    if (!theirs_ || ledger.meta().stopped) {
         return wanted;
     }
     // Before it is admitted nobody could check what this office signed.
@@ -43,9 +43,19 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
         return wanted;
     }
     for (const auto& [log, numbers] : to_send_) {
+        if (log.author != ledger.us() || !may_send(log.record_class)) {
+            continue;
+        }
         const auto& state = ledger.log(log);
-        const auto sendable = intersection(numbers, state.held);
-        if (log.author == ledger.us() && sendable.top() > state.published) {
+        auto sendable = intersection(numbers, state.held);
+        if (sendable.top() <= state.published) {
+            continue;
+        }
+        // What is public already goes first, but for what waits for its turn in a stream.
+        if (const auto large = large_.find(log); large != large_.end()) {
+            sendable.remove(large->second);
+        }
+        if (*sendable.next(1) > state.published) {
             wanted[log] = sendable.top();
         }
     }

@@ -246,12 +246,13 @@ Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers
             continue;
         }
         const auto header = TRY(decode_header(record->header));
+        const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
+                                                       static_cast<std::uint64_t>(record->arrival));
+        const storage::ReportKey key{record->log.author,
+                                     {record->log.incarnation, record->log.record_class,
+                                      static_cast<Number>(record->run.first + position)}};
         if (header.kind == static_cast<std::uint8_t>(RecordKind::report)) {
-            const auto position =
-                static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-            view.replaced_by = {record->log.author,
-                                {record->log.incarnation, record->log.record_class,
-                                 static_cast<Number>(record->run.first + position)}};
+            view.replaced_by = key;
             continue;
         }
         const auto who =
@@ -262,16 +263,16 @@ Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers
             continue;
         }
         who->state = State::acknowledged;
-        who->answer = {record->log.author,
-                       {record->log.incarnation, record->log.record_class, record->run.first}};
+        who->answer = key;
         if (answers == Answers::who_only) {
             continue;
         }
         const auto opened = open_archived(ledger, *record, *entry, Opening::reports);
-        if (opened && !opened->reports.empty()) {
-            who->outcome = opened->reports.front().outcome;
-            who->staff = opened->reports.front().staff;
-            who->note = opened->reports.front().text;
+        if (opened && position < opened->reports.size()) {
+            const auto& answer = opened->reports[position];
+            who->outcome = answer.outcome;
+            who->staff = answer.staff;
+            who->note = answer.text;
         }
     }
     return ok();

@@ -91,11 +91,11 @@ Now EngineOffice::now() const {
     return {Instant{passed_}, WallTime::from_unix(wall.count())};
 }
 
-void EngineOffice::queue(OfficeId to, const std::vector<std::string>& texts) {
+void EngineOffice::queue(const std::vector<OfficeId>& to, const std::vector<std::string>& texts) {
     std::vector<engine::Input> inputs;
     for (const auto& text : texts) {
         engine::Submitted submitted{next_request_++, {}};
-        submitted.draft.to = {to};
+        submitted.draft.to = {to[inputs.size() % to.size()]};
         submitted.draft.report.text = text;
         inputs.emplace_back(std::move(submitted));
     }
@@ -113,6 +113,7 @@ std::vector<engine::OutgoingFrame> EngineOffice::batch(const std::vector<engine:
             must(store_->apply(change));
         }
         std::ranges::move(outcome.send, std::back_inserter(sends));
+        wake_at_ = outcome.wake_at;
         for (const auto& notice : outcome.notify) {
             if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
                 ensure(false, declined->error.detail.c_str());
@@ -163,6 +164,12 @@ void exchange(EngineOffice& a, EngineOffice& b) {
         if (!to_a.empty()) {
             std::ranges::move(a.batch(arrived(link, std::exchange(to_a, {}))),
                               std::back_inserter(to_b));
+        }
+        while (a.is_due()) {
+            std::ranges::move(a.wait_for(0s), std::back_inserter(to_b));
+        }
+        while (b.is_due()) {
+            std::ranges::move(b.wait_for(0s), std::back_inserter(to_a));
         }
     }
     a.batch({engine::LinkDown{link}});

@@ -25,11 +25,14 @@ public:
     [[nodiscard]] Seconds cpu() const { return cpu_; }
     [[nodiscard]] std::uint64_t commits() const { return commits_; }
 
-    void queue(OfficeId to, const std::vector<std::string>& texts);
+    // To each of `to` in turn, so that with two no two neighbours can be packed.
+    void queue(const std::vector<OfficeId>& to, const std::vector<std::string>& texts);
     // All inputs in one commit, as the daemon does it. What is to be sent is returned.
     std::vector<engine::OutgoingFrame> batch(const std::vector<engine::Input>& inputs);
     // As after a while.
     std::vector<engine::OutgoingFrame> wait_for(std::chrono::milliseconds time);
+    // It has more to do at once.
+    [[nodiscard]] bool is_due() const { return wake_at_ && *wake_at_ <= Instant{passed_}; }
     // Gives numbers that were not used back, as a clean stop does.
     void stop();
 
@@ -44,6 +47,7 @@ private:
     std::optional<engine::Engine> engine_;
     std::chrono::milliseconds passed_{0};
     std::uint64_t next_request_ = 1;
+    std::optional<Instant> wake_at_;
     Seconds wall_{0};
     Seconds cpu_{0};
     std::uint64_t commits_ = 0;

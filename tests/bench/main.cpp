@@ -17,8 +17,8 @@
 
 int main(int argc, char* argv[]) {
     using namespace fieldpost;
-    constexpr std::array<std::string_view, 5> measures = {"overhead", "queue", "relay", "wire",
-                                                          "start"};
+    constexpr std::array<std::string_view, 6> measures = {"overhead", "queue",  "relay",
+                                                          "wire",     "online", "start"};
     std::vector<std::string> chosen(argv + 1, argv + argc);
     if (chosen.empty()) {
         chosen.assign(measures.begin(), measures.end());

@@ -34,16 +34,20 @@ double verifications_a_second(const tests::Network& network) {
 
 TEST_CASE("relay") {
     const tests::TemporaryFolder folder;
-    const auto network = tests::make_network({"hq", "hyesan", "pyongyang"});
+    const auto network = tests::make_network({"hq", "hyesan", "pyongyang", "wonsan"});
     storage::MemoryDisk hq_disk;
     storage::MemoryDisk author_disk;
+    storage::MemoryDisk wonsan_disk;
     EngineOffice hq(network, network.offices[0], storage::open_memory_tables(hq_disk));
     EngineOffice author(network, network.offices[1], storage::open_memory_tables(author_disk));
     EngineOffice relay(network, network.offices[2],
                        storage::open_lmdb_tables(folder.path() / "store", {}).value());
-    // So that the author has its recipient's keys; the relay needs none.
+    EngineOffice wonsan(network, network.offices[3], storage::open_memory_tables(wonsan_disk));
+    // So that the author has its recipients' keys; the relay needs none. To two in turn, or they
+    // would come packed.
     exchange(hq, author);
-    author.queue(hq.index(), report_texts(records));
+    exchange(wonsan, author);
+    author.queue({hq.index(), wonsan.index()}, report_texts(records));
 
     const auto bare_before = verifications_a_second(network);
     const auto wall_before = relay.wall();

@@ -68,16 +68,19 @@ TEST_CASE("start") {
     end_to_end::Network network;
     auto& hq = network.found();
     auto& camp = network.add(hq, "camp", "field");
+    auto& village = network.add(hq, "village", "field");
     auto& relay = network.add(hq, "relay", "relay");
     REQUIRE(end_to_end::eventually([&] { return end_to_end::knows_as_active(relay, "camp"); }));
-    for (auto* office : {&hq, &camp, &relay}) {
+    for (auto* office : {&hq, &camp, &village, &relay}) {
         office->stop();
     }
     const auto empty = start_and_stop(relay);
     {
         EngineOffice author{crypto::OfficeHome(hq.home())};
         EngineOffice carrier{crypto::OfficeHome(relay.home())};
-        const auto to = author.ledger().roster().find("camp")->index;
+        // In turn, or they would come packed.
+        const std::vector to = {author.ledger().roster().find("camp")->index,
+                                author.ledger().roster().find("village")->index};
         // What they say has no part in starting; short ones are sealed sooner.
         std::vector<std::string> texts;
         for (std::uint32_t i = 0; i < records_a_commit; ++i) {

@@ -202,8 +202,11 @@ TEST_CASE(
         {"ack", letters[1].id, "--staff", "박철수", "--outcome", "correct", "--note", "동의서?"});
     CHECK(number_in(hq.ask({"status"}), "/inbox/acknowledged") == 2);
     // The relay has let go of the forty, and carries the two answers.
-    REQUIRE(
-        eventually([&] { return number_in(pyongyang.ask({"status"}), "/carrying/records") == 2; }));
+    REQUIRE(eventually([&] {
+        return pyongyang.ask({"list", "--carried"}).empty() &&
+               hq.ask({"trace", "hq-r1"}).at("state") == "carried" &&
+               hq.ask({"trace", "hq-r2"}).at("state") == "carried";
+    }));
     hq.stop();
 
     hyesan.start();

@@ -110,6 +110,19 @@ TEST_CASE("a carrier without room says so, and takes it once there is room", "[s
     world.check_everything();
 }
 
+// Seed 7772: it waited for something to go, and nothing ever did.
+TEST_CASE("a carrier that may carry more takes what it had no room for", "[simulation]") {
+    World world(17, {"hq", "hyesan", "pyongyang"}, {});
+    world.set_carry_limit(2, 20'000);
+    const auto report = world.queue(1, {0}, RecordClass::bulk, 60'000);
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(1, What::carried, *report, 2) == 0);
+    world.set_carry_limit(2, 1'000'000);
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(1, What::carried, *report, 2) == 1);
+}
+
 TEST_CASE("what a full disk put off comes when the same two meet again", "[simulation]") {
     World world(10, {"hq", "hyesan"}, {});
     const auto report = world.queue(1, {0}, RecordClass::normal, 3'500);

@@ -246,7 +246,7 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     draft.kind = RecordKind::acknowledgement;
     draft.record_class = RecordClass::reply;
     draft.to = {report.author};
-    draft.report.text = "접수함";
+    draft.report.text = fmt::format("접수함 {}", submitted.request);
     draft.report.outcome = ReplyOutcome::accepted;
     draft.report.reply_to = ReportRef{report.author, report.origin, {}};
     std::vector<engine::Notice> notices;
@@ -256,6 +256,7 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     for (const auto& notice : notices) {
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             promised_[accepted->report] = {};
+            texts_[accepted->report] = draft.report.text;
             for (Node node = 0; node < size(); ++node) {
                 if (index_of(node) == report.author) {
                     promised_[accepted->report] = {node};

@@ -13,6 +13,7 @@
 
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/queries.h"
 #include "storage/memory_tables.h"
 #include "tests/support/network.h"
 #include "tests/support/seeded_random.h"
@@ -87,6 +88,8 @@ public:
     int times_happened(Node node, engine::What what, const storage::ReportKey& report,
                        std::optional<Node> by = std::nullopt);
     std::vector<Report> inbox(Node node);
+    // As people at that office see it.
+    engine::ReportView view(Node node, const storage::ReportKey& report);
     [[nodiscard]] const std::map<storage::ReportKey, std::vector<Node>>& promised() const {
         return promised_;
     }

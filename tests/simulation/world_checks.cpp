@@ -111,6 +111,15 @@ std::vector<Report> World::inbox(Node node) {
     return reports;
 }
 
+engine::ReportView World::view(Node node, const storage::ReportKey& report) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    auto found = engine::view_of(ledger(node), report, engine::Opening::reports);
+    store.abort();
+    REQUIRE(found.has_value());
+    return std::move(*found);
+}
+
 void World::check(Node node) {
     auto& office = offices_[node];
     const auto& ledger = office.engine->ledger();
