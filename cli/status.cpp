@@ -189,24 +189,28 @@ int run_peers(const Common& common) {
     auto array = ordered_json::array();
     Table table({"OFFICE", "LINK", "HEARD", "MET", "TO SEND", "WHY, AND WHAT NEXT"});
     for (const auto& peer : answer.peers()) {
-        array.push_back({{"office", peer.office()},
-                         {"state", peer.state()},
-                         {"reason", text_or_null(peer.reason())},
-                         {"address", text_or_null(peer.address())},
-                         {"next_attempt_at", time_or_null(peer.next_attempt_unix_s())},
-                         {"heard_at", time_or_null(peer.heard_unix_s())},
-                         {"met_at", time_or_null(peer.met_unix_s())},
-                         {"rtt_ms", nullptr},
-                         {"version", text_or_null(peer.version())},
-                         {"roster_version", peer.roster_version()},
-                         {"sent_bytes", peer.sent_bytes()},
-                         {"received_bytes", peer.received_bytes()},
-                         {"pending_records", peer.pending_records()},
-                         {"pending_bytes", peer.pending_bytes()}});
+        array.push_back(
+            {{"office", peer.office()},
+             {"state", peer.state()},
+             {"reason", text_or_null(peer.reason())},
+             {"address", text_or_null(peer.address())},
+             {"next_attempt_at", time_or_null(peer.next_attempt_unix_s())},
+             {"heard_at", time_or_null(peer.heard_unix_s())},
+             {"met_at", time_or_null(peer.met_unix_s())},
+             {"rtt_ms", peer.has_rtt_ms() ? ordered_json(peer.rtt_ms()) : ordered_json(nullptr)},
+             {"version", text_or_null(peer.version())},
+             {"roster_version", peer.roster_version()},
+             {"sent_bytes", peer.sent_bytes()},
+             {"received_bytes", peer.received_bytes()},
+             {"pending_records", peer.pending_records()},
+             {"pending_bytes", peer.pending_bytes()}});
         auto why = peer.state() == "connected" ? peer.address()
                    : peer.state() == "none"    ? "no address: by way of another"
                                                : peer.reason();
         std::ranges::replace(why, '_', ' ');
+        if (peer.has_rtt_ms()) {
+            why += fmt::format("{}{} ms", why.empty() ? "" : ", ", peer.rtt_ms());
+        }
         if (peer.next_attempt_unix_s() != 0) {
             const auto left = peer.next_attempt_unix_s() - unix_now();
             why += why.empty() ? "" : "; ";

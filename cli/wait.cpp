@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/progress.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
 
@@ -41,6 +42,20 @@ void print_reached(const Common& common, const wire::Entry& entry) {
     std::fflush(stdout);
 }
 
+std::string waiting_words(const wire::Answer& answer, const std::set<std::string>& told,
+                          const std::string& state, std::chrono::steady_clock::time_point begun) {
+    std::vector<std::string> under_way;
+    for (const auto& entry : answer.entries()) {
+        if (!told.contains(entry.id())) {
+            under_way.push_back(fmt::format("{} {}", entry.id(), entry.state()));
+        }
+    }
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begun);
+    return fmt::format("{}; waiting for {}, {}", fmt::join(under_way, ", "), state,
+                       human_length(waited.count()));
+}
+
 int run_wait(const Common& common, const Options& options) {
     std::optional<std::chrono::steady_clock::time_point> end;
     if (!options.timeout.empty() || common.has_timeout) {
@@ -58,11 +73,15 @@ int run_wait(const Common& common, const Options& options) {
     std::set<std::string> told;
     bool any_failed = false;
     auto pause = 100ms;
+    ProgressLine progress(common);
+    const auto begun = std::chrono::steady_clock::now();
     while (true) {
         wire::Answer answer;
         if (const auto asked = ask(common, request, answer); !asked) {
+            progress.clear();
             return report(common, asked.error());
         }
+        progress.clear();
         for (const auto& entry : answer.entries()) {
             const bool has_failed = rank_of(entry.state()) < 0;
             if ((has_failed || rank_of(entry.state()) >= rank_of(options.state)) &&
@@ -92,6 +111,7 @@ int run_wait(const Common& common, const Options& options) {
                                       *end - std::chrono::steady_clock::now()) +
                                       1ms);
         }
+        progress.show(waiting_words(answer, told, options.state, begun));
         std::this_thread::sleep_for(rest);
         pause = std::min(2 * pause, std::chrono::milliseconds{1000});
     }

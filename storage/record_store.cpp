@@ -55,6 +55,24 @@ Result<std::unique_ptr<RecordStore>> RecordStore::open(std::unique_ptr<Tables> t
     return store;
 }
 
+namespace {
+
+Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value) {
+    if (value.empty()) {
+        return fail(Errc::corrupt, "store: an empty event");
+    }
+    const auto key = number_key(seq);
+    const auto content = value.subspan(1);
+    auto event = TRY(decode_event(
+        value[0] == std::byte{0}
+            ? to_bytes(content)
+            : TRY(crypto::open_value(seal_key, seal_context(Table::events, key), content))));
+    event.seq = seq;
+    return event;
+}
+
+}  // namespace
+
 struct ChangeApplier {
     Tables& tables;
     const crypto::SealKey& seal_key;
@@ -143,6 +161,18 @@ struct ChangeApplier {
     Result<void> operator()(const PutKeyed& change) {
         return put(Table::keys, to_bytes(change.key.view()), encode(change.report));
     }
+    Result<void> drop_event(std::uint64_t seq) {
+        const auto key = number_key(seq);
+        const auto value = TRY(tables.get(Table::events, key));
+        if (!value) {
+            return ok();
+        }
+        const auto event = TRY(open_event(seal_key, seq, *value));
+        if (event.report) {
+            TRY(tables.erase(Table::report_events, joined(report_key(*event.report), key)));
+        }
+        return tables.erase(Table::events, key);
+    }
     Result<void> operator()(const AddEvent& change) {
         const auto plain = encode(change.event);
         const auto key = number_key(change.event.seq);
@@ -156,7 +186,7 @@ struct ChangeApplier {
         if (change.event.report) {
             TRY(put(Table::report_events, joined(report_key(*change.event.report), key), {}));
         }
-        return ok();
+        return change.event.seq > events_kept ? drop_event(change.event.seq - events_kept) : ok();
     }
     Result<void> operator()(const PutLeaf& change) {
         return put(Table::leaves, office_key(change.office), to_bytes(change.leaf.view()));
@@ -382,24 +412,6 @@ Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {
     }
     return TRY(decode_keyed(*value));
 }
-
-namespace {
-
-Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value) {
-    if (value.empty()) {
-        return fail(Errc::corrupt, "store: an empty event");
-    }
-    const auto key = number_key(seq);
-    const auto content = value.subspan(1);
-    auto event = TRY(decode_event(
-        value[0] == std::byte{0}
-            ? to_bytes(content)
-            : TRY(crypto::open_value(seal_key, seal_context(Table::events, key), content))));
-    event.seq = seq;
-    return event;
-}
-
-}  // namespace
 
 Result<std::vector<Event>> RecordStore::events(std::uint64_t from, std::size_t limit) const {
     std::vector<Event> all;

@@ -248,6 +248,7 @@ struct PutKeyed {
     Hash key;
     KeyedReport report;
 };
+// The last `events_kept` are kept.
 struct AddEvent {
     Event event;
 };
@@ -282,6 +283,7 @@ using StoreChange =
                  PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 1;
+inline constexpr std::uint64_t events_kept = 100'000;
 
 // What the engine may do with a store: read. Every failure is Errc::corrupt or Errc::unavailable.
 class StoreView {

@@ -93,6 +93,14 @@ const Ledger& Engine::ledger() const {
     return parts_->ledger;
 }
 
+std::vector<LinkView> Engine::links() const {
+    std::vector<LinkView> all;
+    for (const auto& [link, session] : parts_->sessions) {
+        all.push_back(session.view());
+    }
+    return all;
+}
+
 Result<Outcome> Engine::handle(const Input& input, Now now) {
     parts_->ledger.let_time_pass(now);
     Outcome out;

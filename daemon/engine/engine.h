@@ -193,6 +193,23 @@ struct Marker {
     bool operator==(const Marker&) const = default;
 };
 
+// A body that needs many frames, on its way to the peer or from it.
+struct Transfer {
+    storage::ReportKey report;  // the first of its record
+    bool is_incoming = false;
+    std::uint64_t done_bytes = 0;
+    std::uint64_t body_bytes = 0;
+};
+// One link, for those who watch.
+struct LinkView {
+    OfficeId peer{};
+    // Both ends have said that nothing is left to push.
+    bool is_settled = false;
+    std::optional<std::chrono::milliseconds> round_trip;  // the least of late
+    std::uint64_t bytes_per_second = 0;                   // as last measured; 0: not yet
+    std::vector<Transfer> transfers;
+};
+
 class Ledger;
 class PeerSession;
 
@@ -217,6 +234,7 @@ public:
 
     // What this office knows, for those who ask. Valid until the next call of handle.
     [[nodiscard]] const Ledger& ledger() const;
+    [[nodiscard]] std::vector<LinkView> links() const;
 
 private:
     struct Parts;

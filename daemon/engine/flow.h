@@ -35,6 +35,7 @@ public:
     // Zero: not known yet.
     [[nodiscard]] std::uint64_t bytes_per_second() const { return rate(); }
     [[nodiscard]] std::chrono::milliseconds least_round_trip() const { return least_round_trip_; }
+    [[nodiscard]] bool knows_round_trip() const { return knows_round_trip_; }
 
 private:
     // A frame under way, and what was known when it was sent.

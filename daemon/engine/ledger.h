@@ -96,6 +96,15 @@ public:
     // For others: bytes held, and bytes promised to bodies under way.
     [[nodiscard]] std::uint64_t carried_bytes() const;
 
+    // Reports that were sent to peers and taken from them since the start, for those who watch.
+    struct Moved {
+        std::uint64_t sent = 0;
+        std::uint64_t received = 0;
+    };
+    [[nodiscard]] const Moved& moved() const { return moved_; }
+    void count_sent(Interval run) { moved_.sent += run.count(); }
+    void count_received(Interval run) { moved_.received += run.count(); }
+
     // --- everything else is written only
     storage::Arrival next_arrival(std::uint32_t reports);
     storage::Blob next_blob();
@@ -161,6 +170,7 @@ private:
     std::set<OfficeId> stale_leaves_;
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;
+    Moved moved_;
     News news_;
 };
 

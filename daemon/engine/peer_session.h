@@ -55,6 +55,7 @@ public:
     // When it has something to do though nothing comes.
     [[nodiscard]] std::optional<Instant> wake_at() const;
 
+    [[nodiscard]] LinkView view() const;
     void tell(Ledger& ledger, const Ledger::News& news, Outcome& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
     // The link that was bringing something is gone: what we skipped because of it is wanted again.
@@ -133,6 +134,7 @@ private:
     bool has_summary_ = false;
     std::optional<Digest> their_digest_;
     bool they_settled_ = false;
+    bool is_settled_ = false;  // at the end of the last batch
     std::optional<Digest> settled_told_;
     bool custody_due_ = false;
     bool custody_repeated_ = false;  // told again even if it says nothing new

@@ -172,6 +172,7 @@ Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
     const auto verdict = TRY(judge(ledger, record, peer_, now, out.notify));
     if (verdict == Verdict::wanted) {
         TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, peer_, now, out.notify));
+        ledger.count_received(header->run());
         custody_due_ = custody_due_ || header->log.author == peer_;
         has_sent(header->log, header->run());
     }
@@ -402,6 +403,7 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Outcome& out) 
         // It may have come by another path meanwhile.
         if (TRY(judge(ledger, incoming.record, peer_, now, out.notify)) == Verdict::wanted) {
             TRY(keep(ledger, incoming.record, {{}, incoming.partial.blob}, peer_, now, out.notify));
+            ledger.count_received(header.run());
             custody_due_ = custody_due_ || header.log.author == peer_;
             any = true;
         } else {

@@ -179,6 +179,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             news.records.push_back(entry.take());
             before = Neighbour{header, record->id};
             packed.push_back({0, log, record->run});
+            ledger.count_sent(record->run);
             numbers.remove(record->run);
             number = numbers.after(*number);
         }
@@ -280,6 +281,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         }
         send(out, chunk);
         if (outgoing.parts_left.empty()) {
+            ledger.count_sent(record.run);
             unacknowledged_.push_back({data_sent_, outgoing.log, record.run});
         }
     }
@@ -329,7 +331,47 @@ bool PeerSession::has_nothing_left() const {
            std::ranges::all_of(to_send_, [](const auto& e) { return e.second.empty(); });
 }
 
+LinkView PeerSession::view() const {
+    LinkView view;
+    view.peer = peer_;
+    view.is_settled = is_settled_ && incoming_.empty();
+    view.bytes_per_second = flow_.bytes_per_second();
+    if (flow_.knows_round_trip()) {
+        view.round_trip = flow_.least_round_trip();
+    }
+    const auto key_of = [](const LogKey& log, Number number) {
+        return storage::ReportKey{log.author, {log.incarnation, log.record_class, number}};
+    };
+    for (const auto& [stream, outgoing] : outgoing_) {
+        std::uint64_t left = 0;
+        for (const auto& interval : outgoing.parts_left.intervals()) {
+            for (std::uint64_t part = interval.first; part <= interval.last; ++part) {
+                left += part_size(outgoing.shape, static_cast<std::uint32_t>(part));
+            }
+        }
+        left -= std::min<std::uint64_t>(left, outgoing.offset);
+        const std::uint64_t all = outgoing.shape.body_bytes;
+        view.transfers.push_back({key_of(outgoing.log, outgoing.record.run.first), false,
+                                  all - std::min(all, left), all});
+    }
+    for (const auto& [stream, incoming] : incoming_) {
+        const auto& header = incoming.record.header;
+        const BodyShape shape{header.body_bytes};
+        std::uint64_t done = incoming.partial.prefix.size();
+        for (const auto& interval : incoming.partial.checked.intervals()) {
+            for (std::uint64_t part = interval.first; part <= interval.last; ++part) {
+                done += part_size(shape, static_cast<std::uint32_t>(part));
+            }
+        }
+        view.transfers.push_back({key_of(header.log, header.number), true,
+                                  std::min<std::uint64_t>(done, header.body_bytes),
+                                  header.body_bytes});
+    }
+    return view;
+}
+
 void PeerSession::settle(Ledger& ledger, Outcome& out) {
+    is_settled_ = false;
     if (!has_nothing_left() || (!is_in_step_ && !has_summary_) || has_put_off_ || is_in_question_) {
         return;
     }
@@ -343,6 +385,7 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
     // Both must have nothing left: one that still waits, to be admitted say, has not settled.
     const bool both = they_settled_ || their_digest_ == digest;
     if (both && their_digest_ && data_acknowledged_ == data_sent_) {
+        is_settled_ = true;
         const auto pair = pair_hash(ledger.network(), digest, *their_digest_);
         const auto own = own_hash(ledger.network(), digest);
         const auto& remembered = ledger.peer(peer_);

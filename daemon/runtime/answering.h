@@ -9,6 +9,8 @@ namespace fieldpost::wire {
 class Answer;
 class AttentionRequest;
 class RosterRequest;
+class SyncRequest;
+class WatchRequest;
 }  // namespace fieldpost::wire
 
 namespace fieldpost::runtime {
@@ -64,5 +66,11 @@ Answered attention(const engine::Ledger& ledger);
 Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number);
 Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
                  std::uint64_t number);
+
+// For those who look on (answers_watch.cpp).
+Answered watch(const engine::Ledger& ledger, const wire::WatchRequest& request,
+               const Surroundings& around);
+Answered sync(const engine::Ledger& ledger, const wire::SyncRequest& request,
+              const Surroundings& around);
 
 }  // namespace fieldpost::runtime

@@ -512,6 +512,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return request.attention().dismiss().empty()
                        ? attention(ledger)
                        : dismiss(request.attention(), first_request);
+        case wire::Request::kWatch:
+            return watch(ledger, request.watch(), around);
+        case wire::Request::kSync:
+            return sync(ledger, request.sync(), around);
         case wire::Request::kInvite:
             return Pending{
                 {engine::InviteWanted{first_request, request.invite().office(),

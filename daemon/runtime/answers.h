@@ -21,7 +21,8 @@ struct Surroundings {
         std::uint64_t received_bytes = 0;
     };
     std::map<OfficeId, Traffic> traffic;  // frames, since the start
-    const Dialler* dialler = nullptr;
+    Dialler* dialler = nullptr;
+    std::vector<engine::LinkView> links{};
 };
 
 // Either the answer, or inputs for the engine, whose notices make the answer.

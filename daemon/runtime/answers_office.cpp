@@ -122,6 +122,10 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
             }
         }
         if (around.linked.contains(index)) {
+            const auto link = std::ranges::find(around.links, index, &engine::LinkView::peer);
+            if (link != around.links.end() && link->round_trip) {
+                peer->set_rtt_ms(static_cast<std::uint32_t>(link->round_trip->count()));
+            }
             peer->set_state("connected");
             peer->set_reason("");
             peer->set_next_attempt_unix_s(0);

@@ -51,9 +51,19 @@ void Dialler::went(link::ConnectionId connection, const std::string& reason, Now
         }
         attempt.connection.reset();
         attempt.reason = reason;
+        ++attempt.failures;
         attempt.failing_since = attempt.failing_since.value_or(now.steady);
         attempt.next = now.steady + std::clamp((now.steady - *attempt.failing_since) / 10,
                                                backoff_first, backoff_last);
+    }
+}
+
+void Dialler::start_over(const std::set<OfficeId>& offices, Now now) {
+    for (auto& [target, attempt] : attempts_) {
+        if (offices.empty() || offices.contains(target.office)) {
+            attempt.failing_since.reset();
+            attempt.next = now.steady;
+        }
     }
 }
 

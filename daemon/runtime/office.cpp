@@ -485,7 +485,8 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             TRY(recover({Errc::storage_full, full_why_}));
         }
         TRY(store_->begin());
-        const Surroundings around{started_, now(), linked(true), traffic_, &dialler_};
+        const Surroundings around{started_, now(),     linked(true),
+                                  traffic_, &dialler_, engine_->links()};
         auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             store_->abort();

@@ -35,7 +35,7 @@ struct Daemon {
 
 FUZZ_TARGET(control) {
     static Daemon daemon;
-    static const runtime::Dialler dialler;
+    static runtime::Dialler dialler;
     const runtime::Surroundings around{
         tests::founded_at, {{}, tests::founded_at}, {}, {}, &dialler};
     const auto handled = runtime::handle_request(daemon.ledger, bytes, 1, around);

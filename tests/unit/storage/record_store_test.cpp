@@ -149,6 +149,24 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->next_expiry().value()->at == WallTime{800});
 }
 
+TEST_CASE("the last events are kept, and the oldest makes room", "[storage]") {
+    Disk disk(false);
+    auto store = disk.open();
+    const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 9}};
+    Event event;
+    event.report = report;
+    REQUIRE(store->begin().has_value());
+    for (event.seq = 1; event.seq <= events_kept + 2; ++event.seq) {
+        event.detail = event.seq == 2 ? "김은희" : "";
+        REQUIRE(store->apply(AddEvent{event}).has_value());
+    }
+    CHECK(store->events(0, 1).value().front().seq == 3);
+    const auto all = store->events_of(report).value();
+    CHECK(all.size() == events_kept);
+    CHECK(all.back().seq == events_kept + 2);
+    store->abort();
+}
+
 TEST_CASE("a transaction that is not committed leaves nothing", "[storage]") {
     Disk disk(GENERATE(true, false));
     {

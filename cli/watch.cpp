@@ -1,0 +1,264 @@
+// Follows what happens: watch, and sync, which waits until nothing is left to exchange.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// Short enough to seem at once, long enough to cost an idle daemon nothing that could be measured.
+constexpr auto look_again = 250ms;
+
+void print_event(const Common& common, const wire::Watch::Event& event) {
+    if (common.json) {
+        const nlohmann::ordered_json object = {{"seq", event.seq()},
+                                               {"at", rfc3339(event.at_unix_s())},
+                                               {"what", event.what()},
+                                               {"id", text_or_null(event.id())},
+                                               {"office", text_or_null(event.office())}};
+        fmt::print("{}\n", object.dump());
+    } else {
+        fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()), fitted(event.what(), 12),
+                   fitted(event.id(), 12), event.office());
+    }
+}
+
+int run_watch(const Common& common, const std::optional<std::uint64_t>& after) {
+    ProgressLine progress(common);
+    wire::Request request;
+    request.mutable_watch()->set_after(after.value_or(0));
+    request.mutable_watch()->set_from_now(!after);
+    while (true) {
+        wire::Answer answer;
+        if (const auto asked = ask(common, request, answer); !asked) {
+            progress.clear();
+            return report(common, asked.error());
+        }
+        const auto& watch = answer.watch();
+        if (!watch.events().empty()) {
+            progress.clear();
+        }
+        if (watch.has_gap()) {
+            fmt::print("{}\n", common.json ? R"({"what":"gap"})"
+                                           : "(what was before is not kept any more)");
+        }
+        for (const auto& event : watch.events()) {
+            print_event(common, event);
+        }
+        if (std::fflush(stdout) != 0) {
+            return exit_done;  // said by who called this
+        }
+        if (watch.transfers().empty()) {
+            progress.clear();
+        } else {
+            const auto more = watch.transfers_size() - 1;
+            progress.show(words_of(watch.transfers(0)) +
+                          (more > 0 ? fmt::format("; {} more", more) : ""));
+        }
+        request.mutable_watch()->set_after(watch.newest());
+        request.mutable_watch()->set_from_now(false);
+        if (watch.events().empty()) {
+            std::this_thread::sleep_for(look_again);
+        }
+    }
+}
+
+struct SyncOptions {
+    std::vector<std::string> offices;
+    std::string timeout;
+};
+
+// What this end saw when it began.
+struct Beginning {
+    std::map<std::string, std::uint32_t> failures;
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+};
+
+enum class Reached { yes, under_way, no };
+
+Reached reached(const wire::Sync::Peer& peer, const Beginning& beginning) {
+    if (peer.state() == "settled") {
+        return Reached::yes;
+    }
+    const auto before = beginning.failures.find(peer.office());
+    const bool has_failed = before != beginning.failures.end() && peer.failures() > before->second;
+    return peer.state() == "none" || (peer.state() == "connecting" && has_failed)
+               ? Reached::no
+               : Reached::under_way;
+}
+
+std::string progress_of(const wire::Sync& sync, const Beginning& beginning) {
+    std::vector<std::string> offices;
+    for (const auto& peer : sync.peers()) {
+        if (reached(peer, beginning) == Reached::under_way) {
+            offices.push_back(fmt::format("{} {}", peer.office(), peer.state()));
+        }
+    }
+    auto words = fmt::format("{}; {} sent, {} received", fmt::join(offices, ", "),
+                             sync.sent() - beginning.sent, sync.received() - beginning.received);
+    if (!sync.transfers().empty()) {
+        words += "; " + words_of(sync.transfers(0));
+    }
+    return words;
+}
+
+void print_synced(const Common& common, const wire::Sync& sync, const Beginning& beginning) {
+    const auto sent = sync.sent() - beginning.sent;
+    const auto received = sync.received() - beginning.received;
+    if (common.json) {
+        auto offices = nlohmann::ordered_json::array();
+        for (const auto& peer : sync.peers()) {
+            offices.push_back(
+                {{"office", peer.office()}, {"reached", reached(peer, beginning) == Reached::yes}});
+        }
+        const nlohmann::ordered_json object = {{"sent_records", sent},
+                                               {"received_records", received},
+                                               {"only_here", sync.only_here()},
+                                               {"offices", offices}};
+        fmt::print("{}\n", object.dump());
+        return;
+    }
+    for (const auto& peer : sync.peers()) {
+        fmt::print("{}: {}\n", peer.office(),
+                   reached(peer, beginning) == Reached::yes ? "nothing left to exchange"
+                   : peer.state() == "none"                 ? "no address"
+                                                            : "no answer");
+    }
+    fmt::print("sent {}, received {}; {}\n", sent, received,
+               sync.only_here() == 0
+                   ? "all that was queued here is held by another office too"
+                   : fmt::format("{} of ours no other office holds yet", sync.only_here()));
+}
+
+// Whether it may end: all are done with, and have been for a while. Receipts follow reports within
+// a second.
+class Patience {
+public:
+    bool is_over(const wire::Sync& sync, const Beginning& beginning) {
+        const auto moved = sync.sent() + sync.received();
+        const bool is_done = std::ranges::all_of(sync.peers(), [&](const auto& peer) {
+            return reached(peer, beginning) != Reached::under_way;
+        });
+        const auto now = Clock::now();
+        if (!is_done || moved != moved_) {
+            moved_ = moved;
+            since_ = now;
+        }
+        const bool has_moved = moved_ != beginning.sent + beginning.received;
+        return is_done && now - since_ >= (has_moved ? 1500ms : 300ms);
+    }
+
+private:
+    std::uint64_t moved_ = 0;
+    Clock::time_point since_ = Clock::now();
+};
+
+int run_sync(const Common& common, const SyncOptions& options) {
+    std::optional<Clock::time_point> end;
+    if (!options.timeout.empty() || common.has_timeout) {
+        const auto seconds = options.timeout.empty() ? std::optional(common.timeout_s)
+                                                     : parse_duration(options.timeout);
+        if (!seconds) {
+            return report(common, no_duration(options.timeout));
+        }
+        end = Clock::now() + std::chrono::seconds{*seconds};
+    }
+    wire::Request request;
+    for (const auto& office : options.offices) {
+        request.mutable_sync()->add_offices(office);
+    }
+    request.mutable_sync()->set_dial(true);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    Beginning beginning;
+    for (const auto& peer : answer.sync().peers()) {
+        beginning.failures[peer.office()] = peer.failures();
+    }
+    beginning.sent = answer.sync().sent();
+    beginning.received = answer.sync().received();
+    request.mutable_sync()->set_dial(false);
+    ProgressLine progress(common);
+    Patience patience;
+    while (!patience.is_over(answer.sync(), beginning)) {
+        if (end && Clock::now() >= *end) {
+            progress.clear();
+            return report(common, {exit_timed_out, "timed_out",
+                                   fmt::format("not done in time: {}; it still goes on",
+                                               progress_of(answer.sync(), beginning)),
+                                   "see: fieldpost peers"});
+        }
+        progress.show(progress_of(answer.sync(), beginning));
+        std::this_thread::sleep_for(look_again / 2);
+        if (const auto asked = ask(common, request, answer); !asked) {
+            progress.clear();
+            return report(common, asked.error());
+        }
+    }
+    progress.clear();
+    request.mutable_sync()->set_want_only_here(true);
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return report(common, asked.error());
+    }
+    const auto& peers = answer.sync().peers();
+    const auto is_missing = [&](const auto& peer) {
+        return reached(peer, beginning) == Reached::no;
+    };
+    // Of those that were named, each must be reached; else one will do.
+    const bool has_failed = options.offices.empty()
+                                ? !peers.empty() && std::ranges::all_of(peers, is_missing)
+                                : std::ranges::any_of(peers, is_missing);
+    if (has_failed) {
+        std::vector<std::string> missing;
+        for (const auto& peer : peers) {
+            if (is_missing(peer)) {
+                missing.push_back(peer.office());
+            }
+        }
+        return report(common, {exit_failed, "no_answer",
+                               fmt::format("not reached: {}", fmt::join(missing, ", ")),
+                               "see: fieldpost peers"});
+    }
+    print_synced(common, answer.sync(), beginning);
+    return exit_done;
+}
+
+}  // namespace
+
+void add_watch(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("watch", "follow what happens, a line each");
+    auto after = std::make_shared<std::optional<std::uint64_t>>();
+    command->add_option("--after", *after, "from this seq on; without it, from now on");
+    command->footer("Example: fieldpost watch --json --after 1200");
+    command->callback(
+        [&common, &run, after] { run = [&common, after] { return run_watch(common, *after); }; });
+}
+
+void add_sync(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("sync", "dial now, and wait until all is exchanged");
+    auto options = std::make_shared<SyncOptions>();
+    command->add_option("OFFICE", options->offices, "offices; without any, all");
+    command->add_option("--timeout", options->timeout, "give up after 30s, 15min; it goes on");
+    command->footer("Example: fieldpost sync hq --timeout 5min");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_sync(common, *options); };
+    });
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,115 @@
+// Answers for those who look on: what happens, and how far an exchange has come.
+#include <fmt/format.h>
+
+#include "daemon/engine/queries.h"
+#include "daemon/runtime/answering.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::runtime {
+
+using engine::Ledger;
+
+namespace {
+
+constexpr std::size_t events_an_answer = 1000;
+
+template <class Message>
+void add_transfers(const Ledger& ledger, const Surroundings& around, Message& message) {
+    for (const auto& link : around.links) {
+        for (const auto& transfer : link.transfers) {
+            auto* added = message.add_transfers();
+            added->set_id(engine::printed_id(ledger, transfer.report));
+            added->set_office(engine::printed_name(ledger, link.peer));
+            added->set_is_incoming(transfer.is_incoming);
+            added->set_done_bytes(transfer.done_bytes);
+            added->set_size_bytes(transfer.body_bytes);
+            added->set_bytes_per_second(link.bytes_per_second);
+        }
+    }
+}
+
+const engine::LinkView* link_to(const Surroundings& around, OfficeId office) {
+    const auto found = std::ranges::find(around.links, office, &engine::LinkView::peer);
+    return found != around.links.end() && around.linked.contains(office) ? &*found : nullptr;
+}
+
+// The least tried of the ways to an office; nothing if there is none.
+std::optional<std::uint32_t> failures_of(const Dialler& dialler, OfficeId office) {
+    std::optional<std::uint32_t> least;
+    for (const auto& [target, attempt] : dialler.attempts()) {
+        if (target.office == office) {
+            least = std::min(least.value_or(attempt.failures), attempt.failures);
+        }
+    }
+    return least;
+}
+
+}  // namespace
+
+Answered watch(const Ledger& ledger, const wire::WatchRequest& request,
+               const Surroundings& around) {
+    wire::Answer answer;
+    auto* watch = answer.mutable_watch();
+    const auto newest = ledger.meta().next_event - 1;
+    const auto after = request.from_now() ? newest : request.after();
+    const auto events = ASK(or_complain(ledger.store().events(after + 1, events_an_answer)));
+    watch->set_newest(events.empty() ? after : events.back().seq);
+    watch->set_has_gap(!events.empty() && events.front().seq > after + 1);
+    for (const auto& event : events) {
+        auto* added = watch->add_events();
+        added->set_seq(event.seq);
+        added->set_at_unix_s(unix_of(event.at));
+        added->set_what(name_of(static_cast<engine::What>(event.what)));
+        added->set_office(engine::printed_name(ledger, event.office));
+        if (event.report) {
+            added->set_id(engine::printed_id(ledger, *event.report));
+        }
+    }
+    add_transfers(ledger, around, *watch);
+    return encode(answer);
+}
+
+Answered sync(const Ledger& ledger, const wire::SyncRequest& request, const Surroundings& around) {
+    std::set<OfficeId> wanted;
+    for (const auto& name : request.offices()) {
+        const auto* office = ledger.roster().find(name);
+        if (office == nullptr) {
+            return complain(4, "not_found", fmt::format("no office is called {}", name),
+                            "see: fieldpost roster", {name});
+        }
+        if (office->index == ledger.us() || !office->is_member()) {
+            return complain(5, "refused", fmt::format("nothing is exchanged with {}", name),
+                            "name another, or none for all", {name});
+        }
+        wanted.insert(office->index);
+    }
+    if (request.dial()) {
+        around.dialler->start_over(wanted, around.now);
+    }
+    wire::Answer answer;
+    auto* sync = answer.mutable_sync();
+    sync->set_sent(ledger.moved().sent);
+    sync->set_received(ledger.moved().received);
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (index == ledger.us() || !office.is_member() ||
+            (!wanted.empty() && !wanted.contains(index))) {
+            continue;
+        }
+        auto* peer = sync->add_peers();
+        peer->set_office(office.name);
+        const auto failures = failures_of(*around.dialler, index);
+        peer->set_failures(failures.value_or(0));
+        if (const auto* link = link_to(around, index)) {
+            peer->set_state(link->is_settled ? "settled" : "exchanging");
+        } else {
+            peer->set_state(failures ? "connecting" : "none");
+        }
+    }
+    if (request.want_only_here()) {
+        sync->set_only_here(ASK(or_complain(engine::count_reports(ledger))).only_here);
+    }
+    add_transfers(ledger, around, *sync);
+    return encode(answer);
+}
+
+}  // namespace fieldpost::runtime
