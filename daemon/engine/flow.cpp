@@ -32,8 +32,9 @@ constexpr std::chrono::milliseconds patience = 5s;
 constexpr int patience_round_trips = 6;
 // While nothing is known of the link.
 constexpr std::chrono::milliseconds patience_at_first = 60s;
-// A summary or a piece of the roster may stand before an acknowledgement, and before what it is of.
-constexpr std::uint64_t between_bytes = limits::control_frame_bytes_max;
+// The acknowledgement may stand behind a frame of theirs that is not here yet: a summary, half of
+// the largest that may come.
+constexpr std::uint64_t between_bytes = limits::control_frame_bytes_max / 2;
 
 // Whole segments, so that none goes out half full.
 std::uint64_t whole_segments(std::uint64_t bytes) {
@@ -77,12 +78,15 @@ std::optional<Instant> Flow::dead_at() const {
     if (under_way_.empty()) {
         return std::nullopt;
     }
-    const auto since = std::max(acknowledged_at_, under_way_.front().at);
+    const auto since = std::max({acknowledged_at_, heard_at_, under_way_.front().at});
     if (rate() == 0) {
         return since + patience_at_first;
     }
     const std::chrono::milliseconds between{between_bytes * 1000 / rate()};
-    return since + std::max(patience, patience_round_trips * last_round_trip_) + between;
+    const std::chrono::milliseconds ours{control_under_way_ * 1000 / rate()};
+    return since + ours +
+           std::max(
+               {patience, patience_round_trips * last_round_trip_, between + last_round_trip_});
 }
 
 void Flow::sent(std::uint64_t total, Instant now) {
@@ -101,6 +105,7 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
     }
     acknowledged_total_ = total;
     acknowledged_at_ = now;
+    control_under_way_ = 0;
     std::optional<Sent> newest;
     while (!under_way_.empty() && under_way_.front().total <= total) {
         newest = under_way_.front();

@@ -21,6 +21,10 @@ public:
     // Both in data bytes since the link came up, ascending.
     void sent(std::uint64_t total, Instant now);
     void acknowledged(std::uint64_t total, Instant now);
+    // What is not data, and stands before it on the link: a summary, say.
+    void control_sent(std::size_t bytes) { control_under_way_ += under_way_.empty() ? 0 : bytes; }
+    // Anything that came is a sign of life.
+    void heard(Instant now) { heard_at_ = now; }
     // Less is waiting than the link would take: what is measured now says little of its rate.
     void ran_dry() { dry_until_ = sent_total_; }
 
@@ -61,6 +65,8 @@ private:
     std::uint64_t acknowledged_total_ = 0;
     Instant acknowledged_at_{};
     Instant first_at_{};
+    Instant heard_at_{};
+    std::uint64_t control_under_way_ = 0;     // since the last acknowledgement
     std::optional<std::uint64_t> dry_until_;  // acknowledged
     std::deque<Sample> rates_;                // descending; the first is the greatest of late
 

@@ -36,6 +36,8 @@ void PeerSession::send(Outcome& out, const Frame& frame) {
     if (is_data(frame)) {
         data_sent_ += bytes.size();
         flow_.sent(data_sent_, pumped_at_);
+    } else {
+        flow_.control_sent(bytes.size());
     }
     out.send.push_back({link_, std::move(bytes)});
 }

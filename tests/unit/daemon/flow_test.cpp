@@ -154,3 +154,19 @@ TEST_CASE("a link is dead when what is under way is not acknowledged for long", 
     flow.acknowledged(1000, Instant{5s});
     CHECK_FALSE(flow.dead_at().has_value());
 }
+
+TEST_CASE("a black hole is noticed after five seconds on a slow link too", "[flow]") {
+    Link link(64e3, 600ms);
+    link.run_until(30s);
+    auto flow = link.flow();
+    REQUIRE(flow.bytes_per_second() > 7000);
+    const auto dead_after = [&](Instant since) { return *flow.dead_at() - since; };
+    CHECK(dead_after(Instant{30s}) < 6s);
+    // What the peer says is a sign of life; what of ours stands before the data takes its time.
+    flow.heard(Instant{33s});
+    CHECK(dead_after(Instant{33s}) >= 5s);
+    CHECK(dead_after(Instant{33s}) < 6s);
+    flow.control_sent(32'000);
+    CHECK(dead_after(Instant{33s}) > 8s);
+    CHECK(dead_after(Instant{33s}) < 11s);
+}
