@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -10,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <set>
 #include <zmq.hpp>
 
 #include "proto/limits.h"
@@ -429,6 +432,72 @@ void ZmqLink::close(ConnectionId connection) {
         s.by_routing_id[found->second.routing_id] = ConnectionId{0};
         s.accepted.erase(found);
     }
+}
+
+namespace {
+
+// The 16 bytes of an IPv6 address, or of the IPv6 form of an IPv4 one.
+std::optional<std::array<std::byte, 16>> address_bytes(const sockaddr* address) {
+    std::array<std::byte, 16> bytes{};
+    if (address != nullptr && address->sa_family == AF_INET6) {
+        std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+        return bytes;
+    }
+    if (address != nullptr && address->sa_family == AF_INET) {
+        bytes[10] = bytes[11] = std::byte{0xff};
+        std::memcpy(bytes.data() + 12, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
+        return bytes;
+    }
+    return std::nullopt;
+}
+
+using Addresses = std::set<std::array<std::byte, 16>>;
+
+// Empty if the system does not tell.
+Addresses own_addresses() {
+    Addresses all;
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) {
+        return all;
+    }
+    for (const auto* one = list; one != nullptr; one = one->ifa_next) {
+        if (const auto bytes = address_bytes(one->ifa_addr)) {
+            all.insert(*bytes);
+        }
+    }
+    ::freeifaddrs(list);
+    return all;
+}
+
+bool has_lost_address(const OwnFd& fd, const Addresses& ours) {
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    if (fd.number() < 0 ||
+        ::getsockname(fd.number(), reinterpret_cast<sockaddr*>(&own), &size) != 0) {
+        return false;
+    }
+    const auto bytes = address_bytes(reinterpret_cast<const sockaddr*>(&own));
+    // All of 127.0.0.0/8 is ours, and only its first is listed.
+    const bool is_loopback = bytes && (*bytes)[12] == std::byte{127};
+    return bytes && !ours.empty() && !is_loopback && !ours.contains(*bytes);
+}
+
+}  // namespace
+
+std::vector<ConnectionId> ZmqLink::without_address() const {
+    const auto ours = own_addresses();
+    std::vector<ConnectionId> lost;
+    for (const auto& [id, dialled] : sockets_->dialled) {
+        if (dialled.own_fd && has_lost_address(*dialled.own_fd, ours)) {
+            lost.push_back(id);
+        }
+    }
+    for (const auto& [id, accepted] : sockets_->accepted) {
+        if (has_lost_address(accepted.own_fd, ours)) {
+            lost.push_back(id);
+        }
+    }
+    return lost;
 }
 
 bool ZmqLink::send(ConnectionId connection, BytesView frame) {

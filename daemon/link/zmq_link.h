@@ -80,6 +80,9 @@ public:
     ConnectionId dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer);
     // What is still under way may be lost. PeerDown does not follow.
     void close(ConnectionId connection);
+    // Those whose own end has an address that this machine no longer has: nothing will ever come
+    // over them, and nobody else says so.
+    [[nodiscard]] std::vector<ConnectionId> without_address() const;
     // False if the link cannot take it: then it is to be closed.
     [[nodiscard]] bool send(ConnectionId connection, BytesView frame);
 

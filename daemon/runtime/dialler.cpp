@@ -8,6 +8,8 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
+// Thirty dead addresses must not hold up a good one for long, nor cost thirty sockets at a time.
+constexpr std::size_t under_way_max = 16;
 
 }  // namespace
 
@@ -34,13 +36,27 @@ void Dialler::set_targets(const engine::Ledger& ledger, const std::vector<std::s
 
 void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
                        const std::set<OfficeId>& linked, Now now) {
-    for (auto& [target, attempt] : attempts_) {
-        const auto* office = ledger.roster().find(target.office);
-        if (attempt.connection || attempt.next > now.steady || linked.contains(target.office) ||
-            office == nullptr) {
-            continue;
+    std::vector<std::map<Target, Attempt>::iterator> due;
+    std::size_t under_way = 0;
+    for (auto at = attempts_.begin(); at != attempts_.end(); ++at) {
+        const auto& [target, attempt] = *at;
+        under_way += attempt.connection && !attempt.is_up ? 1 : 0;
+        if (!attempt.connection && attempt.next <= now.steady && !linked.contains(target.office) &&
+            ledger.roster().find(target.office) != nullptr) {
+            due.push_back(at);
         }
-        attempt.connection = link.dial(target.endpoint, office->link, target.office);
+    }
+    std::ranges::sort(due, [](const auto& a, const auto& b) {
+        return std::pair(a->second.succeeded, b->second.next) >
+               std::pair(b->second.succeeded, a->second.next);
+    });
+    for (const auto& at : due) {
+        if (under_way++ >= under_way_max) {
+            break;
+        }
+        const auto& target = at->first;
+        at->second.connection =
+            link.dial(target.endpoint, ledger.roster().find(target.office)->link, target.office);
     }
 }
 
@@ -50,6 +66,7 @@ void Dialler::went(link::ConnectionId connection, const std::string& reason, Now
             continue;
         }
         attempt.connection.reset();
+        attempt.is_up = false;
         attempt.reason = reason;
         ++attempt.failures;
         attempt.failing_since = attempt.failing_since.value_or(now.steady);
@@ -67,17 +84,40 @@ void Dialler::start_over(const std::set<OfficeId>& offices, Now now) {
     }
 }
 
-void Dialler::came(link::ConnectionId connection) {
+void Dialler::start_anew(link::ZmqLink& link, Now now) {
+    for (auto& [target, attempt] : attempts_) {
+        if (attempt.connection && !attempt.is_up) {
+            link.close(*attempt.connection);
+            attempt.connection.reset();
+        }
+    }
+    start_over({}, now);
+}
+
+void Dialler::shook_hands(link::ConnectionId connection) {
+    for (auto& [target, attempt] : attempts_) {
+        attempt.is_up = attempt.is_up || attempt.connection == connection;
+    }
+}
+
+void Dialler::came(link::ConnectionId connection, Now now) {
     for (auto& [target, attempt] : attempts_) {
         if (attempt.connection == connection) {
             attempt.failing_since.reset();
             attempt.reason.clear();
+            attempt.succeeded = now.steady;
         }
     }
 }
 
 std::optional<Instant> Dialler::wake_at(const std::set<OfficeId>& linked) const {
     std::optional<Instant> earliest;
+    const auto under_way = std::ranges::count_if(attempts_, [](const auto& entry) {
+        return entry.second.connection && !entry.second.is_up;
+    });
+    if (static_cast<std::size_t>(under_way) >= under_way_max) {
+        return std::nullopt;  // the end of one of them wakes us
+    }
     for (const auto& [target, attempt] : attempts_) {
         if (!attempt.connection && !linked.contains(target.office) &&
             (!earliest || attempt.next < *earliest)) {

@@ -25,19 +25,24 @@ public:
         std::optional<link::ConnectionId> connection;
         std::string reason;  // of the last failure
         std::uint32_t failures = 0;
+        bool is_up = false;
+        Instant succeeded{};  // last; zero: never
     };
 
     // Where each office can be reached: what it says of itself, and addresses given by hand, which
     // may be any office's.
     void set_targets(const engine::Ledger& ledger, const std::vector<std::string>& by_hand);
-    // Dials what is due and not linked already.
+    // Dials what is due and not linked already, a few at a time, first where it was reached last.
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
                   const std::set<OfficeId>& linked, Now now);
     void went(link::ConnectionId connection, const std::string& reason, Now now);
-    void came(link::ConnectionId connection);
-    // As if nothing had been tried yet: a person asks for it, or the network has changed. All
-    // offices, if none is named.
+    void shook_hands(link::ConnectionId connection);
+    // It said something: it does let us in.
+    void came(link::ConnectionId connection, Now now);
+    // As if nothing had been tried yet: a person asks for it, say. All offices, if none is named.
     void start_over(const std::set<OfficeId>& offices, Now now);
+    // The network has changed: what is under way began on another one.
+    void start_anew(link::ZmqLink& link, Now now);
     [[nodiscard]] std::optional<Instant> wake_at(const std::set<OfficeId>& linked) const;
     [[nodiscard]] const std::map<Target, Attempt>& attempts() const { return attempts_; }
 

@@ -13,6 +13,7 @@
 
 #include "crypto/invite.h"
 #include "daemon/engine/authoring.h"
+#include "daemon/link/link_watch.h"
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/marker_file.h"
 #include "daemon/runtime/version.h"
@@ -27,6 +28,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds longest_wait = 60s;
 // While the disk takes nothing at all.
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
+// A cable brings a carrier, addresses and routes, one after the other.
+constexpr std::chrono::milliseconds network_settles = 200ms;
 // An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
 constexpr int turned_away_often = 8;
 
@@ -108,6 +111,7 @@ private:
     void drop(link::ConnectionId connection, std::vector<engine::Input>& inputs);
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
+    void notice_network();
     [[nodiscard]] bool is_member() const;
     [[nodiscard]] link::KeyPair own_keys() const {
         return {machine_->link.public_key, machine_->link.secret.view()};
@@ -141,6 +145,8 @@ private:
     bool dials_as_invitee_ = false;
     int times_turned_away_ = 0;  // under either key, while it waits to be admitted
     Dialler dialler_;
+    std::unique_ptr<link::LinkWatch> link_watch_;
+    std::optional<Instant> dial_again_at_;  // the network has changed
     std::map<OfficeId, Peer> peers_;
     std::set<link::ConnectionId> strangers_;
     std::optional<Instant> wake_at_;
@@ -186,6 +192,12 @@ Result<void> Office::open() {
     marker_.emplace(TRY(MarkerFile::open(home_.marker())));
     TRY(open_store());
     control_ = TRY(control::ControlSocket::open(home_.socket()));
+    auto watch = link::LinkWatch::open();
+    if (watch) {
+        link_watch_ = std::move(*watch);
+    } else {
+        spdlog::warn("changes of the network are not noticed at once: {}", watch.error().detail);
+    }
     return open_link();
 }
 
@@ -426,6 +438,7 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
         drop(old->second.connection, inputs);
     }
     peers_[up.peer] = {up.connection, up.is_dialled, false};
+    dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
     inputs.emplace_back(
         engine::LinkUp{engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
@@ -516,6 +529,8 @@ Result<void> Office::notice_admission() {
     const auto& roster = engine_->ledger().roster();
     if (roster.version() != roster_written_) {
         roster_written_ = roster.version();
+        // Who turned us away may know us now.
+        dialler_.start_over({}, now());
         if (!home_.write_roster_copy(engine_->ledger().roster_changes())) {
             spdlog::warn("the copy of the roster could not be written");
         }
@@ -534,6 +549,19 @@ Result<void> Office::notice_admission() {
     return open_link();
 }
 
+void Office::notice_network() {
+    const auto change = link_watch_->read();
+    if (change.has_gone) {
+        for (const auto connection : link_->without_address()) {
+            spdlog::info("a link has lost this machine's address");
+            to_close_.push_back(connection);
+        }
+    }
+    if (change.has_come && !dial_again_at_) {
+        dial_again_at_ = now().steady + network_settles;
+    }
+}
+
 Result<void> Office::run(int signals) {
     sd_notify(0, "READY=1");
     spdlog::info("ready");
@@ -543,11 +571,16 @@ Result<void> Office::run(int signals) {
         }
         TRY(notice_admission());
         dialler_.set_targets(engine_->ledger(), configuration_.peers);
+        if (dial_again_at_ && *dial_again_at_ <= now().steady) {
+            dial_again_at_.reset();
+            dialler_.start_anew(*link_, now());
+        }
         if (!full_until_) {
             dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
         }
         auto wait = full_until_ ? full_disk_retry : longest_wait;
-        for (const auto at : {wake_at_, dialler_.wake_at(linked(false)), control_->wake_at()}) {
+        for (const auto at :
+             {wake_at_, dialler_.wake_at(linked(false)), control_->wake_at(), dial_again_at_}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }
@@ -556,13 +589,17 @@ Result<void> Office::run(int signals) {
             wait = 0ms;
         }
         control_->drop_stalled(now().steady);
-        std::vector<link::WatchedFd> watched{{signals}};
+        std::vector<link::WatchedFd> watched{{signals},
+                                             {link_watch_ ? link_watch_->fd() : signals}};
         for (const auto& interest : control_->interests()) {
             watched.push_back({interest.fd, interest.wants_write});
         }
         const auto events = link_->wait(watched, wait);
         if (watched[0].is_readable && !TRY(handle_signals(signals))) {
             break;
+        }
+        if (link_watch_ && watched[1].is_readable) {
+            notice_network();
         }
         std::vector<engine::Input> inputs;
         for (const auto connection : std::exchange(to_close_, {})) {
@@ -593,7 +630,7 @@ Result<void> Office::run(int signals) {
                     if (std::exchange(times_turned_away_, 0) >= turned_away_often) {
                         inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away, {}});
                     }
-                    dialler_.came(frame->connection);
+                    dialler_.came(frame->connection, now());
                 }
                 inputs.emplace_back(engine::FrameArrived{
                     engine::LinkId{static_cast<std::uint64_t>(frame->connection)}, frame->bytes});
@@ -605,7 +642,7 @@ Result<void> Office::run(int signals) {
         if (!inputs.empty() && !full_until_) {
             TRY(batch_or_recover(inputs));
         }
-        for (std::size_t i = 1; i < watched.size(); ++i) {
+        for (std::size_t i = 2; i < watched.size(); ++i) {
             if (watched[i].is_readable || watched[i].is_writable) {
                 TRY(answer(control_->handle(watched[i].fd, watched[i].is_readable,
                                             watched[i].is_writable, now().steady)));

@@ -54,8 +54,9 @@ std::string Office::log() const {
 }
 
 void Office::start() {
-    daemon_ = std::make_unique<Program>(
-        Command{.words = {FIELDPOSTD_BIN, "--home", home_.string()}, .log = log_});
+    auto words = around_;
+    words.insert(words.end(), {FIELDPOSTD_BIN, "--home", home_.string()});
+    daemon_ = std::make_unique<Program>(Command{.words = std::move(words), .log = log_});
     const bool answers =
         eventually([&] { return !daemon_->is_running() || run({"status"}).exit_code == 0; });
     INFO("the log of " << name_ << ":\n" << log());

@@ -26,6 +26,8 @@ public:
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     [[nodiscard]] std::string log() const;
 
+    // Its daemon is started by these words before its own: as in another network.
+    void live_behind(Words words) { around_ = std::move(words); }
     // The daemon, until it answers. Fails the test if it does not.
     void start();
     // As systemd does it. Fails the test if it ends other than well.
@@ -50,6 +52,7 @@ private:
     std::filesystem::path home_;
     std::filesystem::path log_;
     std::string endpoint_;
+    Words around_;
     std::unique_ptr<Program> daemon_;
 };
 

@@ -1,0 +1,98 @@
+// Goal: whenever any link appears it is used, and whatever was wrong with the network heals without
+// a restart. Method: two daemons in network namespaces with a router between them; the networks
+// between them are changed under their feet.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/end_to_end/two_sites.h"
+
+using namespace fieldpost::end_to_end;
+using Site = TwoSites::Site;
+
+namespace {
+
+// A field office that knows hq by a name only, and thirty addresses at which nobody is.
+struct Offices {
+    Network network;
+    TwoSites sites;
+    Office& hq = network.bare("hq");
+    Office& hyesan = network.bare("hyesan");
+
+    Offices() {
+        hq.live_behind(sites.at(Site::hq));
+        hyesan.live_behind(sites.at(Site::field));
+        hq.ask({"init", "hq", "--network", "reha", "--listen", "tcp://*:6743", "--advertise",
+                "tcp://hq.test:6743"});
+        hq.start();
+        const auto file = network.folder() / "hyesan.invite";
+        hq.ask({"invite", "hyesan", "--no-code", "--output", file.string()});
+        hyesan.ask({"join", file.string()});
+        std::string dead;
+        for (int host = 100; host < 130; ++host) {
+            dead += fmt::format("[[peer]]\naddress = \"tcp://{}:6743\"\n",
+                                TwoSites::address(Site::hq, host));
+        }
+        write_file(hyesan.home() / "fieldpost.toml", dead);
+    }
+
+    // Something queued at hyesan from now on arrives, and hyesan comes to know.
+    void check_arrives(const std::string& when) const {
+        INFO(when);
+        const auto id = hyesan.queue({"--to", "hq"}, when + "\n");
+        check_arrives_soon(when, id);
+    }
+    void check_arrives_soon(const std::string& when, const std::string& id) const {
+        INFO(when << "\nhyesan:\n" << hyesan.log() << "\nhq:\n" << hq.log());
+        REQUIRE(eventually([&] { return hyesan.ask({"trace", id}).at("state") == "delivered"; }));
+    }
+    [[nodiscard]] bool is_linked() const {
+        return number_in(hyesan.ask({"status"}), "/peers/connected") == 1;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end]") {
+    std::string why;
+    if (!TwoSites::can_be_made(why)) {
+        WARN("not tested: " << why);
+        return;
+    }
+    Offices offices;
+    const auto& sites = offices.sites;
+    offices.hyesan.start();
+    const auto first = offices.hyesan.queue({"--to", "hq"}, "before there was any network\n");
+
+    sites.set_host(Site::hq, 2);
+    sites.set_host(Site::field, 2);
+    sites.plug(Site::hq);
+    sites.plug(Site::field);
+    // The name resolves only now.
+    sites.set_name("hq.test", TwoSites::address(Site::hq, 2));
+    offices.check_arrives_soon("a cable, an address and a name appear", first);
+
+    sites.set_host(Site::field, 7);
+    offices.check_arrives("this end's address has changed");
+
+    sites.set_host(Site::hq, 9);
+    sites.set_name("hq.test", TwoSites::address(Site::hq, 9));
+    offices.check_arrives("the other end's address has changed");
+
+    sites.swallow(true);
+    const auto swallowed = offices.hyesan.queue({"--to", "hq"}, "into a black hole\n");
+    REQUIRE(eventually([&] { return !offices.is_linked(); }));
+    sites.swallow(false);
+    offices.check_arrives_soon("a black hole is mended", swallowed);
+
+    offices.hq.kill();
+    REQUIRE(eventually([&] { return !offices.is_linked(); }));
+    offices.hq.start();
+    offices.check_arrives("the other end was restarted");
+
+    sites.unplug(Site::field);
+    const auto unplugged = offices.hyesan.queue({"--to", "hq"}, "unplugged\n");
+    REQUIRE(eventually([&] { return !offices.is_linked(); }));
+    sites.plug(Site::field);
+    offices.check_arrives_soon("a cable is back", unplugged);
+}

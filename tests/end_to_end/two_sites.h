@@ -1,0 +1,45 @@
+// Two sites with a router between them, in network namespaces of their own.
+//
+// Promise: what is made is removed, however a test ends. Needs root and a kernel that allows it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "tests/end_to_end/offices.h"
+
+namespace fieldpost::end_to_end {
+
+class TwoSites {
+public:
+    enum class Site { field, hq };
+
+    // Whether this machine lets us; else `why` says why not.
+    static bool can_be_made(std::string& why);
+    // Nothing is plugged in, and no site has an address.
+    TwoSites();
+    ~TwoSites();
+    TwoSites(const TwoSites&) = delete;
+    TwoSites& operator=(const TwoSites&) = delete;
+
+    // What to put before a command to run it there.
+    [[nodiscard]] Words at(Site site) const;
+    void plug(Site site) const;
+    void unplug(Site site) const;
+    // The only address of the site: its host number in the site's own network. Routes follow.
+    void set_host(Site site, int host) const;
+    [[nodiscard]] static std::string address(Site site, int host);
+    // The router takes everything and passes nothing on, without a word.
+    void swallow(bool is_on) const;
+    // The only name that the field site can resolve; an empty address: none.
+    void set_name(const std::string& name, const std::string& address) const;
+
+private:
+    [[nodiscard]] std::string name_of(Site site) const;
+    [[nodiscard]] std::filesystem::path files_of(Site site) const;
+
+    std::string prefix_;
+    std::string router_;
+};
+
+}  // namespace fieldpost::end_to_end
