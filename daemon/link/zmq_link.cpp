@@ -15,6 +15,7 @@
 #include <set>
 #include <zmq.hpp>
 
+#include "daemon/link/name_lookup.h"
 #include "proto/limits.h"
 
 namespace fieldpost::link {
@@ -230,6 +231,13 @@ struct ZmqLink::Sockets {
     std::map<ConnectionId, Accepted> accepted;
     std::map<Bytes, ConnectionId> by_routing_id;
     std::map<int, Silent> silent;  // by libzmq's descriptor
+    // Dialled by a name that is still being looked up.
+    struct Nameless {
+        BoxPublic key;
+        OfficeId peer{};
+    };
+    NameLookup names;
+    std::map<ConnectionId, Nameless> nameless;
     std::deque<Clock::time_point> strangers;
     std::optional<BoxPublic> refused_in_test;
     std::vector<LinkEvent> told_next;
@@ -239,6 +247,8 @@ struct ZmqLink::Sockets {
     void answer_zap();
     std::optional<Caller> caller_of(const BoxPublic& key);
     void cut_silent();
+    void connect(ConnectionId id, const std::string& endpoint, const BoxPublic& key, OfficeId peer);
+    void read_names();
     void read_listener(std::vector<LinkEvent>& events);
     void read_listener_monitor(std::vector<LinkEvent>& events);
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
@@ -405,19 +415,46 @@ void ZmqLink::dial_as(KeyPair keys) {
 ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer) {
     auto& s = *sockets_;
     const ConnectionId id{s.next++};
-    try {
-        Sockets::Dialled dialled{.socket = s.make_dealer(s.dial_keys, key), .peer = peer};
-        dialled.socket.socket.connect(endpoint);
-        s.dialled.emplace(id, std::move(dialled));
-    } catch (const zmq::error_t& error) {
-        // Out of sockets, or not an address: the same as no answer, only sooner.
-        s.told_next.emplace_back(PeerDown{id, error.what()});
+    if (NameLookup::is_needed(endpoint)) {
+        s.nameless.emplace(id, Sockets::Nameless{key, peer});
+        s.names.ask(static_cast<std::uint64_t>(id), endpoint);
+    } else {
+        s.connect(id, endpoint, key, peer);
     }
     return id;
 }
 
+void ZmqLink::Sockets::connect(ConnectionId id, const std::string& endpoint, const BoxPublic& key,
+                               OfficeId peer) {
+    try {
+        Dialled made{.socket = make_dealer(dial_keys, key), .peer = peer};
+        made.socket.socket.connect(endpoint);
+        dialled.emplace(id, std::move(made));
+    } catch (const zmq::error_t& error) {
+        // Out of sockets, or not an address: the same as no answer, only sooner.
+        told_next.emplace_back(PeerDown{id, error.what()});
+    }
+}
+
+void ZmqLink::Sockets::read_names() {
+    for (const auto& answer : names.take()) {
+        const auto found = nameless.find(ConnectionId{answer.ticket});
+        if (found == nameless.end()) {
+            continue;  // closed meanwhile
+        }
+        const auto [id, wanted] = *found;
+        nameless.erase(found);
+        if (answer.endpoint.empty()) {
+            told_next.emplace_back(PeerDown{id, "no such name"});
+        } else {
+            connect(id, answer.endpoint, wanted.key, wanted.peer);
+        }
+    }
+}
+
 void ZmqLink::close(ConnectionId connection) {
     auto& s = *sockets_;
+    s.nameless.erase(connection);
     if (const auto dialled = s.dialled.find(connection); dialled != s.dialled.end()) {
         if (dialled->second.own_fd) {
             dialled->second.own_fd->forget_unsent();
@@ -664,6 +701,7 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
         add(dialled.socket.socket);
         add(dialled.socket.monitor);
     }
+    items.push_back({nullptr, s.names.fd(), ZMQ_POLLIN, 0});
     const auto first_watched = items.size();
     for (const auto& one : watched) {
         items.push_back({nullptr, one.fd,
@@ -682,6 +720,8 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
             watched[i].is_writable = (ready & ZMQ_POLLOUT) != 0;
         }
         s.answer_zap();
+        s.read_names();
+        std::ranges::move(std::exchange(s.told_next, {}), std::back_inserter(events));
         if (s.listener) {
             s.read_listener_monitor(events);
             s.read_listener(events);

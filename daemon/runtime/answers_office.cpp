@@ -93,6 +93,45 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     return encode(answer);
 }
 
+namespace {
+
+// Where and when an office is dialled: of several ways the one that works, worked last, or is tried
+// next.
+void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId office,
+                  wire::Peer& peer) {
+    const Dialler::Attempt* best = nullptr;
+    bool is_any_under_way = false;
+    for (const auto& [target, attempt] : around.dialler->attempts()) {
+        if (target.office != office) {
+            continue;
+        }
+        is_any_under_way = is_any_under_way || attempt.connection;
+        const auto rank = [](const Dialler::Attempt& one) {
+            return std::tuple(one.is_up, one.succeeded, -one.next.since_start);
+        };
+        if (best == nullptr || rank(attempt) > rank(*best)) {
+            best = &attempt;
+            peer.set_address(target.endpoint);
+        }
+    }
+    if (best == nullptr) {
+        return;
+    }
+    peer.set_state(best->is_up ? "connected" : is_any_under_way ? "connecting" : "waiting");
+    peer.set_reason(best->reason == "no answer"      ? "no_answer"
+                    : best->reason == "refused"      ? "refused"
+                    : best->reason == "no such name" ? "no_name"
+                                                     : "");
+    if (!is_any_under_way) {
+        const auto in =
+            std::chrono::duration_cast<std::chrono::seconds>(best->next - around.now.steady);
+        peer.set_next_attempt_unix_s(
+            ledger.wall(around.now).plus(std::max<std::int64_t>(0, in.count())).unix_seconds());
+    }
+}
+
+}  // namespace
+
 Answered peers(const Ledger& ledger, const Surroundings& around) {
     wire::Answer answer;
     const auto waiting = ASK(or_complain(engine::waiting_for_each(ledger)));
@@ -104,27 +143,15 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
         auto* peer = answer.add_peers();
         peer->set_office(office.name);
         peer->set_state(office.is_member() ? "none" : name_of(office.state));
-        for (const auto& [target, attempt] : around.dialler->attempts()) {
-            if (target.office != index) {
-                continue;
-            }
-            peer->set_address(target.endpoint);
-            peer->set_state(attempt.connection ? "connecting" : "waiting");
-            peer->set_reason(attempt.reason == "no answer" ? "no_answer"
-                             : attempt.reason == "refused" ? "refused"
-                                                           : "");
-            if (!attempt.connection) {
-                const auto in = std::chrono::duration_cast<std::chrono::seconds>(attempt.next -
-                                                                                 around.now.steady);
-                peer->set_next_attempt_unix_s(ledger.wall(around.now)
-                                                  .plus(std::max<std::int64_t>(0, in.count()))
-                                                  .unix_seconds());
-            }
-        }
+        add_attempts(ledger, around, index, *peer);
         if (around.linked.contains(index)) {
             const auto link = std::ranges::find(around.links, index, &engine::LinkView::peer);
             if (link != around.links.end() && link->round_trip) {
                 peer->set_rtt_ms(static_cast<std::uint32_t>(link->round_trip->count()));
+            }
+            // Reached by its own dialling, or by this address.
+            if (peer->state() != "connected") {
+                peer->clear_address();
             }
             peer->set_state("connected");
             peer->set_reason("");
