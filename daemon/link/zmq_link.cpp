@@ -233,6 +233,7 @@ struct ZmqLink::Sockets {
     std::map<int, Silent> silent;  // by libzmq's descriptor
     // Dialled by a name that is still being looked up.
     struct Nameless {
+        Way way;
         BoxPublic key;
         OfficeId peer{};
     };
@@ -247,7 +248,7 @@ struct ZmqLink::Sockets {
     void answer_zap();
     std::optional<Caller> caller_of(const BoxPublic& key);
     void cut_silent();
-    void connect(ConnectionId id, const std::string& endpoint, const BoxPublic& key, OfficeId peer);
+    void connect(ConnectionId id, const Way& way, const BoxPublic& key, OfficeId peer);
     void read_names();
     void read_listener(std::vector<LinkEvent>& events);
     void read_listener_monitor(std::vector<LinkEvent>& events);
@@ -412,23 +413,26 @@ void ZmqLink::dial_as(KeyPair keys) {
     sockets_->dial_keys = keys;
 }
 
-ConnectionId ZmqLink::dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer) {
+ConnectionId ZmqLink::dial(const Way& way, const BoxPublic& key, OfficeId peer) {
     auto& s = *sockets_;
     const ConnectionId id{s.next++};
-    if (NameLookup::is_needed(endpoint)) {
-        s.nameless.emplace(id, Sockets::Nameless{key, peer});
-        s.names.ask(static_cast<std::uint64_t>(id), endpoint);
+    if (NameLookup::is_needed(way.endpoint)) {
+        s.nameless.emplace(id, Sockets::Nameless{way, key, peer});
+        s.names.ask(static_cast<std::uint64_t>(id), way.endpoint);
     } else {
-        s.connect(id, endpoint, key, peer);
+        s.connect(id, way, key, peer);
     }
     return id;
 }
 
-void ZmqLink::Sockets::connect(ConnectionId id, const std::string& endpoint, const BoxPublic& key,
+void ZmqLink::Sockets::connect(ConnectionId id, const Way& way, const BoxPublic& key,
                                OfficeId peer) {
     try {
         Dialled made{.socket = make_dealer(dial_keys, key), .peer = peer};
-        made.socket.socket.connect(endpoint);
+        if (way.is_quiet) {
+            set(made.socket.socket, ZMQ_HEARTBEAT_IVL, 0);
+        }
+        made.socket.socket.connect(way.endpoint);
         dialled.emplace(id, std::move(made));
     } catch (const zmq::error_t& error) {
         // Out of sockets, or not an address: the same as no answer, only sooner.
@@ -442,12 +446,13 @@ void ZmqLink::Sockets::read_names() {
         if (found == nameless.end()) {
             continue;  // closed meanwhile
         }
-        const auto [id, wanted] = *found;
+        auto [id, wanted] = std::move(*found);
         nameless.erase(found);
         if (answer.endpoint.empty()) {
             told_next.emplace_back(PeerDown{id, "no such name"});
         } else {
-            connect(id, answer.endpoint, wanted.key, wanted.peer);
+            wanted.way.endpoint = answer.endpoint;
+            connect(id, wanted.way, wanted.key, wanted.peer);
         }
     }
 }

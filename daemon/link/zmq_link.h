@@ -52,6 +52,14 @@ struct Stranger {};
 // Whose a link key is.
 using Caller = std::variant<OfficeId, Stranger>;
 
+// How one address is dialled.
+struct Way {
+    std::string endpoint;
+    // Sends nothing while idle; that the other end went is noticed when there is something to send.
+    bool is_quiet = false;
+    auto operator<=>(const Way&) const = default;
+};
+
 // A file descriptor of the caller's that the same wait should watch.
 struct WatchedFd {
     int fd = -1;
@@ -77,7 +85,7 @@ public:
     // Who this end is when it dials from now on.
     void dial_as(KeyPair keys);
     // PeerUp or PeerDown follows. The peer must prove to hold `key`.
-    ConnectionId dial(const std::string& endpoint, const BoxPublic& key, OfficeId peer);
+    ConnectionId dial(const Way& way, const BoxPublic& key, OfficeId peer);
     // What is still under way may be lost. PeerDown does not follow.
     void close(ConnectionId connection);
     // Those whose own end has an address that this machine no longer has: nothing will ever come

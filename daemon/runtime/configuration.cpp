@@ -56,6 +56,26 @@ Result<std::vector<std::string>> addresses_of(const toml::node& node,
     return all;
 }
 
+Result<PeerConfiguration> peer_of(const toml::table& table) {
+    PeerConfiguration peer;
+    const auto address = table["address"].value<std::string>();
+    if (!address || !is_endpoint(*address)) {
+        return wrong(table, "a peer has an address such as tcp://HOST:PORT");
+    }
+    peer.address = *address;
+    for (const auto& [key, value] : table) {
+        if (key.str() == "quiet") {
+            if (!value.is_boolean()) {
+                return wrong(value, "quiet is true or false");
+            }
+            peer.is_quiet = value.value_or(false);
+        } else if (key.str() != "address") {
+            return wrong(value, fmt::format("{} is not a key of a peer", key.str()));
+        }
+    }
+    return peer;
+}
+
 Result<void> read_peers(const toml::node& node, Configuration& configuration) {
     const auto* array = node.as_array();
     if (array == nullptr) {
@@ -63,17 +83,10 @@ Result<void> read_peers(const toml::node& node, Configuration& configuration) {
     }
     for (const auto& one : *array) {
         const auto* table = one.as_table();
-        const auto address =
-            table == nullptr ? std::nullopt : (*table)["address"].value<std::string>();
-        if (!address || !is_endpoint(*address)) {
+        if (table == nullptr) {
             return wrong(one, "a peer has an address such as tcp://HOST:PORT");
         }
-        for (const auto& [key, value] : *table) {
-            if (key.str() != "address") {
-                return wrong(value, fmt::format("{} is not a key of a peer", key.str()));
-            }
-        }
-        configuration.peers.push_back(*address);
+        configuration.peers.push_back(TRY(peer_of(*table)));
     }
     return ok();
 }
@@ -153,10 +166,10 @@ Result<Configuration> read_configuration(const std::filesystem::path& file,
                                                      endpoint));
         }
     }
-    for (const auto& endpoint : added.peers) {
-        if (!is_endpoint(endpoint)) {
+    for (const auto& peer : added.peers) {
+        if (!is_endpoint(peer.address)) {
             return fail(Errc::malformed,
-                        fmt::format("{} is no address, such as tcp://HOST:PORT", endpoint));
+                        fmt::format("{} is no address, such as tcp://HOST:PORT", peer.address));
         }
     }
     const auto add = [](auto& to, const auto& from) {

@@ -11,10 +11,17 @@
 
 namespace fieldpost::runtime {
 
+// What belongs to one [[peer]].
+struct PeerConfiguration {
+    std::string address;
+    bool is_quiet = false;
+    bool operator==(const PeerConfiguration&) const = default;
+};
+
 struct Configuration {
     std::vector<std::string> listen;
     std::vector<std::string> advertise;
-    std::vector<std::string> peers;
+    std::vector<PeerConfiguration> peers;
     std::uint64_t store_bytes = std::uint64_t{4} << 30;
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;
 };

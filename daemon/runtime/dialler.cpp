@@ -13,7 +13,8 @@ constexpr std::size_t under_way_max = 16;
 
 }  // namespace
 
-void Dialler::set_targets(const engine::Ledger& ledger, const std::vector<std::string>& by_hand) {
+std::vector<link::ConnectionId> Dialler::set_targets(
+    const engine::Ledger& ledger, const std::vector<PeerConfiguration>& by_hand) {
     std::set<Target> wanted;
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (index == ledger.us() || !office.is_member()) {
@@ -24,14 +25,33 @@ void Dialler::set_targets(const engine::Ledger& ledger, const std::vector<std::s
                 wanted.insert({endpoint, index});
             }
         }
-        for (const auto& endpoint : by_hand) {
-            wanted.insert({endpoint, index});
+        for (const auto& peer : by_hand) {
+            wanted.insert({peer.address, index});
         }
     }
-    std::erase_if(attempts_, [&](const auto& entry) { return !wanted.contains(entry.first); });
+    std::vector<link::ConnectionId> outdated;
+    std::erase_if(attempts_, [&](const auto& entry) {
+        const bool is_outdated = !wanted.contains(entry.first);
+        if (is_outdated && entry.second.connection) {
+            outdated.push_back(*entry.second.connection);
+        }
+        return is_outdated;
+    });
     for (const auto& target : wanted) {
-        attempts_.try_emplace(target);
+        link::Way way{target.endpoint};
+        const auto said = std::ranges::find(by_hand, target.endpoint, &PeerConfiguration::address);
+        if (said != by_hand.end()) {
+            way.is_quiet = said->is_quiet;
+        }
+        auto& attempt = attempts_.try_emplace(target).first->second;
+        if (attempt.way != way) {
+            attempt.way = std::move(way);
+            if (attempt.connection) {
+                outdated.push_back(*attempt.connection);
+            }
+        }
     }
+    return outdated;
 }
 
 void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
@@ -54,9 +74,9 @@ void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
         if (under_way++ >= under_way_max) {
             break;
         }
-        const auto& target = at->first;
+        const auto office = at->first.office;
         at->second.connection =
-            link.dial(target.endpoint, ledger.roster().find(target.office)->link, target.office);
+            link.dial(at->second.way, ledger.roster().find(office)->link, office);
     }
 }
 

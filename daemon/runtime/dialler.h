@@ -9,6 +9,7 @@
 
 #include "daemon/engine/ledger.h"
 #include "daemon/link/zmq_link.h"
+#include "daemon/runtime/configuration.h"
 
 namespace fieldpost::runtime {
 
@@ -20,6 +21,7 @@ public:
         auto operator<=>(const Target&) const = default;
     };
     struct Attempt {
+        link::Way way;
         std::optional<Instant> failing_since;
         Instant next{};
         std::optional<link::ConnectionId> connection;
@@ -31,7 +33,10 @@ public:
 
     // Where each office can be reached: what it says of itself, and addresses given by hand, which
     // may be any office's.
-    void set_targets(const engine::Ledger& ledger, const std::vector<std::string>& by_hand);
+    // What is said by hand of an address holds however it is known. Connections that are to be
+    // closed, because they were dialled otherwise, are returned.
+    std::vector<link::ConnectionId> set_targets(const engine::Ledger& ledger,
+                                                const std::vector<PeerConfiguration>& by_hand);
     // Dials what is due and not linked already, a few at a time, first where it was reached last.
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
                   const std::set<OfficeId>& linked, Now now);

@@ -45,7 +45,8 @@ int main(int argc, char* argv[]) {
     app.add_option("--home", home, "the office's own folder");
     app.add_option("--listen", options.listen, "address to listen on, tcp://*:6743")
         ->allow_extra_args(false);
-    app.add_option("--peer", options.peers, "address of another office, tcp://HOST:PORT")
+    std::vector<std::string> addresses;
+    app.add_option("--peer", addresses, "address of another office, tcp://HOST:PORT")
         ->allow_extra_args(false);
     app.add_option("--log-level", level, "debug, info, warn or error")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
@@ -59,6 +60,9 @@ int main(int argc, char* argv[]) {
         }
         fmt::print(stderr, "fieldpostd: {}; see: fieldpostd --help\n", error.what());
         return 2;
+    }
+    for (const auto& address : addresses) {
+        options.peers.push_back({address});
     }
     crypto::start();
     limit_process();

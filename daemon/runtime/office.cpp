@@ -570,7 +570,9 @@ Result<void> Office::run(int signals) {
             TRY(recover({Errc::storage_full, full_why_}));
         }
         TRY(notice_admission());
-        dialler_.set_targets(engine_->ledger(), configuration_.peers);
+        for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers)) {
+            to_close_.push_back(outdated);
+        }
         if (dial_again_at_ && *dial_again_at_ <= now().steady) {
             dial_again_at_.reset();
             dialler_.start_anew(*link_, now());

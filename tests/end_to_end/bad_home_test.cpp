@@ -95,7 +95,9 @@ TEST_CASE("a daemon that cannot start says why and leaves the home as it was", "
     const auto good = read_file(configuration);
     for (const auto* bad :
          {"listen = 7", "lisen = []", "listen = [\"6743\"]", "[limits]\nstore = \"big\"",
-          "[[peer]]\naddress = 7", "listen = [", "\xff"}) {
+          "[[peer]]\naddress = 7", "[[peer]]\nquiet = true",
+          "[[peer]]\naddress = \"tcp://a:1\"\nquiet = \"yes\"",
+          "[[peer]]\naddress = \"tcp://a:1\"\nspeed = 7", "listen = [", "\xff"}) {
         write_file(configuration, bad);
         check_daemon_says(run_daemon(hq.home()), 6, "fieldpost.toml");
         check_daemon_says(run_daemon(hq.home(), {"--check"}), 6, "fieldpost.toml");

@@ -163,7 +163,7 @@ public:
 
     // Says this, and nothing else, until it is cut off. Fails the test if that never comes.
     void say(const std::vector<Bytes>& frames) {
-        const auto connection = link_->dial(endpoint_, their_key_, OfficeId{0});
+        const auto connection = link_->dial({endpoint_}, their_key_, OfficeId{0});
         const auto end = std::chrono::steady_clock::now() + 60s;
         while (std::chrono::steady_clock::now() < end) {
             for (const auto& event : link_->wait({}, 10ms)) {

@@ -56,7 +56,7 @@ TEST_CASE("frames go both ways between members, and a peer that goes is noticed"
     server.open({{client.keys.public_key, them}});
     client.open({});
     const auto endpoint = server.link->listen(any_port).value();
-    const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
+    const auto dialled = client.link->dial({endpoint}, server.keys.public_key, us);
     const auto up = await<PeerUp>(client, server);
     CHECK(up.connection == dialled);
     CHECK(up.peer == us);
@@ -78,7 +78,7 @@ TEST_CASE("the listening end can drop one peer", "[link]") {
     server.open({{client.keys.public_key, them}});
     client.open({});
     const auto endpoint = server.link->listen(any_port).value();
-    const auto dialled = client.link->dial(endpoint, server.keys.public_key, us);
+    const auto dialled = client.link->dial({endpoint}, server.keys.public_key, us);
     await<PeerUp>(client, server);
     REQUIRE(client.link->send(dialled, Bytes(10)));
     server.link->close(await<PeerUp>(server, client).connection);
@@ -91,10 +91,10 @@ TEST_CASE("a key that is shut out is refused, and so is a server with another ke
     server.open({});
     client.open({});
     const auto endpoint = server.link->listen(any_port).value();
-    client.link->dial(endpoint, server.keys.public_key, us);
+    client.link->dial({endpoint}, server.keys.public_key, us);
     const auto refused = await<PeerDown>(client, server).reason;
     CHECK((refused == "refused" || refused == "not let in"));
-    client.link->dial(endpoint, client.keys.public_key, us);
+    client.link->dial({endpoint}, client.keys.public_key, us);
     CHECK(await<PeerDown>(client, server).reason != "refused");
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("nobody there is no answer, and a taken address is an error", "[link]"
     End other;
     client.open({});
     other.open({});
-    client.link->dial("tcp://127.0.0.1:9", other.keys.public_key, us);  // nothing listens there
+    client.link->dial({"tcp://127.0.0.1:9"}, other.keys.public_key, us);  // nothing listens there
     CHECK(await<PeerDown>(client, other).reason == "no answer");
     const auto endpoint = client.link->listen(any_port).value();
     CHECK(other.link->listen(endpoint).error().code == Errc::unavailable);
@@ -115,7 +115,7 @@ TEST_CASE("a stranger comes in as one, with its key, and only so many at a time"
     server.open({{client.keys.public_key, Stranger{}}});
     client.open({});
     const auto endpoint = server.link->listen(any_port).value();
-    const auto knock = [&] { return client.link->dial(endpoint, server.keys.public_key, them); };
+    const auto knock = [&] { return client.link->dial({endpoint}, server.keys.public_key, them); };
     const auto dialled = knock();
     await<PeerUp>(client, server);
     REQUIRE(client.link->send(dialled, Bytes(10)));
