@@ -75,7 +75,8 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
         if (around.linked.contains(index)) {
             status->add_connected(office.name);
         } else if (std::ranges::any_of(around.dialler->attempts(), [&](const auto& attempt) {
-                       return attempt.first.office == index;
+                       return attempt.first.office == index &&
+                              !around.dialler->is_anothers(attempt.first, around.now);
                    })) {
             status->add_waiting(office.name);
         }
@@ -102,7 +103,7 @@ void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId off
     const Dialler::Attempt* best = nullptr;
     bool is_any_under_way = false;
     for (const auto& [target, attempt] : around.dialler->attempts()) {
-        if (target.office != office) {
+        if (target.office != office || around.dialler->is_anothers(target, around.now)) {
             continue;
         }
         is_any_under_way = is_any_under_way || attempt.connection;

@@ -34,10 +34,10 @@ const engine::LinkView* link_to(const Surroundings& around, OfficeId office) {
 }
 
 // The least tried of the ways to an office; nothing if there is none.
-std::optional<std::uint32_t> failures_of(const Dialler& dialler, OfficeId office) {
+std::optional<std::uint32_t> failures_of(const Dialler& dialler, OfficeId office, Now now) {
     std::optional<std::uint32_t> least;
     for (const auto& [target, attempt] : dialler.attempts()) {
-        if (target.office == office) {
+        if (target.office == office && !dialler.is_anothers(target, now)) {
             least = std::min(least.value_or(attempt.failures), attempt.failures);
         }
     }
@@ -97,7 +97,7 @@ Answered sync(const Ledger& ledger, const wire::SyncRequest& request, const Surr
         }
         auto* peer = sync->add_peers();
         peer->set_office(office.name);
-        const auto failures = failures_of(*around.dialler, index);
+        const auto failures = failures_of(*around.dialler, index, around.now);
         peer->set_failures(failures.value_or(0));
         if (const auto* link = link_to(around, index)) {
             peer->set_state(link->is_settled ? "settled" : "exchanging");

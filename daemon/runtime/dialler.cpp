@@ -10,6 +10,8 @@ constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
 // Thirty dead addresses must not hold up a good one for long, nor cost thirty sockets at a time.
 constexpr std::size_t under_way_max = 16;
+// Who was reached at an address and does not answer for so long may have given it to another.
+constexpr std::chrono::milliseconds missing_for = 60s;
 
 }  // namespace
 
@@ -61,7 +63,7 @@ void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
     for (auto at = attempts_.begin(); at != attempts_.end(); ++at) {
         const auto& [target, attempt] = *at;
         under_way += attempt.connection && !attempt.is_up ? 1 : 0;
-        if (!attempt.connection && attempt.next <= now.steady && !linked.contains(target.office) &&
+        if (attempt.next <= now.steady && is_open(target, attempt, linked, now) &&
             ledger.roster().find(target.office) != nullptr) {
             due.push_back(at);
         }
@@ -130,7 +132,27 @@ void Dialler::came(link::ConnectionId connection, Now now) {
     }
 }
 
-std::optional<Instant> Dialler::wake_at(const std::set<OfficeId>& linked) const {
+bool Dialler::is_anothers(const Target& target, Now now) const {
+    // Targets are ordered by address.
+    for (auto at = attempts_.lower_bound({target.endpoint, OfficeId{0}});
+         at != attempts_.end() && at->first.endpoint == target.endpoint; ++at) {
+        const auto& other = at->second;
+        const bool is_missing =
+            other.failing_since && now.steady - *other.failing_since > missing_for;
+        if (at->first.office != target.office && other.succeeded != Instant{} &&
+            other.succeeded > attempts_.at(target).succeeded && !is_missing) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Dialler::is_open(const Target& target, const Attempt& attempt,
+                      const std::set<OfficeId>& linked, Now now) const {
+    return !attempt.connection && !linked.contains(target.office) && !is_anothers(target, now);
+}
+
+std::optional<Instant> Dialler::wake_at(const std::set<OfficeId>& linked, Now now) const {
     std::optional<Instant> earliest;
     const auto under_way = std::ranges::count_if(attempts_, [](const auto& entry) {
         return entry.second.connection && !entry.second.is_up;
@@ -139,8 +161,7 @@ std::optional<Instant> Dialler::wake_at(const std::set<OfficeId>& linked) const 
         return std::nullopt;  // the end of one of them wakes us
     }
     for (const auto& [target, attempt] : attempts_) {
-        if (!attempt.connection && !linked.contains(target.office) &&
-            (!earliest || attempt.next < *earliest)) {
+        if (is_open(target, attempt, linked, now) && (!earliest || attempt.next < *earliest)) {
             earliest = attempt.next;
         }
     }

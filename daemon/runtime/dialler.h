@@ -48,10 +48,16 @@ public:
     void start_over(const std::set<OfficeId>& offices, Now now);
     // The network has changed: what is under way began on another one.
     void start_anew(link::ZmqLink& link, Now now);
-    [[nodiscard]] std::optional<Instant> wake_at(const std::set<OfficeId>& linked) const;
+    [[nodiscard]] std::optional<Instant> wake_at(const std::set<OfficeId>& linked, Now now) const;
+    // At an address given by hand any office may be; once one was reached there, no other is looked
+    // for as long as that one has not been missing for a while.
+    [[nodiscard]] bool is_anothers(const Target& target, Now now) const;
     [[nodiscard]] const std::map<Target, Attempt>& attempts() const { return attempts_; }
 
 private:
+    [[nodiscard]] bool is_open(const Target& target, const Attempt& attempt,
+                               const std::set<OfficeId>& linked, Now now) const;
+
     std::map<Target, Attempt> attempts_;
 };
 

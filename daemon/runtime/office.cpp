@@ -581,8 +581,8 @@ Result<void> Office::run(int signals) {
             dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
         }
         auto wait = full_until_ ? full_disk_retry : longest_wait;
-        for (const auto at :
-             {wake_at_, dialler_.wake_at(linked(false)), control_->wake_at(), dial_again_at_}) {
+        for (const auto at : {wake_at_, dialler_.wake_at(linked(false), now()), control_->wake_at(),
+                              dial_again_at_}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }

@@ -439,6 +439,29 @@ TEST_CASE("peers counts the bytes that went over a link", "[end_to_end]") {
     CHECK(number_in(two.hyesan.ask({"peers"}).at(0), "/sent_bytes") > 0);
 }
 
+TEST_CASE("an address at which one office was reached is not tried for another", "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    network.add(hq, "camp", "field");
+    REQUIRE(eventually([&] { return knows_as_active(hyesan, "camp"); }));
+    hyesan.stop();
+    write_file(hyesan.home() / "fieldpost.toml",
+               fmt::format("[[peer]]\naddress = \"{}\"\n", hq.endpoint()));
+    hyesan.start();
+    const auto state_of_each = [&] {
+        std::map<std::string, Json> states;
+        for (const auto& peer : hyesan.ask({"peers"})) {
+            states[peer.at("office")] = peer.at("state");
+        }
+        return states;
+    };
+    CHECK(eventually([&] {
+        const auto states = state_of_each();
+        return states.at("hq") == "connected" && states.at("camp") == "none";
+    }));
+}
+
 TEST_CASE("peers says what waits for an office", "[end_to_end]") {
     TwoMembers two;
     two.hq.stop();
