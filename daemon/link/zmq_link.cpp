@@ -37,7 +37,11 @@ constexpr int retransmission_ms = 30'000;
 // Only the dialler beats: 119 bytes a minute.
 constexpr int heartbeat_ms = 120'000;
 constexpr int heartbeat_timeout_ms = 20'000;
-constexpr int heartbeat_ttl_ms = 300'000;
+// Who listens looks for itself, once not even the dialler's beats have come for long. Not by the
+// beats' own time to live: libzmq keeps it in 16 bits of milliseconds, so that 300 s were 38.
+constexpr int keepalive_idle_s = 600;
+constexpr int keepalive_interval_s = 20;
+constexpr int keepalive_probes = 3;
 // Credit keeps far less than this under way; what does not fit is a peer that does not read.
 constexpr int high_water_messages = 256;
 constexpr int events_a_wait = 256;
@@ -342,7 +346,6 @@ Monitored ZmqLink::Sockets::make_dealer(const KeyPair& own, const BoxPublic& ser
     set(made.socket, ZMQ_RECONNECT_IVL, -1);
     set(made.socket, ZMQ_HEARTBEAT_IVL, heartbeat_ms);
     set(made.socket, ZMQ_HEARTBEAT_TIMEOUT, heartbeat_timeout_ms);
-    set(made.socket, ZMQ_HEARTBEAT_TTL, heartbeat_ttl_ms);
     return made;
 }
 
@@ -395,6 +398,10 @@ Result<std::string> ZmqLink::listen(const std::string& endpoint) {
             auto& socket = s.listener->socket;
             set_common(socket);
             set(socket, ZMQ_ROUTER_MANDATORY, 1);
+            set(socket, ZMQ_TCP_KEEPALIVE, 1);
+            set(socket, ZMQ_TCP_KEEPALIVE_IDLE, keepalive_idle_s);
+            set(socket, ZMQ_TCP_KEEPALIVE_INTVL, keepalive_interval_s);
+            set(socket, ZMQ_TCP_KEEPALIVE_CNT, keepalive_probes);
             set(socket, ZMQ_CURVE_SERVER, 1);
             set(socket, ZMQ_CURVE_SECRETKEY, s.keys.secret);
             set(socket, ZMQ_ZAP_DOMAIN, as_bytes(zap_domain));
