@@ -30,6 +30,8 @@ constexpr std::chrono::milliseconds longest_wait = 60s;
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
 // A cable brings a carrier, addresses and routes, one after the other.
 constexpr std::chrono::milliseconds network_settles = 200ms;
+// Where something always comes and goes, handshakes under way are let be, or none would ever end.
+constexpr std::chrono::milliseconds network_keeps_changing = 20s;
 // An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
 constexpr int turned_away_often = 8;
 
@@ -147,6 +149,7 @@ private:
     Dialler dialler_;
     std::unique_ptr<link::LinkWatch> link_watch_;
     std::optional<Instant> dial_again_at_;  // the network has changed
+    std::optional<Instant> dialled_anew_;
     std::map<OfficeId, Peer> peers_;
     std::set<link::ConnectionId> strangers_;
     std::optional<Instant> wake_at_;
@@ -575,7 +578,12 @@ Result<void> Office::run(int signals) {
         }
         if (dial_again_at_ && *dial_again_at_ <= now().steady) {
             dial_again_at_.reset();
-            dialler_.start_anew(*link_, now());
+            if (!dialled_anew_ || now().steady - *dialled_anew_ > network_keeps_changing) {
+                dialler_.start_anew(*link_, now());
+                dialled_anew_ = now().steady;
+            } else {
+                dialler_.start_over({}, now());
+            }
         }
         if (!full_until_) {
             dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
