@@ -53,25 +53,29 @@ std::string shell_quoted(std::string_view words) {
     return result;
 }
 
-// The longest path of commands among the words so far; the last match wins, so short ones go first.
-void print_bash(const std::vector<Place>& places) {
-    fmt::print(
-        "_fieldpost() {{\n"
-        "    local path=\"\" word words\n"
-        "    for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do\n"
-        "        case \"$path $word\" in\n");
+// The command that the words so far name: each word that is one leads on to it.
+void print_path_cases(const std::vector<Place>& places) {
+    fmt::print("        case \"$at $word\" in\n");
     for (const auto& place : places) {
         if (!place.path.empty()) {
             const auto space = place.path.rfind(' ');
-            fmt::print("            \"{} {}\") path=\"{}\" ;;\n",
-                       space == std::string::npos ? "" : place.path.substr(0, space),
-                       space == std::string::npos ? place.path : place.path.substr(space + 1),
-                       place.path);
+            const auto before = space == std::string::npos ? "" : place.path.substr(0, space);
+            const auto last =
+                space == std::string::npos ? place.path : place.path.substr(space + 1);
+            fmt::print("            '{} {}') at='{}' ;;\n", before, last, place.path);
         }
     }
-    fmt::print("        esac\n    done\n    case \"$path\" in\n");
+    fmt::print("        esac\n    done\n    case \"$at\" in\n");
+}
+
+void print_bash(const std::vector<Place>& places) {
+    fmt::print(
+        "_fieldpost() {{\n"
+        "    local at=\"\" word words\n"
+        "    for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do\n");
+    print_path_cases(places);
     for (const auto& place : places) {
-        fmt::print("        \"{}\") words=\"{}\" ;;\n", place.path, joined(place));
+        fmt::print("        '{}') words=\"{}\" ;;\n", place.path, joined(place));
     }
     fmt::print(
         "    esac\n"
@@ -84,19 +88,9 @@ void print_zsh(const std::vector<Place>& places) {
     fmt::print(
         "#compdef fieldpost\n"
         "_fieldpost() {{\n"
-        "    local path_of=\"\" word; local -a offered\n"
-        "    for word in \"${{(@)words[2,CURRENT-1]}}\"; do\n"
-        "        case \"$path_of $word\" in\n");
-    for (const auto& place : places) {
-        if (!place.path.empty()) {
-            const auto space = place.path.rfind(' ');
-            fmt::print("            '{} {}') path_of='{}' ;;\n",
-                       space == std::string::npos ? "" : place.path.substr(0, space),
-                       space == std::string::npos ? place.path : place.path.substr(space + 1),
-                       place.path);
-        }
-    }
-    fmt::print("        esac\n    done\n    case \"$path_of\" in\n");
+        "    local at=\"\" word; local -a offered\n"
+        "    for word in \"${{(@)words[2,CURRENT-1]}}\"; do\n");
+    print_path_cases(places);
     for (const auto& place : places) {
         fmt::print("        '{}') offered=(", place.path);
         for (const auto& [word, description] : place.words) {
