@@ -1,20 +1,15 @@
 #include "daemon/link/zmq_link.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include <charconv>
 #include <cstring>
 #include <deque>
 #include <map>
-#include <set>
 #include <zmq.hpp>
 
+#include "daemon/link/connection_fd.h"
 #include "daemon/link/name_lookup.h"
 #include "proto/limits.h"
 
@@ -126,41 +121,6 @@ Monitored make(zmq::context_t& context, zmq::socket_type type, std::uint64_t num
     return made;
 }
 
-// A second descriptor of a TCP connection, so that only that connection can be cut off by it.
-class OwnFd {
-public:
-    static OwnFd of_connection(int fd) {
-        sockaddr_storage peer{};
-        socklen_t size = sizeof peer;
-        const bool is_tcp = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
-                            (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
-        return OwnFd(is_tcp ? ::fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1);
-    }
-    ~OwnFd() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-    OwnFd(OwnFd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    OwnFd& operator=(OwnFd&& other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    OwnFd(const OwnFd&) = delete;
-    OwnFd& operator=(const OwnFd&) = delete;
-    [[nodiscard]] int number() const { return number_; }
-    // What is still unsent is thrown away when the connection is closed: on a link that came back
-    // the kernel would go on sending it first.
-    void forget_unsent() const {
-        const linger at_once{1, 0};
-        ::setsockopt(number_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    }
-
-private:
-    explicit OwnFd(int number) : number_(number) {}
-    int number_;
-};
-
 // The ZAP user id: what the answer to a handshake says of the peer, and each of its frames repeats.
 constexpr char stranger_mark = '?';
 
@@ -211,16 +171,17 @@ struct ZmqLink::Sockets {
         Monitored socket;
         OfficeId peer{};
         bool is_up = false;
-        std::optional<OwnFd> own_fd{};  // once it is connected
+        std::optional<ConnectionFd> own_fd{};  // once it is connected
     };
     struct Accepted {
         Bytes routing_id;
-        int fd = -1;   // libzmq's: its name in the monitor's events
-        OwnFd own_fd;  // ours, of the same connection: libzmq's number may mean another by now
+        int fd = -1;  // libzmq's: its name in the monitor's events
+        ConnectionFd
+            own_fd;  // ours, of the same connection: libzmq's number may mean another by now
     };
     // Accepted by TCP, and not heard of since.
     struct Silent {
-        OwnFd own_fd;
+        ConnectionFd own_fd;
         Clock::time_point until;
     };
 
@@ -477,72 +438,22 @@ void ZmqLink::close(ConnectionId connection) {
     if (found != s.accepted.end()) {
         // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
         // between two events of the monitor. What is still read from it must not come up again.
-        ::shutdown(found->second.own_fd.number(), SHUT_RDWR);
+        found->second.own_fd.cut_off();
         s.by_routing_id[found->second.routing_id] = ConnectionId{0};
         s.accepted.erase(found);
     }
 }
 
-namespace {
-
-// The 16 bytes of an IPv6 address, or of the IPv6 form of an IPv4 one.
-std::optional<std::array<std::byte, 16>> address_bytes(const sockaddr* address) {
-    std::array<std::byte, 16> bytes{};
-    if (address != nullptr && address->sa_family == AF_INET6) {
-        std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
-        return bytes;
-    }
-    if (address != nullptr && address->sa_family == AF_INET) {
-        bytes[10] = bytes[11] = std::byte{0xff};
-        std::memcpy(bytes.data() + 12, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
-        return bytes;
-    }
-    return std::nullopt;
-}
-
-using Addresses = std::set<std::array<std::byte, 16>>;
-
-// Empty if the system does not tell.
-Addresses own_addresses() {
-    Addresses all;
-    ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0) {
-        return all;
-    }
-    for (const auto* one = list; one != nullptr; one = one->ifa_next) {
-        if (const auto bytes = address_bytes(one->ifa_addr)) {
-            all.insert(*bytes);
-        }
-    }
-    ::freeifaddrs(list);
-    return all;
-}
-
-bool has_lost_address(const OwnFd& fd, const Addresses& ours) {
-    sockaddr_storage own{};
-    socklen_t size = sizeof own;
-    if (fd.number() < 0 ||
-        ::getsockname(fd.number(), reinterpret_cast<sockaddr*>(&own), &size) != 0) {
-        return false;
-    }
-    const auto bytes = address_bytes(reinterpret_cast<const sockaddr*>(&own));
-    // All of 127.0.0.0/8 is ours, and only its first is listed.
-    const bool is_loopback = bytes && (*bytes)[12] == std::byte{127};
-    return bytes && !ours.empty() && !is_loopback && !ours.contains(*bytes);
-}
-
-}  // namespace
-
 std::vector<ConnectionId> ZmqLink::without_address() const {
     const auto ours = own_addresses();
     std::vector<ConnectionId> lost;
     for (const auto& [id, dialled] : sockets_->dialled) {
-        if (dialled.own_fd && has_lost_address(*dialled.own_fd, ours)) {
+        if (dialled.own_fd && dialled.own_fd->has_lost_address(ours)) {
             lost.push_back(id);
         }
     }
     for (const auto& [id, accepted] : sockets_->accepted) {
-        if (has_lost_address(accepted.own_fd, ours)) {
+        if (accepted.own_fd.has_lost_address(ours)) {
             lost.push_back(id);
         }
     }
@@ -606,7 +517,7 @@ void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
             known = by_routing_id.emplace(id, connection).first;
             const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
             silent.erase(fd);
-            accepted.emplace(connection, Accepted{id, fd, OwnFd::of_connection(fd)});
+            accepted.emplace(connection, Accepted{id, fd, ConnectionFd::of_connection(fd)});
             if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
                 events.emplace_back(PeerUp{connection, *office, false});
             } else {
@@ -633,7 +544,7 @@ void ZmqLink::Sockets::read_listener_monitor(std::vector<LinkEvent>& events) {
         }
         silent.erase(event->value);
         if (event->event == ZMQ_EVENT_ACCEPTED) {
-            silent.emplace(event->value, Silent{OwnFd::of_connection(event->value),
+            silent.emplace(event->value, Silent{ConnectionFd::of_connection(event->value),
                                                 Clock::now() + first_frame_timeout});
         }
     }
@@ -644,7 +555,7 @@ void ZmqLink::Sockets::cut_silent() {
     std::erase_if(silent, [&](const auto& entry) {
         const bool is_late = entry.second.until <= now;
         if (is_late) {
-            ::shutdown(entry.second.own_fd.number(), SHUT_RDWR);
+            entry.second.own_fd.cut_off();
         }
         return is_late;
     });
@@ -656,7 +567,7 @@ void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& eve
     while (const auto event = next_event(connection.socket.monitor)) {
         switch (event->event) {
             case ZMQ_EVENT_CONNECTED:
-                connection.own_fd = OwnFd::of_connection(event->value);
+                connection.own_fd = ConnectionFd::of_connection(event->value);
                 break;
             case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
                 connection.is_up = true;

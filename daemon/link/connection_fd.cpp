@@ -1,0 +1,86 @@
+#include "daemon/link/connection_fd.h"
+
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <optional>
+
+namespace fieldpost::link {
+
+namespace {
+
+std::optional<std::array<std::byte, 16>> address_bytes(const sockaddr* address) {
+    std::array<std::byte, 16> bytes{};
+    if (address != nullptr && address->sa_family == AF_INET6) {
+        std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+        return bytes;
+    }
+    if (address != nullptr && address->sa_family == AF_INET) {
+        bytes[10] = bytes[11] = std::byte{0xff};
+        std::memcpy(bytes.data() + 12, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
+        return bytes;
+    }
+    return std::nullopt;
+}
+
+// All of 127.0.0.0/8 is ours, and only its first is listed.
+bool is_loopback(const std::array<std::byte, 16>& bytes) {
+    return bytes[10] == std::byte{0xff} && bytes[11] == std::byte{0xff} &&
+           bytes[12] == std::byte{127};
+}
+
+}  // namespace
+
+Addresses own_addresses() {
+    Addresses all;
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) {
+        return all;
+    }
+    for (const auto* one = list; one != nullptr; one = one->ifa_next) {
+        if (const auto bytes = address_bytes(one->ifa_addr)) {
+            all.insert(*bytes);
+        }
+    }
+    ::freeifaddrs(list);
+    return all;
+}
+
+ConnectionFd ConnectionFd::of_connection(int fd) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    const bool is_tcp = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+                        (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+    return ConnectionFd(is_tcp ? ::fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1);
+}
+
+ConnectionFd::~ConnectionFd() {
+    if (number_ >= 0) {
+        ::close(number_);
+    }
+}
+
+void ConnectionFd::cut_off() const {
+    ::shutdown(number_, SHUT_RDWR);
+}
+
+void ConnectionFd::forget_unsent() const {
+    const linger at_once{1, 0};
+    ::setsockopt(number_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+bool ConnectionFd::has_lost_address(const Addresses& ours) const {
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    if (number_ < 0 || ::getsockname(number_, reinterpret_cast<sockaddr*>(&own), &size) != 0) {
+        return false;
+    }
+    const auto bytes = address_bytes(reinterpret_cast<const sockaddr*>(&own));
+    return bytes && !ours.empty() && !is_loopback(*bytes) && !ours.contains(*bytes);
+}
+
+}  // namespace fieldpost::link

@@ -1,0 +1,43 @@
+// A second descriptor of a TCP connection that libzmq has: what libzmq has no call for is done with
+// it, and it means that connection only, however soon libzmq's own number is used again.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <set>
+#include <utility>
+
+namespace fieldpost::link {
+
+// The 16 bytes of each, an IPv4 address in its IPv6 form.
+using Addresses = std::set<std::array<std::byte, 16>>;
+// Of this machine, now. Empty if the system does not tell.
+Addresses own_addresses();
+
+class ConnectionFd {
+public:
+    // Nothing, and every call below does nothing, if `fd` is no TCP connection any more.
+    static ConnectionFd of_connection(int fd);
+    ~ConnectionFd();
+    ConnectionFd(ConnectionFd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    ConnectionFd& operator=(ConnectionFd&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    ConnectionFd(const ConnectionFd&) = delete;
+    ConnectionFd& operator=(const ConnectionFd&) = delete;
+
+    // Ends it for both ends.
+    void cut_off() const;
+    // What is still unsent is thrown away when the connection is closed: on a link that came back
+    // the kernel would go on sending it first.
+    void forget_unsent() const;
+    // Its own end is at an address that is none of `ours`.
+    [[nodiscard]] bool has_lost_address(const Addresses& ours) const;
+
+private:
+    explicit ConnectionFd(int number) : number_(number) {}
+    int number_;
+};
+
+}  // namespace fieldpost::link
