@@ -1,11 +1,8 @@
 #include "daemon/runtime/office.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -15,6 +12,7 @@
 #include "daemon/engine/authoring.h"
 #include "daemon/link/link_watch.h"
 #include "daemon/runtime/answers.h"
+#include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/marker_file.h"
 #include "daemon/runtime/version.h"
 #include "storage/lmdb_tables.h"
@@ -43,44 +41,6 @@ Now now() {
         std::chrono::system_clock::now().time_since_epoch());
     return {Instant{steady}, WallTime::from_unix(wall.count())};
 }
-
-// One daemon a home. Held until the process ends.
-class HomeLock {
-public:
-    static Result<HomeLock> take(const std::filesystem::path& path) {
-        HomeLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-        if (lock.fd_ < 0) {
-            return fail(Errc::unavailable,
-                        fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
-        }
-        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
-            std::array<char, 32> pid{};
-            const auto got = ::pread(lock.fd_, pid.data(), pid.size() - 1, 0);
-            return fail(Errc::refused,
-                        fmt::format("another fieldpostd (pid {}) has this home",
-                                    std::string_view(pid.data(), static_cast<std::size_t>(
-                                                                     std::max<long>(0, got)))));
-        }
-        const auto own = std::to_string(::getpid());
-        if (::ftruncate(lock.fd_, 0) != 0 || ::pwrite(lock.fd_, own.data(), own.size(), 0) < 0) {
-            return fail(Errc::unavailable, "cannot write the lock");
-        }
-        return lock;
-    }
-    ~HomeLock() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    HomeLock(HomeLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    HomeLock& operator=(HomeLock&&) = delete;
-    HomeLock(const HomeLock&) = delete;
-    HomeLock& operator=(const HomeLock&) = delete;
-
-private:
-    explicit HomeLock(int fd) : fd_(fd) {}
-    int fd_;
-};
 
 class Office {
 public:
@@ -160,22 +120,6 @@ private:
     std::uint32_t roster_written_ = 0;
     std::uint64_t next_request_ = 1;
 };
-
-// The keys of an office are its own: nobody else runs it, root included, or its files change hands.
-Result<void> check_owner(const std::filesystem::path& home) {
-    struct stat info{};
-    if (::stat(home.c_str(), &info) != 0) {
-        return errno == EACCES
-                   ? fail(Errc::untrusted, fmt::format("{} is closed to this user", home.string()))
-                   : ok();
-    }
-    if (info.st_uid != ::geteuid()) {
-        return fail(Errc::untrusted, fmt::format("{} belongs to another user; run fieldpostd as "
-                                                 "that one",
-                                                 home.string()));
-    }
-    return ok();
-}
 
 Result<void> Office::open() {
     started_ = now().wall;
