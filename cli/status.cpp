@@ -207,6 +207,9 @@ int run_peers(const Common& common) {
         auto why = peer.state() == "connected" ? peer.address()
                    : peer.state() == "none"    ? "no address: by way of another"
                                                : peer.reason();
+        if (peer.state() == "connected" && !peer.reason().empty()) {
+            why = "urgent only, " + peer.reason();
+        }
         std::ranges::replace(why, '_', ' ');
         if (peer.has_rtt_ms()) {
             why += fmt::format("{}{} ms", why.empty() ? "" : ", ", peer.rtt_ms());

@@ -138,6 +138,9 @@ struct PeerState {
     WallTime met;
     std::uint32_t roster_version = 0;  // as it said when it was met
     bool confirmed = false;            // a person compared its fingerprint
+    // Bytes over its links on one day, where those are counted; which day is the runtime's to say.
+    std::uint32_t used_day = 0;
+    std::uint64_t used_bytes = 0;
     bool operator==(const PeerState&) const = default;
 };
 

@@ -289,6 +289,8 @@ Result<PeerState> read_peer(ByteReader& in) {
     state.met = WallTime{TRY(in.read_u32())};
     state.roster_version = TRY(in.read_u32());
     state.confirmed = TRY(read_flag(in));
+    state.used_day = TRY(in.read_u32());
+    state.used_bytes = TRY(in.read_u64());
     TRY(in.expect_end("peer"));
     return state;
 }
@@ -430,6 +432,8 @@ Bytes encode(const PeerState& state) {
     out.u32(state.met.seconds);
     out.u32(state.roster_version);
     write_flag(out, state.confirmed);
+    out.u32(state.used_day);
+    out.u64(state.used_bytes);
     return out.take();
 }
 

@@ -47,6 +47,7 @@ struct Engine::Parts {
     Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
     Result<void> on(const Dismissed& dismissed, Now now, Outcome& out);
     Result<void> on(const Confirmed& confirmed, Now now, Outcome& out);
+    Result<void> on(const DayUsed& used, Now now, Outcome& out);
     Result<void> on(const MachineTrouble& trouble, Now now, Outcome& out);
     Result<void> on(const TimerFired& timer, Now now, Outcome& out);
     Result<void> on(const Stopping& stopping, Now now, Outcome& out);
@@ -111,7 +112,8 @@ Result<Outcome> Engine::handle(const Input& input, Now now) {
 }
 
 Result<void> Engine::Parts::on(const LinkUp& up, Now now, Outcome& out) {
-    const auto [session, added] = sessions.emplace(up.link, PeerSession(up.link, up.peer));
+    const auto [session, added] =
+        sessions.emplace(up.link, PeerSession(up.link, up.peer, up.policy));
     ensure(added, "a link comes up once");
     storage::Event event;
     event.at = ledger.wall(now);
@@ -198,6 +200,13 @@ Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Outcome& out
 Result<void> Engine::Parts::on(const Confirmed& confirmed, Now now, Outcome&) {
     ledger.edit_peer(confirmed.office).confirmed = true;
     ledger.keep_raised(What::unconfirmed, confirmed.office, 0, {}, now);
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const DayUsed& used, Now, Outcome&) {
+    auto& peer = ledger.edit_peer(used.office);
+    peer.used_day = used.day;
+    peer.used_bytes = used.bytes;
     return ok();
 }
 
@@ -336,6 +345,9 @@ Result<void> Engine::Parts::look_after(Now now) {
 
 Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     wake_at.reset();
+    for (auto& [link, session] : sessions) {
+        session.let_time_pass(now);
+    }
     // Each step may need what the one before it wrote, and reads go to the store.
     out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
                 TRY(publish_wanted(now)) || TRY(expire_next(ledger, now, out.notify)) ||

@@ -51,10 +51,21 @@ enum class What : std::uint8_t {
 // One connection, from handshake to end. Never used twice.
 enum class LinkId : std::uint64_t {};
 
+// What this end lets a link be used for, as long as it is up.
+struct LinkPolicy {
+    std::uint64_t bytes_per_second = 0;  // each way, headers in; 0: as fast as it goes
+    bool only_urgent = false;
+    // After so many bytes, both ways and headers in, it sends what is urgent only. 0: no such end.
+    std::uint64_t bytes_before_only_urgent = 0;
+    // Whether records come and go over it that are neither from nor for one of its two ends.
+    bool carries = true;
+    bool operator==(const LinkPolicy&) const = default;
+};
 // The link vouches for who is at the other end.
 struct LinkUp {
     LinkId link{};
     OfficeId peer{};
+    LinkPolicy policy{};
 };
 // At the other end is a key that the roster neither knows nor has shut out.
 struct StrangerUp {
@@ -105,6 +116,12 @@ struct Confirmed {
     std::uint64_t request = 0;
     OfficeId office{};
 };
+// So much has gone over links with an office, on a day that its policy counts.
+struct DayUsed {
+    OfficeId office{};
+    std::uint32_t day = 0;
+    std::uint64_t bytes = 0;  // of the whole day so far
+};
 // Of the machine, noticed outside the engine; an empty `detail` ends it.
 struct MachineTrouble {
     What what{};
@@ -120,8 +137,9 @@ struct Stopping {};
 // frames share one commit, one receipt and one statement of custody.
 struct BatchEnded {};
 
-using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, Submitted, InviteWanted,
-                           Dismissed, Confirmed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
+using Input =
+    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, Submitted, InviteWanted, Dismissed,
+                 Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -205,6 +223,8 @@ struct LinkView {
     OfficeId peer{};
     // Both ends have said that nothing is left to push.
     bool is_settled = false;
+    bool passes_only_urgent = false;                      // by this end's policy or by the other's
+    bool has_used_up = false;                             // what it might send before that
     std::optional<std::chrono::milliseconds> round_trip;  // the least of late
     std::uint64_t bytes_per_second = 0;                   // as last measured; 0: not yet
     std::vector<Transfer> transfers;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/engine/segments.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -11,9 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A TCP segment of 1,448 bytes, less the 42 that ZeroMQ and CURVE put around a frame.
-constexpr std::uint64_t segment_bytes = 1448;
-constexpr std::uint64_t envelope_bytes = 42;
 constexpr std::uint64_t frame_bytes_min = 256;
 constexpr std::uint64_t frame_bytes_max = 16384;
 constexpr std::uint64_t window_at_first = 1024;
@@ -35,12 +33,6 @@ constexpr std::chrono::milliseconds patience_at_first = 60s;
 // The acknowledgement may stand behind a frame of theirs that is not here yet: a summary, half of
 // the largest that may come.
 constexpr std::uint64_t between_bytes = limits::control_frame_bytes_max / 2;
-
-// Whole segments, so that none goes out half full.
-std::uint64_t whole_segments(std::uint64_t bytes) {
-    const auto segments = (bytes + envelope_bytes) / segment_bytes;
-    return segments == 0 ? bytes : segments * segment_bytes - envelope_bytes;
-}
 
 }  // namespace
 

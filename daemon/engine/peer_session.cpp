@@ -9,7 +9,8 @@ namespace fieldpost::engine {
 
 namespace {
 
-constexpr std::size_t summary_frame_bytes = limits::control_frame_bytes_max / 2;
+constexpr std::size_t summary_frame_bytes_max = limits::control_frame_bytes_max / 2;
+constexpr std::size_t summary_frame_bytes_min = 4096;
 // A peer that breaks the protocol this often on one link loses it.
 constexpr int offences_max = 8;
 // A reachable peer has answered by now over the slowest link; the door is open for twice as long.
@@ -23,23 +24,38 @@ constexpr std::size_t inline_offices_max = 64;
 
 }  // namespace
 
-Hash pair_hash(const NetworkId& network, const Digest& a, const Digest& b) {
-    return crypto::hash("settled", network, {std::min(a, b).view(), std::max(a, b).view()});
+// With less let through the same two would have settled sooner, so what is let through belongs to
+// it: of what it takes, and of what each of us takes and gives over this link.
+Hash PeerSession::settled_on(const Ledger& ledger, const Digest& own, const Digest& theirs) const {
+    ByteWriter taken;
+    taken.u8(theirs_->carries ? 1 : 0);
+    taken.u32(theirs_->record_bytes_max);
+    return crypto::hash("settled", ledger.network(),
+                        {settled_on(ledger, own).view(), theirs.view(), taken.bytes()});
 }
 
-Hash own_hash(const NetworkId& network, const Digest& digest) {
-    return crypto::hash("settled-own", network, {digest.view()});
+Hash PeerSession::settled_on(const Ledger& ledger, const Digest& own) const {
+    ByteWriter let_through;
+    let_through.u8(ledger.config().carries ? 1 : 0);
+    let_through.u8(policy_.carries ? 1 : 0);
+    return crypto::hash("settled-own", ledger.network(), {own.view(), let_through.bytes()});
 }
 
 void PeerSession::send(Outcome& out, const Frame& frame) {
     auto bytes = encode_frame(frame);
     if (is_data(frame)) {
         data_sent_ += bytes.size();
-        flow_.sent(data_sent_, pumped_at_);
+        flow_.sent(data_sent_, now_);
     } else {
         flow_.control_sent(bytes.size());
     }
+    pace_out_.spend_frame(bytes.size());
     out.send.push_back({link_, std::move(bytes)});
+}
+
+std::size_t PeerSession::summary_frame_bytes() const {
+    return std::clamp<std::size_t>(pace_out_.frame_max(), summary_frame_bytes_min,
+                                   summary_frame_bytes_max);
 }
 
 void PeerSession::close(Outcome& out, std::string reason) {
@@ -92,7 +108,7 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Outcome& out) {
     const auto& remembered = ledger.peer(peer_);
     hello.fingerprint_number = remembered.fingerprint_number;
     const auto& leaves = ledger.leaves();
-    const bool is_remembered = remembered.settled_own == own_hash(ledger.network(), hello.digest);
+    const bool is_remembered = remembered.settled_own == settled_on(ledger, hello.digest);
     if (!is_remembered && leaves.size() <= inline_offices_max) {
         for (const auto& [office, leaf] : leaves) {
             hello.leaf_fingerprints.resize(value_of(office));
@@ -100,10 +116,10 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Outcome& out) {
                 fingerprint(ledger, office, hello.fingerprint_number));
         }
     }
-    hello.credit_bytes = credit_bytes;
+    hello.credit_bytes = policy_.only_urgent ? 0 : credit_bytes;
     hello.clock = ledger.wall(now);
     hello.clock_doubtful = ledger.meta().doubtful;
-    hello.carries = ledger.config().carries;
+    hello.carries = ledger.config().carries && policy_.carries;
     send(out, hello);
     return ok();
 }
@@ -120,7 +136,7 @@ void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offic
     for (const auto office : offices) {
         auto leaf = ledger.summary_of(office);
         const auto leaf_size = encode_frame(Summary{false, {leaf}}).size();
-        if (size + leaf_size > summary_frame_bytes) {
+        if (size + leaf_size > summary_frame_bytes()) {
             flush();
         }
         size += leaf_size;
@@ -155,19 +171,25 @@ void PeerSession::send_roster_after(const Ledger& ledger, std::uint32_t version,
 
 // The changes that the peer does not have, and who could sign what comes after them.
 void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
-    send_roster_after(ledger, theirs_->roster_version, summary_frame_bytes, out);
+    send_roster_after(ledger, theirs_->roster_version, summary_frame_bytes(), out);
     theirs_->roster_version = std::max(theirs_->roster_version, ledger.roster().version());
 }
 
 std::optional<Instant> PeerSession::wake_at() const {
     if (theirs_) {
-        return flow_.dead_at();
+        std::optional<Instant> earliest;
+        for (const auto at : {flow_.dead_at(), pace_out_.free_at(), pace_in_.free_at()}) {
+            earliest = at && (!earliest || *at < *earliest) ? at : earliest;
+        }
+        return earliest;
     }
     return greeted_at_ + (has_shown_roster_ ? longest_silence : patience);
 }
 
 bool PeerSession::is_dead(Now now) const {
-    const auto at = theirs_ || has_shown_roster_ ? wake_at() : std::nullopt;
+    const auto at = theirs_             ? flow_.dead_at()
+                    : has_shown_roster_ ? std::optional(greeted_at_ + longest_silence)
+                                        : std::nullopt;
     return at && *at <= now.steady;
 }
 
@@ -210,11 +232,11 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcom
     custody_due_ = true;
     const auto digest = ledger.digest();
     their_digest_ = hello.digest;
-    const bool we_remember = remembered.settled_own == own_hash(ledger.network(), digest);
+    const bool we_remember = remembered.settled_own == settled_on(ledger, digest);
     // A peer that sends fingerprints does not remember; then our memory is worth nothing either.
     if (hello.digest == digest ||
         (we_remember && hello.leaf_fingerprints.empty() &&
-         remembered.settled == pair_hash(ledger.network(), digest, hello.digest))) {
+         remembered.settled == settled_on(ledger, digest, hello.digest))) {
         is_in_step_ = true;
         return ok();
     }

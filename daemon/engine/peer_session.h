@@ -17,19 +17,21 @@
 
 #include "daemon/engine/flow.h"
 #include "daemon/engine/intake.h"
+#include "daemon/engine/pace.h"
 
 namespace fieldpost::engine {
 
 // What may be under way towards us at the most; the sender's Flow finds out how much is good.
 inline constexpr std::uint32_t credit_bytes = 1U << 20;
 
-// What a pair that settled remembers: of both digests, and of its own.
-Hash pair_hash(const NetworkId& network, const Digest& a, const Digest& b);
-Hash own_hash(const NetworkId& network, const Digest& digest);
-
 class PeerSession {
 public:
-    PeerSession(LinkId link, OfficeId peer) : link_(link), peer_(peer) {}
+    PeerSession(LinkId link, OfficeId peer, const LinkPolicy& policy)
+        : link_(link),
+          peer_(peer),
+          policy_(policy),
+          pace_out_(policy.bytes_per_second),
+          pace_in_(policy.bytes_per_second) {}
 
     [[nodiscard]] LinkId link() const { return link_; }
     [[nodiscard]] OfficeId peer() const { return peer_; }
@@ -43,6 +45,7 @@ public:
                          Outcome& out);
 
     // --- at the end of a batch, in this order
+    void let_time_pass(Now now);
     // Bodies that are whole now. True if any was kept.
     Result<bool> finish_streams(Ledger& ledger, Now now, Outcome& out);
     // Own logs of which something unpublished is to be sent next, and up to which number.
@@ -120,11 +123,24 @@ private:
     Result<bool> open_stream(Ledger& ledger, RecordClass record_class, Outcome& out);
     Result<void> send_custody(Ledger& ledger, Now now, Outcome& out);
     void settle(Ledger& ledger, Outcome& out);
+    // What a pair that settled remembers: of both digests, and of its own.
+    [[nodiscard]] Hash settled_on(const Ledger& ledger, const Digest& own,
+                                  const Digest& theirs) const;
+    [[nodiscard]] Hash settled_on(const Ledger& ledger, const Digest& own) const;
+    [[nodiscard]] bool has_used_up() const;
+    [[nodiscard]] bool passes_only_urgent() const;
+    [[nodiscard]] bool is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const;
     [[nodiscard]] bool may_send(RecordClass record_class) const;
+    // How large a frame of data may be.
+    [[nodiscard]] std::uint32_t frame_bytes() const;
+    [[nodiscard]] std::size_t summary_frame_bytes() const;
     [[nodiscard]] bool has_nothing_left() const;
 
     LinkId link_;
     OfficeId peer_;
+    LinkPolicy policy_;
+    Pace pace_out_;
+    Pace pace_in_;  // theirs, by when we acknowledge
     std::optional<Hello> theirs_;
     Instant greeted_at_{};
     bool has_shown_roster_ = false;
@@ -158,7 +174,7 @@ private:
     std::uint64_t data_sent_ = 0;
     std::uint64_t data_acknowledged_ = 0;
     Flow flow_;
-    Instant pumped_at_{};
+    Instant now_{};
 
     Streams incoming_;
     std::uint64_t data_received_ = 0;

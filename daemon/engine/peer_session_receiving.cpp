@@ -17,6 +17,8 @@ constexpr std::size_t incoming_streams_max = 16;
 Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
                                   const Elsewhere& elsewhere, Outcome& out) {
     flow_.heard(now.steady);
+    pace_in_.spend_frame(bytes.size());
+    pace_out_.spend_acknowledgement();
     auto frame = decode_frame(bytes);
     if (!frame) {
         if (frame.error().code != Errc::unsupported) {

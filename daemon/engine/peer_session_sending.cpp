@@ -18,6 +18,12 @@ constexpr std::size_t chunk_head_bytes = 16;
 
 }  // namespace
 
+void PeerSession::let_time_pass(Now now) {
+    now_ = now.steady;
+    pace_out_.let_pass(now_);
+    pace_in_.let_pass(now_);
+}
+
 void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
     if (news.roster && theirs_) {
         send_roster(ledger, out);
@@ -68,14 +74,38 @@ bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
     }
     const auto* peer = ledger.roster().find(peer_);
     return peer != nullptr && peer->is_member() && header.body_bytes <= theirs_->record_bytes_max &&
-           (theirs_->carries || header.is_addressed_to(peer_) || header.log.author == peer_);
+           (header.is_addressed_to(peer_) || header.log.author == peer_ ||
+            (theirs_->carries && (policy_.carries || header.log.author == ledger.us())));
+}
+
+std::uint32_t PeerSession::frame_bytes() const {
+    return std::min(flow_.frame(), pace_out_.frame_max());
+}
+
+bool PeerSession::has_used_up() const {
+    const auto most = policy_.bytes_before_only_urgent;
+    return most != 0 && pace_out_.spent() + pace_in_.spent() >= most;
+}
+
+// No credit at all is how an end says so of itself.
+bool PeerSession::passes_only_urgent() const {
+    return policy_.only_urgent || has_used_up() || theirs_->credit_bytes == 0;
 }
 
 bool PeerSession::may_send(RecordClass record_class) const {
+    if (!pace_out_.is_free() || (record_class != RecordClass::urgent && passes_only_urgent())) {
+        return false;
+    }
     // Urgent goes outside the credit, or it would wait behind what it has to overtake (P10).
     const auto under_way = data_sent_ - data_acknowledged_;
     return record_class == RecordClass::urgent || under_way == 0 ||
-           under_way + flow_.frame() <= std::min(flow_.window(), theirs_->credit_bytes);
+           under_way + frame_bytes() <= std::min(flow_.window(), theirs_->credit_bytes);
+}
+
+// What tells the author of something urgent that it is here goes where only that goes.
+bool PeerSession::is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const {
+    return key.kind == static_cast<std::uint8_t>(RegisterKind::receipt) &&
+           key.signer == ledger.us() && read_receipt_subject(key.subject) == peer_;
 }
 
 Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool others,
@@ -95,7 +125,11 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
             ++at;
             continue;
         }
-        if (!may_send(RecordClass::normal)) {
+        if (passes_only_urgent() && !is_receipt_for_peer(ledger, *at)) {
+            ++at;
+            continue;
+        }
+        if (!may_send(passes_only_urgent() ? RecordClass::urgent : RecordClass::normal)) {
             break;
         }
         if (const auto* entry = ledger.newest(*at)) {
@@ -103,7 +137,7 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
             size += encode_register(*entry).size();
         }
         at = registers_to_send_.erase(at);
-        if (size > flow_.frame()) {
+        if (size > frame_bytes()) {
             send(out, news);
             news.registers.clear();
             size = 0;
@@ -162,7 +196,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
                 continue;
             }
             if (header.body_bytes >
-                std::clamp(flow_.frame(), small_body_bytes_min, small_body_bytes)) {
+                std::clamp(frame_bytes(), small_body_bytes_min, small_body_bytes)) {
                 large_[log].add(record->run);
                 continue;
             }
@@ -171,7 +205,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             entry.raw(record->signature.view());
             // What came in chunks is small all the same, and lies in parts.
             entry.raw(TRY(body_of(ledger.store(), *record)));
-            if (size + entry.size() > flow_.frame() && size > 0) {
+            if (size + entry.size() > frame_bytes() && size > 0) {
                 flush();
                 continue;  // credit may have ended; and the neighbour is gone
             }
@@ -273,7 +307,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         chunk.offset = outgoing.offset;
         const auto rest = BytesView(*stored).subspan(outgoing.offset);
         chunk.bytes = to_bytes(
-            rest.first(std::min<std::size_t>(rest.size(), flow_.frame() - chunk_head_bytes)));
+            rest.first(std::min<std::size_t>(rest.size(), frame_bytes() - chunk_head_bytes)));
         outgoing.offset += static_cast<std::uint32_t>(chunk.bytes.size());
         if (outgoing.offset == stored->size()) {
             outgoing.parts_left.remove({*part, *part});
@@ -335,6 +369,8 @@ LinkView PeerSession::view() const {
     LinkView view;
     view.peer = peer_;
     view.is_settled = is_settled_ && incoming_.empty();
+    view.passes_only_urgent = theirs_ && passes_only_urgent();
+    view.has_used_up = has_used_up();
     view.bytes_per_second = flow_.bytes_per_second();
     if (flow_.knows_round_trip()) {
         view.round_trip = flow_.least_round_trip();
@@ -386,8 +422,8 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
     const bool both = they_settled_ || their_digest_ == digest;
     if (both && their_digest_ && data_acknowledged_ == data_sent_) {
         is_settled_ = true;
-        const auto pair = pair_hash(ledger.network(), digest, *their_digest_);
-        const auto own = own_hash(ledger.network(), digest);
+        const auto pair = settled_on(ledger, digest, *their_digest_);
+        const auto own = settled_on(ledger, digest);
         const auto& remembered = ledger.peer(peer_);
         if (remembered.settled != pair || remembered.settled_own != own) {
             ledger.edit_peer(peer_).settled = pair;
@@ -397,7 +433,6 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
 }
 
 Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
-    pumped_at_ = now.steady;
     if (is_dead(now)) {
         close(out, "no answer any more");
         return ok();
@@ -407,7 +442,7 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
         return ok();
     }
     // Committed by now, so it may be said.
-    if (acknowledgement_sent_ != data_received_) {
+    if (acknowledgement_sent_ != data_received_ && pace_in_.is_free()) {
         acknowledgement_sent_ = data_received_;
         send(out, Acknowledged{data_received_});
     }

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <optional>
 
 namespace fieldpost::link {
 
@@ -71,6 +71,17 @@ void ConnectionFd::cut_off() const {
 void ConnectionFd::forget_unsent() const {
     const linger at_once{1, 0};
     ::setsockopt(number_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+std::optional<std::uint64_t> ConnectionFd::bytes_on_the_wire() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(number_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+        return std::nullopt;
+    }
+    constexpr std::uint64_t header_bytes = 52;  // of IPv4 and of TCP with time stamps
+    return info.tcpi_bytes_sent + info.tcpi_bytes_received +
+           header_bytes * (std::uint64_t{info.tcpi_segs_out} + info.tcpi_segs_in);
 }
 
 bool ConnectionFd::has_lost_address(const Addresses& ours) const {

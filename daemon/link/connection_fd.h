@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -32,6 +34,8 @@ public:
     // What is still unsent is thrown away when the connection is closed: on a link that came back
     // the kernel would go on sending it first.
     void forget_unsent() const;
+    // What has gone over it, both ways, with TCP's and IP's headers and all that was sent twice.
+    [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire() const;
     // Its own end is at an address that is none of `ours`.
     [[nodiscard]] bool has_lost_address(const Addresses& ours) const;
 

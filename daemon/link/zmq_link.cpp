@@ -11,6 +11,7 @@
 
 #include "daemon/link/connection_fd.h"
 #include "daemon/link/name_lookup.h"
+#include "daemon/link/proxy_tunnel.h"
 #include "proto/limits.h"
 
 namespace fieldpost::link {
@@ -196,14 +197,21 @@ struct ZmqLink::Sockets {
     std::map<ConnectionId, Accepted> accepted;
     std::map<Bytes, ConnectionId> by_routing_id;
     std::map<int, Silent> silent;  // by libzmq's descriptor
-    // Dialled by a name that is still being looked up.
-    struct Nameless {
+    struct Wanted {
         Way way;
         BoxPublic key;
         OfficeId peer{};
     };
+    // Dialled by a name that is still being looked up: of the office, or of the proxy.
     NameLookup names;
-    std::map<ConnectionId, Nameless> nameless;
+    std::map<ConnectionId, Wanted> nameless;
+    // Dialled through a proxy, for as long as it lasts.
+    struct Tunnelled {
+        std::unique_ptr<ProxyTunnel> tunnel;
+        Wanted wanted;
+        bool is_dialled = false;
+    };
+    std::map<ConnectionId, Tunnelled> tunnelled;
     std::deque<Clock::time_point> strangers;
     std::optional<BoxPublic> refused_in_test;
     std::vector<LinkEvent> told_next;
@@ -213,8 +221,10 @@ struct ZmqLink::Sockets {
     void answer_zap();
     std::optional<Caller> caller_of(const BoxPublic& key);
     void cut_silent();
-    void connect(ConnectionId id, const Way& way, const BoxPublic& key, OfficeId peer);
+    void set_out(ConnectionId id, const Wanted& wanted, const std::string& address);
+    void connect(ConnectionId id, const Wanted& wanted, const std::string& endpoint);
     void read_names();
+    void advance_tunnels();
     void read_listener(std::vector<LinkEvent>& events);
     void read_listener_monitor(std::vector<LinkEvent>& events);
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
@@ -384,23 +394,34 @@ void ZmqLink::dial_as(KeyPair keys) {
 ConnectionId ZmqLink::dial(const Way& way, const BoxPublic& key, OfficeId peer) {
     auto& s = *sockets_;
     const ConnectionId id{s.next++};
-    if (NameLookup::is_needed(way.endpoint)) {
-        s.nameless.emplace(id, Sockets::Nameless{way, key, peer});
-        s.names.ask(static_cast<std::uint64_t>(id), way.endpoint);
+    const Sockets::Wanted wanted{way, key, peer};
+    const auto first = way.proxy.empty() ? way.endpoint : "tcp://" + way.proxy;
+    if (NameLookup::is_needed(first)) {
+        s.nameless.emplace(id, wanted);
+        s.names.ask(static_cast<std::uint64_t>(id), first);
     } else {
-        s.connect(id, way, key, peer);
+        s.set_out(id, wanted, first);
     }
     return id;
 }
 
-void ZmqLink::Sockets::connect(ConnectionId id, const Way& way, const BoxPublic& key,
-                               OfficeId peer) {
+// `address` is the office's, or its proxy's.
+void ZmqLink::Sockets::set_out(ConnectionId id, const Wanted& wanted, const std::string& address) {
+    if (wanted.way.proxy.empty()) {
+        connect(id, wanted, address);
+    } else {
+        tunnelled.emplace(
+            id, Tunnelled{std::make_unique<ProxyTunnel>(address, wanted.way.endpoint), wanted});
+    }
+}
+
+void ZmqLink::Sockets::connect(ConnectionId id, const Wanted& wanted, const std::string& endpoint) {
     try {
-        Dialled made{.socket = make_dealer(dial_keys, key), .peer = peer};
-        if (way.is_quiet) {
+        Dialled made{.socket = make_dealer(dial_keys, wanted.key), .peer = wanted.peer};
+        if (wanted.way.is_quiet) {
             set(made.socket.socket, ZMQ_HEARTBEAT_IVL, 0);
         }
-        made.socket.socket.connect(way.endpoint);
+        made.socket.socket.connect(endpoint);
         dialled.emplace(id, std::move(made));
     } catch (const zmq::error_t& error) {
         // Out of sockets, or not an address: the same as no answer, only sooner.
@@ -414,13 +435,32 @@ void ZmqLink::Sockets::read_names() {
         if (found == nameless.end()) {
             continue;  // closed meanwhile
         }
-        auto [id, wanted] = std::move(*found);
+        const auto [id, wanted] = std::move(*found);
         nameless.erase(found);
         if (answer.endpoint.empty()) {
             told_next.emplace_back(PeerDown{id, "no such name"});
         } else {
-            wanted.way.endpoint = answer.endpoint;
-            connect(id, wanted.way, wanted.key, wanted.peer);
+            set_out(id, wanted, answer.endpoint);
+        }
+    }
+}
+
+void ZmqLink::Sockets::advance_tunnels() {
+    for (auto at = tunnelled.begin(); at != tunnelled.end();) {
+        auto& [id, one] = *at;
+        const auto state = one.tunnel->advance();
+        if (state == ProxyTunnel::State::ready && !one.is_dialled) {
+            one.is_dialled = true;
+            connect(id, one.wanted, one.tunnel->endpoint());
+        }
+        if (state == ProxyTunnel::State::ended) {
+            // Once libzmq has its end of it, it says itself that the other is gone.
+            if (!one.is_dialled) {
+                told_next.emplace_back(PeerDown{id, "proxy: " + one.tunnel->reason()});
+            }
+            at = tunnelled.erase(at);
+        } else {
+            ++at;
         }
     }
 }
@@ -428,6 +468,7 @@ void ZmqLink::Sockets::read_names() {
 void ZmqLink::close(ConnectionId connection) {
     auto& s = *sockets_;
     s.nameless.erase(connection);
+    s.tunnelled.erase(connection);
     if (const auto dialled = s.dialled.find(connection); dialled != s.dialled.end()) {
         if (dialled->second.own_fd) {
             dialled->second.own_fd->forget_unsent();
@@ -460,6 +501,19 @@ std::vector<ConnectionId> ZmqLink::without_address() const {
     return lost;
 }
 
+std::optional<std::uint64_t> ZmqLink::bytes_on_the_wire(ConnectionId connection) const {
+    const auto& s = *sockets_;
+    if (const auto found = s.tunnelled.find(connection); found != s.tunnelled.end()) {
+        return found->second.tunnel->bytes_on_the_wire();
+    }
+    if (const auto found = s.dialled.find(connection);
+        found != s.dialled.end() && found->second.own_fd) {
+        return found->second.own_fd->bytes_on_the_wire();
+    }
+    const auto found = s.accepted.find(connection);
+    return found != s.accepted.end() ? found->second.own_fd.bytes_on_the_wire() : std::nullopt;
+}
+
 bool ZmqLink::send(ConnectionId connection, BytesView frame) {
     auto& s = *sockets_;
     try {
@@ -488,6 +542,7 @@ void ZmqLink::Sockets::lose(ConnectionId id, std::string reason, std::vector<Lin
         accepted.erase(found);
     }
     dialled.erase(id);
+    tunnelled.erase(id);
     events.emplace_back(PeerDown{id, std::move(reason)});
 }
 
@@ -630,10 +685,22 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
         items.push_back({nullptr, one.fd,
                          static_cast<short>(ZMQ_POLLIN | (one.wants_write ? ZMQ_POLLOUT : 0)), 0});
     }
+    const auto no_later_than = [&](Clock::time_point at) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(at - Clock::now());
+        timeout = std::clamp(left, 0ms, timeout);
+    };
+    for (const auto& [id, one] : s.tunnelled) {
+        for (const auto& watch : one.tunnel->watches()) {
+            items.push_back({nullptr, watch.fd,
+                             static_cast<short>((watch.wants_read ? ZMQ_POLLIN : 0) |
+                                                (watch.wants_write ? ZMQ_POLLOUT : 0)),
+                             0});
+        }
+        no_later_than(one.tunnel->until().value_or(Clock::time_point::max()));
+    }
     auto events = std::exchange(s.told_next, {});
     for (const auto& [fd, silent] : s.silent) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(silent.until - Clock::now());
-        timeout = std::clamp(left, 0ms, timeout);
+        no_later_than(silent.until);
     }
     try {
         s.poll(items, events.empty() ? timeout : 0ms);
@@ -644,6 +711,7 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
         }
         s.answer_zap();
         s.read_names();
+        s.advance_tunnels();
         std::ranges::move(std::exchange(s.told_next, {}), std::back_inserter(events));
         if (s.listener) {
             s.read_listener_monitor(events);

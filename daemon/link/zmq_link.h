@@ -57,6 +57,9 @@ struct Way {
     std::string endpoint;
     // Sends nothing while idle; that the other end went is noticed when there is something to send.
     bool is_quiet = false;
+    // HOST:PORT of a SOCKS5 proxy (RFC 1928), which is told the name and finds the address. Empty:
+    // none.
+    std::string proxy{};
     auto operator<=>(const Way&) const = default;
 };
 
@@ -93,6 +96,10 @@ public:
     [[nodiscard]] std::vector<ConnectionId> without_address() const;
     // False if the link cannot take it: then it is to be closed.
     [[nodiscard]] bool send(ConnectionId connection, BytesView frame);
+
+    // What has gone over it so far, both ways, headers and what was sent twice in it. Empty: it is
+    // gone.
+    [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire(ConnectionId connection) const;
 
     // Until something happened or `timeout` passed. Bounded: more may be waiting.
     std::vector<LinkEvent> wait(std::span<WatchedFd> watched, std::chrono::milliseconds timeout);

@@ -96,6 +96,18 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
 
 namespace {
 
+// Why it is not reached there, or not for everything.
+std::string reason_of(const Dialler::Attempt& attempt) {
+    if (!attempt.permit.reason.empty()) {
+        return std::string(attempt.permit.reason);
+    }
+    return attempt.reason == "no answer"           ? "no_answer"
+           : attempt.reason == "refused"           ? "refused"
+           : attempt.reason == "no such name"      ? "no_name"
+           : attempt.reason.starts_with("proxy: ") ? "proxy"
+                                                   : "";
+}
+
 // Where and when an office is dialled: of several ways the one that works, worked last, or is tried
 // next.
 void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId office,
@@ -108,7 +120,7 @@ void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId off
         }
         is_any_under_way = is_any_under_way || attempt.connection;
         const auto rank = [](const Dialler::Attempt& one) {
-            return std::tuple(one.is_up, one.succeeded, -one.next.since_start);
+            return std::tuple(one.is_up, one.permit.is_open, one.succeeded, -one.next.since_start);
         };
         if (best == nullptr || rank(attempt) > rank(*best)) {
             best = &attempt;
@@ -119,13 +131,11 @@ void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId off
         return;
     }
     peer.set_state(best->is_up ? "connected" : is_any_under_way ? "connecting" : "waiting");
-    peer.set_reason(best->reason == "no answer"      ? "no_answer"
-                    : best->reason == "refused"      ? "refused"
-                    : best->reason == "no such name" ? "no_name"
-                                                     : "");
+    peer.set_reason(reason_of(*best));
     if (!is_any_under_way) {
-        const auto in =
-            std::chrono::duration_cast<std::chrono::seconds>(best->next - around.now.steady);
+        const auto in = std::chrono::duration_cast<std::chrono::seconds>(
+            best->permit.is_open ? best->next - around.now.steady
+                                 : std::chrono::milliseconds{best->permit.for_long});
         peer.set_next_attempt_unix_s(
             ledger.wall(around.now).plus(std::max<std::int64_t>(0, in.count())).unix_seconds());
     }
@@ -155,7 +165,11 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
                 peer->clear_address();
             }
             peer->set_state("connected");
-            peer->set_reason("");
+            if (link == around.links.end() || !link->passes_only_urgent) {
+                peer->set_reason("");
+            } else if (peer->reason().empty()) {
+                peer->set_reason(link->has_used_up ? "over_limit" : "outside_window");
+            }
             peer->set_next_attempt_unix_s(0);
         }
         if (const auto traffic = around.traffic.find(index); traffic != around.traffic.end()) {

@@ -56,6 +56,63 @@ Result<std::vector<std::string>> addresses_of(const toml::node& node,
     return all;
 }
 
+// "socks5://HOST:PORT", to HOST:PORT.
+std::optional<std::string> parse_proxy(std::string_view text) {
+    constexpr std::string_view scheme = "socks5://";
+    if (!text.starts_with(scheme)) {
+        return std::nullopt;
+    }
+    auto address = std::string(text.substr(scheme.size()));
+    return is_endpoint("tcp://" + address) ? std::optional(std::move(address)) : std::nullopt;
+}
+
+template <class T>
+Result<T> parsed(const toml::node& node, std::optional<T> (*parse)(std::string_view),
+                 std::string_view reason) {
+    const auto text = node.value<std::string>();
+    auto value = text ? parse(*text) : std::nullopt;
+    if (!node.is_string() || !value) {
+        return wrong(node, reason);
+    }
+    return std::move(*value);
+}
+
+Result<bool> flag_of(const toml::node& node, std::string_view key) {
+    if (!node.is_boolean()) {
+        return wrong(node, fmt::format("{} is true or false", key));
+    }
+    return node.value_or(false);
+}
+
+Result<void> read_policy(std::string_view key, const toml::node& value, Policy& policy) {
+    if (key == "quiet") {
+        policy.is_quiet = TRY(flag_of(value, key));
+    } else if (key == "carry") {
+        policy.carries = TRY(flag_of(value, key));
+    } else if (key == "proxy") {
+        policy.proxy = TRY(parsed(value, parse_proxy, "a proxy looks like \"socks5://HOST:PORT\""));
+    } else if (key == "rate_limit") {
+        policy.bytes_per_second =
+            TRY(parsed(value, parse_rate, "a rate looks like \"32kbit\", and is at least 300bit"));
+    } else if (key == "daily_limit") {
+        policy.bytes_per_day = TRY(parsed(value, parse_size, "a size looks like \"20MiB\""));
+        if (policy.bytes_per_day == 0) {
+            return wrong(value, "a daily_limit of nothing would never let anything through");
+        }
+    } else if (key == "window") {
+        policy.window = TRY(parsed(value, parse_hours, "a window looks like \"22:00-06:00\""));
+    } else if (key == "outside_window") {
+        const auto said = value.value<std::string>().value_or("");
+        if (said != "urgent" && said != "nothing") {
+            return wrong(value, "outside_window is \"urgent\" or \"nothing\"");
+        }
+        policy.is_urgent_outside = said == "urgent";
+    } else {
+        return wrong(value, fmt::format("{} is not a key of a peer", key));
+    }
+    return ok();
+}
+
 Result<PeerConfiguration> peer_of(const toml::table& table) {
     PeerConfiguration peer;
     const auto address = table["address"].value<std::string>();
@@ -64,14 +121,12 @@ Result<PeerConfiguration> peer_of(const toml::table& table) {
     }
     peer.address = *address;
     for (const auto& [key, value] : table) {
-        if (key.str() == "quiet") {
-            if (!value.is_boolean()) {
-                return wrong(value, "quiet is true or false");
-            }
-            peer.is_quiet = value.value_or(false);
-        } else if (key.str() != "address") {
-            return wrong(value, fmt::format("{} is not a key of a peer", key.str()));
+        if (key.str() != "address") {
+            TRY(read_policy(key.str(), value, peer.policy));
         }
+    }
+    if (table.contains("outside_window") && !peer.policy.window) {
+        return wrong(*table.get("outside_window"), "outside_window needs a window");
     }
     return peer;
 }

@@ -7,14 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "daemon/runtime/policy.h"
 #include "proto/result.h"
 
 namespace fieldpost::runtime {
 
-// What belongs to one [[peer]].
+// One [[peer]].
 struct PeerConfiguration {
     std::string address;
-    bool is_quiet = false;
+    Policy policy{};
     bool operator==(const PeerConfiguration&) const = default;
 };
 

@@ -17,18 +17,35 @@ constexpr std::chrono::milliseconds missing_for = 60s;
 
 std::vector<link::ConnectionId> Dialler::set_targets(
     const engine::Ledger& ledger, const std::vector<PeerConfiguration>& by_hand) {
-    std::set<Target> wanted;
+    const auto said_of = [&](const std::string& endpoint) {
+        return std::ranges::find(by_hand, endpoint, &PeerConfiguration::address);
+    };
+    std::map<Target, bool> wanted;  // and whether it is advertised
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (index == ledger.us() || !office.is_member()) {
             continue;
         }
-        if (const auto* statement = ledger.statement(index)) {
-            for (const auto& endpoint : statement->endpoints) {
-                wanted.insert({endpoint, index});
+        for (const auto& peer : by_hand) {
+            wanted.emplace(Target{peer.address, index}, false);
+        }
+        const auto* statement = ledger.statement(index);
+        const auto endpoints =
+            statement == nullptr ? std::vector<std::string>{} : statement->endpoints;
+        for (const auto& endpoint : endpoints) {
+            if (said_of(endpoint) != by_hand.end()) {
+                wanted[{endpoint, index}] = true;
             }
         }
-        for (const auto& peer : by_hand) {
-            wanted.insert({peer.address, index});
+        const bool is_held = std::ranges::any_of(by_hand, [&](const auto& peer) {
+            const auto known = attempts_.find({peer.address, index});
+            return peer.policy.is_limited() &&
+                   (wanted.at({peer.address, index}) ||
+                    (known != attempts_.end() && known->second.succeeded != Instant{}));
+        });
+        for (const auto& endpoint : endpoints) {
+            if (!is_held) {
+                wanted[{endpoint, index}] = true;
+            }
         }
     }
     std::vector<link::ConnectionId> outdated;
@@ -39,13 +56,17 @@ std::vector<link::ConnectionId> Dialler::set_targets(
         }
         return is_outdated;
     });
-    for (const auto& target : wanted) {
-        link::Way way{target.endpoint};
-        const auto said = std::ranges::find(by_hand, target.endpoint, &PeerConfiguration::address);
-        if (said != by_hand.end()) {
-            way.is_quiet = said->is_quiet;
-        }
+    const auto proxied =
+        std::ranges::find_if(by_hand, [](const auto& peer) { return !peer.policy.proxy.empty(); });
+    for (const auto& [target, is_advertised] : wanted) {
         auto& attempt = attempts_.try_emplace(target).first->second;
+        attempt.is_advertised = is_advertised;
+        const auto said = said_of(target.endpoint);
+        attempt.policy = said != by_hand.end() ? said->policy : Policy{};
+        if (said == by_hand.end() && proxied != by_hand.end()) {
+            attempt.policy.proxy = proxied->policy.proxy;
+        }
+        link::Way way{target.endpoint, attempt.policy.is_quiet, attempt.policy.proxy};
         if (attempt.way != way) {
             attempt.way = std::move(way);
             if (attempt.connection) {
@@ -54,6 +75,30 @@ std::vector<link::ConnectionId> Dialler::set_targets(
         }
     }
     return outdated;
+}
+
+void Dialler::permit(const std::function<Permit(OfficeId, const Policy&)>& permit, Now now) {
+    for (auto& [target, attempt] : attempts_) {
+        const auto before = std::exchange(attempt.permit, permit(target.office, attempt.policy));
+        if (attempt.permit.is_open && !before.is_open) {
+            attempt.failing_since.reset();
+            attempt.next = now.steady;
+        }
+    }
+}
+
+const Dialler::Attempt* Dialler::held_to(link::ConnectionId connection, OfficeId office) const {
+    const Attempt* held = nullptr;
+    for (const auto& [target, attempt] : attempts_) {
+        if (attempt.connection == connection) {
+            return &attempt;
+        }
+        const bool is_there = attempt.is_advertised || attempt.succeeded != Instant{};
+        if (held == nullptr && target.office == office && is_there && attempt.policy.is_limited()) {
+            held = &attempt;
+        }
+    }
+    return held;
 }
 
 void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
@@ -149,7 +194,8 @@ bool Dialler::is_anothers(const Target& target, Now now) const {
 
 bool Dialler::is_open(const Target& target, const Attempt& attempt,
                       const std::set<OfficeId>& linked, Now now) const {
-    return !attempt.connection && !linked.contains(target.office) && !is_anothers(target, now);
+    return attempt.permit.is_open && !attempt.connection && !linked.contains(target.office) &&
+           !is_anothers(target, now);
 }
 
 std::optional<Instant> Dialler::wake_at(const std::set<OfficeId>& linked, Now now) const {

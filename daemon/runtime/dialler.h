@@ -3,6 +3,7 @@
 // Never gives up: tries again after a tenth of the time it has failed for, 1 s to 15 min.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -22,6 +23,10 @@ public:
     };
     struct Attempt {
         link::Way way;
+        Policy policy;
+        Permit permit;  // of the policy, now
+        // The office itself says that it can be reached there.
+        bool is_advertised = false;
         std::optional<Instant> failing_since;
         Instant next{};
         std::optional<link::ConnectionId> connection;
@@ -33,10 +38,17 @@ public:
 
     // Where each office can be reached: what it says of itself, and addresses given by hand, which
     // may be any office's.
-    // What is said by hand of an address holds however it is known. Connections that are to be
-    // closed, because they were dialled otherwise, are returned.
+    // What is said by hand of an address holds however it is known. Where an office is held to a
+    // policy there, it is not dialled around it; and where somebody has set a proxy, it is the way
+    // to all addresses that were not given by hand. Connections that are to be closed, because they
+    // were dialled otherwise, are returned.
     std::vector<link::ConnectionId> set_targets(const engine::Ledger& ledger,
                                                 const std::vector<PeerConfiguration>& by_hand);
+    // What the policies permit from now on; what they have begun to is dialled at once.
+    void permit(const std::function<Permit(OfficeId, const Policy&)>& permit, Now now);
+    // Whose policy a connection is held to: of the address that was dialled, or of the one where
+    // the office that dialled us is known to be. Null: none.
+    [[nodiscard]] const Attempt* held_to(link::ConnectionId connection, OfficeId office) const;
     // Dials what is due and not linked already, a few at a time, first where it was reached last.
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
                   const std::set<OfficeId>& linked, Now now);

@@ -12,6 +12,7 @@
 #include "daemon/engine/authoring.h"
 #include "daemon/link/link_watch.h"
 #include "daemon/runtime/answers.h"
+#include "daemon/runtime/daily_use.h"
 #include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/marker_file.h"
 #include "daemon/runtime/version.h"
@@ -23,7 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds longest_wait = 60s;
 // While the disk takes nothing at all.
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
 // A cable brings a carrier, addresses and routes, one after the other.
@@ -40,6 +40,13 @@ Now now() {
     const auto wall = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::system_clock::now().time_since_epoch());
     return {Instant{steady}, WallTime::from_unix(wall.count())};
+}
+
+// Windows open and close then, and a clock that was changed is noticed.
+std::chrono::milliseconds to_next_minute() {
+    const auto since_epoch = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    return 60s - since_epoch % 60s;
 }
 
 class Office {
@@ -74,6 +81,10 @@ private:
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
     void notice_network();
+    void heed_policies();
+    // How a connection may be used; nothing: not at all, now.
+    [[nodiscard]] std::optional<engine::LinkPolicy> policy_for(link::ConnectionId connection,
+                                                               OfficeId office) const;
     [[nodiscard]] bool is_member() const;
     [[nodiscard]] link::KeyPair own_keys() const {
         return {machine_->link.public_key, machine_->link.secret.view()};
@@ -85,6 +96,8 @@ private:
         link::ConnectionId connection{};
         bool is_dialled = false;
         bool has_spoken = false;
+        engine::LinkPolicy policy;
+        std::int64_t day = 0;  // on which it came up
     };
 
     crypto::OfficeHome home_;
@@ -107,6 +120,7 @@ private:
     bool dials_as_invitee_ = false;
     int times_turned_away_ = 0;  // under either key, while it waits to be admitted
     Dialler dialler_;
+    DailyUse daily_use_;
     std::unique_ptr<link::LinkWatch> link_watch_;
     std::optional<Instant> dial_again_at_;  // the network has changed
     std::optional<Instant> dialled_anew_;
@@ -384,11 +398,16 @@ void Office::on_up(const link::PeerUp& up, std::vector<engine::Input>& inputs) {
         }
         drop(old->second.connection, inputs);
     }
-    peers_[up.peer] = {up.connection, up.is_dialled, false};
+    const auto policy = policy_for(up.connection, up.peer);
+    if (!policy) {
+        drop(up.connection, inputs);
+        return;
+    }
+    peers_[up.peer] = {up.connection, up.is_dialled, false, *policy, local_time(now().wall).day};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
-    inputs.emplace_back(
-        engine::LinkUp{engine::LinkId{static_cast<std::uint64_t>(up.connection)}, up.peer});
+    inputs.emplace_back(engine::LinkUp{engine::LinkId{static_cast<std::uint64_t>(up.connection)},
+                                       up.peer, *policy});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
 }
 
@@ -425,6 +444,7 @@ void Office::on_down(link::ConnectionId connection, const std::string& reason,
                  reason);
     peers_.erase(peer);
     office_of_.erase(connection);
+    daily_use_.ended(connection);
     inputs.emplace_back(engine::LinkDown{engine::LinkId{static_cast<std::uint64_t>(connection)}});
 }
 
@@ -509,6 +529,55 @@ void Office::notice_network() {
     }
 }
 
+std::optional<engine::LinkPolicy> Office::policy_for(link::ConnectionId connection,
+                                                     OfficeId office) const {
+    const auto* held = dialler_.held_to(connection, office);
+    if (held == nullptr) {
+        return engine::LinkPolicy{};
+    }
+    return held->permit.is_open ? std::optional(link_policy(held->policy, held->permit))
+                                : std::nullopt;
+}
+
+void Office::heed_policies() {
+    for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers)) {
+        to_close_.push_back(outdated);
+    }
+    const auto local = local_time(now().wall);
+    for (const auto& [office, peer] : peers_) {
+        const auto* held = dialler_.held_to(peer.connection, office);
+        if (held == nullptr || held->policy.bytes_per_day == 0) {
+            continue;
+        }
+        if (const auto bytes = link_->bytes_on_the_wire(peer.connection)) {
+            daily_use_.carried(engine_->ledger(), office, peer.connection, *bytes, local.day);
+        }
+        if (peer.day != local.day) {
+            to_close_.push_back(
+                peer.connection);  // what is left of a day is settled when it comes up
+        }
+    }
+    dialler_.permit(
+        [&](OfficeId office, const Policy& policy) {
+            return permit_of(policy, local,
+                             policy.bytes_per_day == 0
+                                 ? 0
+                                 : daily_use_.of(engine_->ledger(), office, local.day));
+        },
+        now());
+    for (const auto& [office, peer] : peers_) {
+        // What may pass a link is settled when it comes up.
+        auto policy = policy_for(peer.connection, office);
+        if (policy) {
+            // Is used up on the way.
+            policy->bytes_before_only_urgent = peer.policy.bytes_before_only_urgent;
+        }
+        if (policy != peer.policy) {
+            to_close_.push_back(peer.connection);
+        }
+    }
+}
+
 Result<void> Office::run(int signals) {
     sd_notify(0, "READY=1");
     spdlog::info("ready");
@@ -517,9 +586,7 @@ Result<void> Office::run(int signals) {
             TRY(recover({Errc::storage_full, full_why_}));
         }
         TRY(notice_admission());
-        for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers)) {
-            to_close_.push_back(outdated);
-        }
+        heed_policies();
         if (dial_again_at_ && *dial_again_at_ <= now().steady) {
             dial_again_at_.reset();
             if (!dialled_anew_ || now().steady - *dialled_anew_ > network_keeps_changing) {
@@ -532,7 +599,7 @@ Result<void> Office::run(int signals) {
         if (!full_until_) {
             dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
         }
-        auto wait = full_until_ ? full_disk_retry : longest_wait;
+        auto wait = full_until_ ? full_disk_retry : to_next_minute();
         for (const auto at : {wake_at_, dialler_.wake_at(linked(false), now()), control_->wake_at(),
                               dial_again_at_}) {
             if (at) {
@@ -590,6 +657,7 @@ Result<void> Office::run(int signals) {
                     engine::LinkId{static_cast<std::uint64_t>(frame->connection)}, frame->bytes});
             }
         }
+        std::ranges::move(daily_use_.to_keep(engine_->ledger(), false), std::back_inserter(inputs));
         if (wake_at_ && *wake_at_ <= now().steady) {
             inputs.emplace_back(engine::TimerFired{});
         }
@@ -611,6 +679,9 @@ Result<void> Office::run(int signals) {
     TRY(store_->begin());
     std::vector<engine::Notice> notices;
     std::vector<engine::OutgoingFrame> sends;
+    for (const auto& used : daily_use_.to_keep(engine_->ledger(), true)) {
+        TRY(apply(TRY(engine_->handle(used, now())), notices, sends));
+    }
     TRY(apply(TRY(engine_->handle(engine::Stopping{}, now())), notices, sends));
     TRY(store_->commit());
     marker_->put(engine_->marker());

@@ -280,8 +280,8 @@ bool World::is_connected(Node a, Node b) const {
 }
 
 // As whom the listener's link lets the dialler in; nothing: it does not.
-std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler,
-                                               engine::LinkId link) const {
+std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler, engine::LinkId link,
+                                               const engine::LinkPolicy& policy) const {
     const auto& roster = ledger(listener).roster();
     const auto& office = offices_[dialler];
     const auto& own = office.keys->machine.link.public_key;
@@ -294,12 +294,19 @@ std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler,
         return std::nullopt;
     }
     if (const auto known = roster.office_of_link(key)) {
-        return engine::LinkUp{link, *known};
+        return engine::LinkUp{link, *known, policy};
     }
     return engine::StrangerUp{link, key};
 }
 
-void World::connect(Node a, Node b) {
+void World::connect(Node a, Node b, engine::LinkPolicy of_a, engine::LinkPolicy of_b) {
+    const std::map<Node, engine::LinkPolicy> policies{{a, of_a}, {b, of_b}};
+    const auto there = std::ranges::find_if(links_, [&](const auto& entry) {
+        return std::minmax(entry.second.a, entry.second.b) == std::minmax(a, b);
+    });
+    if (there != links_.end() && there->second.policies != policies) {
+        drop_link(there->first, std::nullopt);
+    }
     if (a == b || !is_up(a) || !is_up(b) || is_connected(a, b)) {
         return;
     }
@@ -307,12 +314,13 @@ void World::connect(Node a, Node b) {
         std::swap(a, b);
     }
     const engine::LinkId link{next_link_++};
-    const auto seen = as_seen_by(b, a, link);
+    const auto seen = as_seen_by(b, a, link, policies.at(b));
     if (!seen || ledger(a).roster().find(index_of(b)) == nullptr) {
         return;
     }
-    links_[link] = {a, b, {}, {}};
-    if (batch(a, {engine::LinkUp{link, index_of(b)}}) && is_up(b) && links_.contains(link)) {
+    links_[link] = {a, b, policies, {}, {}};
+    if (batch(a, {engine::LinkUp{link, index_of(b), policies.at(a)}}) && is_up(b) &&
+        links_.contains(link)) {
         batch(b, {*seen});
     }
 }
@@ -400,6 +408,28 @@ void World::tell(Node node, Node as, const Frame& frame) {
                  engine::FrameArrived{link, encode_frame(frame)}, engine::LinkDown{link}});
 }
 
+std::optional<std::int64_t> World::next_at() const {
+    std::optional<std::int64_t> next;
+    const auto sooner = [&](std::int64_t at) { next = std::min(next.value_or(at), at); };
+    for (const auto& office : offices_) {
+        if (office.engine && office.wake_at_ms) {
+            sooner(*office.wake_at_ms);
+        }
+    }
+    for (const auto& flight : flights_) {
+        sooner(flight.at_ms);
+    }
+    return next;
+}
+
+void World::run_for(std::chrono::milliseconds time) {
+    const auto end = now_ms_ + time.count();
+    while (next_at().value_or(end) < end) {
+        step();
+    }
+    now_ms_ = end;
+}
+
 bool World::step() {
     std::optional<std::int64_t> next;
     std::optional<Node> timer;
@@ -466,6 +496,13 @@ void World::trouble(Node node) {
     }
 }
 
+engine::LinkPolicy World::any_policy() {
+    return {.bytes_per_second = any(2) == 0 ? 0 : 1000 + any(100'000),
+            .only_urgent = any(4) == 0,
+            .bytes_before_only_urgent = any(4) == 0 ? any(20'000) : 0,
+            .carries = any(2) == 0};
+}
+
 void World::storm(int rounds) {
     for (int round = 0; round < rounds; ++round) {
         const Node a = any(size());
@@ -488,8 +525,10 @@ void World::storm(int rounds) {
             }
             case 3:
             case 4:
-            case 5:
                 connect(a, b);
+                break;
+            case 5:
+                connect(a, b, any_policy(), any_policy());
                 break;
             case 6:
                 cut(a, b);

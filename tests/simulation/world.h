@@ -50,7 +50,8 @@ public:
     // --- what the world does
     // `a` dials, or `b` if `a` does not know it. Whom the other's roster does not know yet comes to
     // its door; whom it has shut out finds nobody.
-    void connect(Node a, Node b);
+    // A link that is held to other policies goes first.
+    void connect(Node a, Node b, engine::LinkPolicy of_a = {}, engine::LinkPolicy of_b = {});
     void cut(Node a, Node b);
     void crash(Node node);
     // In good order, as a daemon that is told to.
@@ -73,6 +74,8 @@ public:
     // Handles what is due next: a frame or a timer. False if nothing ever will be.
     bool step();
     void run_until_idle(std::chrono::hours at_most);
+    // All that is due within this time.
+    void run_for(std::chrono::milliseconds time);
     [[nodiscard]] bool is_up(Node node) const { return offices_[node].engine.has_value(); }
     [[nodiscard]] bool is_connected(Node a, Node b) const;
 
@@ -96,6 +99,9 @@ public:
     [[nodiscard]] const std::map<storage::ReportKey, std::string>& texts() const { return texts_; }
     std::mt19937_64& dice() { return dice_; }
     [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+    [[nodiscard]] std::chrono::milliseconds time() const {
+        return std::chrono::milliseconds{now_ms_};
+    }
     storage::MemoryDisk& disk(Node node) { return *offices_[node].disk; }
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const tests::Office& keys(Node node) const { return *offices_[node].keys; }
@@ -125,11 +131,13 @@ private:
     struct Link {
         Node a = 0;
         Node b = 0;
+        std::map<Node, engine::LinkPolicy> policies;
         std::map<std::pair<Node, RecordId>, int> sent;  // since the last summary the other way
         // What each end said last that it does not want, as the other end has read it.
         std::map<std::pair<Node, LogKey>, IntervalSet> not_wanted;
     };
 
+    [[nodiscard]] std::optional<std::int64_t> next_at() const;
     void trouble(Node node);
     bool chance(double p) { return std::uniform_real_distribution<>(0, 1)(dice_) < p; }
     std::size_t any(std::size_t below) { return dice_() % below; }
@@ -141,7 +149,9 @@ private:
                std::vector<engine::Notice>* notices = nullptr);
     void start(Node node);
     [[nodiscard]] std::optional<engine::Input> as_seen_by(Node listener, Node dialler,
-                                                          engine::LinkId link) const;
+                                                          engine::LinkId link,
+                                                          const engine::LinkPolicy& policy) const;
+    engine::LinkPolicy any_policy();
     void drop_link(engine::LinkId link, std::optional<Node> without);
     void check_sent(engine::LinkId link, Node from, BytesView bytes);
     void check(Node node);

@@ -1,0 +1,84 @@
+// One connection through a SOCKS5 proxy (RFC 1928), for libzmq to use as if it were a local one.
+//
+// libzmq's own client ends the process when the proxy does not answer. Here the proxy is asked
+// first; then a socket of this machine, that only this process may use, leads through. The proxy is
+// told the name and finds the address: nothing is looked up here. Nothing waits: whoever owns it
+// polls watches() and calls advance().
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/link/connection_fd.h"
+#include "proto/bytes.h"
+
+namespace fieldpost::link {
+
+class ProxyTunnel {
+public:
+    using Clock = std::chrono::steady_clock;
+    enum class State {
+        asking,   // the proxy
+        ready,    // it is through: endpoint() can be connected to, once
+        through,  // bytes go both ways
+        ended,    // and reason() says why
+    };
+    struct Watch {
+        int fd = -1;
+        bool wants_read = false;
+        bool wants_write = false;
+    };
+
+    // `proxy` is "tcp://ADDRESS:PORT", without a name; `to` is "tcp://HOST:PORT".
+    ProxyTunnel(const std::string& proxy, const std::string& to);
+    ~ProxyTunnel();
+    ProxyTunnel(const ProxyTunnel&) = delete;
+    ProxyTunnel& operator=(const ProxyTunnel&) = delete;
+
+    // All that can be done without waiting.
+    State advance();
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] std::vector<Watch> watches() const;
+    // When it ends if nothing comes. Empty: it lasts.
+    [[nodiscard]] std::optional<Clock::time_point> until() const;
+    [[nodiscard]] std::string endpoint() const { return "ipc://@" + name_; }
+    [[nodiscard]] const std::string& reason() const { return reason_; }
+    [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire() const;
+
+private:
+    // Bytes on their way through.
+    struct Half {
+        Bytes bytes{};
+        std::size_t done = 0;
+        [[nodiscard]] bool is_empty() const { return done == bytes.size(); }
+    };
+
+    void end(std::string reason);
+    bool has_connected();
+    bool ask();
+    void listen();
+    bool let_in();
+    static bool pass(int from, int to, Half& half);
+    // Reads on until `wanted` bytes of the proxy's answer are there.
+    bool has_answer(std::size_t wanted);
+
+    State state_ = State::asking;
+    std::string reason_;
+    Clock::time_point until_;
+    int proxy_ = -1;
+    int listener_ = -1;
+    int libzmq_ = -1;
+    std::string name_;
+    Bytes to_say_;
+    Bytes answer_;
+    Bytes request_;
+    bool is_connected_ = false;
+    bool has_asked_ = false;
+    Half out_;
+    Half in_;
+};
+
+}  // namespace fieldpost::link
