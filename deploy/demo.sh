@@ -22,7 +22,7 @@ trap clean_up EXIT
 say() { printf '\n== %s\n' "$*"; }
 at() { local office=$1; shift; "$bin/fieldpost" --home "$work/$office" "$@"; }
 start() { # OFFICE: starts its daemon and waits until it answers
-    "$bin/fieldpostd" --home "$work/$1" 2>> "$work/$1.log" &
+    "$bin/fieldpostd" --no-beacon --home "$work/$1" 2>> "$work/$1.log" &
     daemons[$1]=$!
     for _ in $(seq 100); do at "$1" status > /dev/null 2>&1 && return; sleep 0.1; done
     cat "$work/$1.log"; exit 1

@@ -175,6 +175,8 @@ Result<Configuration> configuration_of(const toml::table& root) {
             configuration.listen = TRY(addresses_of(value, is_listen_endpoint));
         } else if (key.str() == "advertise") {
             configuration.advertise = TRY(addresses_of(value, is_endpoint));
+        } else if (key.str() == "beacon") {
+            configuration.beacon = TRY(flag_of(value, key.str()));
         } else if (key.str() == "peer") {
             TRY(read_peers(value, configuration));
         } else if (key.str() == "limits") {
@@ -232,6 +234,7 @@ Result<Configuration> read_configuration(const std::filesystem::path& file,
     };
     add(configuration.listen, added.listen);
     add(configuration.peers, added.peers);
+    configuration.beacon = configuration.beacon && added.beacon;
     return configuration;
 }
 

@@ -22,6 +22,7 @@ struct PeerConfiguration {
 struct Configuration {
     std::vector<std::string> listen;
     std::vector<std::string> advertise;
+    bool beacon = true;
     std::vector<PeerConfiguration> peers;
     std::uint64_t store_bytes = std::uint64_t{4} << 30;
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;

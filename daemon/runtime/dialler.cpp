@@ -15,8 +15,9 @@ constexpr std::chrono::milliseconds missing_for = 60s;
 
 }  // namespace
 
-std::vector<link::ConnectionId> Dialler::set_targets(
-    const engine::Ledger& ledger, const std::vector<PeerConfiguration>& by_hand) {
+std::vector<link::ConnectionId> Dialler::set_targets(const engine::Ledger& ledger,
+                                                     const std::vector<PeerConfiguration>& by_hand,
+                                                     const std::vector<Target>& nearby) {
     const auto said_of = [&](const std::string& endpoint) {
         return std::ranges::find(by_hand, endpoint, &PeerConfiguration::address);
     };
@@ -48,6 +49,13 @@ std::vector<link::ConnectionId> Dialler::set_targets(
             }
         }
     }
+    const std::set<Target> near(nearby.begin(), nearby.end());
+    for (const auto& target : near) {
+        const auto* office = ledger.roster().find(target.office);
+        if (office != nullptr && office->is_member()) {
+            wanted.emplace(target, false);
+        }
+    }
     std::vector<link::ConnectionId> outdated;
     std::erase_if(attempts_, [&](const auto& entry) {
         const bool is_outdated = !wanted.contains(entry.first);
@@ -63,7 +71,7 @@ std::vector<link::ConnectionId> Dialler::set_targets(
         attempt.is_advertised = is_advertised;
         const auto said = said_of(target.endpoint);
         attempt.policy = said != by_hand.end() ? said->policy : Policy{};
-        if (said == by_hand.end() && proxied != by_hand.end()) {
+        if (said == by_hand.end() && proxied != by_hand.end() && !near.contains(target)) {
             attempt.policy.proxy = proxied->policy.proxy;
         }
         link::Way way{target.endpoint, attempt.policy.is_quiet, attempt.policy.proxy};
@@ -148,6 +156,13 @@ void Dialler::start_over(const std::set<OfficeId>& offices, Now now) {
             attempt.failing_since.reset();
             attempt.next = now.steady;
         }
+    }
+}
+
+void Dialler::heard_at(const Target& target, Now now) {
+    if (const auto at = attempts_.find(target); at != attempts_.end()) {
+        at->second.failing_since.reset();
+        at->second.next = now.steady;
     }
 }
 

@@ -40,10 +40,12 @@ public:
     // may be any office's.
     // What is said by hand of an address holds however it is known. Where an office is held to a
     // policy there, it is not dialled around it; and where somebody has set a proxy, it is the way
-    // to all addresses that were not given by hand. Connections that are to be closed, because they
+    // to all addresses that offices tell of themselves. `nearby` offices were heard in the local
+    // network. Connections that are to be closed, because they
     // were dialled otherwise, are returned.
     std::vector<link::ConnectionId> set_targets(const engine::Ledger& ledger,
-                                                const std::vector<PeerConfiguration>& by_hand);
+                                                const std::vector<PeerConfiguration>& by_hand,
+                                                const std::vector<Target>& nearby);
     // What the policies permit from now on; what they have begun to is dialled at once.
     void permit(const std::function<Permit(OfficeId, const Policy&)>& permit, Now now);
     // Whose policy a connection is held to: of the address that was dialled, or of the one where
@@ -58,6 +60,8 @@ public:
     void came(link::ConnectionId connection, Now now);
     // As if nothing had been tried yet: a person asks for it, say. All offices, if none is named.
     void start_over(const std::set<OfficeId>& offices, Now now);
+    // It is there, just now.
+    void heard_at(const Target& target, Now now);
     // The network has changed: what is under way began on another one.
     void start_anew(link::ZmqLink& link, Now now);
     [[nodiscard]] std::optional<Instant> wake_at(const std::set<OfficeId>& linked, Now now) const;

@@ -48,6 +48,7 @@ int main(int argc, char* argv[]) {
     std::vector<std::string> addresses;
     app.add_option("--peer", addresses, "address of another office, tcp://HOST:PORT")
         ->allow_extra_args(false);
+    app.add_flag("!--no-beacon", options.beacon, "neither call nor be found in the local network");
     app.add_option("--log-level", level, "debug, info, warn or error")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
     app.add_flag("--check", check_only, "only check the configuration");

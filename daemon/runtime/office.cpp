@@ -15,6 +15,7 @@
 #include "daemon/runtime/daily_use.h"
 #include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/marker_file.h"
+#include "daemon/runtime/neighbours.h"
 #include "daemon/runtime/version.h"
 #include "storage/lmdb_tables.h"
 
@@ -81,6 +82,11 @@ private:
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
     void notice_network();
+    void open_beacon();
+    void call_neighbours();
+    void hear_neighbours();
+    // Where to listen: as the file says, or on any port, for offices of the local network.
+    static std::vector<std::string> listens_at(const Configuration& configuration);
     void heed_policies();
     // How a connection may be used; nothing: not at all, now.
     [[nodiscard]] std::optional<engine::LinkPolicy> policy_for(link::ConnectionId connection,
@@ -122,6 +128,9 @@ private:
     Dialler dialler_;
     DailyUse daily_use_;
     std::unique_ptr<link::LinkWatch> link_watch_;
+    std::unique_ptr<link::BeaconSocket> beacon_;
+    std::optional<Neighbours> neighbours_;
+    std::vector<std::string> bound_;
     std::optional<Instant> dial_again_at_;  // the network has changed
     std::optional<Instant> dialled_anew_;
     std::map<OfficeId, Peer> peers_;
@@ -159,7 +168,49 @@ Result<void> Office::open() {
     } else {
         spdlog::warn("changes of the network are not noticed at once: {}", watch.error().detail);
     }
+    neighbours_.emplace(machine_->founding_key, engine_->ledger().network());
+    open_beacon();
     return open_link();
+}
+
+std::vector<std::string> Office::listens_at(const Configuration& configuration) {
+    return configuration.listen.empty() && configuration.beacon
+               ? std::vector<std::string>{"tcp://*:*"}
+               : configuration.listen;
+}
+
+void Office::open_beacon() {
+    beacon_.reset();
+    if (!configuration_.beacon) {
+        return;
+    }
+    auto opened = link::BeaconSocket::open();
+    if (opened) {
+        beacon_ = std::move(*opened);
+        neighbours_->call_soon(now());
+    } else {
+        spdlog::warn("offices of the local network are not found: {}", opened.error().detail);
+    }
+}
+
+void Office::call_neighbours() {
+    if (!beacon_ || !neighbours_->is_due(!peers_.empty(), now())) {
+        return;
+    }
+    // Who is not admitted yet has nothing to say, and listens.
+    neighbours_->call(*beacon_, engine_->ledger().us(),
+                      is_member() ? bound_ : std::vector<std::string>{});
+}
+
+void Office::hear_neighbours() {
+    const auto to_dial = neighbours_->hear(beacon_->hear(), engine_->ledger(), now());
+    if (!to_dial.empty()) {
+        heed_policies();  // who was not known there is dialled there from now on
+    }
+    for (const auto& target : to_dial) {
+        spdlog::debug("heard an office at {}", target.endpoint);
+        dialler_.heard_at(target, now());
+    }
 }
 
 Result<void> Office::open_store() {
@@ -247,7 +298,8 @@ Result<void> Office::reconfigure() {
         return batch_or_recover(
             {engine::MachineTrouble{engine::What::configuration, fresh.error().detail}});
     }
-    const bool listens_elsewhere = fresh->listen != configuration_.listen;
+    const bool listens_elsewhere = listens_at(*fresh) != listens_at(configuration_);
+    const bool calls_otherwise = fresh->beacon != configuration_.beacon;
     if (fresh->store_bytes != configuration_.store_bytes) {
         spdlog::warn("the store's limit changes at the next start");
     }
@@ -256,6 +308,9 @@ Result<void> Office::reconfigure() {
     config_.carry_bytes_max = configuration_.carry_bytes;
     spdlog::info("the configuration was read again");
     std::string trouble;
+    if (calls_otherwise) {
+        open_beacon();
+    }
     if (listens_elsewhere) {
         std::vector<engine::Input> inputs;
         for (const auto& [office, peer] : std::map(peers_)) {
@@ -310,8 +365,15 @@ Result<void> Office::open_link() {
         link_->dial_as({one_time_->public_key, one_time_->secret.view()});
         dials_as_invitee_ = true;
     }
-    for (const auto& endpoint : configuration_.listen) {
-        spdlog::info("listening on {}", TRY(link_->listen(endpoint)));
+    bound_.clear();
+    for (const auto& endpoint : listens_at(configuration_)) {
+        auto bound = link_->listen(endpoint);
+        if (!bound && configuration_.listen.empty()) {
+            spdlog::warn("not reachable in the local network: {}", bound.error().detail);
+            continue;
+        }
+        bound_.push_back(TRY(std::move(bound)));
+        spdlog::info("listening on {}", bound_.back());
     }
     return ok();
 }
@@ -524,6 +586,9 @@ void Office::notice_network() {
             to_close_.push_back(connection);
         }
     }
+    if (change.has_come && beacon_) {
+        neighbours_->call_soon(now());
+    }
     if (change.has_come && !dial_again_at_) {
         dial_again_at_ = now().steady + network_settles;
     }
@@ -540,7 +605,8 @@ std::optional<engine::LinkPolicy> Office::policy_for(link::ConnectionId connecti
 }
 
 void Office::heed_policies() {
-    for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers)) {
+    for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers,
+                                                    neighbours_->targets(now()))) {
         to_close_.push_back(outdated);
     }
     const auto local = local_time(now().wall);
@@ -587,6 +653,7 @@ Result<void> Office::run(int signals) {
         }
         TRY(notice_admission());
         heed_policies();
+        call_neighbours();
         if (dial_again_at_ && *dial_again_at_ <= now().steady) {
             dial_again_at_.reset();
             if (!dialled_anew_ || now().steady - *dialled_anew_ > network_keeps_changing) {
@@ -600,8 +667,9 @@ Result<void> Office::run(int signals) {
             dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
         }
         auto wait = full_until_ ? full_disk_retry : to_next_minute();
+        const auto call_at = beacon_ ? std::optional(neighbours_->next_at()) : std::nullopt;
         for (const auto at : {wake_at_, dialler_.wake_at(linked(false), now()), control_->wake_at(),
-                              dial_again_at_}) {
+                              dial_again_at_, call_at}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }
@@ -611,7 +679,10 @@ Result<void> Office::run(int signals) {
         }
         control_->drop_stalled(now().steady);
         std::vector<link::WatchedFd> watched{{signals},
-                                             {link_watch_ ? link_watch_->fd() : signals}};
+                                             {link_watch_ ? link_watch_->fd() : signals},
+                                             {beacon_ ? beacon_->ipv4() : signals},
+                                             {beacon_ ? beacon_->ipv6() : signals}};
+        const auto first_client = watched.size();
         for (const auto& interest : control_->interests()) {
             watched.push_back({interest.fd, interest.wants_write});
         }
@@ -621,6 +692,9 @@ Result<void> Office::run(int signals) {
         }
         if (link_watch_ && watched[1].is_readable) {
             notice_network();
+        }
+        if (beacon_ && (watched[2].is_readable || watched[3].is_readable)) {
+            hear_neighbours();
         }
         std::vector<engine::Input> inputs;
         for (const auto connection : std::exchange(to_close_, {})) {
@@ -664,7 +738,7 @@ Result<void> Office::run(int signals) {
         if (!inputs.empty() && !full_until_) {
             TRY(batch_or_recover(inputs));
         }
-        for (std::size_t i = 2; i < watched.size(); ++i) {
+        for (std::size_t i = first_client; i < watched.size(); ++i) {
             if (watched[i].is_readable || watched[i].is_writable) {
                 TRY(answer(control_->handle(watched[i].fd, watched[i].is_readable,
                                             watched[i].is_writable, now().steady)));

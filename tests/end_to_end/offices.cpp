@@ -56,6 +56,9 @@ std::string Office::log() const {
 void Office::start() {
     auto words = around_;
     words.insert(words.end(), {FIELDPOSTD_BIN, "--home", home_.string()});
+    if (!is_findable_) {
+        words.emplace_back("--no-beacon");
+    }
     daemon_ = std::make_unique<Program>(Command{.words = std::move(words), .log = log_});
     const bool answers =
         eventually([&] { return !daemon_->is_running() || run({"status"}).exit_code == 0; });

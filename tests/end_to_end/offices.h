@@ -28,6 +28,8 @@ public:
 
     // Its daemon is started by these words before its own: as in another network.
     void live_behind(Words words) { around_ = std::move(words); }
+    // Calls into the local network and listens there; else tests on one machine would meet.
+    void be_findable() { is_findable_ = true; }
     // The daemon, until it answers. Fails the test if it does not.
     void start();
     // As systemd does it. Fails the test if it ends other than well.
@@ -53,6 +55,7 @@ private:
     std::filesystem::path log_;
     std::string endpoint_;
     Words around_;
+    bool is_findable_ = false;
     std::unique_ptr<Program> daemon_;
 };
 

@@ -102,6 +102,22 @@ void TwoSites::set_host(Site site, int host) const {
     must({ip, "-n", name, "route", "replace", "default", "via", address(site, 1)});
 }
 
+void TwoSites::join(bool has_ipv4) const {
+    must({ip, "link", "add", "direct", "netns", name_of(Site::field), "type", "veth", "peer",
+          "name", "direct", "netns", name_of(Site::hq)});
+    for (const auto site : {Site::field, Site::hq}) {
+        if (has_ipv4) {
+            must({ip, "-n", name_of(site), "addr", "add",
+                  fmt::format("10.78.0.{}/24", number_of(site)), "dev", "direct"});
+        }
+        must({ip, "-n", name_of(site), "link", "set", "direct", "up"});
+    }
+}
+
+void TwoSites::part() const {
+    must({ip, "-n", name_of(Site::field), "link", "del", "direct"});
+}
+
 void TwoSites::swallow(bool is_on) const {
     must({ip, "netns", "exec", router_, "/bin/sh", "-c",
           fmt::format("echo {} > /proc/sys/net/ipv4/ip_forward", is_on ? 0 : 1)});

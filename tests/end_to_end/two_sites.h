@@ -29,6 +29,10 @@ public:
     // The only address of the site: its host number in the site's own network. Routes follow.
     void set_host(Site site, int host) const;
     [[nodiscard]] static std::string address(Site site, int host);
+    // A cable from site to site, without a router: both are in one network. With an IPv4 address at
+    // each end, or only with the IPv6 one that every end has.
+    void join(bool has_ipv4) const;
+    void part() const;
     // The router takes everything and passes nothing on, without a word.
     void swallow(bool is_on) const;
     // The only name that the field site can resolve; an empty address: none.

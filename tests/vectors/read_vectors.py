@@ -20,7 +20,7 @@ from reader import meanings
 from reader.checks import Checks, hexed, plain
 from reader.conventions import NO_NETWORK, Network, Source, little, whole, write_container, write_interval_set
 from reader.frames import digest, leaf_fingerprint, leaf_hash, read_frame
-from reader.invitation import open_invitation
+from reader.invitation import open_beacon, open_invitation
 from reader.network import INVITED, Roster, fingerprint, follow_chain, read_change
 from reader.record import (cut, hash_body, hash_pieces, hash_record, open_pieces, read_foreign, read_header,
                            read_key_part, restore_header, unwrap, write_header)
@@ -264,10 +264,17 @@ def check_frames(checks, frames):
     print("frames.json:", ", ".join(counts), "read")
 
 
+def check_beacon(checks, beacons, vector):
+    network, (key, sender, call) = Network(bytes.fromhex(beacons["network"])), (
+        bytes.fromhex(text) for text in (beacons["founding_key"], vector["sender"], vector["bytes"]))
+    checks.equal("office and port", open_beacon(network, key, call, sender), (vector["office"], vector["port"]))
+    checks.refuses("from elsewhere", open_beacon, network, key, call, bytes(16))
+
+
 def check_files(checks, folder):
-    sets, records, registers, roster, frames, refused = (
+    sets, records, registers, roster, frames, beacons, refused = (
         json.loads((folder / f"{name}.json").read_text())
-        for name in ("interval_sets", "records", "registers", "roster", "frames", "refused"))
+        for name in ("interval_sets", "records", "registers", "roster", "frames", "beacons", "refused"))
     each = partial(checks.each, "interval_sets.json")
     counts = [each("interval set", sets["sets"], partial(check_interval_set, checks)),
               each("container", sets["containers_of_other_writers"], partial(check_container, checks))]
@@ -279,6 +286,8 @@ def check_files(checks, folder):
     print("registers.json:", ", ".join(counts), "read")
     check_roster(checks, roster)
     check_frames(checks, frames)
+    print("beacons.json:", checks.each("beacons.json", "beacon", beacons["beacons"],
+                                       partial(check_beacon, checks, beacons)), "read")
     readers = readers_of(refused)
     pairs = checks.each("refused.json", "pair", refused["pairs"], partial(check_pair, checks, readers))
     objects = {pair["object"] for pair in refused["pairs"]}

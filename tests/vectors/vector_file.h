@@ -30,6 +30,7 @@ json make_records(const Network& network);
 json make_registers(const Network& network);
 json make_roster(Network& network);
 json make_frames(const Network& network);
+json make_beacons(const Network& network);
 json make_refused(Network& network);
 
 inline std::string hex(BytesView bytes) {

@@ -37,6 +37,7 @@ const bool written = [] {
         write_one("registers", &make_registers);
         write_one("roster", &make_roster);
         write_one("frames", &make_frames);
+        write_one("beacons", &make_beacons);
         write_one("refused", &make_refused);
     }
     return wanted;

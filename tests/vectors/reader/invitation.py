@@ -3,7 +3,7 @@ import re
 
 import nacl.pwhash.argon2id
 
-from .conventions import NO_NETWORK, Source, need, unseal, whole
+from .conventions import NO_NETWORK, Source, little, need, unseal, whole
 from .network import Roster
 from .register import read_register
 
@@ -32,3 +32,13 @@ def read_content(source):
     founding_key_hash = NO_NETWORK.hash("founding-key", content.founding_key)
     need(founding_key_hash == content.roster.founding_key_hash, "the network's founding key")
     return content
+
+
+def open_beacon(network, founding_key, data, sender):
+    """The office that calls, and its port."""
+    need(len(data) == 36, "36 bytes")
+    key = network.hash("beacon-key", little(0, 2), key=founding_key)
+    mask = network.hash("beacon-mask", data[:16], key=key)
+    content = bytes(a ^ b for a, b in zip(data[16:20], mask))
+    need(network.hash("beacon", data[:16], content, sender, key=key)[:16] == data[20:], "the tag of its sender")
+    return int.from_bytes(content[:2], "little"), int.from_bytes(content[2:], "little")

@@ -1,0 +1,127 @@
+#include "daemon/runtime/neighbours.h"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::runtime;
+using namespace std::chrono_literals;
+
+namespace {
+
+const crypto::NetworkAddress there{std::byte{1}};
+
+struct Heard {
+    tests::Network network = tests::make_network({"hq", "hyesan", "pyongyang"});
+    tests::LoneOffice hq{network, 0};
+    crypto::FoundingKey secret = crypto::FoundingKey::random();
+    crypto::BeaconKey key = crypto::beacon_key(secret, network.id());
+    Neighbours neighbours{secret, network.id()};
+    Now now = tests::LoneOffice::now();
+
+    Heard() { now.steady = Instant{1h}; }
+
+    Bytes call(OfficeId from, std::uint16_t port) {
+        crypto::BeaconNonce nonce;
+        crypto::fill_random(nonce.bytes);
+        return crypto::seal_beacon(key, network.id(), {from, port}, nonce, there);
+    }
+    std::vector<Dialler::Target> hear(const Bytes& bytes, const std::string& host = "10.0.0.2",
+                                      const crypto::NetworkAddress& sender = there) {
+        return neighbours.hear({{bytes, sender, host}}, hq.ledger(), now);
+    }
+    OfficeId office(std::size_t place) { return network.offices[place].index; }
+};
+
+}  // namespace
+
+TEST_CASE("a call is noise that changes each time, and opens for members only", "[beacon]") {
+    Heard heard;
+    const auto once = heard.call(heard.office(1), 6743);
+    const auto again = heard.call(heard.office(1), 6743);
+    for (std::size_t i = 0; i + 4 <= once.size(); ++i) {
+        CHECK_FALSE(std::equal(once.begin() + static_cast<std::ptrdiff_t>(i),
+                               once.begin() + static_cast<std::ptrdiff_t>(i) + 4,
+                               again.begin() + static_cast<std::ptrdiff_t>(i)));
+    }
+    const auto id = heard.network.id();
+    const crypto::Beacon expected{heard.office(1), 6743};
+    CHECK(crypto::open_beacon(heard.key, id, once, there) == expected);
+    for (std::size_t bit = 0; bit < once.size() * 8; ++bit) {
+        auto flipped = once;
+        flipped[bit / 8] ^= std::byte{1} << (bit % 8);
+        CHECK_FALSE(crypto::open_beacon(heard.key, id, flipped, there));
+    }
+    for (std::size_t size = 0; size < once.size(); ++size) {
+        CHECK_FALSE(crypto::open_beacon(heard.key, id, BytesView(once).first(size), there));
+    }
+    CHECK_FALSE(crypto::open_beacon(heard.key, id, once, {std::byte{2}}));
+    const auto others = crypto::beacon_key(crypto::FoundingKey::random(), id);
+    CHECK_FALSE(crypto::open_beacon(others, id, once, there));
+}
+
+TEST_CASE("an office that is heard is dialled, and not again at each call", "[beacon]") {
+    Heard heard;
+    const Dialler::Target expected{"tcp://10.0.0.2:6743", heard.office(1)};
+    CHECK(heard.hear(heard.call(heard.office(1), 6743)) == std::vector{expected});
+    for (int i = 0; i < 1000; ++i) {
+        CHECK(heard.hear(heard.call(heard.office(1), 6743)).empty());
+    }
+    heard.now.steady = heard.now.steady + 20s;
+    CHECK(heard.hear(heard.call(heard.office(1), 6743)).size() == 1);
+    CHECK(heard.neighbours.targets(heard.now) == std::vector{expected});
+    heard.now.steady = heard.now.steady + 16min;
+    CHECK(heard.neighbours.targets(heard.now).empty());
+}
+
+TEST_CASE("a flood of calls causes a bounded number of attempts", "[beacon]") {
+    Heard heard;
+    std::size_t attempts = 0;
+    for (int i = 0; i < 60'000; ++i) {
+        heard.now.steady = heard.now.steady + 1ms;
+        // A member that lies: every call is of another address.
+        const auto bytes = heard.call(heard.office(1), static_cast<std::uint16_t>(1 + i));
+        attempts += heard.hear(bytes, fmt::format("10.0.{}.{}", i / 256, i % 256)).size();
+    }
+    CHECK(attempts <= 7);
+    CHECK(heard.neighbours.targets(heard.now).size() <= 4);
+    // It does not keep another office from being found.
+    CHECK(heard.hear(heard.call(heard.office(2), 6743)).size() == 1);
+}
+
+TEST_CASE("calls of strangers, of ourselves and from elsewhere are nothing", "[beacon]") {
+    Heard heard;
+    CHECK(heard.hear(heard.call(heard.office(0), 6743)).empty());
+    CHECK(heard.hear(heard.call(OfficeId{77}, 6743)).empty());
+    CHECK(heard.hear(heard.call(heard.office(1), 0)).empty());
+    CHECK(heard.hear(heard.call(heard.office(1), 6743), "10.0.0.2", {std::byte{9}}).empty());
+    CHECK(heard.hear(Bytes(36)).empty());
+    CHECK(heard.hear({}).empty());
+    CHECK(heard.neighbours.targets(heard.now).empty());
+}
+
+TEST_CASE("an office calls often while it is alone, and soon when the network changes",
+          "[beacon]") {
+    Heard heard;
+    auto& now = heard.now;
+    const auto calls_in = [&](std::chrono::seconds time, bool is_linked) {
+        int calls = 0;
+        for (const auto end = now.steady + time; now.steady < end;
+             now.steady = now.steady + 100ms) {
+            calls += heard.neighbours.is_due(is_linked, now) ? 1 : 0;
+        }
+        return calls;
+    };
+    heard.neighbours.call_soon(now);
+    CHECK(calls_in(10s, false) == 3);
+    CHECK(calls_in(300s, false) == 10);
+    calls_in(31s, true);
+    CHECK(calls_in(1800s, true) == 3);
+    // The link is lost: not ten minutes more.
+    CHECK(calls_in(31s, false) == 1);
+    heard.neighbours.call_soon(now);
+    CHECK(calls_in(1s, true) == 1);
+}
