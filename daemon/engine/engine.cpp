@@ -35,6 +35,7 @@ struct Engine::Parts {
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
     std::map<LogKey, Instant> published_at{};
+    std::map<OfficeId, Flow::Hint> flows{};  // as they were when the last link ended
     std::uint64_t room_when_released = 0;
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
@@ -112,8 +113,10 @@ Result<Outcome> Engine::handle(const Input& input, Now now) {
 }
 
 Result<void> Engine::Parts::on(const LinkUp& up, Now now, Outcome& out) {
-    const auto [session, added] =
-        sessions.emplace(up.link, PeerSession(up.link, up.peer, up.policy));
+    const auto known = flows.find(up.peer);
+    const auto [session, added] = sessions.emplace(
+        up.link, PeerSession(up.link, up.peer, up.policy,
+                             known == flows.end() ? Flow{} : Flow(known->second, now.steady)));
     ensure(added, "a link comes up once");
     storage::Event event;
     event.at = ledger.wall(now);
@@ -139,6 +142,9 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
     event.what = static_cast<std::uint8_t>(What::peer_down);
     event.office = found->second.peer();
     ledger.note(std::move(event), out.notify);
+    if (const auto hint = found->second.flow().hint()) {
+        flows[found->second.peer()] = *hint;
+    }
     sessions.erase(found);
     for (auto& [link, session] : sessions) {
         session.end_skips(ledger, out);

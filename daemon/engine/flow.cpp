@@ -14,8 +14,15 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t frame_bytes_min = 256;
 constexpr std::uint64_t frame_bytes_max = 16384;
-constexpr std::uint64_t window_at_first = 1024;
+// While nothing is known of the rate: at 9.6 kbit/s it takes two seconds.
+constexpr std::uint64_t window_at_first = 2000;
+constexpr std::uint64_t frame_bytes_at_first = 480;
 constexpr std::uint64_t window_max = 4U << 20;
+// Of what was known before; faster links need no help at the beginning.
+constexpr std::uint64_t hinted_window_max = 12'000;
+constexpr std::uint64_t hinted_rate_max = 100 * (segment_bytes - envelope_bytes);
+// So many rounds later more is tried than was known.
+constexpr int hinted_rounds = 8;
 // A greater rate is believed for so many of the least round trips.
 constexpr int rate_remembered = 10;
 constexpr std::chrono::milliseconds rate_remembered_min = 500ms;
@@ -36,6 +43,25 @@ constexpr std::uint64_t between_bytes = limits::control_frame_bytes_max / 2;
 
 }  // namespace
 
+Flow::Flow(const Hint& hint, Instant now)
+    : is_queue_free_(false),
+      least_round_trip_(std::max(hint.round_trip, std::chrono::milliseconds{1})),
+      last_round_trip_(least_round_trip_),
+      least_since_(now),
+      knows_round_trip_(true),
+      is_hinted_(true),
+      knows_rate_(true) {
+    const auto round_trip = static_cast<std::uint64_t>(least_round_trip_.count());
+    rates_.push_back({now, std::min({hint.bytes_per_second, hinted_rate_max,
+                                     hinted_window_max * 800 / round_trip})});
+    rounds_since_probe_ = -hinted_rounds;
+}
+
+std::optional<Flow::Hint> Flow::hint() const {
+    return knows_round_trip_ && !rates_.empty() ? std::optional(Hint{rate(), least_round_trip_})
+                                                : std::nullopt;
+}
+
 std::uint64_t Flow::rate() const {
     return rates_.empty() ? 0 : rates_.front().rate;
 }
@@ -48,11 +74,12 @@ std::uint32_t Flow::frame() const {
     const auto wanted = std::min(
         a_second * 17 / 100,
         std::max({a_second * round_trip / 4000, segment_bytes - envelope_bytes, a_second / 100}));
-    return static_cast<std::uint32_t>(
-        whole_segments(std::clamp(wanted, frame_bytes_min, frame_bytes_max)));
+    return static_cast<std::uint32_t>(whole_segments(
+        std::clamp(wanted, knows_rate_ ? frame_bytes_min : frame_bytes_at_first, frame_bytes_max)));
 }
 
 std::uint32_t Flow::window() const {
+    const auto least = knows_rate_ ? frame() : window_at_first;
     if (!knows_round_trip_ || rates_.empty()) {
         return window_at_first;
     }
@@ -63,7 +90,7 @@ std::uint32_t Flow::window() const {
     if (probe_rounds_ > 0) {
         window = window * 6 / 10;
     }
-    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(window, frame(), window_max));
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(window, least, window_max));
 }
 
 std::optional<Instant> Flow::dead_at() const {
@@ -130,6 +157,13 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
 }
 
 void Flow::measure_round_trip(std::chrono::milliseconds round_trip, Instant now) {
+    if (std::exchange(is_hinted_, false)) {
+        knows_round_trip_ = false;
+        if (round_trip > 2 * least_round_trip_ + 5 * jitter) {
+            rates_.clear();  // another way than before
+            rounds_since_probe_ = 2;
+        }
+    }
     last_round_trip_ = round_trip;
     round_least_ = std::min(round_least_.value_or(round_trip), round_trip);
     probe_least_ = std::min(probe_least_.value_or(round_trip), round_trip);
@@ -158,6 +192,7 @@ void Flow::measure_rate(const Sent& newest, Instant now) {
     if (newest.is_dry && sample <= rate()) {
         return;
     }
+    knows_rate_ = knows_rate_ || !newest.is_dry;
     while (!rates_.empty() && rates_.back().rate <= sample) {
         rates_.pop_back();
     }

@@ -18,6 +18,18 @@ namespace fieldpost::engine {
 
 class Flow {
 public:
+    // What was known of the way to a peer when the last link to it ended. It saves the slow
+    // beginning, which on a link that comes for seconds is all there is; it is believed only as far
+    // as it could not fill a queue, and until the first round trip shows that this is another way.
+    struct Hint {
+        std::uint64_t bytes_per_second = 0;
+        std::chrono::milliseconds round_trip{};
+    };
+    Flow() = default;
+    Flow(const Hint& hint, Instant now);
+    // Empty: nothing was measured.
+    [[nodiscard]] std::optional<Hint> hint() const;
+
     // Both in data bytes since the link came up, ascending.
     void sent(std::uint64_t total, Instant now);
     void acknowledged(std::uint64_t total, Instant now);
@@ -80,6 +92,8 @@ private:
     std::chrono::milliseconds last_round_trip_{0};
     Instant least_since_{};
     bool knows_round_trip_ = false;
+    bool is_hinted_ = false;   // nothing was measured yet
+    bool knows_rate_ = false;  // from a time when there was enough to send
     // While the least is looked for anew, less is under way: rounds left, and the least so far.
     int probe_rounds_ = 0;
     std::optional<std::chrono::milliseconds> probe_least_;

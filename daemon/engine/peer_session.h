@@ -26,12 +26,13 @@ inline constexpr std::uint32_t credit_bytes = 1U << 20;
 
 class PeerSession {
 public:
-    PeerSession(LinkId link, OfficeId peer, const LinkPolicy& policy)
+    PeerSession(LinkId link, OfficeId peer, const LinkPolicy& policy, Flow flow)
         : link_(link),
           peer_(peer),
           policy_(policy),
           pace_out_(policy.bytes_per_second),
-          pace_in_(policy.bytes_per_second) {}
+          pace_in_(policy.bytes_per_second),
+          flow_(std::move(flow)) {}
 
     [[nodiscard]] LinkId link() const { return link_; }
     [[nodiscard]] OfficeId peer() const { return peer_; }
@@ -72,12 +73,19 @@ private:
         BodyShape shape;
         IntervalSet parts_left;
         std::uint32_t offset = 0;  // in the first part left
+        std::uint64_t bytes_left = 0;
     };
     struct Incoming {
         Arriving record;
         storage::Partial partial;
         bool is_whole = false;
         bool is_touched = false;
+    };
+    struct Sized {
+        std::uint32_t body_bytes = 0;
+        LogKey log;
+        Number number = 0;
+        auto operator<=>(const Sized&) const = default;
     };
     using Streams = std::map<std::uint32_t, Incoming>;
 
@@ -120,7 +128,9 @@ private:
     Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Outcome& out);
     Result<void> send_small(Ledger& ledger, RecordClass record_class, Outcome& out);
     Result<void> send_chunks(Ledger& ledger, RecordClass record_class, Outcome& out);
-    Result<bool> open_stream(Ledger& ledger, RecordClass record_class, Outcome& out);
+    // The smallest that needs one; null: there is none.
+    const Sized* next_large(RecordClass record_class);
+    Result<void> open_stream(Ledger& ledger, const Sized& large, Outcome& out);
     Result<void> send_custody(Ledger& ledger, Now now, Outcome& out);
     void settle(Ledger& ledger, Outcome& out);
     // What a pair that settled remembers: of both digests, and of its own.
@@ -159,6 +169,8 @@ private:
     // What it said it does not want, and what it sent us since.
     std::map<LogKey, IntervalSet> they_have_;
     std::map<LogKey, IntervalSet> large_;  // of those to send, known to need a stream
+    // The same by size; some of it may have been sent since, or be unwanted now.
+    std::map<RecordClass, std::set<Sized>> by_size_;
     std::set<RegisterKey> registers_to_send_;
     std::map<LogKey, std::vector<PartialSummary>> their_partials_;
     std::map<std::uint32_t, Outgoing> outgoing_;

@@ -16,6 +16,16 @@ constexpr std::uint32_t small_body_bytes_min = 1024;
 // A chunk's own numbers.
 constexpr std::size_t chunk_head_bytes = 16;
 
+std::uint64_t parts_size(const BodyShape& shape, const IntervalSet& parts) {
+    std::uint64_t bytes = 0;
+    for (const auto& interval : parts.intervals()) {
+        for (std::uint64_t part = interval.first; part <= interval.last; ++part) {
+            bytes += part_size(shape, static_cast<std::uint32_t>(part));
+        }
+    }
+    return bytes;
+}
+
 }  // namespace
 
 void PeerSession::let_time_pass(Now now) {
@@ -198,6 +208,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
             if (header.body_bytes >
                 std::clamp(frame_bytes(), small_body_bytes_min, small_body_bytes)) {
                 large_[log].add(record->run);
+                by_size_[record_class].insert({header.body_bytes, log, *number});
                 continue;
             }
             ByteWriter entry;
@@ -222,70 +233,88 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
     return ok();
 }
 
-Result<bool> PeerSession::open_stream(Ledger& ledger, RecordClass record_class, Outcome& out) {
-    for (auto& [log, numbers] : to_send_) {
-        const auto number = intersection(numbers, large_[log]).next(1);
-        if (log.record_class != record_class || !number) {
-            continue;
+const PeerSession::Sized* PeerSession::next_large(RecordClass record_class) {
+    auto& waiting = by_size_[record_class];
+    while (!waiting.empty()) {
+        const auto& first = *waiting.begin();
+        const auto wanted = to_send_.find(first.log);
+        if (wanted != to_send_.end() && wanted->second.contains(first.number) &&
+            large_[first.log].contains(first.number)) {
+            return &first;
         }
-        auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));
-        numbers.remove({*number, *number});
-        if (!record || !ledger.log(log).held.contains(*number)) {
-            continue;
-        }
-        const auto header = TRY(decode_header(record->header));
-        numbers.remove(record->run);
-        Outgoing outgoing;
-        outgoing.log = log;
-        outgoing.number = *number;
-        outgoing.shape = BodyShape{header.body_bytes};
-        outgoing.parts_left = {{1, part_count(outgoing.shape)}};
-        const auto stream = next_stream_++;
-        const auto& partials = their_partials_[log];
-        const auto partial = std::ranges::find_if(partials, [&](const PartialSummary& p) {
-            return p.number == header.number && p.id == short_hash(record->id);
-        });
-        if (partial != partials.end()) {
-            outgoing.parts_left.remove(partial->checked);
-            const auto first = outgoing.parts_left.next(1);
-            if (first && partial->prefix_part == *first &&
-                partial->prefix_bytes < part_size(outgoing.shape, *first)) {
-                outgoing.offset = partial->prefix_bytes;
-            }
-            send(out, StreamResumed{stream, record->id});
-        } else {
-            StreamOpened opened;
-            opened.stream = stream;
-            opened.elided_header = elide_header(header, nullptr);
-            opened.signature = record->signature;
-            if (outgoing.shape.is_one_piece()) {
-                const auto body = record->blob == storage::Blob{}
-                                      ? record->body
-                                      : *TRY(ledger.store().part(record->blob, 1));
-                opened.body_hash = crypto::piece_hash(ledger.network(), outgoing.shape, body);
-            } else {
-                const auto list = TRY(ledger.store().part(record->blob, 1));
-                opened.body_hash = crypto::hash("segments", ledger.network(), {*list});
-            }
-            send(out, opened);
-        }
-        outgoing.record = std::move(*record);
-        outgoing_.emplace(stream, std::move(outgoing));
-        return true;
+        waiting.erase(waiting.begin());
     }
-    return false;
+    return nullptr;
+}
+
+Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Outcome& out) {
+    const auto log = large.log;
+    const auto number = large.number;
+    auto record = TRY(ledger.store().record(log, number, storage::StoreView::Body::yes));
+    to_send_[log].remove({number, number});
+    if (!record || !ledger.log(log).held.contains(number)) {
+        return ok();
+    }
+    const auto header = TRY(decode_header(record->header));
+    to_send_[log].remove(record->run);
+    Outgoing outgoing;
+    outgoing.log = log;
+    outgoing.number = number;
+    outgoing.shape = BodyShape{header.body_bytes};
+    outgoing.parts_left = {{1, part_count(outgoing.shape)}};
+    const auto stream = next_stream_++;
+    const auto& partials = their_partials_[log];
+    const auto partial = std::ranges::find_if(partials, [&](const PartialSummary& p) {
+        return p.number == header.number && p.id == short_hash(record->id);
+    });
+    if (partial != partials.end()) {
+        outgoing.parts_left.remove(partial->checked);
+        const auto first = outgoing.parts_left.next(1);
+        if (first && partial->prefix_part == *first &&
+            partial->prefix_bytes < part_size(outgoing.shape, *first)) {
+            outgoing.offset = partial->prefix_bytes;
+        }
+        send(out, StreamResumed{stream, record->id});
+    } else {
+        StreamOpened opened;
+        opened.stream = stream;
+        opened.elided_header = elide_header(header, nullptr);
+        opened.signature = record->signature;
+        if (outgoing.shape.is_one_piece()) {
+            const auto body = record->blob == storage::Blob{}
+                                  ? record->body
+                                  : *TRY(ledger.store().part(record->blob, 1));
+            opened.body_hash = crypto::piece_hash(ledger.network(), outgoing.shape, body);
+        } else {
+            const auto list = TRY(ledger.store().part(record->blob, 1));
+            opened.body_hash = crypto::hash("segments", ledger.network(), {*list});
+        }
+        send(out, opened);
+    }
+    outgoing.bytes_left = parts_size(outgoing.shape, outgoing.parts_left) - outgoing.offset;
+    outgoing.record = std::move(*record);
+    outgoing_.emplace(stream, std::move(outgoing));
+    return ok();
 }
 
 Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, Outcome& out) {
     while (may_send(record_class)) {
-        auto at = std::ranges::find_if(outgoing_, [&](const auto& entry) {
-            return entry.second.log.record_class == record_class;
-        });
-        if (at == outgoing_.end()) {
-            if (!TRY(open_stream(ledger, record_class, out))) {
-                return ok();
+        // Small before large: what a person wrote does not wait for the photographs beside it.
+        auto at = outgoing_.end();
+        for (auto one = outgoing_.begin(); one != outgoing_.end(); ++one) {
+            if (one->second.log.record_class == record_class &&
+                (at == outgoing_.end() || one->second.bytes_left < at->second.bytes_left)) {
+                at = one;
             }
+        }
+        const auto* waiting = next_large(record_class);
+        if (waiting != nullptr &&
+            (at == outgoing_.end() || waiting->body_bytes < at->second.bytes_left)) {
+            TRY(open_stream(ledger, *waiting, out));
             continue;
+        }
+        if (at == outgoing_.end()) {
+            return ok();
         }
         auto& outgoing = at->second;
         const auto part = outgoing.parts_left.next(1);
@@ -309,6 +338,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         chunk.bytes = to_bytes(
             rest.first(std::min<std::size_t>(rest.size(), frame_bytes() - chunk_head_bytes)));
         outgoing.offset += static_cast<std::uint32_t>(chunk.bytes.size());
+        outgoing.bytes_left -= chunk.bytes.size();
         if (outgoing.offset == stored->size()) {
             outgoing.parts_left.remove({*part, *part});
             outgoing.offset = 0;
@@ -379,13 +409,7 @@ LinkView PeerSession::view() const {
         return storage::ReportKey{log.author, {log.incarnation, log.record_class, number}};
     };
     for (const auto& [stream, outgoing] : outgoing_) {
-        std::uint64_t left = 0;
-        for (const auto& interval : outgoing.parts_left.intervals()) {
-            for (std::uint64_t part = interval.first; part <= interval.last; ++part) {
-                left += part_size(outgoing.shape, static_cast<std::uint32_t>(part));
-            }
-        }
-        left -= std::min<std::uint64_t>(left, outgoing.offset);
+        const auto left = outgoing.bytes_left;
         const std::uint64_t all = outgoing.shape.body_bytes;
         view.transfers.push_back({key_of(outgoing.log, outgoing.record.run.first), false,
                                   all - std::min(all, left), all});
@@ -393,12 +417,8 @@ LinkView PeerSession::view() const {
     for (const auto& [stream, incoming] : incoming_) {
         const auto& header = incoming.record.header;
         const BodyShape shape{header.body_bytes};
-        std::uint64_t done = incoming.partial.prefix.size();
-        for (const auto& interval : incoming.partial.checked.intervals()) {
-            for (std::uint64_t part = interval.first; part <= interval.last; ++part) {
-                done += part_size(shape, static_cast<std::uint32_t>(part));
-            }
-        }
+        const auto done =
+            parts_size(shape, incoming.partial.checked) + incoming.partial.prefix.size();
         view.transfers.push_back({key_of(header.log, header.number), true,
                                   std::min<std::uint64_t>(done, header.body_bytes),
                                   header.body_bytes});

@@ -8,6 +8,10 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
+// A link that was there a moment ago may come and go: what is waited for is little, and what is
+// lost of a short contact is much. A minute of it costs 4 kB. (An attempt takes two seconds.)
+constexpr std::chrono::milliseconds comes_back_within = 2min;
+constexpr std::chrono::milliseconds comes_back_pause = 100ms;
 // Thirty dead addresses must not hold up a good one for long, nor cost thirty sockets at a time.
 constexpr std::size_t under_way_max = 16;
 // Who was reached at an address and does not answer for so long may have given it to another.
@@ -145,8 +149,11 @@ void Dialler::went(link::ConnectionId connection, const std::string& reason, Now
         attempt.reason = reason;
         ++attempt.failures;
         attempt.failing_since = attempt.failing_since.value_or(now.steady);
-        attempt.next = now.steady + std::clamp((now.steady - *attempt.failing_since) / 10,
-                                               backoff_first, backoff_last);
+        const auto failing_for = now.steady - *attempt.failing_since;
+        const bool may_be_back = attempt.succeeded != Instant{} && failing_for < comes_back_within;
+        attempt.next =
+            now.steady + (may_be_back ? comes_back_pause
+                                      : std::clamp(failing_for / 10, backoff_first, backoff_last));
     }
 }
 

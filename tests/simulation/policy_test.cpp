@@ -75,6 +75,28 @@ TEST_CASE("what is urgent goes first under a rate too", "[simulation]") {
     CHECK_FALSE(has(world, hq, large));
 }
 
+TEST_CASE("what people wrote goes before the photographs that were queued before it",
+          "[simulation]") {
+    World world(5, {"hq", "hyesan"}, {});
+    const auto large = world.queue(hyesan, {hq}, RecordClass::normal, attachment).value();
+    const auto larger = world.queue(hyesan, {hq}, RecordClass::normal, 2 * attachment).value();
+    world.connect(hyesan, hq, {.bytes_per_second = rate});
+    world.run_for(10s);
+    // As large as a pack of texts, and too large for one frame of such a link.
+    std::vector<storage::ReportKey> texts;
+    for (int i = 0; i < 8; ++i) {
+        texts.push_back(world.queue(hyesan, {hq}, RecordClass::normal, 3000).value());
+    }
+    world.run_for(10s);
+    CHECK_FALSE(has(world, hq, large));
+    for (const auto& text : texts) {
+        CHECK(has(world, hq, text));
+    }
+    world.run_for(60s);
+    CHECK(has(world, hq, large));
+    CHECK_FALSE(has(world, hq, larger));
+}
+
 TEST_CASE("outside its window a link carries what is urgent, and tells that it came",
           "[simulation]") {
     const bool at_author = GENERATE(true, false);

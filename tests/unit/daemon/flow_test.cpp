@@ -20,8 +20,8 @@ constexpr double envelope_bytes = 94;
 
 class Link {
 public:
-    Link(double bits_a_second, milliseconds round_trip)
-        : bytes_a_ms_(bits_a_second / 8000), round_trip_(round_trip) {}
+    Link(double bits_a_second, milliseconds round_trip, Flow flow = {})
+        : flow_(std::move(flow)), bytes_a_ms_(bits_a_second / 8000), round_trip_(round_trip) {}
 
     void set_rate(double bits_a_second) { bytes_a_ms_ = bits_a_second / 8000; }
 
@@ -116,9 +116,38 @@ TEST_CASE("a link that becomes slower and faster again is followed", "[flow]") {
 
 TEST_CASE("nothing is known before the first acknowledgement, and little is sent", "[flow]") {
     const Flow flow;
-    CHECK(flow.window() <= 1024);
+    CHECK(flow.window() <= 2000);  // two seconds at 9.6 kbit/s
     CHECK(flow.frame() <= flow.window());
     CHECK(flow.bytes_per_second() == 0);
+}
+
+TEST_CASE("what was known of a slow link saves its slow beginning", "[flow]") {
+    Link before(64'000, 600ms);
+    before.run_until(30s);
+    const auto hint = before.flow().hint();
+    REQUIRE(hint);
+    Link unknown(64'000, 600ms);
+    unknown.run_until(5s);
+    Link known(64'000, 600ms, Flow(*hint, Instant{}));
+    known.run_until(5s);
+    CHECK(known.sent() > unknown.sent() * 11 / 10);
+    CHECK(known.worst_wait_ms() < 1000);  // all of the first window comes at once
+    CHECK(known.run_until(30s) > 0.9);
+    CHECK_FALSE(Flow().hint());
+}
+
+TEST_CASE("what was known of another link does no harm", "[flow]") {
+    const Flow::Hint fast{12'500'000, 1ms};
+    Link slow(64'000, 600ms, Flow(fast, Instant{}));
+    slow.run_until(5s);
+    CHECK(slow.worst_wait_ms() < 2000);
+    slow.run_until(20s);
+    CHECK(slow.run_until(30s) > 0.9);
+    CHECK(slow.worst_wait_ms() < 700);
+    const Flow::Hint was_slow{1200, 1500ms};
+    Link fast_now(10'000'000, 50ms, Flow(was_slow, Instant{}));
+    fast_now.run_until(2s);
+    CHECK(fast_now.run_until(4s) > 0.9);
 }
 
 TEST_CASE("a pause does not make a link look slow", "[flow]") {
