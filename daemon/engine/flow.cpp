@@ -58,8 +58,9 @@ Flow::Flow(const Hint& hint, Instant now)
 }
 
 std::optional<Flow::Hint> Flow::hint() const {
-    return knows_round_trip_ && !rates_.empty() ? std::optional(Hint{rate(), least_round_trip_})
-                                                : std::nullopt;
+    return knows_round_trip_ && knows_rate_ && !rates_.empty()
+               ? std::optional(Hint{rate(), least_round_trip_})
+               : std::nullopt;
 }
 
 std::uint64_t Flow::rate() const {
@@ -143,7 +144,8 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
         round_ends_at_ = sent_total_;
         // A round with less under way says nothing of whether more would fit.
         is_queue_free_ = round_least_ && probe_rounds_ == 0 && rounds_since_probe_ > 1 &&
-                         *round_least_ * 5 < least_round_trip_ * 6 + 5 * jitter;
+                         *round_least_ * 5 < least_round_trip_ * 6 + 5 * (jitter + segment_time());
+        rate_at_round_ = rate();
         round_least_.reset();
         ++rounds_since_probe_;
         const bool was_probe = probe_rounds_ > 0;
@@ -154,6 +156,24 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
             rounds_since_probe_ = 0;
         }
     }
+}
+
+void Flow::ran_dry() {
+    dry_until_ = sent_total_;
+    // What was just sent did not fill the link either.
+    for (auto at = under_way_.rbegin(); at != under_way_.rend() && at->at == under_way_.back().at;
+         ++at) {
+        at->is_dry = true;
+    }
+}
+
+// As long as each round finds a greater rate there is no queue: what round trips have become longer
+// by is the time that small frames take which left together, and share a segment.
+std::chrono::milliseconds Flow::segment_time() const {
+    if (rate() < rate_at_round_ * 5 / 4 || rate() == 0) {
+        return {};
+    }
+    return std::min(least_round_trip_, std::chrono::milliseconds{segment_bytes * 1000 / rate()});
 }
 
 void Flow::measure_round_trip(std::chrono::milliseconds round_trip, Instant now) {

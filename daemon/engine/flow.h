@@ -38,7 +38,7 @@ public:
     // Anything that came is a sign of life.
     void heard(Instant now) { heard_at_ = now; }
     // Less is waiting than the link would take: what is measured now says little of its rate.
-    void ran_dry() { dry_until_ = sent_total_; }
+    void ran_dry();
 
     // What may be sent and not acknowledged, in bytes.
     [[nodiscard]] std::uint32_t window() const;
@@ -69,6 +69,7 @@ private:
     };
 
     [[nodiscard]] std::uint64_t rate() const;
+    [[nodiscard]] std::chrono::milliseconds segment_time() const;
     void measure_rate(const Sent& newest, Instant now);
     void measure_round_trip(std::chrono::milliseconds round_trip, Instant now);
 
@@ -86,6 +87,7 @@ private:
     std::uint64_t round_ends_at_ = 0;
     std::optional<std::chrono::milliseconds> round_least_;
     bool is_queue_free_ = true;  // in the last round
+    std::uint64_t rate_at_round_ = 0;
     int rounds_since_probe_ = 2;
 
     std::chrono::milliseconds least_round_trip_{0};

@@ -23,8 +23,19 @@ public:
     Link(double bits_a_second, milliseconds round_trip, Flow flow = {})
         : flow_(std::move(flow)), bytes_a_ms_(bits_a_second / 8000), round_trip_(round_trip) {}
 
+    // Small frames that are sent at once share TCP segments, and are acknowledged together.
+    void share_segments() { shares_segments_ = true; }
     void set_rate(double bits_a_second) { bytes_a_ms_ = bits_a_second / 8000; }
 
+    // A small frame alone, and its acknowledgement.
+    void greet() {
+        sent_ += 100;
+        flow_.sent(sent_, Instant{now_});
+        flow_.ran_dry();
+        now_ += round_trip_;
+        flow_.acknowledged(sent_, Instant{now_});
+        acknowledged_ = sent_;
+    }
     // Lets the sender send and be answered until then; the link's use since the last call.
     double run_until(milliseconds end) {
         double busy = 0;
@@ -36,6 +47,7 @@ public:
                 acknowledged_ = answers_.front().second;
                 answers_.pop_front();
             }
+            double in_segment = 0;
             while (sent_ - acknowledged_ + flow_.frame() <= flow_.window()) {
                 const auto frame = flow_.frame();
                 const auto takes = (frame + envelope_bytes) / bytes_a_ms_;
@@ -43,6 +55,13 @@ public:
                 flow_.sent(sent_, Instant{now_});
                 free_at_ = std::max(free_at_, static_cast<double>(now_.count())) + takes;
                 const auto answered = milliseconds{std::lround(std::ceil(free_at_))} + round_trip_;
+                const auto size = static_cast<double>(frame) + envelope_bytes;
+                if (shares_segments_ && in_segment > 0 && in_segment + size <= 1500) {
+                    answers_.pop_back();
+                } else {
+                    in_segment = 0;
+                }
+                in_segment += size;
                 answers_.emplace_back(answered, sent_);
             }
             const auto wait = free_at_ - static_cast<double>(now_.count());
@@ -58,6 +77,7 @@ public:
 
 private:
     Flow flow_;
+    bool shares_segments_ = false;
     double bytes_a_ms_;
     milliseconds round_trip_;
     milliseconds now_{0};
@@ -119,6 +139,29 @@ TEST_CASE("nothing is known before the first acknowledgement, and little is sent
     CHECK(flow.window() <= 2000);  // two seconds at 9.6 kbit/s
     CHECK(flow.frame() <= flow.window());
     CHECK(flow.bytes_per_second() == 0);
+}
+
+TEST_CASE("small frames that share a segment do not look like a queue", "[flow]") {
+    Link link(64'000, 600ms);
+    link.share_segments();
+    link.greet();
+    link.run_until(4s);
+    CHECK(link.sent() > 16'000);  // half of what the link could have taken by now
+    CHECK(link.run_until(10s) > 0.9);
+    CHECK(link.run_until(60s) > 0.9);
+    CHECK(link.worst_wait_ms() < 900);
+}
+
+TEST_CASE("what was sent while there was little to send tells nothing of the rate", "[flow]") {
+    Flow flow;
+    for (int i = 1; i < 20; ++i) {
+        const Instant at{std::chrono::seconds{i}};
+        flow.sent(100 * static_cast<std::uint64_t>(i), at);
+        flow.ran_dry();
+        flow.acknowledged(100 * static_cast<std::uint64_t>(i), at + 600ms);
+    }
+    CHECK_FALSE(flow.hint());
+    CHECK(flow.window() >= 2000);
 }
 
 TEST_CASE("what was known of a slow link saves its slow beginning", "[flow]") {
