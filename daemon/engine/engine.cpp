@@ -142,6 +142,8 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
     event.what = static_cast<std::uint8_t>(What::peer_down);
     event.office = found->second.peer();
     ledger.note(std::move(event), out.notify);
+    // What it brought in this batch is kept, or the next link would bring it again.
+    TRY(found->second.finish_streams(ledger, now, out));
     if (const auto hint = found->second.flow().hint()) {
         flows[found->second.peer()] = *hint;
     }

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t frame_bytes_min = 256;
 constexpr std::uint64_t frame_bytes_max = 16384;
+constexpr std::uint64_t frames_a_contact = 64;
 // While nothing is known of the rate: at 9.6 kbit/s it takes two seconds.
 constexpr std::uint64_t window_at_first = 2000;
 constexpr std::uint64_t frame_bytes_at_first = 480;
@@ -49,6 +50,7 @@ Flow::Flow(const Hint& hint, Instant now)
       last_round_trip_(least_round_trip_),
       least_since_(now),
       knows_round_trip_(true),
+      last_contact_bytes_(hint.contact_bytes),
       is_hinted_(true),
       knows_rate_(true) {
     const auto round_trip = static_cast<std::uint64_t>(least_round_trip_.count());
@@ -59,7 +61,7 @@ Flow::Flow(const Hint& hint, Instant now)
 
 std::optional<Flow::Hint> Flow::hint() const {
     return knows_round_trip_ && knows_rate_ && !rates_.empty()
-               ? std::optional(Hint{rate(), least_round_trip_})
+               ? std::optional(Hint{rate(), least_round_trip_, acknowledged_total_})
                : std::nullopt;
 }
 
@@ -75,8 +77,11 @@ std::uint32_t Flow::frame() const {
     const auto wanted = std::min(
         a_second * 17 / 100,
         std::max({a_second * round_trip / 4000, segment_bytes - envelope_bytes, a_second / 100}));
+    const auto contact = std::max(last_contact_bytes_, acknowledged_total_);
+    const auto most =
+        std::clamp(contact / frames_a_contact, segment_bytes - envelope_bytes, frame_bytes_max);
     return static_cast<std::uint32_t>(whole_segments(
-        std::clamp(wanted, knows_rate_ ? frame_bytes_min : frame_bytes_at_first, frame_bytes_max)));
+        std::clamp(wanted, knows_rate_ ? frame_bytes_min : frame_bytes_at_first, most)));
 }
 
 std::uint32_t Flow::window() const {

@@ -24,6 +24,7 @@ public:
     struct Hint {
         std::uint64_t bytes_per_second = 0;
         std::chrono::milliseconds round_trip{};
+        std::uint64_t contact_bytes = 0;  // of data that the link carried while it lasted
     };
     Flow() = default;
     Flow(const Hint& hint, Instant now);
@@ -94,6 +95,8 @@ private:
     std::chrono::milliseconds last_round_trip_{0};
     Instant least_since_{};
     bool knows_round_trip_ = false;
+    // Until this one has carried more: a frame that a cut takes is lost whole.
+    std::uint64_t last_contact_bytes_ = UINT64_MAX;
     bool is_hinted_ = false;   // nothing was measured yet
     bool knows_rate_ = false;  // from a time when there was enough to send
     // While the least is looked for anew, less is under way: rounds left, and the least so far.

@@ -41,6 +41,9 @@ constexpr int keepalive_probes = 3;
 // Credit keeps far less than this under way; what does not fit is a peer that does not read.
 constexpr int high_water_messages = 256;
 constexpr int events_a_wait = 256;
+// More than all queues hold of one connection.
+constexpr int events_before_an_end = 4 * high_water_messages;
+constexpr std::size_t gone_remembered = 1024;
 constexpr auto self_test_timeout = 5s;
 // Who has shaken hands by the last moment and then says nothing for as long is no peer of ours.
 constexpr auto first_frame_timeout = 20s;
@@ -196,6 +199,7 @@ struct ZmqLink::Sockets {
     std::map<ConnectionId, Dialled> dialled;
     std::map<ConnectionId, Accepted> accepted;
     std::map<Bytes, ConnectionId> by_routing_id;
+    std::deque<Bytes> gone;        // of those, the ones that are, oldest first
     std::map<int, Silent> silent;  // by libzmq's descriptor
     struct Wanted {
         Way way;
@@ -225,8 +229,9 @@ struct ZmqLink::Sockets {
     void connect(ConnectionId id, const Wanted& wanted, const std::string& endpoint);
     void read_names();
     void advance_tunnels();
+    bool read_message(std::vector<LinkEvent>& events);
     void read_listener(std::vector<LinkEvent>& events);
-    void read_listener_monitor(std::vector<LinkEvent>& events);
+    void forget(const Bytes& routing_id);
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
     void lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events);
     Result<void> prove_refusals_hold(const std::string& endpoint);
@@ -480,7 +485,7 @@ void ZmqLink::close(ConnectionId connection) {
         // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
         // between two events of the monitor. What is still read from it must not come up again.
         found->second.own_fd.cut_off();
-        s.by_routing_id[found->second.routing_id] = ConnectionId{0};
+        s.forget(found->second.routing_id);
         s.accepted.erase(found);
     }
 }
@@ -538,7 +543,7 @@ bool ZmqLink::send(ConnectionId connection, BytesView frame) {
 
 void ZmqLink::Sockets::lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events) {
     if (const auto found = accepted.find(id); found != accepted.end()) {
-        by_routing_id.erase(found->second.routing_id);
+        forget(found->second.routing_id);
         accepted.erase(found);
     }
     dialled.erase(id);
@@ -546,62 +551,85 @@ void ZmqLink::Sockets::lose(ConnectionId id, std::string reason, std::vector<Lin
     events.emplace_back(PeerDown{id, std::move(reason)});
 }
 
+// False: there is nothing more now.
+bool ZmqLink::Sockets::read_message(std::vector<LinkEvent>& events) {
+    zmq::message_t routing;
+    if (!listener->socket.recv(routing, zmq::recv_flags::dontwait)) {
+        return false;
+    }
+    std::vector<zmq::message_t> parts;
+    for (bool more = routing.more(); more; more = parts.back().more()) {
+        zmq::message_t part;
+        (void)listener->socket.recv(part, zmq::recv_flags::dontwait);
+        parts.push_back(std::move(part));
+    }
+    const Bytes id(static_cast<const std::byte*>(routing.data()),
+                   static_cast<const std::byte*>(routing.data()) + routing.size());
+    // The user id is lost now and then on the routing frame, never on the payload.
+    const auto peer =
+        parts.size() == 1 ? known_by(zmq_msg_gets(parts[0].handle(), "User-Id")) : std::nullopt;
+    if (!peer) {
+        return true;
+    }
+    auto known = by_routing_id.find(id);
+    if (known == by_routing_id.end()) {
+        const ConnectionId connection{next++};
+        known = by_routing_id.emplace(id, connection).first;
+        const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
+        silent.erase(fd);
+        accepted.emplace(connection, Accepted{id, fd, ConnectionFd::of_connection(fd)});
+        if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
+            events.emplace_back(PeerUp{connection, *office, false});
+        } else {
+            events.emplace_back(StrangerUp{connection, peer->key});
+        }
+    }
+    if (known->second != ConnectionId{0}) {
+        const auto* data = static_cast<const std::byte*>(parts[0].data());
+        events.emplace_back(FrameIn{known->second, Bytes(data, data + parts[0].size())});
+    }
+    return true;
+}
+
+// What a connection brought before it ended is read before its end is told: a third of each contact
+// lay there on a link that was cut every 300 kB.
 void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
-    for (int i = 0; i < events_a_wait; ++i) {
-        zmq::message_t routing;
-        if (!listener->socket.recv(routing, zmq::recv_flags::dontwait)) {
-            return;
+    std::vector<MonitorEvent> told;
+    while (const auto event = next_event(listener->monitor)) {
+        // Everything else says nothing that is not said otherwise.
+        if (event->event == ZMQ_EVENT_DISCONNECTED || event->event == ZMQ_EVENT_ACCEPTED) {
+            told.push_back(*event);
         }
-        std::vector<zmq::message_t> parts;
-        for (bool more = routing.more(); more; more = parts.back().more()) {
-            zmq::message_t part;
-            (void)listener->socket.recv(part, zmq::recv_flags::dontwait);
-            parts.push_back(std::move(part));
+    }
+    const ConnectionId first_new{next};
+    const int at_most = told.empty() ? events_a_wait : events_before_an_end;
+    for (int i = 0; i < at_most && read_message(events); ++i) {
+    }
+    for (const auto& event : told) {
+        // A number is used again within milliseconds; the oldest with it is meant.
+        const auto ended = std::ranges::find_if(
+            accepted, [&](const auto& entry) { return entry.second.fd == event.value; });
+        const bool is_end = event.event == ZMQ_EVENT_DISCONNECTED;
+        if (ended != accepted.end() && (is_end || ended->first < first_new)) {
+            lose(ConnectionId(ended->first), "the peer went", events);
         }
-        const Bytes id(static_cast<const std::byte*>(routing.data()),
-                       static_cast<const std::byte*>(routing.data()) + routing.size());
-        // The user id is lost now and then on the routing frame, never on the payload.
-        const auto peer =
-            parts.size() == 1 ? known_by(zmq_msg_gets(parts[0].handle(), "User-Id")) : std::nullopt;
-        if (!peer) {
-            continue;
-        }
-        auto known = by_routing_id.find(id);
-        if (known == by_routing_id.end()) {
-            const ConnectionId connection{next++};
-            known = by_routing_id.emplace(id, connection).first;
-            const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
-            silent.erase(fd);
-            accepted.emplace(connection, Accepted{id, fd, ConnectionFd::of_connection(fd)});
-            if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
-                events.emplace_back(PeerUp{connection, *office, false});
-            } else {
-                events.emplace_back(StrangerUp{connection, peer->key});
-            }
-        }
-        if (known->second != ConnectionId{0}) {
-            const auto* data = static_cast<const std::byte*>(parts[0].data());
-            events.emplace_back(FrameIn{known->second, Bytes(data, data + parts[0].size())});
+        const bool has_spoken = std::ranges::any_of(
+            accepted, [&](const auto& entry) { return entry.second.fd == event.value; });
+        silent.erase(event.value);
+        if (!is_end && !has_spoken) {
+            silent.emplace(event.value, Silent{ConnectionFd::of_connection(event.value),
+                                               Clock::now() + first_frame_timeout});
         }
     }
 }
 
-void ZmqLink::Sockets::read_listener_monitor(std::vector<LinkEvent>& events) {
-    while (const auto event = next_event(listener->monitor)) {
-        // A number is used again within milliseconds: whatever was known by it is gone either way.
-        if (event->event != ZMQ_EVENT_DISCONNECTED && event->event != ZMQ_EVENT_ACCEPTED) {
-            continue;
-        }
-        const auto gone = std::ranges::find_if(
-            accepted, [&](const auto& entry) { return entry.second.fd == event->value; });
-        if (gone != accepted.end()) {
-            lose(ConnectionId(gone->first), "the peer went", events);
-        }
-        silent.erase(event->value);
-        if (event->event == ZMQ_EVENT_ACCEPTED) {
-            silent.emplace(event->value, Silent{ConnectionFd::of_connection(event->value),
-                                                Clock::now() + first_frame_timeout});
-        }
+// Of a connection that is gone more may still be read, and must not look like a new one.
+void ZmqLink::Sockets::forget(const Bytes& routing_id) {
+    by_routing_id[routing_id] = ConnectionId{0};
+    gone.push_back(routing_id);
+    if (gone.size() > gone_remembered) {
+        by_routing_id.erase(gone.front());
+        gone.pop_front();
     }
 }
 
@@ -714,7 +742,6 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
         s.advance_tunnels();
         std::ranges::move(std::exchange(s.told_next, {}), std::back_inserter(events));
         if (s.listener) {
-            s.read_listener_monitor(events);
             s.read_listener(events);
             s.cut_silent();
         }

@@ -95,6 +95,21 @@ TEST_CASE("a body crosses a link that is cut again and again, and machines that 
     world.check_everything();
 }
 
+TEST_CASE("what comes together with the end of a link is kept", "[simulation]") {
+    constexpr std::size_t size = 1'000'000;
+    World world(5, {"hq", "hyesan"}, {.latency = 200ms});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
+    const engine::LinkPolicy slow{.bytes_per_second = 100'000};
+    for (int contact = 0; !has(world, hq, report); ++contact) {
+        REQUIRE(contact < 20);
+        world.connect(hyesan, hq, slow, slow);
+        world.run_for(5s);
+        world.end(hyesan, hq);  // with 20 kB under way
+    }
+    CHECK(world.bytes_sent() < size * 105 / 100);
+    world.check_everything();
+}
+
 TEST_CASE("a large report arrives over contacts of twenty seconds at 9.6 kbit/s", "[simulation]") {
     constexpr std::size_t size = 32 * 1024;
     World world(4, {"hq", "hyesan"}, {.latency = 300ms});

@@ -325,6 +325,31 @@ void World::connect(Node a, Node b, engine::LinkPolicy of_a, engine::LinkPolicy 
     }
 }
 
+void World::end(Node a, Node b) {
+    const auto found = std::ranges::find_if(links_, [&](const auto& entry) {
+        return std::minmax(entry.second.a, entry.second.b) == std::minmax(a, b);
+    });
+    if (found == links_.end()) {
+        return;
+    }
+    const auto link = found->first;
+    std::map<Node, std::vector<engine::Input>> last;
+    for (auto& flight : flights_) {
+        if (flight.link == link) {
+            note_told(link, flight.to == a ? b : a, flight.bytes);
+            last[flight.to].emplace_back(engine::FrameArrived{link, std::move(flight.bytes)});
+        }
+    }
+    std::erase_if(flights_, [&](const Flight& flight) { return flight.link == link; });
+    for (const auto node : {a, b}) {
+        last[node].emplace_back(engine::LinkDown{link});
+        if (is_up(node)) {
+            batch(node, last[node]);
+        }
+    }
+    links_.erase(link);
+}
+
 void World::drop_link(engine::LinkId link, std::optional<Node> without) {
     const auto found = links_.find(link);
     if (found == links_.end()) {
@@ -531,7 +556,7 @@ void World::storm(int rounds) {
                 connect(a, b, any_policy(), any_policy());
                 break;
             case 6:
-                cut(a, b);
+                any(2) == 0 ? cut(a, b) : end(a, b);
                 break;
             case 7:
                 if (any(3) == 0) {

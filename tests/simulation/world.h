@@ -53,6 +53,8 @@ public:
     // A link that is held to other policies goes first.
     void connect(Node a, Node b, engine::LinkPolicy of_a = {}, engine::LinkPolicy of_b = {});
     void cut(Node a, Node b);
+    // What is under way still comes, at the same moment as the end.
+    void end(Node a, Node b);
     void crash(Node node);
     // In good order, as a daemon that is told to.
     void stop(Node node);

@@ -179,15 +179,24 @@ TEST_CASE("what was known of a slow link saves its slow beginning", "[flow]") {
     CHECK_FALSE(Flow().hint());
 }
 
+TEST_CASE("after a short contact frames are small, until this one is longer", "[flow]") {
+    Link link(100e6, 1ms, Flow({12'500'000, 1ms, 300'000}, Instant{}));
+    link.run_until(20ms);
+    CHECK(link.sent() > 20'000);
+    CHECK(link.flow().frame() < 5000);
+    link.run_until(1s);
+    CHECK(link.flow().frame() > 15'000);
+}
+
 TEST_CASE("what was known of another link does no harm", "[flow]") {
-    const Flow::Hint fast{12'500'000, 1ms};
+    const Flow::Hint fast{12'500'000, 1ms, 1U << 30};
     Link slow(64'000, 600ms, Flow(fast, Instant{}));
     slow.run_until(5s);
     CHECK(slow.worst_wait_ms() < 2000);
     slow.run_until(20s);
     CHECK(slow.run_until(30s) > 0.9);
     CHECK(slow.worst_wait_ms() < 700);
-    const Flow::Hint was_slow{1200, 1500ms};
+    const Flow::Hint was_slow{1200, 1500ms, 1000};
     Link fast_now(10'000'000, 50ms, Flow(was_slow, Instant{}));
     fast_now.run_until(2s);
     CHECK(fast_now.run_until(4s) > 0.9);

@@ -72,6 +72,41 @@ TEST_CASE("frames go both ways between members, and a peer that goes is noticed"
     CHECK_FALSE(server.link->send(accepted.connection, frame));
 }
 
+TEST_CASE("what came before a peer went belongs to that peer", "[link]") {
+    End server;
+    End client;
+    server.open({{client.keys.public_key, them}});
+    client.open({});
+    const auto endpoint = server.link->listen(any_port).value();
+    const auto dialled = client.link->dial({endpoint}, server.keys.public_key, us);
+    await<PeerUp>(client, server);
+    REQUIRE(client.link->send(dialled, Bytes(10)));
+    const auto accepted = await<PeerUp>(server, client);
+    constexpr int count = 200;
+    for (int i = 0; i < count; ++i) {
+        REQUIRE(client.link->send(dialled, Bytes(1000)));
+    }
+    // Nobody reads while all of it comes, and the peer goes.
+    client.link->wait({}, 200ms);
+    client.link->close(dialled);
+    client.link->wait({}, 200ms);
+    int came = 0;
+    bool is_gone = false;
+    for (int turn = 0; turn < 20; ++turn) {
+        for (const auto& event : server.link->wait({}, 50ms)) {
+            CHECK_FALSE(std::holds_alternative<PeerUp>(event));
+            if (const auto* frame = std::get_if<FrameIn>(&event)) {
+                CHECK(frame->connection == accepted.connection);
+                CHECK_FALSE(is_gone);
+                came += frame->bytes.size() == 1000 ? 1 : 0;
+            }
+            is_gone = is_gone || std::holds_alternative<PeerDown>(event);
+        }
+    }
+    CHECK(came == count);
+    CHECK(is_gone);
+}
+
 TEST_CASE("the listening end can drop one peer", "[link]") {
     End server;
     End client;
