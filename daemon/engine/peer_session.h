@@ -112,6 +112,7 @@ private:
                              Now now, Outcome& out);
     Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                         Outcome& out);
+    [[nodiscard]] std::size_t streams_under_way() const;
     static bool is_terminal(const Ledger& ledger, const Incoming& incoming);
     Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, Outcome& out);
     bool check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part, BytesView bytes,

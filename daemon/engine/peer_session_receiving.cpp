@@ -190,12 +190,18 @@ Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Ou
     return ok();
 }
 
+// Those that came whole in this batch wait for its end only.
+std::size_t PeerSession::streams_under_way() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(incoming_, [](const auto& entry) { return !entry.second.is_whole; }));
+}
+
 Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now,
                              const Elsewhere& elsewhere, Outcome& out) {
     ByteReader in(opened.elided_header);
     const auto header = restore_header(in, nullptr);
     if (!header || !in.at_end() || incoming_.contains(opened.stream) ||
-        incoming_.size() >= incoming_streams_max) {
+        streams_under_way() >= incoming_streams_max) {
         if (header || header.error().code != Errc::unsupported) {
             offend(ledger, now, out, "a stream that cannot be");
         }
@@ -236,7 +242,7 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed,
                              const Elsewhere& elsewhere, Outcome& out) {
     const auto partial = ledger.partials().find(resumed.id);
     if (partial == ledger.partials().end() || incoming_.contains(resumed.stream) ||
-        incoming_.size() >= incoming_streams_max) {
+        streams_under_way() >= incoming_streams_max) {
         send(out, Skip{resumed.stream, SkipReason::have});
         return ok();
     }

@@ -13,6 +13,8 @@ constexpr std::uint32_t small_body_bytes = 4096;
 // On a slow link only what fits one TCP segment does: 1,448 less ZeroMQ's and CURVE's 42, and its
 // header.
 constexpr std::uint32_t small_body_bytes_min = 1024;
+// Cut into by smaller ones; half of what a receiver lets be under way.
+constexpr std::size_t outgoing_streams_max = 8;
 // A chunk's own numbers.
 constexpr std::size_t chunk_head_bytes = 16;
 
@@ -291,7 +293,9 @@ Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Outcom
         }
         send(out, opened);
     }
-    outgoing.bytes_left = parts_size(outgoing.shape, outgoing.parts_left) - outgoing.offset;
+    // Not with the list of its segments, or of two alike each would seem the smaller.
+    outgoing.bytes_left = std::min<std::uint64_t>(
+        header.body_bytes, parts_size(outgoing.shape, outgoing.parts_left) - outgoing.offset);
     outgoing.record = std::move(*record);
     outgoing_.emplace(stream, std::move(outgoing));
     return ok();
@@ -309,7 +313,8 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         }
         const auto* waiting = next_large(record_class);
         if (waiting != nullptr &&
-            (at == outgoing_.end() || waiting->body_bytes < at->second.bytes_left)) {
+            (at == outgoing_.end() || (waiting->body_bytes < at->second.bytes_left &&
+                                       outgoing_.size() < outgoing_streams_max))) {
             TRY(open_stream(ledger, *waiting, out));
             continue;
         }
@@ -338,7 +343,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         chunk.bytes = to_bytes(
             rest.first(std::min<std::size_t>(rest.size(), frame_bytes() - chunk_head_bytes)));
         outgoing.offset += static_cast<std::uint32_t>(chunk.bytes.size());
-        outgoing.bytes_left -= chunk.bytes.size();
+        outgoing.bytes_left -= std::min<std::uint64_t>(outgoing.bytes_left, chunk.bytes.size());
         if (outgoing.offset == stored->size()) {
             outgoing.parts_left.remove({*part, *part});
             outgoing.offset = 0;

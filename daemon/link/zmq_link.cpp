@@ -179,7 +179,8 @@ struct ZmqLink::Sockets {
     };
     struct Accepted {
         Bytes routing_id;
-        int fd = -1;  // libzmq's: its name in the monitor's events
+        int fd = -1;               // libzmq's: its name in the monitor's events
+        std::uint64_t number = 0;  // of those that were accepted under that name
         ConnectionFd
             own_fd;  // ours, of the same connection: libzmq's number may mean another by now
     };
@@ -201,6 +202,12 @@ struct ZmqLink::Sockets {
     std::map<Bytes, ConnectionId> by_routing_id;
     std::deque<Bytes> gone;        // of those, the ones that are, oldest first
     std::map<int, Silent> silent;  // by libzmq's descriptor
+    // How many were accepted under each: as told, and as heeded so far.
+    struct Accepts {
+        std::uint64_t came = 0;
+        std::uint64_t heeded = 0;
+    };
+    std::map<int, Accepts> accepts;
     struct Wanted {
         Way way;
         BoxPublic key;
@@ -231,6 +238,7 @@ struct ZmqLink::Sockets {
     void advance_tunnels();
     bool read_message(std::vector<LinkEvent>& events);
     void read_listener(std::vector<LinkEvent>& events);
+    [[nodiscard]] std::map<ConnectionId, std::uint64_t> numbers_of(int fd) const;
     void forget(const Bytes& routing_id);
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
     void lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events);
@@ -577,7 +585,8 @@ bool ZmqLink::Sockets::read_message(std::vector<LinkEvent>& events) {
         known = by_routing_id.emplace(id, connection).first;
         const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
         silent.erase(fd);
-        accepted.emplace(connection, Accepted{id, fd, ConnectionFd::of_connection(fd)});
+        accepted.emplace(connection,
+                         Accepted{id, fd, accepts[fd].came, ConnectionFd::of_connection(fd)});
         if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
             events.emplace_back(PeerUp{connection, *office, false});
         } else {
@@ -599,28 +608,40 @@ void ZmqLink::Sockets::read_listener(std::vector<LinkEvent>& events) {
         // Everything else says nothing that is not said otherwise.
         if (event->event == ZMQ_EVENT_DISCONNECTED || event->event == ZMQ_EVENT_ACCEPTED) {
             told.push_back(*event);
+            accepts[event->value].came += event->event == ZMQ_EVENT_ACCEPTED ? 1 : 0;
         }
     }
-    const ConnectionId first_new{next};
     const int at_most = told.empty() ? events_a_wait : events_before_an_end;
     for (int i = 0; i < at_most && read_message(events); ++i) {
     }
     for (const auto& event : told) {
-        // A number is used again within milliseconds; the oldest with it is meant.
-        const auto ended = std::ranges::find_if(
-            accepted, [&](const auto& entry) { return entry.second.fd == event.value; });
+        // A number is used again within milliseconds: who came under it since is not meant.
         const bool is_end = event.event == ZMQ_EVENT_DISCONNECTED;
-        if (ended != accepted.end() && (is_end || ended->first < first_new)) {
-            lose(ConnectionId(ended->first), "the peer went", events);
+        auto& [came, heeded] = accepts[event.value];
+        heeded += is_end ? 0 : 1;
+        const auto last_ended = is_end ? heeded : heeded - 1;
+        for (const auto& [id, known] : std::map(numbers_of(event.value))) {
+            if (known <= last_ended) {
+                lose(id, "the peer went", events);
+            }
         }
-        const bool has_spoken = std::ranges::any_of(
-            accepted, [&](const auto& entry) { return entry.second.fd == event.value; });
         silent.erase(event.value);
-        if (!is_end && !has_spoken) {
+        if (!is_end && numbers_of(event.value).empty()) {
             silent.emplace(event.value, Silent{ConnectionFd::of_connection(event.value),
                                                Clock::now() + first_frame_timeout});
         }
     }
+}
+
+// Of the connections under this descriptor, and as which of all that had it each was accepted.
+std::map<ConnectionId, std::uint64_t> ZmqLink::Sockets::numbers_of(int fd) const {
+    std::map<ConnectionId, std::uint64_t> numbers;
+    for (const auto& [id, one] : accepted) {
+        if (one.fd == fd) {
+            numbers.emplace(id, one.number);
+        }
+    }
+    return numbers;
 }
 
 // Of a connection that is gone more may still be read, and must not look like a new one.

@@ -340,14 +340,15 @@ void World::end(Node a, Node b) {
             last[flight.to].emplace_back(engine::FrameArrived{link, std::move(flight.bytes)});
         }
     }
-    std::erase_if(flights_, [&](const Flight& flight) { return flight.link == link; });
     for (const auto node : {a, b}) {
         last[node].emplace_back(engine::LinkDown{link});
-        if (is_up(node)) {
+        // A crash of the first ends it for both.
+        if (is_up(node) && links_.contains(link)) {
             batch(node, last[node]);
         }
     }
     links_.erase(link);
+    std::erase_if(flights_, [&](const Flight& flight) { return flight.link == link; });
 }
 
 void World::drop_link(engine::LinkId link, std::optional<Node> without) {
