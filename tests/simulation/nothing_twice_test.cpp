@@ -110,6 +110,24 @@ TEST_CASE("what comes together with the end of a link is kept", "[simulation]") 
     world.check_everything();
 }
 
+TEST_CASE("many bodies of one size come one after the other, over one link", "[simulation]") {
+    World world(6, {"hq", "hyesan"}, {});
+    std::vector<storage::ReportKey> reports;
+    for (int i = 0; i < 30; ++i) {
+        reports.push_back(world.queue(hyesan, {hq}, RecordClass::normal, 60'000).value());
+    }
+    const engine::LinkPolicy slow{.bytes_per_second = 100'000};
+    world.connect(hyesan, hq, slow, slow);
+    world.run_for(4s);
+    // Most of the first ones, and not a little of each.
+    CHECK(has(world, hq, reports[3]));
+    world.run_until_idle(1h);
+    CHECK(has(world, hq, reports.back()));
+    CHECK(world.is_connected(hyesan, hq));
+    CHECK_FALSE(world.was_told(hq, What::offender));
+    world.check_everything();
+}
+
 TEST_CASE("a large report arrives over contacts of twenty seconds at 9.6 kbit/s", "[simulation]") {
     constexpr std::size_t size = 32 * 1024;
     World world(4, {"hq", "hyesan"}, {.latency = 300ms});
