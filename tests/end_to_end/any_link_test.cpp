@@ -53,7 +53,7 @@ struct Offices {
 
 }  // namespace
 
-TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end]") {
+TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][slow]") {
     std::string why;
     if (!TwoSites::can_be_made(why)) {
         WARN("not tested: " << why);

@@ -86,7 +86,7 @@ Promised queue_large(const Office& at, int count) {
 }  // namespace
 
 TEST_CASE("an ID that was printed survives a kill of the daemon, with its text, once",
-          "[end_to_end]") {
+          "[end_to_end][slow]") {
     Network network;
     auto& hq = network.found();
     auto& hyesan = network.add(hq, "hyesan", "field");
@@ -107,7 +107,7 @@ TEST_CASE("an ID that was printed survives a kill of the daemon, with its text, 
     check_kept(hq, hq.ask({"list", "--inbox"}), promised);
 }
 
-TEST_CASE("queue with a key, repeated after a kill, is one report", "[end_to_end]") {
+TEST_CASE("queue with a key, repeated after a kill, is one report", "[end_to_end][slow]") {
     Network network;
     auto& hq = network.found();
     auto& hyesan = network.add(hq, "hyesan", "field");
@@ -135,7 +135,7 @@ TEST_CASE("queue with a key, repeated after a kill, is one report", "[end_to_end
 
 TEST_CASE(
     "a relay and a recipient that are killed again and again lose nothing and keep nothing twice",
-    "[end_to_end]") {
+    "[end_to_end][slow]") {
     Network network;
     auto& hq = network.found();
     auto& pyongyang = network.add(hq, "pyongyang", "relay");

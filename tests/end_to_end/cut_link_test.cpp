@@ -7,7 +7,7 @@
 
 using namespace fieldpost::end_to_end;
 
-TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end]") {
+TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end][slow]") {
     constexpr std::uint64_t size = 20'000'000;
     constexpr std::uint64_t cut_after = 300'000;
     Network network;
