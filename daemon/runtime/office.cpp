@@ -375,6 +375,7 @@ Result<void> Office::open_link() {
         bound_.push_back(TRY(std::move(bound)));
         spdlog::info("listening on {}", bound_.back());
     }
+    neighbours_->call_soon(now());  // where it listens now
     return ok();
 }
 
