@@ -10,6 +10,7 @@ constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
 // A link that was there a moment ago may come and go: what is waited for is little, and what is
 // lost of a short contact is much. A minute of it costs 4 kB. (An attempt takes two seconds.)
+// Not after a link that was up: who lets us in and drops us would be asked ten times a second.
 constexpr std::chrono::milliseconds comes_back_within = 2min;
 constexpr std::chrono::milliseconds comes_back_pause = 100ms;
 // Thirty dead addresses must not hold up a good one for long, nor cost thirty sockets at a time.
@@ -145,12 +146,13 @@ void Dialler::went(link::ConnectionId connection, const std::string& reason, Now
             continue;
         }
         attempt.connection.reset();
-        attempt.is_up = false;
+        const bool was_up = std::exchange(attempt.is_up, false);
         attempt.reason = reason;
         ++attempt.failures;
         attempt.failing_since = attempt.failing_since.value_or(now.steady);
         const auto failing_for = now.steady - *attempt.failing_since;
-        const bool may_be_back = attempt.succeeded != Instant{} && failing_for < comes_back_within;
+        const bool may_be_back =
+            !was_up && attempt.succeeded != Instant{} && failing_for < comes_back_within;
         attempt.next =
             now.steady + (may_be_back ? comes_back_pause
                                       : std::clamp(failing_for / 10, backoff_first, backoff_last));
