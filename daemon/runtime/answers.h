@@ -7,7 +7,7 @@
 
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ledger.h"
-#include "daemon/runtime/dialler.h"
+#include "daemon/runtime/links.h"
 
 namespace fieldpost::runtime {
 
@@ -16,11 +16,7 @@ struct Surroundings {
     WallTime started;
     Now now;
     std::set<OfficeId> linked;
-    struct Traffic {
-        std::uint64_t sent_bytes = 0;
-        std::uint64_t received_bytes = 0;
-    };
-    std::map<OfficeId, Traffic> traffic;  // frames, since the start
+    std::map<OfficeId, Links::Traffic> traffic;
     Dialler* dialler = nullptr;
     std::vector<engine::LinkView> links{};
 };

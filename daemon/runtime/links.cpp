@@ -1,0 +1,410 @@
+#include "daemon/runtime/links.h"
+
+#include <spdlog/spdlog.h>
+
+#include "crypto/invite.h"
+#include "daemon/runtime/clock.h"
+
+namespace fieldpost::runtime {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A cable brings a carrier, addresses and routes, one after the other.
+constexpr std::chrono::milliseconds network_settles = 200ms;
+// Where something always comes and goes, handshakes under way are let be, or none would ever end.
+constexpr std::chrono::milliseconds network_keeps_changing = 20s;
+// An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
+constexpr int turned_away_often = 8;
+
+engine::LinkId link_id(link::ConnectionId connection) {
+    return engine::LinkId{static_cast<std::uint64_t>(connection)};
+}
+
+// Where to listen: as the file says, or on any port, for offices of the local network.
+std::vector<std::string> listens_at(const Configuration& configuration) {
+    return configuration.listen.empty() && configuration.beacon
+               ? std::vector<std::string>{"tcp://*:*"}
+               : configuration.listen;
+}
+
+}  // namespace
+
+Links::Links(const crypto::OfficeHome& home, const crypto::MachineKeys& machine,
+             const Configuration& configuration, const std::optional<engine::Engine>& engine)
+    : home_(home),
+      machine_(machine),
+      configuration_(configuration),
+      engine_(engine),
+      neighbours_(machine.founding_key, engine->ledger().network()) {
+    auto watch = link::LinkWatch::open();
+    if (watch) {
+        link_watch_ = std::move(*watch);
+    } else {
+        spdlog::warn("changes of the network are not noticed at once: {}", watch.error().detail);
+    }
+    open_beacon();
+}
+
+bool Links::listens_otherwise(const Configuration& fresh) const {
+    return listens_at(fresh) != listens_at(configuration_);
+}
+
+void Links::open_beacon() {
+    beacon_.reset();
+    if (!configuration_.beacon) {
+        return;
+    }
+    auto opened = link::BeaconSocket::open();
+    if (opened) {
+        beacon_ = std::move(*opened);
+        neighbours_.call_soon(now());
+    } else {
+        spdlog::warn("offices of the local network are not found: {}", opened.error().detail);
+    }
+}
+
+bool Links::is_member() const {
+    const auto& ledger = engine_->ledger();
+    const auto* us = ledger.roster().find(ledger.us());
+    return us != nullptr && us->is_member();
+}
+
+Result<void> Links::open() {
+    is_opened_as_member_ = is_member();
+    link_.reset();
+    dialler_ = Dialler{};
+    link_ = TRY(link::ZmqLink::open(
+        own_keys(), [this](const BoxPublic& key) -> std::optional<link::Caller> {
+            const auto& roster = engine_->ledger().roster();
+            if (const auto office = roster.office_of_link(key)) {
+                return *office;
+            }
+            return roster.has_shut_out(key) ? std::nullopt : std::optional(link::Stranger{});
+        }));
+    one_time_.reset();
+    const auto seed = is_opened_as_member_ ? std::nullopt : TRY(home_.invite_seed());
+    if (seed && seed->size() == crypto::InviteSeed::size) {
+        // Until it is admitted the roster knows this office by its invitation's key only.
+        one_time_ = crypto::one_time_box_key(crypto::InviteSeed::from(*seed));
+        link_->dial_as({one_time_->public_key, one_time_->secret.view()});
+        dials_as_invitee_ = true;
+    }
+    bound_.clear();
+    for (const auto& endpoint : listens_at(configuration_)) {
+        auto bound = link_->listen(endpoint);
+        if (!bound && configuration_.listen.empty()) {
+            spdlog::warn("not reachable in the local network: {}", bound.error().detail);
+            continue;
+        }
+        bound_.push_back(TRY(std::move(bound)));
+        spdlog::info("listening on {}", bound_.back());
+    }
+    neighbours_.call_soon(now());  // where it listens now
+    return ok();
+}
+
+std::vector<engine::Input> Links::end_all(const std::string& reason) {
+    Inputs inputs;
+    std::vector<link::ConnectionId> all(strangers_.begin(), strangers_.end());
+    for (const auto& [connection, office] : office_of_) {
+        all.push_back(connection);
+    }
+    for (const auto connection : all) {
+        link_->close(connection);
+        on_down(connection, reason, inputs);
+    }
+    to_close_.clear();
+    return inputs;
+}
+
+std::set<OfficeId> Links::linked(bool and_heard) const {
+    std::set<OfficeId> all;
+    for (const auto& [office, peer] : peers_) {
+        if (!and_heard || peer.has_spoken) {
+            all.insert(office);
+        }
+    }
+    return all;
+}
+
+void Links::send(const std::vector<engine::OutgoingFrame>& frames) {
+    for (const auto& frame : frames) {
+        const link::ConnectionId connection{static_cast<std::uint64_t>(frame.link)};
+        if (link_ && !link_->send(connection, frame.bytes)) {
+            to_close_.push_back(connection);
+        } else if (const auto of = office_of_.find(connection); of != office_of_.end()) {
+            traffic_[of->second].sent_bytes += frame.bytes.size();
+        }
+    }
+}
+
+void Links::drop(link::ConnectionId connection, Inputs& inputs) {
+    link_->close(connection);
+    on_down(connection, "closed here", inputs);
+}
+
+void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
+    if (is_paused_) {
+        link_->close(up.connection);
+        return;
+    }
+    const auto& ledger = engine_->ledger();
+    if (const auto old = peers_.find(up.peer); old != peers_.end()) {
+        // Two links to one office: both ends keep the one that the lower index dialled; of two
+        // dialled by the same end, the newer, because the older is most likely dead.
+        const auto by_lower = [&](bool is_dialled) {
+            return is_dialled == (ledger.us() < up.peer);
+        };
+        if (by_lower(old->second.is_dialled) && !by_lower(up.is_dialled)) {
+            drop(up.connection, inputs);
+            return;
+        }
+        drop(old->second.connection, inputs);
+    }
+    const auto policy = policy_for(up.connection, up.peer);
+    if (!policy) {
+        drop(up.connection, inputs);
+        return;
+    }
+    peers_[up.peer] = {up.connection, up.is_dialled, false, *policy, local_time(now().wall).day};
+    dialler_.shook_hands(up.connection);
+    office_of_[up.connection] = up.peer;
+    inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy});
+    spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
+}
+
+void Links::on_down(link::ConnectionId connection, const std::string& reason, Inputs& inputs) {
+    if (strangers_.erase(connection) != 0) {
+        inputs.emplace_back(engine::LinkDown{link_id(connection)});
+        return;
+    }
+    const auto peer = std::ranges::find_if(
+        peers_, [&](const auto& entry) { return entry.second.connection == connection; });
+    // A door closes without a word.
+    const bool is_refused =
+        reason == "refused" || reason == "not let in" ||
+        (reason == "the link went" && peer != peers_.end() && !peer->second.has_spoken);
+    dialler_.went(connection, is_refused ? "refused" : reason, now());
+    if (one_time_ && is_refused) {
+        on_refused(inputs);
+    }
+    if (peer == peers_.end()) {
+        return;
+    }
+    spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(peer->first)->name,
+                 reason);
+    peers_.erase(peer);
+    office_of_.erase(connection);
+    daily_use_.ended(connection);
+    inputs.emplace_back(engine::LinkDown{link_id(connection)});
+}
+
+void Links::on_refused(Inputs& inputs) {
+    if (++times_turned_away_ == turned_away_often) {
+        inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away,
+                                                   "whoever answers lets nobody in by it"});
+    }
+    // Who was admitted while it was away is known by its own key from then on, and does not know
+    // it.
+    dials_as_invitee_ = !dials_as_invitee_;
+    link_->dial_as(dials_as_invitee_
+                       ? link::KeyPair{one_time_->public_key, one_time_->secret.view()}
+                       : own_keys());
+}
+
+void Links::notice_network() {
+    const auto change = link_watch_->read();
+    if (change.has_gone) {
+        for (const auto connection : link_->without_address()) {
+            spdlog::info("a link has lost this machine's address");
+            to_close_.push_back(connection);
+        }
+    }
+    if (change.has_come && beacon_) {
+        neighbours_.call_soon(now());
+    }
+    if (change.has_come && !dial_again_at_) {
+        dial_again_at_ = now().steady + network_settles;
+    }
+}
+
+void Links::call_neighbours() {
+    if (!beacon_ || !neighbours_.is_due(!peers_.empty(), now())) {
+        return;
+    }
+    // Who is not admitted yet has nothing to say, and listens.
+    neighbours_.call(*beacon_, engine_->ledger().us(),
+                     is_member() ? bound_ : std::vector<std::string>{});
+}
+
+void Links::hear_neighbours() {
+    const auto to_dial = neighbours_.hear(beacon_->hear(), engine_->ledger(), now());
+    if (!to_dial.empty()) {
+        heed_policies();  // who was not known there is dialled there from now on
+    }
+    for (const auto& target : to_dial) {
+        spdlog::debug("heard an office at {}", target.endpoint);
+        dialler_.heard_at(target, now());
+    }
+}
+
+std::optional<engine::LinkPolicy> Links::policy_for(link::ConnectionId connection,
+                                                    OfficeId office) const {
+    const auto* held = dialler_.held_to(connection, office);
+    if (held == nullptr) {
+        return engine::LinkPolicy{};
+    }
+    return held->permit.is_open ? std::optional(link_policy(held->policy, held->permit))
+                                : std::nullopt;
+}
+
+void Links::count_daily_use() {
+    const auto local = local_time(now().wall);
+    for (const auto& [office, peer] : peers_) {
+        const auto* held = dialler_.held_to(peer.connection, office);
+        if (held == nullptr || held->policy.bytes_per_day == 0) {
+            continue;
+        }
+        if (const auto bytes = link_->bytes_on_the_wire(peer.connection)) {
+            daily_use_.carried(engine_->ledger(), office, peer.connection, *bytes, local.day);
+        }
+        if (peer.day != local.day) {
+            to_close_.push_back(
+                peer.connection);  // what is left of a day is settled when it comes up
+        }
+    }
+}
+
+void Links::heed_policies() {
+    for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers,
+                                                    neighbours_.targets(now()))) {
+        to_close_.push_back(outdated);
+    }
+    count_daily_use();
+    const auto local = local_time(now().wall);
+    dialler_.permit(
+        [&](OfficeId office, const Policy& policy) {
+            return permit_of(policy, local,
+                             policy.bytes_per_day == 0
+                                 ? 0
+                                 : daily_use_.of(engine_->ledger(), office, local.day));
+        },
+        now());
+    for (const auto& [office, peer] : peers_) {
+        // What may pass a link is settled when it comes up.
+        auto policy = policy_for(peer.connection, office);
+        if (policy) {
+            // Is used up on the way.
+            policy->bytes_before_only_urgent = peer.policy.bytes_before_only_urgent;
+        }
+        if (policy != peer.policy) {
+            to_close_.push_back(peer.connection);
+        }
+    }
+}
+
+void Links::turn(bool is_paused) {
+    is_paused_ = is_paused;
+    heed_policies();
+    call_neighbours();
+    if (dial_again_at_ && *dial_again_at_ <= now().steady) {
+        dial_again_at_.reset();
+        if (!dialled_anew_ || now().steady - *dialled_anew_ > network_keeps_changing) {
+            dialler_.start_anew(*link_, now());
+            dialled_anew_ = now().steady;
+        } else {
+            dialler_.start_over({}, now());
+        }
+    }
+    if (!is_paused_) {
+        dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
+    }
+}
+
+std::optional<Instant> Links::wake_at() const {
+    if (!to_close_.empty()) {
+        return Instant{};
+    }
+    std::optional<Instant> earliest = dial_again_at_;
+    const auto call_at = beacon_ ? std::optional(neighbours_.next_at()) : std::nullopt;
+    for (const auto at : {dialler_.wake_at(linked(false), now()), call_at}) {
+        if (at && (!earliest || *at < *earliest)) {
+            earliest = at;
+        }
+    }
+    return earliest;
+}
+
+std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
+                                       std::chrono::milliseconds timeout) {
+    const auto own = watched.size();
+    if (link_watch_) {
+        watched.push_back({link_watch_->fd()});
+    }
+    if (beacon_) {
+        watched.push_back({beacon_->ipv4()});
+        watched.push_back({beacon_->ipv6()});
+    }
+    const auto events = link_->wait(watched, timeout);
+    const auto is_readable = [&](int fd) {
+        return std::ranges::any_of(
+            watched.begin() + static_cast<std::ptrdiff_t>(own), watched.end(),
+            [&](const auto& one) { return one.fd == fd && one.is_readable; });
+    };
+    if (link_watch_ && is_readable(link_watch_->fd())) {
+        notice_network();
+    }
+    if (beacon_ && (is_readable(beacon_->ipv4()) || is_readable(beacon_->ipv6()))) {
+        hear_neighbours();
+    }
+    watched.resize(own);
+    Inputs inputs;
+    for (const auto connection : std::exchange(to_close_, {})) {
+        drop(connection, inputs);
+    }
+    for (const auto& event : events) {
+        heed(event, inputs);
+    }
+    return inputs;
+}
+
+void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
+    if (const auto* up = std::get_if<link::PeerUp>(&event)) {
+        on_up(*up, inputs);
+    } else if (const auto* stranger = std::get_if<link::StrangerUp>(&event)) {
+        on_stranger(*stranger, inputs);
+    } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
+        on_down(down->connection, down->reason, inputs);
+    } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {
+        on_frame(*frame, inputs);
+    }
+}
+
+void Links::on_stranger(const link::StrangerUp& up, Inputs& inputs) {
+    if (is_paused_) {
+        link_->close(up.connection);
+        return;
+    }
+    strangers_.insert(up.connection);
+    inputs.emplace_back(engine::StrangerUp{link_id(up.connection), up.key});
+}
+
+void Links::on_frame(const link::FrameIn& frame, Inputs& inputs) {
+    if (const auto of = office_of_.find(frame.connection); of != office_of_.end()) {
+        traffic_[of->second].received_bytes += frame.bytes.size();
+        peers_.at(of->second).has_spoken = true;
+        if (std::exchange(times_turned_away_, 0) >= turned_away_often) {
+            inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away, {}});
+        }
+        dialler_.came(frame.connection, now());
+    }
+    inputs.emplace_back(engine::FrameArrived{link_id(frame.connection), frame.bytes});
+}
+
+std::vector<engine::Input> Links::to_keep(bool is_last) {
+    return daily_use_.to_keep(engine_->ledger(), is_last);
+}
+
+}  // namespace fieldpost::runtime

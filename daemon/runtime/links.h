@@ -1,0 +1,126 @@
+// The links of an office: where it listens and calls, who is at the other end of each, and what may
+// pass it. What happens to them becomes input for the engine.
+//
+// Promise: at most one link to each office, and both ends keep the same one; a link whose policy
+// does not hold any more is closed.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "crypto/office_home.h"
+#include "daemon/engine/engine.h"
+#include "daemon/link/link_watch.h"
+#include "daemon/runtime/configuration.h"
+#include "daemon/runtime/daily_use.h"
+#include "daemon/runtime/dialler.h"
+#include "daemon/runtime/neighbours.h"
+
+namespace fieldpost::runtime {
+
+class Links {
+public:
+    // Frames, in bytes, since the start.
+    struct Traffic {
+        std::uint64_t sent_bytes = 0;
+        std::uint64_t received_bytes = 0;
+    };
+
+    // All must outlive it; `engine` holds one, not always the same, whenever a member is called.
+    Links(const crypto::OfficeHome& home, const crypto::MachineKeys& machine,
+          const Configuration& configuration, const std::optional<engine::Engine>& engine);
+
+    // Listens as the configuration says, as who the office is now: again, if it did already, and
+    // then as if nothing had ever been dialled. An error: cannot listen.
+    Result<void> open();
+    // Opened before this office was a member of the network, and it is one now.
+    [[nodiscard]] bool is_outgrown() const { return !is_opened_as_member_ && is_member(); }
+    // Another configuration asks for other listening.
+    [[nodiscard]] bool listens_otherwise(const Configuration& fresh) const;
+    // After the configuration has changed in that.
+    void open_beacon();
+
+    // All links end: the engine is to be told so, or has forgotten them.
+    std::vector<engine::Input> end_all(const std::string& reason);
+    // At the next wait.
+    void close_soon(link::ConnectionId connection) { to_close_.push_back(connection); }
+    void send(const std::vector<engine::OutgoingFrame>& frames);
+
+    // What is due now: policies, calls into the local network, dialling. Nobody is dialled or let
+    // in while `is_paused`.
+    void turn(bool is_paused);
+    // When the next is due.
+    [[nodiscard]] std::optional<Instant> wake_at() const;
+    // Until something happened, here or to `watched`, or `timeout` passed.
+    std::vector<engine::Input> wait(std::vector<link::WatchedFd>& watched,
+                                    std::chrono::milliseconds timeout);
+    // What the store should remember of how much has gone.
+    std::vector<engine::Input> to_keep(bool is_last);
+
+    // A peer that has not been heard yet may be about to turn us away.
+    [[nodiscard]] std::set<OfficeId> linked(bool and_heard) const;
+    [[nodiscard]] const std::map<OfficeId, Traffic>& traffic() const { return traffic_; }
+    [[nodiscard]] Dialler& dialler() { return dialler_; }
+
+private:
+    struct Peer {
+        link::ConnectionId connection{};
+        bool is_dialled = false;
+        bool has_spoken = false;
+        engine::LinkPolicy policy;
+        std::int64_t day = 0;  // on which it came up
+    };
+    using Inputs = std::vector<engine::Input>;
+
+    [[nodiscard]] bool is_member() const;
+    [[nodiscard]] link::KeyPair own_keys() const {
+        return {machine_.link.public_key, machine_.link.secret.view()};
+    }
+    void heed(const link::LinkEvent& event, Inputs& inputs);
+    void on_up(const link::PeerUp& up, Inputs& inputs);
+    void on_stranger(const link::StrangerUp& up, Inputs& inputs);
+    void on_frame(const link::FrameIn& frame, Inputs& inputs);
+    void on_down(link::ConnectionId connection, const std::string& reason, Inputs& inputs);
+    void on_refused(Inputs& inputs);
+    void drop(link::ConnectionId connection, Inputs& inputs);
+    void notice_network();
+    void call_neighbours();
+    void hear_neighbours();
+    void heed_policies();
+    void count_daily_use();
+    // How a connection may be used; nothing: not at all, now.
+    [[nodiscard]] std::optional<engine::LinkPolicy> policy_for(link::ConnectionId connection,
+                                                               OfficeId office) const;
+
+    const crypto::OfficeHome& home_;
+    const crypto::MachineKeys& machine_;
+    const Configuration& configuration_;
+    const std::optional<engine::Engine>& engine_;
+    std::unique_ptr<link::ZmqLink> link_;
+    bool is_opened_as_member_ = false;
+    bool is_paused_ = false;
+    std::vector<std::string> bound_;
+    std::map<OfficeId, Peer> peers_;
+    std::map<link::ConnectionId, OfficeId> office_of_;
+    std::set<link::ConnectionId> strangers_;
+    std::vector<link::ConnectionId> to_close_;
+    std::map<OfficeId, Traffic> traffic_;
+    Dialler dialler_;
+    DailyUse daily_use_;
+
+    // While it waits to be admitted.
+    std::optional<crypto::BoxKeyPair> one_time_;
+    bool dials_as_invitee_ = false;
+    int times_turned_away_ = 0;  // under either key
+
+    std::unique_ptr<link::LinkWatch> link_watch_;
+    std::optional<Instant> dial_again_at_;  // the network has changed
+    std::optional<Instant> dialled_anew_;
+    std::unique_ptr<link::BeaconSocket> beacon_;
+    Neighbours neighbours_;
+};
+
+}  // namespace fieldpost::runtime
