@@ -1,0 +1,79 @@
+// The end of a link that is dialled: lets members in by their keys, a few strangers as such, and
+// nobody else (ZAP, RFC 27); tells one connection from the next, which a ROUTER does not.
+#pragma once
+
+#include <deque>
+#include <map>
+
+#include "daemon/link/connection_fd.h"
+#include "daemon/link/curve_socket.h"
+
+namespace fieldpost::link {
+
+class Listener {
+public:
+    // `next` numbers connections. Throws zmq::error_t.
+    Listener(zmq::context_t& context, KeyPair keys, ZmqLink::Admit admit, std::uint64_t& next);
+
+    // As ZmqLink::listen.
+    Result<std::string> listen(const std::string& endpoint);
+    // What is to be polled.
+    void add_to(std::vector<zmq::pollitem_t>& items);
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> wake_at() const;
+    // Appends what has happened.
+    void read(std::vector<LinkEvent>& events);
+
+    [[nodiscard]] bool has(ConnectionId connection) const { return accepted_.contains(connection); }
+    [[nodiscard]] bool send(ConnectionId connection, BytesView frame);
+    void close(ConnectionId connection);
+    [[nodiscard]] const ConnectionFd& fd_of(ConnectionId connection) const {
+        return accepted_.at(connection).own_fd;
+    }
+    [[nodiscard]] std::vector<ConnectionId> connections() const;
+
+private:
+    struct Accepted {
+        Bytes routing_id;
+        int fd = -1;               // libzmq's: its name in the monitor's events
+        std::uint64_t number = 0;  // of those that were accepted under that name
+        ConnectionFd
+            own_fd;  // ours, of the same connection: libzmq's number may mean another by now
+    };
+    // Accepted by TCP, and not heard of since.
+    struct Silent {
+        ConnectionFd own_fd;
+        std::chrono::steady_clock::time_point until;
+    };
+    // How many were accepted under each descriptor: as told, and as heeded so far.
+    struct Accepts {
+        std::uint64_t came = 0;
+        std::uint64_t heeded = 0;
+    };
+
+    void answer_zap();
+    std::optional<Caller> caller_of(const BoxPublic& key);
+    Result<void> prove_refusals_hold(const std::string& endpoint);
+    bool read_message(std::vector<LinkEvent>& events);
+    void read_socket(std::vector<LinkEvent>& events);
+    [[nodiscard]] std::map<ConnectionId, std::uint64_t> numbers_of(int fd) const;
+    void lose(ConnectionId connection, std::vector<LinkEvent>& events);
+    void forget(const Bytes& routing_id);
+    void cut_silent();
+
+    zmq::context_t& context_;
+    KeyPair keys_;
+    ZmqLink::Admit admit_;
+    std::uint64_t& next_;
+    zmq::socket_t zap_;
+    std::optional<Monitored> router_;  // once it listens
+    std::map<ConnectionId, Accepted> accepted_;
+    std::map<Bytes, ConnectionId> by_routing_id_;
+    std::deque<Bytes> gone_;        // of those, the ones that are, oldest first
+    std::map<int, Silent> silent_;  // by libzmq's descriptor
+    std::map<int, Accepts> accepts_;
+    std::deque<std::chrono::steady_clock::time_point> strangers_;
+    std::optional<BoxPublic> refused_in_test_;
+    std::uint64_t refusals_ = 0;
+};
+
+}  // namespace fieldpost::link
