@@ -370,6 +370,9 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     for (auto& [link, session] : sessions) {
         session.tell(ledger, news, out);
         TRY(session.pump(ledger, now, out));
+        if (const auto use = session.take_use()) {
+            out.notify.emplace_back(*use);
+        }
         wake_by(session.wake_at());
         for (const auto& [log, number] : session.to_publish(ledger)) {
             wake_by(std::max(now.steady, may_publish_at(log, number)));

@@ -150,6 +150,17 @@ struct OutgoingFrame {
 struct CloseLink {
     LinkId link{};
     std::string reason;
+    // Nothing comes back over it any more: the way to the peer went, not the peer.
+    bool is_dead = false;
+};
+
+// What a link is needed for from now on: how soon its end must be noticed, and whether it is worth
+// having another connection ready.
+struct LinkUse {
+    LinkId link{};
+    bool awaits_body = false;  // that the peer has begun to send
+    bool is_long = false;      // so much is to be sent that it takes a while
+    bool operator==(const LinkUse&) const = default;
 };
 
 // The answer to a Submitted.
@@ -174,7 +185,7 @@ struct Invited {
 struct Happened {
     storage::Event event;
 };
-using Notice = std::variant<Accepted, Declined, Invited, Happened, CloseLink>;
+using Notice = std::variant<Accepted, Declined, Invited, Happened, CloseLink, LinkUse>;
 
 // Everything the world must do because of one input, in this order:
 //   1. apply `persist` to the open transaction, and commit it at the end of the batch;

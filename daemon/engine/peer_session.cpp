@@ -58,8 +58,8 @@ std::size_t PeerSession::summary_frame_bytes() const {
                                    summary_frame_bytes_max);
 }
 
-void PeerSession::close(Outcome& out, std::string reason) {
-    out.notify.emplace_back(CloseLink{link_, std::move(reason)});
+void PeerSession::close(Outcome& out, std::string reason, bool is_dead) {
+    out.notify.emplace_back(CloseLink{link_, std::move(reason), is_dead});
 }
 
 void PeerSession::offend(Ledger& ledger, Now now, Outcome& out, const std::string& how) {

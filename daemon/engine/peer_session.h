@@ -60,6 +60,8 @@ public:
     [[nodiscard]] std::optional<Instant> wake_at() const;
 
     [[nodiscard]] LinkView view() const;
+    // If it has changed since the last call.
+    std::optional<LinkUse> take_use();
     void tell(Ledger& ledger, const Ledger::News& news, Outcome& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
     // The link that was bringing something is gone: what we skipped because of it is wanted again.
@@ -94,7 +96,7 @@ private:
     void send_roster_after(const Ledger& ledger, std::uint32_t version, std::size_t frame_bytes,
                            Outcome& out);
     void show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out);
-    void close(Outcome& out, std::string reason);
+    void close(Outcome& out, std::string reason, bool is_dead = false);
     void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
 
     Result<void> on(Ledger& ledger, const Hello& hello, Now now, Outcome& out);
@@ -193,6 +195,7 @@ private:
     std::uint64_t data_received_ = 0;
     std::uint64_t acknowledgement_sent_ = 0;
     std::set<OfficeId> skipped_elsewhere_;
+    LinkUse use_{link_};  // as last told
     int offences_ = 0;
     // Something that it sent was put off or thrown away: the next link has to ask for it again, so
     // this one is not remembered as settled.

@@ -15,6 +15,9 @@ constexpr std::uint32_t small_body_bytes = 4096;
 constexpr std::uint32_t small_body_bytes_min = 1024;
 // Cut into by smaller ones; half of what a receiver lets be under way.
 constexpr std::size_t outgoing_streams_max = 8;
+// Worth 2 kB of another connection: on a slow link, and not for what is soon through.
+constexpr std::uint64_t long_bytes = 100'000;
+constexpr std::uint64_t long_seconds = 10;
 // A chunk's own numbers.
 constexpr std::size_t chunk_head_bytes = 16;
 
@@ -431,6 +434,18 @@ LinkView PeerSession::view() const {
     return view;
 }
 
+std::optional<LinkUse> PeerSession::take_use() {
+    LinkUse use{link_, streams_under_way() > 0 && !passes_only_urgent(), use_.is_long};
+    std::uint64_t left = 0;
+    for (const auto& [stream, outgoing] : outgoing_) {
+        left += outgoing.bytes_left;
+    }
+    const auto rate = flow_.bytes_per_second();
+    // Of one that was long once, the rest is not worth a word.
+    use.is_long = use.is_long || (left >= long_bytes && rate != 0 && left / rate >= long_seconds);
+    return use == std::exchange(use_, use) ? std::nullopt : std::optional(use);
+}
+
 void PeerSession::settle(Ledger& ledger, Outcome& out) {
     is_settled_ = false;
     if (!has_nothing_left() || (!is_in_step_ && !has_summary_) || has_put_off_ || is_in_question_) {
@@ -459,7 +474,7 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
 
 Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
     if (is_dead(now)) {
-        close(out, "no answer any more");
+        close(out, "no answer any more", true);
         return ok();
     }
     if (!theirs_) {

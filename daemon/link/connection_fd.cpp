@@ -84,6 +84,18 @@ std::optional<std::uint64_t> ConnectionFd::bytes_on_the_wire() const {
            header_bytes * (std::uint64_t{info.tcpi_segs_out} + info.tcpi_segs_in);
 }
 
+void ConnectionFd::keep_alive(const KeepAlive& how) const {
+    const auto set = [&](int level, int option, auto value) {
+        const auto number = static_cast<int>(value);
+        ::setsockopt(number_, level, option, &number, sizeof number);
+    };
+    set(IPPROTO_TCP, TCP_KEEPIDLE, how.idle.count());
+    set(IPPROTO_TCP, TCP_KEEPINTVL, how.interval.count());
+    // While this is set it decides, and not the number of probes (tcp(7)).
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, std::chrono::milliseconds(how.dead_after).count());
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
 bool ConnectionFd::has_lost_address(const Addresses& ours) const {
     sockaddr_storage own{};
     socklen_t size = sizeof own;

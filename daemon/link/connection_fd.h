@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,14 @@ public:
     void forget_unsent() const;
     // What has gone over it, both ways, with TCP's and IP's headers and all that was sent twice.
     [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire() const;
+    // Asks the other end for a sign of life once it has been silent for `idle`, then every
+    // `interval`; ends the connection when there was none for `dead_after`.
+    struct KeepAlive {
+        std::chrono::seconds idle;
+        std::chrono::seconds interval;
+        std::chrono::seconds dead_after;
+    };
+    void keep_alive(const KeepAlive& how) const;
     // Its own end is at an address that is none of `ours`.
     [[nodiscard]] bool has_lost_address(const Addresses& ours) const;
 

@@ -239,7 +239,11 @@ bool Listener::read_message(std::vector<LinkEvent>& events) {
         accepted_.emplace(connection,
                           Accepted{id, fd, accepts_[fd].came, ConnectionFd::of_connection(fd)});
         if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
-            events.emplace_back(PeerUp{connection, *office, false});
+            const bool is_spare = parts[0].size() == 0;
+            events.emplace_back(PeerUp{connection, *office, false, is_spare});
+            if (is_spare) {
+                return true;
+            }
         } else {
             events.emplace_back(StrangerUp{connection, peer->key});
         }

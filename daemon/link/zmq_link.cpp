@@ -16,6 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int events_a_wait = 256;
+constexpr ConnectionFd::KeepAlive soon_noticed{4s, 2s, 15s};
+constexpr ConnectionFd::KeepAlive seldom_noticed{120s, 10s, 30s};
 
 using Clock = std::chrono::steady_clock;
 
@@ -205,6 +207,12 @@ const ConnectionFd* ZmqLink::Sockets::fd_of(ConnectionId id) const {
     return listener.has(id) ? &listener.fd_of(id) : nullptr;
 }
 
+void ZmqLink::watch_over(ConnectionId connection, Vigil vigil) {
+    if (const auto* own_fd = sockets_->fd_of(connection)) {
+        own_fd->keep_alive(vigil == Vigil::soon ? soon_noticed : seldom_noticed);
+    }
+}
+
 bool ZmqLink::send(ConnectionId connection, BytesView frame) {
     auto& s = *sockets_;
     try {
@@ -235,6 +243,7 @@ void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& eve
         switch (event->event) {
             case ZMQ_EVENT_CONNECTED:
                 connection.own_fd = ConnectionFd::of_connection(event->value);
+                events.emplace_back(PeerReached{id});
                 break;
             case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
                 connection.is_up = true;

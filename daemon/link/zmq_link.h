@@ -31,6 +31,13 @@ struct PeerUp {
     ConnectionId connection{};
     OfficeId peer{};
     bool is_dialled = false;
+    // The peer keeps it for later: its first frame was empty (WIRE.md 6). A FrameIn says that it is
+    // in use.
+    bool is_spare = false;
+};
+// A dialled address answers: the way to it is open. The handshake is still to come.
+struct PeerReached {
+    ConnectionId connection{};
 };
 // Somebody dialled with a key that no office has. Only few of them are let in at a time.
 struct StrangerUp {
@@ -46,7 +53,7 @@ struct FrameIn {
     ConnectionId connection{};
     Bytes bytes;
 };
-using LinkEvent = std::variant<PeerUp, StrangerUp, PeerDown, FrameIn>;
+using LinkEvent = std::variant<PeerUp, PeerReached, StrangerUp, PeerDown, FrameIn>;
 
 struct Stranger {};
 // Whose a link key is.
@@ -96,6 +103,11 @@ public:
     [[nodiscard]] std::vector<ConnectionId> without_address() const;
     // False if the link cannot take it: then it is to be closed.
     [[nodiscard]] bool send(ConnectionId connection, BytesView frame);
+
+    // How soon its end is to be noticed though nothing is sent. Seldom: as a beat every two minutes
+    // would; soon: within 15 s, at the price of 104 bytes for every 4 s in which nothing comes.
+    enum class Vigil : std::uint8_t { seldom, soon };
+    void watch_over(ConnectionId connection, Vigil vigil);
 
     // What has gone over it so far, both ways, headers and what was sent twice in it. Empty: it is
     // gone.

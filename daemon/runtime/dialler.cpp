@@ -185,6 +185,22 @@ void Dialler::start_anew(link::ZmqLink& link, Now now) {
     start_over({}, now);
 }
 
+const std::pair<const Dialler::Target, Dialler::Attempt>* Dialler::of(
+    link::ConnectionId connection) const {
+    const auto found = std::ranges::find_if(
+        attempts_, [&](const auto& entry) { return entry.second.connection == connection; });
+    return found == attempts_.end() ? nullptr : &*found;
+}
+
+void Dialler::replace(link::ConnectionId old, link::ConnectionId fresh) {
+    for (auto& [target, attempt] : attempts_) {
+        if (attempt.connection == old) {
+            attempt.connection = fresh;
+            attempt.is_up = false;
+        }
+    }
+}
+
 void Dialler::shook_hands(link::ConnectionId connection) {
     for (auto& [target, attempt] : attempts_) {
         attempt.is_up = attempt.is_up || attempt.connection == connection;

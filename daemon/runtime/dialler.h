@@ -55,6 +55,10 @@ public:
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
                   const std::set<OfficeId>& linked, Now now);
     void went(link::ConnectionId connection, const std::string& reason, Now now);
+    // The attempt whose connection this is; null: none.
+    [[nodiscard]] const std::pair<const Target, Attempt>* of(link::ConnectionId connection) const;
+    // What was begun as `old` goes on as `fresh`.
+    void replace(link::ConnectionId old, link::ConnectionId fresh);
     void shook_hands(link::ConnectionId connection);
     // It said something: it does let us in.
     void came(link::ConnectionId connection, Now now);

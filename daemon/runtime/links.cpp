@@ -18,6 +18,13 @@ constexpr std::chrono::milliseconds network_keeps_changing = 20s;
 // An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
 constexpr int turned_away_often = 8;
 
+// Where a link has died it is likely to die again.
+constexpr std::chrono::milliseconds may_die_again = 30min;
+// On a short way a handshake may be over before the first answer on a spare has come.
+constexpr std::chrono::milliseconds time_to_answer = 1s;
+// Between being found dead and being closed.
+constexpr std::chrono::milliseconds just_now = 1s;
+
 engine::LinkId link_id(link::ConnectionId connection) {
     return engine::LinkId{static_cast<std::uint64_t>(connection)};
 }
@@ -111,6 +118,9 @@ std::vector<engine::Input> Links::end_all(const std::string& reason) {
     for (const auto& [connection, office] : office_of_) {
         all.push_back(connection);
     }
+    for (const auto& [office, connection] : kept_) {
+        all.push_back(connection);
+    }
     for (const auto connection : all) {
         link_->close(connection);
         on_down(connection, reason, inputs);
@@ -150,6 +160,9 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
         link_->close(up.connection);
         return;
     }
+    if (on_spare_up(up, inputs)) {
+        return;
+    }
     const auto& ledger = engine_->ledger();
     if (const auto old = peers_.find(up.peer); old != peers_.end()) {
         // Two links to one office: both ends keep the one that the lower index dialled; of two
@@ -168,14 +181,30 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
         drop(up.connection, inputs);
         return;
     }
-    peers_[up.peer] = {up.connection, up.is_dialled, false, *policy, local_time(now().wall).day};
+    peers_[up.peer] = {.connection = up.connection,
+                       .is_dialled = up.is_dialled,
+                       .up_at = now().steady,
+                       .has_spoken = false,
+                       .awaits_body = false,
+                       .policy = *policy,
+                       .day = local_time(now().wall).day};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
     inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
+    const auto died = died_.find(up.peer);
+    if (died != died_.end() && now().steady - died->second < may_die_again) {
+        want_spare(up.peer);
+    }
 }
 
 void Links::on_down(link::ConnectionId connection, const std::string& reason, Inputs& inputs) {
+    std::erase_if(kept_, [&](const auto& entry) { return entry.second == connection; });
+    if (std::erase_if(spares_, [&](const auto& entry) {
+            return entry.second.connection == connection;
+        }) != 0) {
+        return;
+    }
     if (strangers_.erase(connection) != 0) {
         inputs.emplace_back(engine::LinkDown{link_id(connection)});
         return;
@@ -193,8 +222,18 @@ void Links::on_down(link::ConnectionId connection, const std::string& reason, In
     if (peer == peers_.end()) {
         return;
     }
-    spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(peer->first)->name,
-                 reason);
+    const auto office = peer->first;
+    spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(office)->name, reason);
+    // The kernel's word for a way that went, if it was asked to look after it.
+    if (reason == "the link went" && peer->second.awaits_body) {
+        died_[office] = now().steady;
+    }
+    const auto died = died_.find(office);
+    const auto spare = spares_.find(office);
+    const bool is_ready = spare != spares_.end() && spare->second.is_ready;
+    if (!is_ready || died == died_.end() || now().steady - died->second > just_now) {
+        drop_spare(office);
+    }
     peers_.erase(peer);
     office_of_.erase(connection);
     daily_use_.ended(connection);
@@ -377,8 +416,101 @@ void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
         on_stranger(*stranger, inputs);
     } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
         on_down(down->connection, down->reason, inputs);
+    } else if (const auto* reached = std::get_if<link::PeerReached>(&event)) {
+        on_reached(reached->connection, inputs);
     } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {
         on_frame(*frame, inputs);
+    }
+}
+
+// Tried when a dead link's address answers: the spare's handshake is done, while the new
+// connection's takes four round trips more.
+void Links::on_reached(link::ConnectionId connection, Inputs& inputs) {
+    const auto* attempt = dialler_.of(connection);
+    if (attempt == nullptr) {
+        return;
+    }
+    const auto office = attempt->first.office;
+    const auto spare = spares_.find(office);
+    if (spare != spares_.end() && spare->second.is_ready && !peers_.contains(office)) {
+        const auto used = std::exchange(spare->second, {connection, false}).connection;
+        dialler_.replace(connection, used);
+        link_->watch_over(used, link::ZmqLink::Vigil::seldom);
+        on_up({used, office, true}, inputs);
+    }
+}
+
+bool Links::on_spare_up(const link::PeerUp& up, Inputs& inputs) {
+    if (up.is_spare) {
+        if (const auto old = kept_.find(up.peer); old != kept_.end()) {
+            link_->close(old->second);
+        }
+        kept_[up.peer] = up.connection;
+        return true;
+    }
+    const auto spare = spares_.find(up.peer);
+    if (spare == spares_.end() || spare->second.connection != up.connection) {
+        return false;
+    }
+    const auto in_use = peers_.find(up.peer);
+    if (in_use != peers_.end() &&
+        (in_use->second.has_spoken || now().steady - in_use->second.up_at < time_to_answer)) {
+        spare->second.is_ready = link_->send(up.connection, {});
+        return true;
+    }
+    // The one that it stands beside has not answered, and this one has.
+    spares_.erase(spare);
+    if (in_use != peers_.end()) {
+        dialler_.replace(in_use->second.connection, up.connection);
+        drop(in_use->second.connection, inputs);
+    }
+    return false;
+}
+
+void Links::want_spare(OfficeId office) {
+    const auto peer = peers_.find(office);
+    const auto* attempt = peer == peers_.end() ? nullptr : dialler_.of(peer->second.connection);
+    const auto* known = engine_->ledger().roster().find(office);
+    // A person who limits an address, or sends nothing while idle, has not asked for two.
+    if (attempt == nullptr || known == nullptr || spares_.contains(office) ||
+        attempt->second.policy != Policy{}) {
+        return;
+    }
+    link::Way way = attempt->second.way;
+    way.is_quiet = true;
+    spares_[office] = {link_->dial(way, known->link, office), false};
+}
+
+void Links::drop_spare(OfficeId office) {
+    if (const auto spare = spares_.find(office); spare != spares_.end()) {
+        link_->close(spare->second.connection);
+        spares_.erase(spare);
+    }
+}
+
+void Links::heed(const engine::CloseLink& close) {
+    const link::ConnectionId connection{static_cast<std::uint64_t>(close.link)};
+    to_close_.push_back(connection);
+    const auto of = office_of_.find(connection);
+    if (of != office_of_.end() && close.is_dead) {
+        died_[of->second] = now().steady;
+    }
+}
+
+void Links::heed(const engine::LinkUse& use) {
+    const link::ConnectionId connection{static_cast<std::uint64_t>(use.link)};
+    const auto of = office_of_.find(connection);
+    if (of == office_of_.end()) {
+        return;
+    }
+    peers_.at(of->second).awaits_body = use.awaits_body;
+    if (use.is_long) {
+        want_spare(of->second);
+    }
+    if (const auto* attempt = dialler_.of(connection);
+        attempt != nullptr && !attempt->second.way.is_quiet) {
+        link_->watch_over(connection, use.awaits_body ? link::ZmqLink::Vigil::soon
+                                                      : link::ZmqLink::Vigil::seldom);
     }
 }
 
@@ -392,6 +524,13 @@ void Links::on_stranger(const link::StrangerUp& up, Inputs& inputs) {
 }
 
 void Links::on_frame(const link::FrameIn& frame, Inputs& inputs) {
+    for (const auto& [office, connection] : kept_) {
+        if (connection == frame.connection) {
+            kept_.erase(office);
+            on_up({frame.connection, office, false}, inputs);
+            break;
+        }
+    }
     if (const auto of = office_of_.find(frame.connection); of != office_of_.end()) {
         traffic_[of->second].received_bytes += frame.bytes.size();
         peers_.at(of->second).has_spoken = true;

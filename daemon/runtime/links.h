@@ -45,8 +45,9 @@ public:
 
     // All links end: the engine is to be told so, or has forgotten them.
     std::vector<engine::Input> end_all(const std::string& reason);
-    // At the next wait.
-    void close_soon(link::ConnectionId connection) { to_close_.push_back(connection); }
+    // What the engine asks of links.
+    void heed(const engine::CloseLink& close);
+    void heed(const engine::LinkUse& use);
     void send(const std::vector<engine::OutgoingFrame>& frames);
 
     // What is due now: policies, calls into the local network, dialling. Nobody is dialled or let
@@ -69,9 +70,17 @@ private:
     struct Peer {
         link::ConnectionId connection{};
         bool is_dialled = false;
+        Instant up_at{};
         bool has_spoken = false;
+        bool awaits_body = false;
         engine::LinkPolicy policy;
         std::int64_t day = 0;  // on which it came up
+    };
+    // Dialled besides the link in use; nothing was sent on it, so nothing waits for a
+    // retransmission there when the way to the peer is open again.
+    struct Spare {
+        link::ConnectionId connection{};
+        bool is_ready = false;
     };
     using Inputs = std::vector<engine::Input>;
 
@@ -81,6 +90,11 @@ private:
     }
     void heed(const link::LinkEvent& event, Inputs& inputs);
     void on_up(const link::PeerUp& up, Inputs& inputs);
+    void on_reached(link::ConnectionId connection, Inputs& inputs);
+    // Whether that was all.
+    bool on_spare_up(const link::PeerUp& up, Inputs& inputs);
+    void want_spare(OfficeId office);
+    void drop_spare(OfficeId office);
     void on_stranger(const link::StrangerUp& up, Inputs& inputs);
     void on_frame(const link::FrameIn& frame, Inputs& inputs);
     void on_down(link::ConnectionId connection, const std::string& reason, Inputs& inputs);
@@ -106,6 +120,9 @@ private:
     std::map<OfficeId, Peer> peers_;
     std::map<link::ConnectionId, OfficeId> office_of_;
     std::set<link::ConnectionId> strangers_;
+    std::map<OfficeId, Spare> spares_;
+    std::map<OfficeId, link::ConnectionId> kept_;  // dialled by them, for later
+    std::map<OfficeId, Instant> died_;             // when a link to each did last
     std::vector<link::ConnectionId> to_close_;
     std::map<OfficeId, Traffic> traffic_;
     Dialler dialler_;

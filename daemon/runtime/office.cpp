@@ -247,7 +247,10 @@ void Office::tell(const std::vector<engine::Notice>& notices) {
     for (const auto& notice : notices) {
         if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
             spdlog::warn("closing a link: {}", close->reason);
-            links_->close_soon(link::ConnectionId{static_cast<std::uint64_t>(close->link)});
+            links_->heed(*close);
+        }
+        if (const auto* use = std::get_if<engine::LinkUse>(&notice)) {
+            links_->heed(*use);
         }
         if (const auto* happened = std::get_if<engine::Happened>(&notice)) {
             const auto* office = ledger.roster().find(happened->event.office);

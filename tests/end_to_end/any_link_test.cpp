@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <map>
+#include <regex>
+#include <sstream>
 
 #include "tests/end_to_end/two_sites.h"
 
@@ -51,6 +54,23 @@ struct Offices {
     }
 };
 
+// What of each connection of the field site to hq has arrived there, in bytes, by its own port.
+std::map<std::string, std::uint64_t> arrived_by_port(const TwoSites& sites) {
+    auto words = sites.at(Site::field);
+    std::ranges::copy(Words{"/bin/ss", "-HtniO", "state", "established"},
+                      std::back_inserter(words));
+    const auto ran = run(Command{.words = std::move(words)});
+    std::map<std::string, std::uint64_t> sent;
+    std::istringstream lines(ran.out);
+    for (std::string line; std::getline(lines, line);) {
+        static const std::regex connection(R"(:(\d+)\s+\S+:6743\b.* bytes_acked:(\d+))");
+        if (std::smatch found; std::regex_search(line, found, connection)) {
+            sent[found[1]] = std::stoull(found[2]);
+        }
+    }
+    return sent;
+}
+
 }  // namespace
 
 TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][slow]") {
@@ -95,4 +115,48 @@ TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][slow
     REQUIRE(eventually([&] { return !offices.is_linked(); }));
     sites.plug(Site::field);
     offices.check_arrives_soon("a cable is back", unplugged);
+}
+
+TEST_CASE("while much is sent over a slow link a spare connection stands by",
+          "[end_to_end][slow]") {
+    std::string why;
+    if (!TwoSites::can_be_made(why)) {
+        WARN("not tested: " << why);
+        return;
+    }
+    // A handshake and the mark of a spare; and what is more than that.
+    constexpr std::uint64_t shaken_hands_bytes = 600;
+    constexpr std::uint64_t idle_bytes = 2000;
+    Offices offices;
+    const auto& sites = offices.sites;
+    for (const auto site : {Site::field, Site::hq}) {
+        sites.set_host(site, 2);
+        sites.plug(site);
+    }
+    sites.set_name("hq.test", TwoSites::address(Site::hq, 2));
+    sites.set_rate(200);
+    offices.hyesan.start();
+    REQUIRE(eventually([&] { return offices.is_linked(); }));
+    write_file(offices.network.folder() / "scan.jpg", random_bytes(600'000));
+    const auto id = offices.hyesan.queue(
+        {"--to", "hq", "--attach", (offices.network.folder() / "scan.jpg").string()}, "see scan\n");
+
+    std::string spare;
+    REQUIRE(eventually([&] {
+        const auto sent = arrived_by_port(sites);
+        const auto idle = std::ranges::find_if(sent, [&](const auto& one) {
+            return one.second > shaken_hands_bytes && one.second < idle_bytes;
+        });
+        spare = idle == sent.end() ? "" : idle->first;
+        return sent.size() == 2 && !spare.empty();
+    }));
+    sites.swallow(true);
+    REQUIRE(eventually([&] { return !offices.is_linked(); }));
+    sites.swallow(false);
+    INFO("hyesan:\n" << offices.hyesan.log() << "\nhq:\n" << offices.hq.log());
+    REQUIRE(eventually([&] {
+        const auto sent = arrived_by_port(sites);
+        return sent.contains(spare) && sent.at(spare) > 10 * idle_bytes;
+    }));
+    offices.check_arrives_soon("a black hole is mended", id);
 }

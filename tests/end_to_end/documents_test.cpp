@@ -71,9 +71,10 @@ TEST_CASE("the example configuration is accepted with every key in use", "[end_t
     const auto all_keys = check(home.path(), full);
     CAPTURE(all_keys);
     CHECK(all_keys.exit_code == 0);
-    for (const auto* key : {"listen = ", "advertise = ", "[[peer]]", "beacon = ", "quiet = ", "proxy = ", "rate_limit = ",
-                            "daily_limit = ", "window = ", "outside_window = ", "carry = true",
-                            "[limits]", "store = ", "carry = \""}) {
+    for (const auto* key :
+         {"listen = ", "advertise = ", "[[peer]]", "beacon = ", "quiet = ", "proxy = ",
+          "rate_limit = ", "daily_limit = ", "window = ", "outside_window = ", "carry = true",
+          "[limits]", "store = ", "carry = \""}) {
         CAPTURE(key);
         CHECK(full.find('\n' + std::string(key)) != std::string::npos);
     }

@@ -123,6 +123,12 @@ void TwoSites::swallow(bool is_on) const {
           fmt::format("echo {} > /proc/sys/net/ipv4/ip_forward", is_on ? 0 : 1)});
 }
 
+void TwoSites::set_rate(int kilobits_per_second) const {
+    must({"/sbin/tc", "-n", router_, "qdisc", "replace", "dev",
+          fmt::format("port{}", number_of(Site::hq)), "root", "tbf", "rate",
+          fmt::format("{}kbit", kilobits_per_second), "burst", "4000", "latency", "2s"});
+}
+
 void TwoSites::set_name(const std::string& name, const std::string& address) const {
     write_file(
         files_of(Site::field) / "hosts",

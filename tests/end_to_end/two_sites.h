@@ -35,6 +35,8 @@ public:
     void part() const;
     // The router takes everything and passes nothing on, without a word.
     void swallow(bool is_on) const;
+    // What the router passes on to hq, from now on.
+    void set_rate(int kilobits_per_second) const;
     // The only name that the field site can resolve; an empty address: none.
     void set_name(const std::string& name, const std::string& address) const;
 

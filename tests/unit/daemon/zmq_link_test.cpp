@@ -107,6 +107,25 @@ TEST_CASE("what came before a peer went belongs to that peer", "[link]") {
     CHECK(is_gone);
 }
 
+TEST_CASE("a connection that begins with nothing is kept for later", "[link]") {
+    End server;
+    End client;
+    server.open({{client.keys.public_key, them}});
+    client.open({});
+    const auto endpoint = server.link->listen(any_port).value();
+    const auto dialled = client.link->dial({endpoint}, server.keys.public_key, us);
+    CHECK(await<PeerReached>(client, server).connection == dialled);
+    await<PeerUp>(client, server);
+    REQUIRE(client.link->send(dialled, {}));
+    const auto kept = await<PeerUp>(server, client);
+    CHECK(kept.is_spare);
+    CHECK(kept.peer == them);
+    REQUIRE(client.link->send(dialled, Bytes(10)));
+    const auto used = await<FrameIn>(server, client);
+    CHECK(used.connection == kept.connection);
+    CHECK(used.bytes == Bytes(10));
+}
+
 TEST_CASE("the listening end can drop one peer", "[link]") {
     End server;
     End client;
@@ -171,7 +190,7 @@ TEST_CASE("a stranger comes in as one, with its key, and only so many at a time"
                 if (const auto* down = std::get_if<PeerDown>(&event)) {
                     reason = down->reason;
                 }
-                is_answered = true;
+                is_answered = is_answered || !std::holds_alternative<PeerReached>(event);
             }
             server.link->wait({}, 10ms);
         }
