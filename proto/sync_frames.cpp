@@ -26,6 +26,7 @@ enum class FrameType : std::uint8_t {
     custody = 12,
     prove = 13,
     proof = 14,
+    leaf_fingerprints = 15,
 };
 
 // The list of the largest body is the largest part.
@@ -54,6 +55,9 @@ Bytes encode_hello(const Hello& hello) {
     message.set_fingerprint_number(hello.fingerprint_number);
     for (const auto& fingerprint : hello.leaf_fingerprints) {
         message.mutable_leaf_fingerprints()->append(as_text(fingerprint.view()));
+    }
+    for (const auto& fingerprint : hello.bucket_fingerprints) {
+        message.mutable_bucket_fingerprints()->append(as_text(fingerprint.view()));
     }
     message.set_credit_bytes(hello.credit_bytes);
     message.set_clock(hello.clock.seconds);
@@ -90,6 +94,13 @@ Result<Hello> decode_hello(BytesView bytes) {
     ByteReader fingerprints(as_bytes(message.leaf_fingerprints()));
     while (!fingerprints.at_end()) {
         hello.leaf_fingerprints.push_back(TRY(fingerprints.read_array<LeafFingerprint>()));
+    }
+    ByteReader buckets(as_bytes(message.bucket_fingerprints()));
+    if (buckets.left() != 0 && buckets.left() != bucket_count * LeafFingerprint::size) {
+        return fail(Errc::malformed, "hello: not so many buckets");
+    }
+    while (!buckets.at_end()) {
+        hello.bucket_fingerprints.push_back(TRY(buckets.read_array<LeafFingerprint>()));
     }
     hello.credit_bytes = message.credit_bytes();
     hello.clock = WallTime{message.clock()};
@@ -134,12 +145,15 @@ void write_leaf(ByteWriter& out, const LeafSummary& leaf) {
             out.varint(partial.prefix_bytes);
         }
     }
-    out.varint(leaf.registers.size());
+    out.varint(2 * leaf.registers.size() + (leaf.all_registers ? 1 : 0));
     for (const auto& entry : leaf.registers) {
         out.u8(entry.kind);
         out.sized(entry.subject);
         write_version(out, entry.version);
         out.raw(entry.hash.view());
+    }
+    if (leaf.all_registers) {
+        out.raw(leaf.all_registers->view());
     }
 }
 
@@ -184,13 +198,16 @@ Result<LeafSummary> read_leaf(ByteReader& in) {
         leaf.logs.push_back(TRY(read_log(in)));
     }
     const auto registers = TRY(in.read_varint());
-    for (std::uint64_t i = 0; i < registers; ++i) {
+    for (std::uint64_t i = 0; i < registers / 2; ++i) {
         RegisterSummary entry;
         entry.kind = TRY(in.read_u8());
         entry.subject = to_bytes(TRY(in.read_sized(limits::register_subject_bytes_max)));
         entry.version = TRY(read_version(in));
         entry.hash = TRY(in.read_array<ShortHash>());
         leaf.registers.push_back(std::move(entry));
+    }
+    if (registers % 2 == 1) {
+        leaf.all_registers = TRY(in.read_array<ShortHash>());
     }
     return leaf;
 }
@@ -250,6 +267,12 @@ struct FrameWriter {
         out.u32(prove.number);
     }
     void operator()(const RecordProof& proof) { write(out, proof); }
+    void operator()(const LeafFingerprints& told) {
+        out.u64(told.buckets);
+        for (const auto& fingerprint : told.fingerprints) {
+            out.raw(fingerprint.view());
+        }
+    }
 };
 
 Result<std::uint32_t> read_u32_varint(ByteReader& in) {
@@ -366,6 +389,14 @@ Result<Frame> read_frame(FrameType type, ByteReader& in) {
         }
         case FrameType::proof:
             return TRY(read_record_proof(in));
+        case FrameType::leaf_fingerprints: {
+            LeafFingerprints told;
+            told.buckets = TRY(in.read_u64());
+            while (!in.at_end()) {
+                told.fingerprints.push_back(TRY(in.read_array<ShortFingerprint>()));
+            }
+            return told;
+        }
     }
     return fail(Errc::unsupported, fmt::format("frame: type {}", static_cast<unsigned>(type)));
 }

@@ -4,6 +4,7 @@
 // long. Headers inside DATA frames stay elided here: they need what the frame said before them.
 #pragma once
 
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -16,7 +17,13 @@ namespace fieldpost {
 inline constexpr std::uint32_t protocol_version = 1;
 
 using Digest = ByteArray<struct DigestTag, 16>;
+// Where there are many offices, fingerprints are of all whose index leaves the same remainder.
+inline constexpr std::size_t bucket_count = 64;
+// Told of a leaf where there are more registers, those with the highest versions.
+inline constexpr std::size_t newest_registers = 16;
+
 using LeafFingerprint = ByteArray<struct LeafFingerprintTag, 4>;
+using ShortFingerprint = ByteArray<struct ShortFingerprintTag, 3>;
 
 struct Hello {
     std::uint32_t version_min = protocol_version;
@@ -27,6 +34,8 @@ struct Hello {
     std::uint32_t fingerprint_number = 0;
     // Position is index. Empty: the digest is one that this pair settled on before.
     std::vector<LeafFingerprint> leaf_fingerprints;
+    // Of each bucket, instead, where there are more offices than buckets. Empty, or bucket_count.
+    std::vector<LeafFingerprint> bucket_fingerprints;
     std::uint32_t credit_bytes = 0;
     WallTime clock;
     bool clock_doubtful = false;
@@ -73,6 +82,8 @@ struct LeafSummary {
     OfficeId office{};
     std::vector<LogSummary> logs;
     std::vector<RegisterSummary> registers;
+    // Of all, where only the newest are listed, or none.
+    std::optional<ShortHash> all_registers{};
     bool operator==(const LeafSummary&) const = default;
 };
 
@@ -81,6 +92,14 @@ struct Summary {
     bool whole = false;
     std::vector<LeafSummary> leaves;
     bool operator==(const Summary&) const = default;
+};
+
+// Of each office of the roster, ascending, whose bucket is named; the receiver answers with a
+// summary of those that it finds different.
+struct LeafFingerprints {
+    std::uint64_t buckets = 0;  // bit b: those of bucket b
+    std::vector<ShortFingerprint> fingerprints;
+    bool operator==(const LeafFingerprints&) const = default;
 };
 
 struct RegisterNews {
@@ -155,7 +174,7 @@ struct Prove {
 
 using Frame =
     std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews, StreamOpened, StreamResumed,
-                 Chunk, Skip, Acknowledged, Settled, Custody, Prove, RecordProof>;
+                 Chunk, Skip, Acknowledged, Settled, Custody, Prove, RecordProof, LeafFingerprints>;
 
 // Counted against the receiver's credit, and acknowledged.
 bool is_data(const Frame& frame);

@@ -142,6 +142,9 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
     event.what = static_cast<std::uint8_t>(What::peer_down);
     event.office = found->second.peer();
     ledger.note(std::move(event), out.notify);
+    if (!down.offence.empty()) {
+        found->second.offend(ledger, now, out, down.offence);
+    }
     // What it brought in this batch is kept, or the next link would bring it again.
     TRY(found->second.finish_streams(ledger, now, out));
     if (const auto hint = found->second.flow().hint()) {

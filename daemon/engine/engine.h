@@ -75,6 +75,8 @@ struct StrangerUp {
 // Of either.
 struct LinkDown {
     LinkId link{};
+    // What the peer did that no peer of ours does; empty: nothing.
+    std::string offence{};
 };
 struct FrameArrived {
     LinkId link{};

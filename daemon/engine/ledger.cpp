@@ -248,6 +248,21 @@ RegisterVersion Ledger::next_version() {
     return {own.incarnation, counter};
 }
 
+namespace {
+
+void write_registers(ByteWriter& out, const std::vector<RegisterSummary>& list) {
+    out.varint(list.size());
+    for (const auto& entry : list) {
+        out.u8(entry.kind);
+        out.sized(entry.subject);
+        write(out, entry.version.incarnation);
+        out.u48(entry.version.counter);
+        out.raw(entry.hash.view());
+    }
+}
+
+}  // namespace
+
 Hash Ledger::leaf_of(OfficeId office) const {
     ByteWriter out;
     const auto leaf = leaf_content(office);
@@ -258,15 +273,14 @@ Hash Ledger::leaf_of(OfficeId office) const {
         out.u8(static_cast<std::uint8_t>(log.record_class));
         fieldpost::write(out, log.not_wanted);
     }
-    out.varint(leaf.registers.size());
-    for (const auto& entry : leaf.registers) {
-        out.u8(entry.kind);
-        out.sized(entry.subject);
-        fieldpost::write(out, entry.version.incarnation);
-        out.u48(entry.version.counter);
-        out.raw(entry.hash.view());
-    }
+    write_registers(out, leaf.registers);
     return crypto::hash("leaf", network(), {out.bytes()});
+}
+
+ShortHash Ledger::registers_hash(const std::vector<RegisterSummary>& list) const {
+    ByteWriter out;
+    write_registers(out, list);
+    return short_hash(crypto::hash("leaf-registers", network(), {out.bytes()}));
 }
 
 const std::map<OfficeId, Hash>& Ledger::leaves() {
@@ -306,15 +320,29 @@ LeafSummary Ledger::leaf_content(OfficeId office) const {
                 {at->first.incarnation, at->first.record_class, std::move(not_wanted), {}});
         }
     }
-    for (const auto* entry : registers_in_leaf(office)) {
-        leaf.registers.push_back(
-            {entry->key.kind, entry->key.subject, entry->version, register_hash(entry->key)});
-    }
+    leaf.registers = register_list(office);
     return leaf;
 }
 
-LeafSummary Ledger::summary_of(OfficeId office) const {
+std::vector<RegisterSummary> Ledger::register_list(OfficeId office) const {
+    std::vector<RegisterSummary> list;
+    for (const auto* entry : registers_in_leaf(office)) {
+        list.push_back(
+            {entry->key.kind, entry->key.subject, entry->version, register_hash(entry->key)});
+    }
+    return list;
+}
+
+LeafSummary Ledger::summary_of(OfficeId office, Detail detail) const {
     auto leaf = leaf_content(office);
+    const std::size_t listed = detail == Detail::hash     ? 0
+                               : detail == Detail::newest ? newest_registers
+                                                          : leaf.registers.size();
+    if (leaf.registers.size() > listed) {
+        leaf.all_registers = registers_hash(leaf.registers);
+        std::ranges::sort(leaf.registers, std::ranges::greater{}, &RegisterSummary::version);
+        leaf.registers.resize(listed);
+    }
     for (const auto& [id, partial] : partials_) {
         const auto header = decode_header(partial.header);
         if (!header || header->log.author != office) {

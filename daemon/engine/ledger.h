@@ -15,6 +15,13 @@
 
 namespace fieldpost::engine {
 
+// How much of an office's registers is told.
+enum class Detail : std::uint8_t {
+    hash,    // of all
+    newest,  // those, and the hash, where there are many
+    all,
+};
+
 class Ledger {
 public:
     static Result<Ledger> load(const storage::StoreView& store, const Config& config,
@@ -67,7 +74,10 @@ public:
     // Of every office of the roster, by index from 0 on. Brings stale ones up to date first.
     const std::map<OfficeId, Hash>& leaves();
     Digest digest();
-    [[nodiscard]] LeafSummary summary_of(OfficeId office) const;
+    [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail) const;
+    // Of an office's own, as its leaf lists them.
+    [[nodiscard]] std::vector<RegisterSummary> register_list(OfficeId office) const;
+    [[nodiscard]] ShortHash registers_hash(const std::vector<RegisterSummary>& list) const;
 
     // --- time
     // The time to sign and to show: never behind what this office has seen.

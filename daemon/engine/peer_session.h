@@ -45,6 +45,9 @@ public:
     Result<void> receive(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
                          Outcome& out);
 
+    // It broke the protocol: named once, and its link is closed when it does so again and again.
+    void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
+
     // --- at the end of a batch, in this order
     void let_time_pass(Now now);
     // Bodies that are whole now. True if any was kept.
@@ -97,7 +100,6 @@ private:
                            Outcome& out);
     void show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out);
     void close(Outcome& out, std::string reason, bool is_dead = false);
-    void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
 
     Result<void> on(Ledger& ledger, const Hello& hello, Now now, Outcome& out);
     Result<void> on(Ledger& ledger, const Summary& summary, Outcome& out);
@@ -120,11 +122,23 @@ private:
     bool check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part, BytesView bytes,
                     BytesView list) const;
 
-    void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, bool whole,
+    // --- what the two lack of each other (peer_session_comparing.cpp)
+    void add_fingerprints(Ledger& ledger, Hello& hello) const;
+    void answer_fingerprints(Ledger& ledger, const Hello& hello, Outcome& out);
+    void answer_fingerprints(Ledger& ledger, const LeafFingerprints& told, Outcome& out);
+    void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
                      Outcome& out);
-    void compare(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
-    [[nodiscard]] LeafFingerprint fingerprint(Ledger& ledger, OfficeId office,
-                                              std::uint32_t number);
+    void tell_all(Ledger& ledger, Outcome& out);
+    void send_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
+                     bool whole, Outcome& out);
+    // Whether it has something that we lack, or may have.
+    bool compare_logs(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
+    bool compare_registers(Ledger& ledger, const LeafSummary& leaf);
+    // Of which it was told some only, and which have changed since: so that it need not ask.
+    void tell_registers_again(Ledger& ledger, Outcome& out);
+    // Where nothing more is to be sent and registers still differ they are told whole. True if any
+    // were.
+    bool clear_up(Ledger& ledger, const Digest& digest, Outcome& out);
     void has_sent(const LogKey& log, Interval run);
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
@@ -158,8 +172,19 @@ private:
     Instant greeted_at_{};
     bool has_shown_roster_ = false;
     bool is_in_step_ = false;  // the digests were equal, or the pair had settled on them
-    bool told_whole_ = false;
-    std::set<OfficeId> told_;
+    Digest greeted_digest_;
+    bool has_sent_fingerprints_ = false;
+    bool has_told_ = false;      // a summary, if only that nothing differs
+    bool has_answered_ = false;  // fingerprints of leaves
+    // How much of each leaf's registers, and the hash of all when it was told.
+    struct Told {
+        Detail detail{};
+        ShortHash registers;
+        bool is_again = false;
+    };
+    std::map<OfficeId, Told> told_;
+    // Of whose registers it told some only, and what of all does not follow from that.
+    std::map<OfficeId, ShortHash> unclear_;
     bool has_summary_ = false;
     std::optional<Digest> their_digest_;
     bool they_settled_ = false;

@@ -92,6 +92,9 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
     if (const auto* prove = std::get_if<Prove>(&*frame)) {
         return on(ledger, *prove, out);
     }
+    if (const auto* told = std::get_if<LeafFingerprints>(&*frame)) {
+        answer_fingerprints(ledger, *told, out);
+    }
     return ok();
 }
 
@@ -297,7 +300,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
     const auto start_over = [&]() -> Result<void> {
         const auto author = incoming.record.header.log.author;
         TRY(give_up());
-        tell_leaves(ledger, {author}, false, out);
+        tell_leaves(ledger, {author}, Detail::hash, out);
         return ok();
     };
     if (chunk.part > part_count(shape)) {
@@ -433,7 +436,7 @@ bool PeerSession::is_bringing(const RecordId& id) const {
 
 void PeerSession::end_skips(Ledger& ledger, Outcome& out) {
     const auto offices = std::exchange(skipped_elsewhere_, {});
-    tell_leaves(ledger, {offices.begin(), offices.end()}, false, out);
+    tell_leaves(ledger, {offices.begin(), offices.end()}, Detail::hash, out);
 }
 
 }  // namespace fieldpost::engine

@@ -50,7 +50,7 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
     for (const auto& key : news.registers) {
         registers_to_send_.insert(key);
     }
-    tell_leaves(ledger, {news.released.begin(), news.released.end()}, false, out);
+    tell_leaves(ledger, {news.released.begin(), news.released.end()}, Detail::hash, out);
 }
 
 std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
@@ -455,12 +455,14 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
     if (settled_told_ != digest) {
         settled_told_ = digest;
         if (their_digest_ != digest || !is_in_step_) {
+            tell_registers_again(ledger, out);
             send(out, Settled{digest});
         }
     }
     // Both must have nothing left: one that still waits, to be admitted say, has not settled.
     const bool both = they_settled_ || their_digest_ == digest;
-    if (both && their_digest_ && data_acknowledged_ == data_sent_) {
+    if (both && their_digest_ && data_acknowledged_ == data_sent_ &&
+        !clear_up(ledger, digest, out)) {
         is_settled_ = true;
         const auto pair = settled_on(ledger, digest, *their_digest_);
         const auto own = settled_on(ledger, digest);

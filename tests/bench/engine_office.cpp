@@ -49,10 +49,33 @@ std::vector<engine::Input> arrived(engine::LinkId link, std::vector<engine::Outg
     return inputs;
 }
 
+engine::LinkId next_link() {
+    static std::uint64_t last_link = 0;
+    return engine::LinkId{++last_link};
+}
+
+// Of the frames that say who has what.
+std::uint64_t comparing_bytes(const std::vector<engine::OutgoingFrame>& frames) {
+    std::uint64_t bytes = 0;
+    for (const auto& frame : frames) {
+        const auto decoded = must(decode_frame(frame.bytes));
+        if (std::holds_alternative<Hello>(decoded) || std::holds_alternative<Summary>(decoded) ||
+            std::holds_alternative<LeafFingerprints>(decoded)) {
+            bytes += frame.bytes.size();
+        }
+    }
+    return bytes;
+}
+
 }  // namespace
 
 EngineOffice::EngineOffice(const tests::Network& network, const tests::Office& keys,
                            std::unique_ptr<storage::Tables> tables)
+    : EngineOffice(network, keys, std::move(tables), {}) {}
+
+EngineOffice::EngineOffice(const tests::Network& network, const tests::Office& keys,
+                           std::unique_ptr<storage::Tables> tables,
+                           const std::vector<storage::StoreChange>& history)
     : machine_(copy_of(keys.machine)),
       mail_(copy_of(keys.mail)),
       store_(must(storage::RecordStore::open(std::move(tables), machine_.store_key.duplicate()))) {
@@ -60,6 +83,9 @@ EngineOffice::EngineOffice(const tests::Network& network, const tests::Office& k
     for (const auto& change :
          engine::founding_changes(network.id(), keys.index, Incarnation{1, value_of(keys.index)},
                                   tests::founded_at, network.changes, {})) {
+        must(store_->apply(change));
+    }
+    for (const auto& change : history) {
         must(store_->apply(change));
     }
     must(store_->commit());
@@ -146,8 +172,7 @@ void EngineOffice::stop() {
 }
 
 void exchange(EngineOffice& a, EngineOffice& b) {
-    static std::uint64_t last_link = 0;
-    const engine::LinkId link{++last_link};
+    const auto link = next_link();
     auto to_b = a.batch({engine::LinkUp{link, b.index()}});
     auto to_a = b.batch({engine::LinkUp{link, a.index()}});
     // Receipts and custody may come a second later.
@@ -174,6 +199,25 @@ void exchange(EngineOffice& a, EngineOffice& b) {
     }
     a.batch({engine::LinkDown{link}});
     b.batch({engine::LinkDown{link}});
+}
+
+Meeting meet(EngineOffice& a, EngineOffice& b) {
+    const auto link = next_link();
+    auto to_b = a.batch({engine::LinkUp{link, b.index()}});
+    auto to_a = b.batch({engine::LinkUp{link, a.index()}});
+    Meeting meeting;
+    while (!to_a.empty() || !to_b.empty()) {
+        const auto bytes = comparing_bytes(to_a) + comparing_bytes(to_b);
+        meeting.bytes += bytes;
+        meeting.flights += bytes != 0 ? 1 : 0;
+        auto at_b = arrived(link, std::exchange(to_b, {}));
+        auto at_a = arrived(link, std::exchange(to_a, {}));
+        to_a = b.batch(at_b);
+        to_b = a.batch(at_a);
+    }
+    a.batch({engine::LinkDown{link}});
+    b.batch({engine::LinkDown{link}});
+    return meeting;
 }
 
 }  // namespace fieldpost::bench

@@ -15,6 +15,10 @@ public:
     // On an empty store.
     EngineOffice(const tests::Network& network, const tests::Office& keys,
                  std::unique_ptr<storage::Tables> tables);
+    // On a store of which this is all.
+    EngineOffice(const tests::Network& network, const tests::Office& keys,
+                 std::unique_ptr<storage::Tables> tables,
+                 const std::vector<storage::StoreChange>& history);
     // On the home that a daemon left. No daemon may be up on it.
     explicit EngineOffice(const crypto::OfficeHome& home);
 
@@ -55,5 +59,11 @@ private:
 
 // Links two offices and hands over frames, each side's at once, until neither has any more.
 void exchange(EngineOffice& a, EngineOffice& b);
+// What passed until each knew what the other lacks, of HELLO and summaries.
+struct Meeting {
+    std::uint64_t bytes = 0;
+    int flights = 0;
+};
+Meeting meet(EngineOffice& a, EngineOffice& b);
 
 }  // namespace fieldpost::bench

@@ -17,7 +17,7 @@
 
 int main(int argc, char* argv[]) {
     using namespace fieldpost;
-    constexpr std::array<std::string_view, 6> measures = {"overhead", "queue",  "relay",
+    constexpr std::array<std::string_view, 7> measures = {"overhead", "queue",  "relay", "meeting",
                                                           "wire",     "online", "start"};
     std::vector<std::string> chosen(argv + 1, argv + argc);
     if (chosen.empty()) {

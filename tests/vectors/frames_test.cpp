@@ -48,6 +48,7 @@ json meaning(const LeafSummary& leaf) {
                                       {"counter", entry.version.counter},
                                       {"hash", hex(entry.hash)}});
     }
+    means["all_registers"] = leaf.all_registers ? json(hex(*leaf.all_registers)) : json();
     return means;
 }
 
@@ -76,17 +77,21 @@ struct Meaning {
     const NetworkId& network;
 
     json operator()(const Hello& hello) const {
-        json fingerprints = json::array();
-        for (const auto& fingerprint : hello.leaf_fingerprints) {
-            fingerprints.push_back(hex(fingerprint));
-        }
+        const auto all = [](const auto& fingerprints) {
+            json list = json::array();
+            for (const auto& fingerprint : fingerprints) {
+                list.push_back(hex(fingerprint));
+            }
+            return list;
+        };
         return {{"version_min", hello.version_min},
                 {"version_max", hello.version_max},
                 {"roster_version", hello.roster_version},
                 {"roster_head", hex(hello.roster_head)},
                 {"digest", hex(hello.digest)},
                 {"fingerprint_number", hello.fingerprint_number},
-                {"leaf_fingerprints", fingerprints},
+                {"leaf_fingerprints", all(hello.leaf_fingerprints)},
+                {"bucket_fingerprints", all(hello.bucket_fingerprints)},
                 {"credit_bytes", hello.credit_bytes},
                 {"clock", hello.clock.seconds},
                 {"clock_doubtful", hello.clock_doubtful},
@@ -145,6 +150,13 @@ struct Meaning {
         return {{"log", tests::meaning(prove.log)}, {"number", prove.number}};
     }
     json operator()(const RecordProof& proof) const { return meaning(proof); }
+    json operator()(const LeafFingerprints& told) const {
+        json prints = json::array();
+        for (const auto& fingerprint : told.fingerprints) {
+            prints.push_back(hex(fingerprint));
+        }
+        return {{"buckets", told.buckets}, {"fingerprints", prints}};
+    }
 };
 
 // --- writing -------------------------------------------------------------------------------------
@@ -254,9 +266,28 @@ void add_meeting(Writer& writer) {
     hello.carries = false;
     hello.record_bytes_max = 1 << 20;
     writer.add("hello of a small office that settled before", hello);
+    hello.bucket_fingerprints.resize(bucket_count);
+    for (auto& fingerprint : hello.bucket_fingerprints) {
+        crypto::fill_random(fingerprint.mutable_view());
+    }
+    writer.add("hello where there are many offices", hello);
+    LeafFingerprints fingerprints{1ULL << 63 | 6, {}};
+    fingerprints.fingerprints.resize(3);
+    for (auto& fingerprint : fingerprints.fingerprints) {
+        crypto::fill_random(fingerprint.mutable_view());
+    }
+    writer.add("leaf fingerprints", fingerprints);
     writer.add("roster", RosterNews{writer.network.changes});
     writer.add("summary", Summary{true, {authority_leaf(), some_leaf()}});
     writer.add("summary of nothing", Summary{false, {}});
+    auto of_some = some_leaf();
+    of_some.registers.pop_back();
+    of_some.all_registers.emplace();
+    crypto::fill_random(of_some.all_registers->mutable_view());
+    auto of_none = authority_leaf();
+    of_none.registers.clear();
+    of_none.all_registers = of_some.all_registers;
+    writer.add("summary of some registers, and of none", Summary{false, {of_none, of_some}});
     writer.add("settled", Settled{hello.digest});
 }
 
@@ -335,6 +366,22 @@ json odd_containers() {
             {"other_form", true}};
 }
 
+void write_registers(ByteWriter& out, const LeafSummary& leaf) {
+    out.varint(leaf.registers.size());
+    for (const auto& entry : leaf.registers) {
+        out.u8(entry.kind);
+        out.sized(entry.subject);
+        write(out, entry.version.incarnation);
+        out.u48(entry.version.counter);
+        out.raw(entry.hash.view());
+    }
+}
+
+ShortHash registers_hash(const NetworkId& network, const LeafSummary& leaf) {
+    const auto list = written_by([&](ByteWriter& out) { write_registers(out, leaf); });
+    return short_hash(crypto::hash("leaf-registers", network, {list}));
+}
+
 Hash leaf_hash(const NetworkId& network, const LeafSummary& leaf) {
     const auto bytes = written_by([&](ByteWriter& out) {
         out.u16(value_of(leaf.office));
@@ -346,14 +393,7 @@ Hash leaf_hash(const NetworkId& network, const LeafSummary& leaf) {
             out.u8(static_cast<std::uint8_t>(log.record_class));
             write(out, log.not_wanted);
         }
-        out.varint(leaf.registers.size());
-        for (const auto& entry : leaf.registers) {
-            out.u8(entry.kind);
-            out.sized(entry.subject);
-            write(out, entry.version.incarnation);
-            out.u48(entry.version.counter);
-            out.raw(entry.hash.view());
-        }
+        write_registers(out, leaf);
     });
     return crypto::hash("leaf", network, {bytes});
 }
@@ -366,21 +406,28 @@ json make_leaves(const Network& network) {
     const auto salt = written_by([&](ByteWriter& out) { out.u32(number); });
     json leaves = json::array();
     ByteWriter all;
+    ByteWriter first_bucket;
     const Summary summary{true, {authority_leaf(), some_leaf(), LeafSummary{OfficeId{2}, {}, {}}}};
     for (const auto& leaf : summary.leaves) {
         const auto hash = leaf_hash(network.id(), leaf);
         all.u16(value_of(leaf.office));
         all.raw(hash.view());
+        first_bucket.u16(static_cast<std::uint16_t>(bucket_count * value_of(leaf.office)));
+        first_bucket.raw(hash.view());
         const auto print = crypto::keyed_hash(shared.view(), "leaf-fingerprint", network.id(),
                                               {salt, hash.view()});
-        leaves.push_back(
-            {{"hash", hex(hash)}, {"fingerprint", to_hex(print.first(LeafFingerprint::size))}});
+        leaves.push_back({{"hash", hex(hash)},
+                          {"registers_hash", hex(registers_hash(network.id(), leaf))},
+                          {"fingerprint", to_hex(print.first(LeafFingerprint::size))}});
     }
+    const auto bucket = crypto::keyed_hash(shared.view(), "bucket-fingerprint", network.id(),
+                                           {salt, first_bucket.bytes()});
     return {{"link_secret", hex(ours.secret.view())},
             {"peer_link", hex(theirs.public_key)},
             {"fingerprint_number", number},
             {"summary", hex(encode_frame(summary))},
             {"leaves", leaves},
+            {"bucket_of_all_were_they_64_apart", to_hex(bucket.first(LeafFingerprint::size))},
             {"digest",
              to_hex(crypto::hash("digest", network.id(), {all.bytes()}).first(Digest::size))}};
 }
@@ -429,6 +476,13 @@ TEST_CASE("offices find their differences by the hashes that they always used", 
     const auto network = array_of<NetworkId>(file["network"]);
     const auto& differences = file["differences"];
     ByteWriter all;
+    ByteWriter first_bucket;
+    const auto secret = unhex(differences["link_secret"]);
+    const auto shared = crypto::shared_secret(crypto::BoxSecret::from(secret),
+                                              array_of<BoxPublic>(differences["peer_link"]))
+                            .value();
+    const auto salt = written_by(
+        [&](ByteWriter& out) { out.u32(differences["fingerprint_number"].get<std::uint32_t>()); });
     const auto summary = std::get<Summary>(decode_frame(unhex(differences["summary"])).value());
     REQUIRE(summary.leaves.size() == differences["leaves"].size());
     for (std::size_t i = 0; i < summary.leaves.size(); ++i) {
@@ -437,17 +491,18 @@ TEST_CASE("offices find their differences by the hashes that they always used", 
         CHECK(hex(hash) == text_of(vector["hash"]));
         all.u16(value_of(summary.leaves[i].office));
         all.raw(hash.view());
-        const auto secret = unhex(differences["link_secret"]);
-        const auto shared = crypto::shared_secret(crypto::BoxSecret::from(secret),
-                                                  array_of<BoxPublic>(differences["peer_link"]))
-                                .value();
-        const auto salt = written_by([&](ByteWriter& out) {
-            out.u32(differences["fingerprint_number"].get<std::uint32_t>());
-        });
+        first_bucket.u16(
+            static_cast<std::uint16_t>(bucket_count * value_of(summary.leaves[i].office)));
+        first_bucket.raw(hash.view());
+        CHECK(hex(registers_hash(network, summary.leaves[i])) == text_of(vector["registers_hash"]));
         const auto print =
             crypto::keyed_hash(shared.view(), "leaf-fingerprint", network, {salt, hash.view()});
         CHECK(to_hex(print.first(LeafFingerprint::size)) == text_of(vector["fingerprint"]));
     }
+    const auto bucket = crypto::keyed_hash(shared.view(), "bucket-fingerprint", network,
+                                           {salt, first_bucket.bytes()});
+    CHECK(to_hex(bucket.first(LeafFingerprint::size)) ==
+          text_of(differences["bucket_of_all_were_they_64_apart"]));
     CHECK(to_hex(crypto::hash("digest", network, {all.bytes()}).first(Digest::size)) ==
           text_of(differences["digest"]));
 }

@@ -19,7 +19,8 @@ import nacl.signing
 from reader import meanings
 from reader.checks import Checks, hexed, plain
 from reader.conventions import NO_NETWORK, Network, Source, little, whole, write_container, write_interval_set
-from reader.frames import digest, leaf_fingerprint, leaf_hash, read_frame
+from reader.frames import (bucket_fingerprint, digest, leaf_fingerprint, leaf_hash, read_frame,
+                           registers_hash)
 from reader.invitation import open_beacon, open_invitation
 from reader.network import INVITED, Roster, fingerprint, follow_chain, read_change
 from reader.record import (cut, hash_body, hash_pieces, hash_record, open_pieces, read_foreign, read_header,
@@ -197,9 +198,15 @@ def check_differences(checks, network, told):
     leaves = read_frame(bytes.fromhex(told["summary"]))[1].leaves
     hashes = [leaf_hash(network, leaf) for leaf in leaves]
     secret, peer = hexed(told, "link_secret", "peer_link")
+    number = told["fingerprint_number"]
+    in_one_bucket = [(64 * leaf.office, one) for leaf, one in zip(leaves, hashes)]
+    checks.equal("bucket fingerprint", bucket_fingerprint(network, secret, peer, number, in_one_bucket).hex(),
+                 told["bucket_of_all_were_they_64_apart"])
+    for leaf, vector in zip(leaves, told["leaves"]):
+        checks.equal("hash of all registers", registers_hash(network, leaf).hex(), vector["registers_hash"])
     for one, vector in zip(hashes, told["leaves"]):
         checks.equal("leaf hash", one.hex(), vector["hash"])
-        got = leaf_fingerprint(network, secret, peer, told["fingerprint_number"], one)
+        got = leaf_fingerprint(network, secret, peer, number, one)
         checks.equal("leaf fingerprint", got.hex(), vector["fingerprint"])
     checks.equal("number of leaves", len(hashes), len(told["leaves"]))
     checks.equal("digest", digest(network, [(leaf.office, one) for leaf, one in zip(leaves, hashes)]).hex(), told["digest"])

@@ -31,6 +31,11 @@ void add_hello_refusals(Refusals& out) {
             to.sized(Bytes(fingerprint_bytes));
         });
     };
+    auto of_many = hello;
+    of_many.bucket_fingerprints.resize(bucket_count);
+    auto of_fewer = of_many;
+    of_fewer.bucket_fingerprints.pop_back();
+    out.add("frame", "hello: 63 buckets", encode_frame(of_many), encode_frame(of_fewer));
     out.add("frame", "hello: a digest of 15 bytes", with_digest(16, 8), with_digest(15, 8));
     out.add("frame", "hello: fingerprints of 7 bytes", with_digest(16, 8), with_digest(16, 7));
 }
@@ -83,6 +88,11 @@ void add_summary_refusals(Refusals& out) {
                         joined(Bytes(1), BytesView(good).subspan(class_at + 2))),
                  class_at + 1, "080300"));
     out.add("frame", "summary: ends early", good, one_less(good));
+    leaf.all_registers.emplace();
+    const auto of_none = encode_frame(Summary{true, {leaf}});
+    out.add("frame", "summary: a hash of all registers of 7 bytes", of_none, one_less(of_none));
+    const auto prints = encode_frame(LeafFingerprints{1, {{}, {}}});
+    out.add("frame", "leaf fingerprints: of 2 bytes", prints, one_less(prints));
 }
 
 }  // namespace

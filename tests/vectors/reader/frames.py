@@ -28,6 +28,9 @@ def read_hello(source):
     prints = hello.leaf_fingerprints
     need(len(prints) % 4 == 0, "4 bytes for each index")
     hello.leaf_fingerprints = [prints[i:i + 4] for i in range(0, len(prints), 4)]
+    prints = hello.bucket_fingerprints
+    need(len(prints) in (0, 64 * 4), "none, or 4 bytes for each of 64 buckets")
+    hello.bucket_fingerprints = [prints[i:i + 4] for i in range(0, len(prints), 4)]
     hello.record_bytes_max = min(hello.record_bytes_max or 64 << 20, 64 << 20)
     return hello
 
@@ -41,10 +44,12 @@ def read_summary(source):
 def read_leaf(source):
     office = source.unsigned(2)
     logs = [read_log(source) for _ in range(source.varint())]
-    registers = source.many(source.varint(), "kind u1, subject sized, incarnation incarnation_or_none, counter u6, "
+    number = source.varint()
+    registers = source.many(number // 2, "kind u1, subject sized, incarnation incarnation_or_none, counter u6, "
                                              "hash 8")
     need(all(len(one.subject) <= 64 for one in registers), "a subject of at most 64 bytes")
-    return Parts(office=office, logs=logs, registers=registers)
+    all_registers = source.take(8) if number % 2 else None
+    return Parts(office=office, logs=logs, registers=registers, all_registers=all_registers)
 
 
 def read_log(source):
@@ -62,6 +67,13 @@ def read_chunk(source):
     chunk.bytes = source.rest()
     need(chunk.part >= 1 and chunk.bytes, "a part from 1, at least one byte")
     return chunk
+
+
+def read_leaf_fingerprints(source):
+    buckets, prints = source.unsigned(8), []
+    while source.left():
+        prints.append(source.take(3))
+    return Parts(buckets=buckets, fingerprints=prints)
 
 
 def of(layout):
@@ -82,16 +94,25 @@ FRAMES = {
     11: lambda source: source.take(16),
     12: read_custody,
     13: of("author u2, log log, number u4"),
-    14: read_proof}
+    14: read_proof,
+    15: read_leaf_fingerprints}
 
 
 def leaf_hash(network, leaf):
     """Of a leaf as a summary tells it, told in ascending order."""
     logs = [incarnation(log.incarnation) + bytes([log.record_class]) + write_interval_set(log.numbers)
             for log in leaf.logs if log.numbers]
-    registers = [bytes([one.kind]) + sized(one.subject) + incarnation(one.incarnation) + little(one.counter, 6)
-                 + one.hash for one in leaf.registers]
-    return network.hash("leaf", little(leaf.office, 2), varint(len(logs)), *logs, varint(len(registers)), *registers)
+    return network.hash("leaf", little(leaf.office, 2), varint(len(logs)), *logs, *register_list(leaf))
+
+
+def registers_hash(network, leaf):
+    return network.hash("leaf-registers", *register_list(leaf))[:8]
+
+
+def register_list(leaf):
+    return [varint(len(leaf.registers))] + [
+        bytes([one.kind]) + sized(one.subject) + incarnation(one.incarnation) + little(one.counter, 6) + one.hash
+        for one in leaf.registers]
 
 
 def incarnation(value):
@@ -106,3 +127,10 @@ def digest(network, leaves):
 def leaf_fingerprint(network, link_secret, peer_link, number, one_leaf_hash):
     shared = sodium.crypto_scalarmult(link_secret, peer_link)
     return network.hash("leaf-fingerprint", little(number, 4), one_leaf_hash, key=shared)[:4]
+
+
+def bucket_fingerprint(network, link_secret, peer_link, number, leaves):
+    """Of [(index, leaf hash)] of one bucket, ascending."""
+    shared = sodium.crypto_scalarmult(link_secret, peer_link)
+    parts = [little(index, 2) + one for index, one in leaves]
+    return network.hash("bucket-fingerprint", little(number, 4), *parts, key=shared)[:4]

@@ -62,7 +62,7 @@ def roster_office(index, read):
 
 
 def leaf(read):
-    return {"office": read.office, "registers": read.registers,
+    return {"office": read.office, "registers": read.registers, "all_registers": read.all_registers,
             "logs": [{"incarnation": log.incarnation, "class": log.record_class, "numbers": log.numbers,
                       "partials": log.partials} for log in read.logs]}
 

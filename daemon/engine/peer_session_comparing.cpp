@@ -1,0 +1,375 @@
+// The comparing half of a session: what each end lacks, found in as few bytes and flights as it
+// takes (daemon/DESIGN.md "A session", WIRE.md 6).
+#include <bitset>
+
+#include "crypto/box.h"
+#include "daemon/engine/peer_session.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+constexpr std::size_t summary_frame_bytes_max = limits::control_frame_bytes_max / 2;
+constexpr std::size_t summary_frame_bytes_min = 4096;
+// So few leaves are told at once, by both ends; of more, fingerprints go first, one way.
+constexpr std::size_t few_leaves = 16;
+
+std::size_t bucket_of(OfficeId office) {
+    return value_of(office) % bucket_count;
+}
+
+// Secret from authors, known to both ends: nobody can prepare two leaves that look alike.
+class Fingerprints {
+public:
+    Fingerprints(Ledger& ledger, OfficeId peer, std::uint32_t number)
+        : ledger_(ledger), number_(number) {
+        if (const auto* office = ledger.roster().find(peer)) {
+            auto shared = crypto::shared_secret(ledger.config().machine->link.secret, office->link);
+            if (shared) {
+                shared_.emplace(std::move(*shared));
+            }
+        }
+    }
+
+    template <class Print>
+    [[nodiscard]] Print of_leaf(const Hash& leaf) const {
+        return print<Print>("leaf-fingerprint", leaf.view());
+    }
+    [[nodiscard]] std::vector<LeafFingerprint> of_buckets() const {
+        std::vector<ByteWriter> contents(bucket_count);
+        for (const auto& [office, leaf] : ledger_.leaves()) {
+            contents[bucket_of(office)].u16(value_of(office));
+            contents[bucket_of(office)].raw(leaf.view());
+        }
+        std::vector<LeafFingerprint> all;
+        for (const auto& content : contents) {
+            all.push_back(print<LeafFingerprint>("bucket-fingerprint", content.bytes()));
+        }
+        return all;
+    }
+
+private:
+    template <class Print>
+    [[nodiscard]] Print print(std::string_view label, BytesView content) const {
+        Print result;
+        if (shared_) {
+            ByteWriter salt;
+            salt.u32(number_);
+            const auto digest = crypto::keyed_hash(shared_->view(), label, ledger_.network(),
+                                                   {salt.bytes(), content});
+            std::ranges::copy(digest.first(Print::size), result.bytes.begin());
+        }
+        return result;
+    }
+
+    Ledger& ledger_;
+    std::uint32_t number_;
+    std::optional<crypto::SharedSecret> shared_;
+};
+
+bool is_newer(const RegisterSummary& one, const RegisterSummary& other) {
+    return one.version > other.version || (one.version == other.version && one.hash > other.hash);
+}
+
+}  // namespace
+
+void PeerSession::add_fingerprints(Ledger& ledger, Hello& hello) const {
+    const Fingerprints ours(ledger, peer_, hello.fingerprint_number);
+    const auto& leaves = ledger.leaves();
+    if (leaves.size() > bucket_count) {
+        hello.bucket_fingerprints = ours.of_buckets();
+        return;
+    }
+    for (const auto& [office, leaf] : leaves) {
+        hello.leaf_fingerprints.resize(value_of(office));
+        hello.leaf_fingerprints.push_back(ours.of_leaf<LeafFingerprint>(leaf));
+    }
+}
+
+void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Outcome& out) {
+    const auto number = ledger.peer(peer_).fingerprint_number;
+    const bool is_by_buckets = !hello.bucket_fingerprints.empty();
+    const bool has_same_roster = hello.roster_version == ledger.roster().version() &&
+                                 hello.roster_head == short_hash(ledger.roster().head());
+    if (number != hello.fingerprint_number || (is_by_buckets && !has_same_roster)) {
+        tell_all(ledger, out);
+        return;
+    }
+    const Fingerprints prints(ledger, peer_, number);
+    const auto buckets = is_by_buckets ? prints.of_buckets() : std::vector<LeafFingerprint>{};
+    std::bitset<bucket_count> differing_buckets;
+    std::vector<OfficeId> differing;
+    for (const auto& [office, leaf] : ledger.leaves()) {
+        const auto index = is_by_buckets ? bucket_of(office) : value_of(office);
+        const auto& all = is_by_buckets ? hello.bucket_fingerprints : hello.leaf_fingerprints;
+        const auto theirs = index < all.size() ? all[index] : LeafFingerprint{};
+        if (theirs != (is_by_buckets ? buckets[index] : prints.of_leaf<LeafFingerprint>(leaf))) {
+            differing.push_back(office);
+            differing_buckets.set(bucket_of(office));
+        }
+    }
+    if (differing.empty()) {
+        // Something differs that looks the same: by other fingerprints it will not.
+        ++ledger.edit_peer(peer_).fingerprint_number;
+        tell_all(ledger, out);
+        return;
+    }
+    if (!is_by_buckets || differing.size() <= few_leaves) {
+        tell_leaves(ledger, differing, Detail::newest, out);
+        return;
+    }
+    // The later an office joined the less it will have that the other lacks; and who lacks nothing
+    // need not answer.
+    if (has_sent_fingerprints_ && peer_ > ledger.us()) {
+        return;  // it begins
+    }
+    if (differing_buckets.all()) {
+        tell_leaves(ledger, differing, Detail::hash, out);
+        return;
+    }
+    LeafFingerprints told{differing_buckets.to_ullong(), {}};
+    for (const auto office : differing) {
+        told.fingerprints.push_back(prints.of_leaf<ShortFingerprint>(ledger.leaves().at(office)));
+    }
+    send(out, told);
+}
+
+void PeerSession::answer_fingerprints(Ledger& ledger, const LeafFingerprints& told, Outcome& out) {
+    if (!theirs_ || std::exchange(has_answered_, true)) {
+        return;
+    }
+    const std::bitset<bucket_count> buckets(told.buckets);
+    std::vector<OfficeId> named;
+    for (const auto& [office, leaf] : ledger.leaves()) {
+        if (buckets.test(bucket_of(office))) {
+            named.push_back(office);
+        }
+    }
+    if (named.size() != told.fingerprints.size()) {
+        tell_all(ledger, out);  // one of us has a newer roster
+        return;
+    }
+    const Fingerprints prints(ledger, peer_, ledger.peer(peer_).fingerprint_number);
+    std::vector<OfficeId> differing;
+    for (std::size_t i = 0; i < named.size(); ++i) {
+        const auto& leaf = ledger.leaves().at(named[i]);
+        if (prints.of_leaf<ShortFingerprint>(leaf) != told.fingerprints[i]) {
+            differing.push_back(named[i]);
+        }
+    }
+    // Also if there are none: it waits for an answer.
+    send_leaves(ledger, differing, differing.size() > few_leaves ? Detail::hash : Detail::newest,
+                false, out);
+}
+
+std::size_t PeerSession::summary_frame_bytes() const {
+    return std::clamp<std::size_t>(pace_out_.frame_max(), summary_frame_bytes_min,
+                                   summary_frame_bytes_max);
+}
+
+void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
+                              Outcome& out) {
+    if (!offices.empty()) {
+        send_leaves(ledger, offices, detail, false, out);
+    }
+}
+
+void PeerSession::tell_all(Ledger& ledger, Outcome& out) {
+    std::vector<OfficeId> all;
+    for (const auto& [office, leaf] : ledger.leaves()) {
+        all.push_back(office);
+    }
+    send_leaves(ledger, all, all.size() > few_leaves ? Detail::hash : Detail::newest, true, out);
+}
+
+void PeerSession::send_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
+                              bool whole, Outcome& out) {
+    Summary summary;
+    std::size_t size = 0;
+    for (const auto office : offices) {
+        auto leaf = ledger.summary_of(office, detail);
+        const auto leaf_size = encode_frame(Summary{false, {leaf}}).size();
+        if (size + leaf_size > summary_frame_bytes() && !summary.leaves.empty()) {
+            send(out, std::exchange(summary, {}));
+            size = 0;
+        }
+        size += leaf_size;
+        // If we differ about its own records because it lost some, what we hold shows it.
+        custody_due_ = custody_due_ || office == peer_;
+        custody_repeated_ = custody_repeated_ || office == peer_;
+        auto& told = told_[office];
+        told.detail = std::max(told.detail, leaf.all_registers ? detail : Detail::all);
+        told.registers =
+            leaf.all_registers.value_or(ledger.registers_hash(ledger.register_list(office)));
+        summary.leaves.push_back(std::move(leaf));
+    }
+    // Only the last frame can say that all was said.
+    summary.whole = whole;
+    send(out, summary);
+    has_told_ = true;
+}
+
+bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Outcome& out) {
+    bool has_more = false;
+    std::map<LogKey, const LogSummary*> theirs;
+    for (const auto& log : leaf.logs) {
+        const LogKey key{leaf.office, log.incarnation, log.record_class};
+        theirs.emplace(key, &log);
+        their_partials_[key] = log.partials;
+        they_have_[key] = log.not_wanted;
+        const auto ours = ledger.logs().find(key);
+        has_more = has_more || ours == ledger.logs().end() ||
+                   !without(log.not_wanted, ours->second.not_wanted()).empty();
+        if (const auto prove = unknown_number(ledger, key, log.not_wanted)) {
+            is_in_question_ = true;
+            send(out, *prove);
+        }
+    }
+    for (auto at = ledger.logs().lower_bound(LogKey{leaf.office, {}, {}});
+         at != ledger.logs().end() && at->first.author == leaf.office; ++at) {
+        const auto found = theirs.find(at->first);
+        auto lacking = at->second.held;
+        if (found != theirs.end()) {
+            lacking.remove(found->second->not_wanted);
+        }
+        large_.erase(at->first);
+        // What is on its way need not be sent again, unless they have forgotten it since.
+        for (const auto& [stream, outgoing] : outgoing_) {
+            if (outgoing.log == at->first) {
+                lacking.remove(outgoing.record.run);
+            }
+        }
+        for (const auto& sent : unacknowledged_) {
+            if (sent.log == at->first) {
+                lacking.remove(sent.run);
+            }
+        }
+        if (lacking.empty()) {
+            to_send_.erase(at->first);
+        } else {
+            to_send_[at->first] = std::move(lacking);
+        }
+    }
+    return has_more;
+}
+
+bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
+    using Name = std::pair<std::uint8_t, Bytes>;
+    std::map<Name, RegisterSummary> theirs;
+    std::map<Name, RegisterSummary> merged;
+    std::optional<RegisterVersion> oldest;
+    for (const auto& entry : leaf.registers) {
+        theirs.emplace(Name{entry.kind, entry.subject}, entry);
+        oldest = std::min(oldest.value_or(entry.version), entry.version);
+    }
+    for (auto& entry : ledger.register_list(leaf.office)) {
+        const bool is_of_authority =
+            entry.kind == static_cast<std::uint8_t>(RegisterKind::epoch_slots);
+        const RegisterKey key{is_of_authority ? authority_signer : leaf.office, entry.kind,
+                              entry.subject};
+        const Name name{entry.kind, entry.subject};
+        const auto found = theirs.find(name);
+        // Of those that it did not list it lacks the ones that it would have listed.
+        const bool would_list = !leaf.all_registers || (oldest && entry.version > *oldest);
+        if (found == theirs.end() ? would_list : is_newer(entry, found->second)) {
+            registers_to_send_.insert(key);
+        } else if (found != theirs.end()) {
+            registers_to_send_.erase(key);
+        }
+        merged.emplace(name, std::move(entry));
+    }
+    bool has_more = false;
+    for (const auto& [name, entry] : theirs) {
+        const auto [ours, is_new] = merged.try_emplace(name, entry);
+        if (is_new || is_newer(entry, ours->second)) {
+            ours->second = entry;
+            has_more = true;
+        }
+    }
+    unclear_.erase(leaf.office);
+    if (leaf.all_registers) {
+        std::vector<RegisterSummary> list;
+        for (const auto& [name, entry] : merged) {
+            list.push_back(entry);
+        }
+        if (ledger.registers_hash(list) != *leaf.all_registers) {
+            unclear_.emplace(leaf.office, *leaf.all_registers);
+            has_more = true;
+        }
+    }
+    return has_more;
+}
+
+Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Outcome& out) {
+    if (!theirs_) {
+        return ok();
+    }
+    has_summary_ = true;
+    is_in_step_ = false;
+    std::set<OfficeId> named;
+    std::vector<OfficeId> untold;
+    std::vector<OfficeId> told_too_little;
+    const auto heard_of = [&](const LeafSummary& leaf) {
+        if (ledger.roster().find(leaf.office) == nullptr) {
+            return;
+        }
+        // Of its own it is told in any case: if it lost some, this shows it.
+        const bool has_records = compare_logs(ledger, leaf, out) || leaf.office == peer_;
+        const bool has_registers = compare_registers(ledger, leaf);
+        const auto told = told_.find(leaf.office);
+        if (told == told_.end()) {
+            // Where it has nothing for us it need not know what we have.
+            if (has_records || has_registers) {
+                untold.push_back(leaf.office);
+            }
+        } else if (has_registers && told->second.detail == Detail::hash) {
+            told_too_little.push_back(leaf.office);
+        }
+    };
+    for (const auto& leaf : summary.leaves) {
+        named.insert(leaf.office);
+        heard_of(leaf);
+    }
+    if (summary.whole) {
+        for (const auto& [office, entry] : ledger.roster().offices()) {
+            if (!named.contains(office)) {
+                heard_of(LeafSummary{office, {}, {}});
+            }
+        }
+    }
+    if (!untold.empty() || !has_told_) {
+        send_leaves(ledger, untold, untold.size() > few_leaves ? Detail::hash : Detail::newest,
+                    false, out);
+    }
+    tell_leaves(ledger, told_too_little, Detail::newest, out);
+    return ok();
+}
+
+void PeerSession::tell_registers_again(Ledger& ledger, Outcome& out) {
+    std::vector<OfficeId> changed;
+    for (auto& [office, told] : told_) {
+        if (told.detail != Detail::all && !told.is_again &&
+            told.registers != ledger.registers_hash(ledger.register_list(office))) {
+            told.is_again = true;
+            changed.push_back(office);
+        }
+    }
+    tell_leaves(ledger, changed, Detail::hash, out);
+}
+
+bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Outcome& out) {
+    std::vector<OfficeId> differing;
+    for (const auto& [office, registers] : std::exchange(unclear_, {})) {
+        const auto told = told_.find(office);
+        const bool is_told = told != told_.end() && told->second.detail == Detail::all;
+        if (their_digest_ != digest && !is_told &&
+            ledger.registers_hash(ledger.register_list(office)) != registers) {
+            differing.push_back(office);
+        }
+    }
+    tell_leaves(ledger, differing, Detail::all, out);
+    return !differing.empty();
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,90 @@
+// Goal: where there are more offices than fingerprints and more receipts than a summary lists, two
+// that meet still come to hold the same, whatever each lacks.
+// Method: a world of 70 offices, of which some write and some pass on; what each holds is compared.
+#include <fmt/format.h>
+
+#include "tests/simulation/world.h"
+
+namespace fieldpost::tests {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Node hq = 0;
+constexpr std::size_t offices = 70;
+constexpr Node authors = 25;
+
+std::vector<std::string> names() {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < offices; ++i) {
+        all.push_back(fmt::format("office{}", i));
+    }
+    return all;
+}
+
+void meet(World& world, Node a, Node b) {
+    world.connect(a, b);
+    world.run_for(1min);
+    world.cut(a, b);
+}
+
+bool have_same_registers(World& world, Node a, Node b) {
+    return world.ledger(a).registers() == world.ledger(b).registers();
+}
+
+}  // namespace
+
+TEST_CASE("seventy offices and their receipts come to all", "[simulation]") {
+    World world(1, names(), {});
+    for (Node author = 1; author <= authors; ++author) {
+        REQUIRE(world.queue(author, {hq}, RecordClass::normal).has_value());
+        meet(world, author, hq);
+    }
+    const Node relay = authors + 1;
+    const Node late = authors + 2;
+    meet(world, hq, relay);
+    CHECK(have_same_registers(world, hq, relay));
+    // More has changed than is listed: one after the other, and all at once.
+    meet(world, relay, late);
+    CHECK(have_same_registers(world, relay, late));
+    for (Node author = 1; author <= authors; ++author) {
+        meet(world, author, relay);
+        CHECK(have_same_registers(world, author, relay));
+    }
+    for (const auto& [report, to] : world.promised()) {
+        CHECK(world.times_happened(hq, engine::What::received, report) == 1);
+    }
+    world.check_everything();
+}
+
+TEST_CASE("of many receipts each has some that the other lacks", "[simulation]") {
+    World world(2, names(), {});
+    for (Node author = 1; author <= 2 * authors; ++author) {
+        REQUIRE(world.queue(author, {hq}, RecordClass::normal).has_value());
+        meet(world, author, hq);
+    }
+    std::vector<Register> receipts;
+    for (const auto& [key, entry] : world.ledger(hq).registers()) {
+        if (key.signer == OfficeId{hq} &&
+            key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
+            receipts.push_back(entry);
+        }
+    }
+    std::ranges::sort(receipts, {}, &Register::version);
+    REQUIRE(receipts.size() == 2 * authors);
+    // As after links that were cut in the middle: the older half, and the newer. What a summary
+    // lists of either says nothing of what the other lacks.
+    const bool has_left_newer = GENERATE(true, false);
+    const Node left = 2 * authors + 1;
+    const Node right = 2 * authors + 2;
+    const auto half = receipts.begin() + authors;
+    world.tell(has_left_newer ? right : left, hq, RegisterNews{{receipts.begin(), half}});
+    world.tell(has_left_newer ? left : right, hq, RegisterNews{{half, receipts.end()}});
+    CHECK_FALSE(have_same_registers(world, left, right));
+    meet(world, left, right);
+    CHECK(have_same_registers(world, left, right));
+    world.check_everything();
+}
+
+}  // namespace fieldpost::tests
