@@ -33,6 +33,13 @@ bool is_loopback(const std::array<std::byte, 16>& bytes) {
            bytes[12] == std::byte{127};
 }
 
+std::optional<tcp_info> tcp_info_of(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? std::optional(info)
+                                                                      : std::nullopt;
+}
+
 }  // namespace
 
 Addresses own_addresses() {
@@ -74,14 +81,17 @@ void ConnectionFd::forget_unsent() const {
 }
 
 std::optional<std::uint64_t> ConnectionFd::bytes_on_the_wire() const {
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (::getsockopt(number_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
-        return std::nullopt;
-    }
     constexpr std::uint64_t header_bytes = 52;  // of IPv4 and of TCP with time stamps
-    return info.tcpi_bytes_sent + info.tcpi_bytes_received +
-           header_bytes * (std::uint64_t{info.tcpi_segs_out} + info.tcpi_segs_in);
+    const auto info = tcp_info_of(number_);
+    return info ? std::optional(info->tcpi_bytes_sent + info->tcpi_bytes_received +
+                                header_bytes *
+                                    (std::uint64_t{info->tcpi_segs_out} + info->tcpi_segs_in))
+                : std::nullopt;
+}
+
+std::optional<std::uint64_t> ConnectionFd::bytes_received() const {
+    const auto info = tcp_info_of(number_);
+    return info ? std::optional(info->tcpi_bytes_received) : std::nullopt;
 }
 
 void ConnectionFd::keep_alive(const KeepAlive& how) const {

@@ -45,6 +45,8 @@ public:
         std::chrono::seconds dead_after;
     };
     void keep_alive(const KeepAlive& how) const;
+    // What the other end has sent, without headers. Empty: the system does not tell.
+    [[nodiscard]] std::optional<std::uint64_t> bytes_received() const;
     // Its own end is at an address that is none of `ours`.
     [[nodiscard]] bool has_lost_address(const Addresses& ours) const;
 

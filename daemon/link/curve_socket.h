@@ -12,6 +12,13 @@ namespace fieldpost::link {
 // peer that does not read.
 inline constexpr int high_water_messages = 256;
 
+// How much of what has come over a connection may be no frame that was read: what libzmq's queue
+// and the kernel hold, generously. A message in many parts has no limit in libzmq (4.3.4), and
+// nothing of it is seen here before its end, so that one peer could take all memory.
+inline constexpr std::uint64_t unread_bytes_max = 48U << 20;
+// What CURVE and ZMTP add to a frame, at most.
+inline constexpr std::uint64_t frame_overhead_bytes = 42;
+
 void set(zmq::socket_t& socket, int option, int value);
 void set(zmq::socket_t& socket, int option, BytesView value);
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "proto/limits.h"
+
 namespace fieldpost::link {
 
 namespace {
@@ -21,6 +23,8 @@ constexpr std::size_t gone_remembered = 1024;
 constexpr auto self_test_timeout = 5s;
 // Who has shaken hands by the last moment and then says nothing for as long is no peer of ours.
 constexpr auto first_frame_timeout = 20s;
+// A handshake and a frame, and as much again.
+constexpr std::uint64_t first_message_bytes_max = 2 * limits::frame_bytes_max;
 // Strangers let in over so long. More have to try again; members never wait behind them.
 constexpr std::size_t strangers_max = 8;
 constexpr auto strangers_period = 10s;
@@ -216,17 +220,22 @@ bool Listener::read_message(std::vector<LinkEvent>& events) {
     if (!router_->socket.recv(routing, zmq::recv_flags::dontwait)) {
         return false;
     }
-    std::vector<zmq::message_t> parts;
-    for (bool more = routing.more(); more; more = parts.back().more()) {
+    zmq::message_t frame;
+    std::uint64_t bytes = 0;
+    int parts = 0;
+    for (bool more = routing.more(); more; ++parts) {
         zmq::message_t part;
         (void)router_->socket.recv(part, zmq::recv_flags::dontwait);
-        parts.push_back(std::move(part));
+        more = part.more();
+        bytes += part.size() + frame_overhead_bytes;
+        if (parts == 0) {
+            frame = std::move(part);
+        }
     }
     const Bytes id(static_cast<const std::byte*>(routing.data()),
                    static_cast<const std::byte*>(routing.data()) + routing.size());
     // The user id is lost now and then on the routing frame, never on the payload.
-    const auto peer =
-        parts.size() == 1 ? known_by(zmq_msg_gets(parts[0].handle(), "User-Id")) : std::nullopt;
+    const auto peer = known_by(zmq_msg_gets(frame.handle(), "User-Id"));
     if (!peer) {
         return true;
     }
@@ -234,12 +243,12 @@ bool Listener::read_message(std::vector<LinkEvent>& events) {
     if (known == by_routing_id_.end()) {
         const ConnectionId connection{next_++};
         known = by_routing_id_.emplace(id, connection).first;
-        const int fd = zmq_msg_get(parts[0].handle(), ZMQ_SRCFD);
+        const int fd = zmq_msg_get(frame.handle(), ZMQ_SRCFD);
         silent_.erase(fd);
         accepted_.emplace(connection,
                           Accepted{id, fd, accepts_[fd].came, ConnectionFd::of_connection(fd)});
         if (const auto* office = std::get_if<OfficeId>(&peer->caller)) {
-            const bool is_spare = parts[0].size() == 0;
+            const bool is_spare = parts == 1 && frame.size() == 0;
             events.emplace_back(PeerUp{connection, *office, false, is_spare});
             if (is_spare) {
                 return true;
@@ -249,8 +258,10 @@ bool Listener::read_message(std::vector<LinkEvent>& events) {
         }
     }
     if (known->second != ConnectionId{0}) {
-        const auto* data = static_cast<const std::byte*>(parts[0].data());
-        events.emplace_back(FrameIn{known->second, Bytes(data, data + parts[0].size())});
+        const auto* data = static_cast<const std::byte*>(frame.data());
+        events.emplace_back(
+            FrameIn{known->second, parts == 1 ? Bytes(data, data + frame.size()) : Bytes{}});
+        accepted_.at(known->second).read_bytes += bytes;
     }
     return true;
 }
@@ -277,7 +288,7 @@ void Listener::read_socket(std::vector<LinkEvent>& events) {
         const auto last_ended = is_end ? heeded : heeded - 1;
         for (const auto& [id, known] : std::map(numbers_of(event.value))) {
             if (known <= last_ended) {
-                lose(id, events);
+                lose(id, {id, "the peer went"}, events);
             }
         }
         silent_.erase(event.value);
@@ -288,10 +299,25 @@ void Listener::read_socket(std::vector<LinkEvent>& events) {
     }
 }
 
-void Listener::lose(ConnectionId connection, std::vector<LinkEvent>& events) {
+void Listener::lose(ConnectionId connection, PeerDown how, std::vector<LinkEvent>& events) {
     forget(accepted_.at(connection).routing_id);
     accepted_.erase(connection);
-    events.emplace_back(PeerDown{connection, "the peer went"});
+    events.emplace_back(std::move(how));
+}
+
+void Listener::cut_floods(std::vector<LinkEvent>& events) {
+    for (const auto id : connections()) {
+        const auto& one = accepted_.at(id);
+        if (one.own_fd.bytes_received().value_or(0) > one.read_bytes + unread_bytes_max) {
+            one.own_fd.cut_off();
+            lose(id, {id, "a message without end", true}, events);
+        }
+    }
+    for (const auto& [fd, silent] : silent_) {
+        if (silent.own_fd.bytes_received().value_or(0) > first_message_bytes_max) {
+            silent.own_fd.cut_off();
+        }
+    }
 }
 
 bool Listener::send(ConnectionId connection, BytesView frame) {

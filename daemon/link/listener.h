@@ -22,6 +22,9 @@ public:
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> wake_at() const;
     // Appends what has happened.
     void read(std::vector<LinkEvent>& events);
+    // Cuts off who sends without end. To be called often enough: memory is the limit.
+    void cut_floods(std::vector<LinkEvent>& events);
+    [[nodiscard]] bool has_connections() const { return !accepted_.empty() || !silent_.empty(); }
 
     [[nodiscard]] bool has(ConnectionId connection) const { return accepted_.contains(connection); }
     [[nodiscard]] bool send(ConnectionId connection, BytesView frame);
@@ -38,6 +41,7 @@ private:
         std::uint64_t number = 0;  // of those that were accepted under that name
         ConnectionFd
             own_fd;  // ours, of the same connection: libzmq's number may mean another by now
+        std::uint64_t read_bytes = 0;  // in frames, and what they cost on the connection
     };
     // Accepted by TCP, and not heard of since.
     struct Silent {
@@ -56,7 +60,7 @@ private:
     bool read_message(std::vector<LinkEvent>& events);
     void read_socket(std::vector<LinkEvent>& events);
     [[nodiscard]] std::map<ConnectionId, std::uint64_t> numbers_of(int fd) const;
-    void lose(ConnectionId connection, std::vector<LinkEvent>& events);
+    void lose(ConnectionId connection, PeerDown how, std::vector<LinkEvent>& events);
     void forget(const Bytes& routing_id);
     void cut_silent();
 

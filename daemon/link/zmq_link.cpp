@@ -16,6 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int events_a_wait = 256;
+// On a fast link a message without end grows by 400 MB a second.
+constexpr auto look_interval = 500ms;
 constexpr ConnectionFd::KeepAlive soon_noticed{4s, 2s, 15s};
 constexpr ConnectionFd::KeepAlive seldom_noticed{120s, 10s, 30s};
 
@@ -29,6 +31,7 @@ struct ZmqLink::Sockets {
         OfficeId peer{};
         bool is_up = false;
         std::optional<ConnectionFd> own_fd{};  // once it is connected
+        std::uint64_t read_bytes = 0;          // in frames, and what they cost on the connection
     };
     // First, so that it goes last.
     zmq::context_t context{1};
@@ -52,6 +55,7 @@ struct ZmqLink::Sockets {
     };
     std::map<ConnectionId, Tunnelled> tunnelled;
     std::vector<LinkEvent> told_next;
+    Clock::time_point next_look{};
 
     Sockets(KeyPair keys, Admit admit)
         : listener(context, keys, std::move(admit), next), dial_keys(keys) {}
@@ -60,7 +64,8 @@ struct ZmqLink::Sockets {
     void read_names();
     void advance_tunnels();
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
-    void lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events);
+    void lose(PeerDown how, std::vector<LinkEvent>& events);
+    void cut_floods(std::vector<LinkEvent>& events);
     [[nodiscard]] const ConnectionFd* fd_of(ConnectionId id) const;
 };
 
@@ -230,10 +235,28 @@ bool ZmqLink::send(ConnectionId connection, BytesView frame) {
     return false;
 }
 
-void ZmqLink::Sockets::lose(ConnectionId id, std::string reason, std::vector<LinkEvent>& events) {
-    dialled.erase(id);
-    tunnelled.erase(id);
-    events.emplace_back(PeerDown{id, std::move(reason)});
+void ZmqLink::Sockets::lose(PeerDown how, std::vector<LinkEvent>& events) {
+    dialled.erase(how.connection);
+    tunnelled.erase(how.connection);
+    events.emplace_back(std::move(how));
+}
+
+void ZmqLink::Sockets::cut_floods(std::vector<LinkEvent>& events) {
+    if (Clock::now() < next_look) {
+        return;
+    }
+    next_look = Clock::now() + look_interval;
+    listener.cut_floods(events);
+    std::vector<ConnectionId> flooding;
+    for (const auto& [id, one] : dialled) {
+        if (one.own_fd &&
+            one.own_fd->bytes_received().value_or(0) > one.read_bytes + unread_bytes_max) {
+            flooding.push_back(id);
+        }
+    }
+    for (const auto id : flooding) {
+        lose({id, "a message without end", true}, events);
+    }
 }
 
 void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& events) {
@@ -269,23 +292,40 @@ void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& eve
         if (!connection.socket.socket.recv(frame, zmq::recv_flags::dontwait)) {
             break;
         }
-        bool is_single = true;
-        while (frame.more()) {
-            is_single = false;
-            (void)connection.socket.socket.recv(frame, zmq::recv_flags::dontwait);
-        }
         const auto* data = static_cast<const std::byte*>(frame.data());
-        if (is_single && connection.is_up) {
-            events.emplace_back(FrameIn{id, Bytes(data, data + frame.size())});
+        Bytes bytes(data, data + frame.size());
+        connection.read_bytes += frame.size() + frame_overhead_bytes;
+        while (frame.more()) {
+            (void)connection.socket.socket.recv(frame, zmq::recv_flags::dontwait);
+            connection.read_bytes += frame.size() + frame_overhead_bytes;
+            bytes.clear();
+        }
+        if (connection.is_up) {
+            events.emplace_back(FrameIn{id, std::move(bytes)});
         }
     }
     if (ended) {
-        lose(id, *ended, events);
+        lose({id, *ended}, events);
     }
 }
 
 std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
                                      std::chrono::milliseconds timeout) {
+    const auto end = Clock::now() + timeout;
+    while (true) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+        auto events = wait_once(watched, std::max(left, 0ms));
+        const bool is_asked = std::ranges::any_of(
+            watched, [](const auto& one) { return one.is_readable || one.is_writable; });
+        if (!events.empty() || is_asked || Clock::now() >= end) {
+            return events;
+        }
+    }
+}
+
+// Also returns when only this class has something to do.
+std::vector<LinkEvent> ZmqLink::wait_once(std::span<WatchedFd> watched,
+                                          std::chrono::milliseconds timeout) {
     auto& s = *sockets_;
     std::vector<zmq::pollitem_t> items;
     const auto add = [&](zmq::socket_t& socket) {
@@ -317,6 +357,9 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
     }
     auto events = std::exchange(s.told_next, {});
     no_later_than(s.listener.wake_at().value_or(Clock::time_point::max()));
+    if (!s.dialled.empty() || s.listener.has_connections()) {
+        no_later_than(s.next_look);
+    }
     try {
         // An interrupted wait is one in which nothing happened.
         zmq_poll(items.data(), static_cast<int>(items.size()),
@@ -330,6 +373,7 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
         s.advance_tunnels();
         std::ranges::move(std::exchange(s.told_next, {}), std::back_inserter(events));
         s.listener.read(events);
+        s.cut_floods(events);
         std::vector<ConnectionId> all;
         all.reserve(s.dialled.size());
         for (const auto& [id, dialled] : s.dialled) {

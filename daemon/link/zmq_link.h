@@ -48,7 +48,10 @@ struct StrangerUp {
 struct PeerDown {
     ConnectionId connection{};
     std::string reason;
+    // By what no peer of ours does: then it was cut off here.
+    bool is_offence = false;
 };
+// Empty: what came was no single frame.
 struct FrameIn {
     ConnectionId connection{};
     Bytes bytes;
@@ -117,6 +120,9 @@ public:
     std::vector<LinkEvent> wait(std::span<WatchedFd> watched, std::chrono::milliseconds timeout);
 
 private:
+    std::vector<LinkEvent> wait_once(std::span<WatchedFd> watched,
+                                     std::chrono::milliseconds timeout);
+
     struct Sockets;
     explicit ZmqLink(std::unique_ptr<Sockets> sockets);
     std::unique_ptr<Sockets> sockets_;

@@ -123,7 +123,7 @@ std::vector<engine::Input> Links::end_all(const std::string& reason) {
     }
     for (const auto connection : all) {
         link_->close(connection);
-        on_down(connection, reason, inputs);
+        on_down({connection, reason}, inputs);
     }
     to_close_.clear();
     return inputs;
@@ -152,7 +152,7 @@ void Links::send(const std::vector<engine::OutgoingFrame>& frames) {
 
 void Links::drop(link::ConnectionId connection, Inputs& inputs) {
     link_->close(connection);
-    on_down(connection, "closed here", inputs);
+    on_down({connection, "closed here"}, inputs);
 }
 
 void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
@@ -198,10 +198,11 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
     }
 }
 
-void Links::on_down(link::ConnectionId connection, const std::string& reason, Inputs& inputs) {
-    std::erase_if(kept_, [&](const auto& entry) { return entry.second == connection; });
+void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
+    const auto& [connection, reason, is_offence] = down;
+    std::erase_if(kept_, [&](const auto& entry) { return entry.second == down.connection; });
     if (std::erase_if(spares_, [&](const auto& entry) {
-            return entry.second.connection == connection;
+            return entry.second.connection == down.connection;
         }) != 0) {
         return;
     }
@@ -210,7 +211,7 @@ void Links::on_down(link::ConnectionId connection, const std::string& reason, In
         return;
     }
     const auto peer = std::ranges::find_if(
-        peers_, [&](const auto& entry) { return entry.second.connection == connection; });
+        peers_, [&](const auto& entry) { return entry.second.connection == down.connection; });
     // A door closes without a word.
     const bool is_refused =
         reason == "refused" || reason == "not let in" ||
@@ -237,7 +238,7 @@ void Links::on_down(link::ConnectionId connection, const std::string& reason, In
     peers_.erase(peer);
     office_of_.erase(connection);
     daily_use_.ended(connection);
-    inputs.emplace_back(engine::LinkDown{link_id(connection)});
+    inputs.emplace_back(engine::LinkDown{link_id(connection), is_offence ? reason : ""});
 }
 
 void Links::on_refused(Inputs& inputs) {
@@ -415,7 +416,7 @@ void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
     } else if (const auto* stranger = std::get_if<link::StrangerUp>(&event)) {
         on_stranger(*stranger, inputs);
     } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
-        on_down(down->connection, down->reason, inputs);
+        on_down(*down, inputs);
     } else if (const auto* reached = std::get_if<link::PeerReached>(&event)) {
         on_reached(reached->connection, inputs);
     } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {

@@ -97,7 +97,7 @@ private:
     void drop_spare(OfficeId office);
     void on_stranger(const link::StrangerUp& up, Inputs& inputs);
     void on_frame(const link::FrameIn& frame, Inputs& inputs);
-    void on_down(link::ConnectionId connection, const std::string& reason, Inputs& inputs);
+    void on_down(const link::PeerDown& down, Inputs& inputs);
     void on_refused(Inputs& inputs);
     void drop(link::ConnectionId connection, Inputs& inputs);
     void notice_network();
