@@ -222,7 +222,7 @@ struct FrameWriter {
         }
     }
     void operator()(const Summary& summary) {
-        out.u8(summary.whole ? 1 : 0);
+        out.u8(summary.more ? 2 : summary.whole ? 1 : 0);
         for (const auto& leaf : summary.leaves) {
             write_leaf(out, leaf);
         }
@@ -293,11 +293,12 @@ Result<Frame> read_roster_news(ByteReader& in) {
 
 Result<Frame> read_summary(ByteReader& in) {
     Summary summary;
-    const auto whole = TRY(in.read_u8());
-    if (whole > 1) {
+    const auto form = TRY(in.read_u8());
+    if (form > 2) {
         return fail(Errc::malformed, "summary: neither whole nor not");
     }
-    summary.whole = whole == 1;
+    summary.whole = form == 1;
+    summary.more = form == 2;
     while (!in.at_end()) {
         summary.leaves.push_back(TRY(read_leaf(in)));
     }

@@ -91,6 +91,8 @@ struct LeafSummary {
 struct Summary {
     bool whole = false;
     std::vector<LeafSummary> leaves;
+    // The next frame goes on with it; only the last one can be whole.
+    bool more = false;
     bool operator==(const Summary&) const = default;
 };
 

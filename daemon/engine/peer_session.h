@@ -139,6 +139,8 @@ private:
     // Where nothing more is to be sent and registers still differ they are told whole. True if any
     // were.
     bool clear_up(Ledger& ledger, const Digest& digest, Outcome& out);
+    void hear_leaf(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
+    void answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail, Outcome& out);
     void has_sent(const LogKey& log, Interval run);
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
@@ -184,7 +186,18 @@ private:
     };
     std::map<OfficeId, Told> told_;
     // Of whose registers it told some only, and what of all does not follow from that.
-    std::map<OfficeId, ShortHash> unclear_;
+    struct Unclear {
+        ShortHash registers;
+        bool is_answered = false;
+    };
+    std::map<OfficeId, Unclear> unclear_;
+    // Of a summary that comes in several frames, so far.
+    struct Heard {
+        std::set<OfficeId> named;
+        std::vector<OfficeId> untold;
+        std::map<Detail, std::vector<OfficeId>> told_too_little;  // and what it is to be
+    };
+    Heard heard_;
     bool has_summary_ = false;
     std::optional<Digest> their_digest_;
     bool they_settled_ = false;

@@ -191,6 +191,7 @@ void PeerSession::send_leaves(Ledger& ledger, const std::vector<OfficeId>& offic
         auto leaf = ledger.summary_of(office, detail);
         const auto leaf_size = encode_frame(Summary{false, {leaf}}).size();
         if (size + leaf_size > summary_frame_bytes() && !summary.leaves.empty()) {
+            summary.more = true;
             send(out, std::exchange(summary, {}));
             size = 0;
         }
@@ -200,8 +201,8 @@ void PeerSession::send_leaves(Ledger& ledger, const std::vector<OfficeId>& offic
         custody_repeated_ = custody_repeated_ || office == peer_;
         auto& told = told_[office];
         told.detail = std::max(told.detail, leaf.all_registers ? detail : Detail::all);
-        told.registers =
-            leaf.all_registers.value_or(ledger.registers_hash(ledger.register_list(office)));
+        told.registers = leaf.all_registers ? *leaf.all_registers
+                                            : ledger.registers_hash(ledger.register_list(office));
         summary.leaves.push_back(std::move(leaf));
     }
     // Only the last frame can say that all was said.
@@ -294,56 +295,72 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
             list.push_back(entry);
         }
         if (ledger.registers_hash(list) != *leaf.all_registers) {
-            unclear_.emplace(leaf.office, *leaf.all_registers);
+            unclear_.emplace(leaf.office, Unclear{*leaf.all_registers});
             has_more = true;
         }
     }
     return has_more;
 }
 
+void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Outcome& out) {
+    // Told twice it says nothing more.
+    if (ledger.roster().find(leaf.office) == nullptr || !heard_.named.insert(leaf.office).second) {
+        return;
+    }
+    // Of its own it is told in any case: if it lost some, this shows it.
+    const bool has_records = compare_logs(ledger, leaf, out) || leaf.office == peer_;
+    const bool has_registers = compare_registers(ledger, leaf);
+    const auto told = told_.find(leaf.office);
+    if (told == told_.end()) {
+        // Where it has nothing for us it need not know what we have.
+        if (has_records || has_registers) {
+            heard_.untold.push_back(leaf.office);
+        }
+    } else if (has_registers) {
+        // What it said whole is answered whole.
+        const auto detail = leaf.all_registers ? Detail::newest : Detail::all;
+        if (told->second.detail < detail) {
+            heard_.told_too_little[detail].push_back(leaf.office);
+        }
+    }
+}
+
 Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Outcome& out) {
     if (!theirs_) {
         return ok();
     }
-    has_summary_ = true;
     is_in_step_ = false;
-    std::set<OfficeId> named;
-    std::vector<OfficeId> untold;
-    std::vector<OfficeId> told_too_little;
-    const auto heard_of = [&](const LeafSummary& leaf) {
-        if (ledger.roster().find(leaf.office) == nullptr) {
-            return;
-        }
-        // Of its own it is told in any case: if it lost some, this shows it.
-        const bool has_records = compare_logs(ledger, leaf, out) || leaf.office == peer_;
-        const bool has_registers = compare_registers(ledger, leaf);
-        const auto told = told_.find(leaf.office);
-        if (told == told_.end()) {
-            // Where it has nothing for us it need not know what we have.
-            if (has_records || has_registers) {
-                untold.push_back(leaf.office);
-            }
-        } else if (has_registers && told->second.detail == Detail::hash) {
-            told_too_little.push_back(leaf.office);
-        }
-    };
     for (const auto& leaf : summary.leaves) {
-        named.insert(leaf.office);
-        heard_of(leaf);
+        hear_leaf(ledger, leaf, out);
+    }
+    if (summary.more) {
+        return ok();
     }
     if (summary.whole) {
         for (const auto& [office, entry] : ledger.roster().offices()) {
-            if (!named.contains(office)) {
-                heard_of(LeafSummary{office, {}, {}});
-            }
+            hear_leaf(ledger, LeafSummary{office, {}, {}}, out);
         }
     }
-    if (!untold.empty() || !has_told_) {
-        send_leaves(ledger, untold, untold.size() > few_leaves ? Detail::hash : Detail::newest,
-                    false, out);
+    has_summary_ = true;
+    const auto heard = std::exchange(heard_, {});
+    if (!heard.untold.empty() || !has_told_) {
+        answer(ledger, heard.untold,
+               heard.untold.size() > few_leaves ? Detail::hash : Detail::newest, out);
     }
-    tell_leaves(ledger, told_too_little, Detail::newest, out);
+    for (const auto& [detail, offices] : heard.told_too_little) {
+        answer(ledger, offices, detail, out);
+    }
     return ok();
+}
+
+void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
+                         Outcome& out) {
+    send_leaves(ledger, offices, detail, false, out);
+    for (const auto office : offices) {
+        if (const auto found = unclear_.find(office); found != unclear_.end()) {
+            found->second.is_answered = true;
+        }
+    }
 }
 
 void PeerSession::tell_registers_again(Ledger& ledger, Outcome& out) {
@@ -359,12 +376,16 @@ void PeerSession::tell_registers_again(Ledger& ledger, Outcome& out) {
 }
 
 bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Outcome& out) {
+    std::erase_if(unclear_, [&](const auto& entry) {
+        return their_digest_ == digest ||
+               ledger.registers_hash(ledger.register_list(entry.first)) == entry.second.registers;
+    });
     std::vector<OfficeId> differing;
-    for (const auto& [office, registers] : std::exchange(unclear_, {})) {
+    for (const auto& [office, unclear] : unclear_) {
         const auto told = told_.find(office);
         const bool is_told = told != told_.end() && told->second.detail == Detail::all;
-        if (their_digest_ != digest && !is_told &&
-            ledger.registers_hash(ledger.register_list(office)) != registers) {
+        // Where ours has just answered theirs, what they say to that is awaited.
+        if (!is_told && !unclear.is_answered) {
             differing.push_back(office);
         }
     }

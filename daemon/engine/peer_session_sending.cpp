@@ -464,6 +464,10 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
     if (both && their_digest_ && data_acknowledged_ == data_sent_ &&
         !clear_up(ledger, digest, out)) {
         is_settled_ = true;
+        // What is not cleared up is looked at again by the next link.
+        if (!unclear_.empty()) {
+            return;
+        }
         const auto pair = settled_on(ledger, digest, *their_digest_);
         const auto own = settled_on(ledger, digest);
         const auto& remembered = ledger.peer(peer_);

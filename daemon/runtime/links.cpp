@@ -125,6 +125,9 @@ std::vector<engine::Input> Links::end_all(const std::string& reason) {
         link_->close(connection);
         on_down({connection, reason}, inputs);
     }
+    while (!spares_.empty()) {
+        drop_spare(spares_.begin()->first);
+    }
     to_close_.clear();
     return inputs;
 }
@@ -156,14 +159,17 @@ void Links::drop(link::ConnectionId connection, Inputs& inputs) {
 }
 
 void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
-    if (is_paused_) {
-        link_->close(up.connection);
+    const auto& ledger = engine_->ledger();
+    const auto* office = ledger.roster().find(up.peer);
+    // A spare may have been let in before its office was shut out.
+    if (is_paused_ || office == nullptr ||
+        (!office->is_member() && office->state != crypto::OfficeState::invited)) {
+        drop(up.connection, inputs);
         return;
     }
     if (on_spare_up(up, inputs)) {
         return;
     }
-    const auto& ledger = engine_->ledger();
     if (const auto old = peers_.find(up.peer); old != peers_.end()) {
         // Two links to one office: both ends keep the one that the lower index dialled; of two
         // dialled by the same end, the newer, because the older is most likely dead.
@@ -428,7 +434,7 @@ void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
 // connection's takes four round trips more.
 void Links::on_reached(link::ConnectionId connection, Inputs& inputs) {
     const auto* attempt = dialler_.of(connection);
-    if (attempt == nullptr) {
+    if (attempt == nullptr || is_paused_) {
         return;
     }
     const auto office = attempt->first.office;
@@ -461,6 +467,7 @@ bool Links::on_spare_up(const link::PeerUp& up, Inputs& inputs) {
     }
     // The one that it stands beside has not answered, and this one has.
     spares_.erase(spare);
+    link_->watch_over(up.connection, link::ZmqLink::Vigil::seldom);
     if (in_use != peers_.end()) {
         dialler_.replace(in_use->second.connection, up.connection);
         drop(in_use->second.connection, inputs);
@@ -525,12 +532,12 @@ void Links::on_stranger(const link::StrangerUp& up, Inputs& inputs) {
 }
 
 void Links::on_frame(const link::FrameIn& frame, Inputs& inputs) {
-    for (const auto& [office, connection] : kept_) {
-        if (connection == frame.connection) {
-            kept_.erase(office);
-            on_up({frame.connection, office, false}, inputs);
-            break;
-        }
+    const auto kept = std::ranges::find_if(
+        kept_, [&](const auto& entry) { return entry.second == frame.connection; });
+    if (kept != kept_.end()) {
+        const auto office = kept->first;
+        kept_.erase(kept);
+        on_up({frame.connection, office, false}, inputs);
     }
     if (const auto of = office_of_.find(frame.connection); of != office_of_.end()) {
         traffic_[of->second].received_bytes += frame.bytes.size();

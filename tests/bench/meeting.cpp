@@ -128,6 +128,10 @@ TEST_CASE("meeting") {
                      "≤ 20 kB, 3 flights; version vector 24 kB");
     meetings.measure("all others have written, the other knows", history, newer,
                      "≤ 20 kB, 3 flights");
+    for (auto& [office, times] : newer.receipts) {
+        times = 2;
+    }
+    meetings.measure("the same, and all receipts", history, newer, "");
     std::mt19937_64 dice(1);
     auto half = history;
     auto other_half = history;

@@ -36,7 +36,7 @@ bool have_same_registers(World& world, Node a, Node b) {
 }  // namespace
 
 TEST_CASE("seventy offices and their receipts come to all", "[simulation]") {
-    World world(1, names(), {});
+    World world(1, names(), {.arrives_together = GENERATE(false, true)});
     for (Node author = 1; author <= authors; ++author) {
         REQUIRE(world.queue(author, {hq}, RecordClass::normal).has_value());
         meet(world, author, hq);
@@ -59,7 +59,7 @@ TEST_CASE("seventy offices and their receipts come to all", "[simulation]") {
 }
 
 TEST_CASE("of many receipts each has some that the other lacks", "[simulation]") {
-    World world(2, names(), {});
+    World world(2, names(), {.arrives_together = GENERATE(false, true)});
     for (Node author = 1; author <= 2 * authors; ++author) {
         REQUIRE(world.queue(author, {hq}, RecordClass::normal).has_value());
         meet(world, author, hq);
@@ -84,6 +84,33 @@ TEST_CASE("of many receipts each has some that the other lacks", "[simulation]")
     CHECK_FALSE(have_same_registers(world, left, right));
     meet(world, left, right);
     CHECK(have_same_registers(world, left, right));
+    world.check_everything();
+}
+
+TEST_CASE("an old register that was cut off comes even if the other end has settled",
+          "[simulation]") {
+    World world(3, names(), {.arrives_together = GENERATE(false, true)});
+    for (Node author = 1; author <= authors; ++author) {
+        REQUIRE(world.queue(author, {hq}, RecordClass::normal).has_value());
+        meet(world, author, hq);
+    }
+    // Everything of hq but its oldest receipt, as after a link that was cut.
+    const Node whole = authors + 1;
+    const Node lacking = authors + 2;
+    meet(world, hq, whole);
+    std::vector<Register> receipts;
+    for (const auto& [key, entry] : world.ledger(hq).registers()) {
+        if (key.signer == OfficeId{hq} &&
+            key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
+            receipts.push_back(entry);
+        }
+    }
+    std::ranges::sort(receipts, {}, &Register::version);
+    world.tell(lacking, hq, RegisterNews{{receipts.begin() + 1, receipts.end()}});
+    // It has something to bring, so that the other settles first.
+    REQUIRE(world.queue(lacking, {hq}, RecordClass::normal, 50'000).has_value());
+    meet(world, whole, lacking);
+    CHECK(have_same_registers(world, whole, lacking));
     world.check_everything();
 }
 

@@ -22,7 +22,10 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 void survive(std::uint64_t seed) {
     CAPTURE(seed);
     World world(seed, {"hq", "hyesan", "pyongyang", "wonsan"},
-                {.crash_before_commit = 0.004, .crash_before_send = 0.004, .latency = 50ms});
+                {.crash_before_commit = 0.004,
+                 .crash_before_send = 0.004,
+                 .latency = 50ms,
+                 .arrives_together = seed % 4 == 3});
     world.storm(60);
     world.check_everything();
 

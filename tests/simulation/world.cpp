@@ -473,7 +473,18 @@ bool World::step() {
         now_ms_ = std::max(now_ms_, flight.at_ms);
         const auto& link = links_.at(flight.link);
         note_told(flight.link, link.a == flight.to ? link.b : link.a, flight.bytes);
-        batch(flight.to, {engine::FrameArrived{flight.link, std::move(flight.bytes)}});
+        std::vector<engine::Input> arrived;
+        arrived.emplace_back(engine::FrameArrived{flight.link, std::move(flight.bytes)});
+        for (auto at = flights_.begin(); weather_.arrives_together && at != flights_.end();) {
+            if (at->link == flight.link && at->to == flight.to && at->at_ms <= now_ms_) {
+                note_told(flight.link, link.a == flight.to ? link.b : link.a, at->bytes);
+                arrived.emplace_back(engine::FrameArrived{flight.link, std::move(at->bytes)});
+                at = flights_.erase(at);
+            } else {
+                ++at;
+            }
+        }
+        batch(flight.to, arrived);
         return true;
     }
     if (!timer) {

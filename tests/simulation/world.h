@@ -26,6 +26,8 @@ struct Weather {
     double crash_before_commit = 0;
     double crash_before_send = 0;
     std::chrono::milliseconds latency{50};
+    // What comes over a link at one moment is one batch, as it is to a daemon that was busy.
+    bool arrives_together = false;
 };
 
 class World {

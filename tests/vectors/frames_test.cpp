@@ -111,7 +111,7 @@ struct Meaning {
         for (const auto& leaf : summary.leaves) {
             leaves.push_back(meaning(leaf));
         }
-        return {{"whole", summary.whole}, {"leaves", leaves}};
+        return {{"whole", summary.whole}, {"more", summary.more}, {"leaves", leaves}};
     }
     json operator()(const RegisterNews& news) const {
         json registers = json::array();
@@ -280,6 +280,7 @@ void add_meeting(Writer& writer) {
     writer.add("roster", RosterNews{writer.network.changes});
     writer.add("summary", Summary{true, {authority_leaf(), some_leaf()}});
     writer.add("summary of nothing", Summary{false, {}});
+    writer.add("summary that goes on", Summary{false, {authority_leaf()}, true});
     auto of_some = some_leaf();
     of_some.registers.pop_back();
     of_some.all_registers.emplace();
@@ -362,7 +363,7 @@ json odd_containers() {
     return {{"name", "summary with containers in other forms"},
             {"type", 3},
             {"bytes", hex(bytes)},
-            {"means", {{"whole", false}, {"leaves", {meaning(leaf)}}}},
+            {"means", {{"whole", false}, {"more", false}, {"leaves", {meaning(leaf)}}}},
             {"other_form", true}};
 }
 

@@ -80,7 +80,7 @@ void add_summary_refusals(Refusals& out) {
     const auto good = encode_frame(Summary{true, {leaf}});
     // Type, whole, office, number of logs, incarnation, then the class.
     const std::size_t class_at = 1 + 1 + 2 + 1 + 6;
-    out.add("frame", "summary: neither whole nor not", good, with(good, 1, "02"));
+    out.add("frame", "summary: neither whole nor not", good, with(good, 1, "03"));
     out.add("frame", "summary: class 4", good, with(good, class_at, "84"));
     out.add("frame", "summary: incarnation 0", good, with(good, 5, "0000"));
     out.add("frame", "summary: a container with something behind", good,

@@ -36,9 +36,9 @@ def read_hello(source):
 
 
 def read_summary(source):
-    whole = source.unsigned(1)
-    need(whole <= 1, "whole or not")
-    return Parts(whole=whole, leaves=several(read_leaf, source))
+    form = source.unsigned(1)
+    need(form <= 2, "whole or not, or to be gone on with")
+    return Parts(whole=form == 1, more=form == 2, leaves=several(read_leaf, source))
 
 
 def read_leaf(source):

@@ -101,7 +101,7 @@ def frame(kind, read, network):
     return {
         1: lambda: hello(read),
         2: lambda: [{"version": one.roster_version, "hash": network.hash("roster-id", one.signed)} for one in read],
-        3: lambda: {"whole": bool(read.whole), "leaves": [leaf(one) for one in read.leaves]},
+        3: lambda: {"whole": read.whole, "more": read.more, "leaves": [leaf(one) for one in read.leaves]},
         4: lambda: [{"kind": one.kind, "hash": network.hash("register-id", one.signed)} for one in read],
         5: lambda: records(read, network),
         6: lambda: {name: value for name, value in opened(read).items() if name != "elided"},
