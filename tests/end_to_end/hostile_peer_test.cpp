@@ -358,7 +358,7 @@ TEST_CASE("whatever a member says, the others are served", "[end_to_end]") {
     const auto roster = scene.hq.ask({"roster"}).at("version");
     // So that what is loaded on first use is.
     scene.check_delivered(scene.hyesan.queue({"--to", "hq"}, "before\n"), "nothing yet");
-    const auto memory_before = resident_bytes(pid);
+    [[maybe_unused]] const auto memory_before = resident_bytes(pid);
     const auto descriptors_before = descriptors(pid);
     for (const auto& behaviour : behaviours) {
         const auto id = scene.hyesan.queue({"--to", "hq"}, behaviour.name + "\n");
