@@ -106,7 +106,9 @@ TEST_CASE("satellite") {
     std::map<std::string, Clock::time_point> urgent;
     auto next = begun + 6s;
     const auto is_there = [&](const auto& entry) { return ends.arrived.contains(entry.first); };
-    while (!ends.arrived.contains(photo) || !std::ranges::all_of(urgent, is_there)) {
+    const auto is_text_there = [&](const auto& id) { return ends.arrived.contains(id); };
+    while (!ends.arrived.contains(photo) || !std::ranges::all_of(urgent, is_there) ||
+           !std::ranges::all_of(texts, is_text_there)) {
         REQUIRE(Clock::now() - begun < 200s);
         if (Clock::now() >= next && urgent.size() < urgent_count) {
             next = Clock::now() + 2300ms;

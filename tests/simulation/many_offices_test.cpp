@@ -33,6 +33,19 @@ bool have_same_registers(World& world, Node a, Node b) {
     return world.ledger(a).registers() == world.ledger(b).registers();
 }
 
+// The oldest first.
+std::vector<Register> receipts_of_hq(const World& world) {
+    std::vector<Register> receipts;
+    for (const auto& [key, entry] : world.ledger(hq).registers()) {
+        if (key.signer == OfficeId{hq} &&
+            key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
+            receipts.push_back(entry);
+        }
+    }
+    std::ranges::sort(receipts, {}, &Register::version);
+    return receipts;
+}
+
 }  // namespace
 
 TEST_CASE("seventy offices and their receipts come to all", "[simulation]") {
@@ -64,14 +77,7 @@ TEST_CASE("of many receipts each has some that the other lacks", "[simulation]")
         REQUIRE(world.queue(author, {hq}, RecordClass::normal).has_value());
         meet(world, author, hq);
     }
-    std::vector<Register> receipts;
-    for (const auto& [key, entry] : world.ledger(hq).registers()) {
-        if (key.signer == OfficeId{hq} &&
-            key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
-            receipts.push_back(entry);
-        }
-    }
-    std::ranges::sort(receipts, {}, &Register::version);
+    const auto receipts = receipts_of_hq(world);
     REQUIRE(receipts.size() == 2 * authors);
     // As after links that were cut in the middle: the older half, and the newer. What a summary
     // lists of either says nothing of what the other lacks.
@@ -98,14 +104,7 @@ TEST_CASE("an old register that was cut off comes even if the other end has sett
     const Node whole = authors + 1;
     const Node lacking = authors + 2;
     meet(world, hq, whole);
-    std::vector<Register> receipts;
-    for (const auto& [key, entry] : world.ledger(hq).registers()) {
-        if (key.signer == OfficeId{hq} &&
-            key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
-            receipts.push_back(entry);
-        }
-    }
-    std::ranges::sort(receipts, {}, &Register::version);
+    const auto receipts = receipts_of_hq(world);
     world.tell(lacking, hq, RegisterNews{{receipts.begin() + 1, receipts.end()}});
     // It has something to bring, so that the other settles first.
     REQUIRE(world.queue(lacking, {hq}, RecordClass::normal, 50'000).has_value());

@@ -93,7 +93,8 @@ bool is_ipv4(const std::vector<char>& packet) {
 
 bool SlowLink::can_be_made(std::string& why) {
     const auto name = fmt::format("fieldpost-try-{}", ::getpid());
-    const bool can = can_run("/sbin/ip netns add " + name) && ::access("/dev/net/tun", R_OK) == 0;
+    const bool can =
+        can_run("/sbin/ip netns add " + name) && ::access("/dev/net/tun", R_OK | W_OK) == 0;
     can_run("/sbin/ip netns del " + name);
     why = can ? "" : "network namespaces or tun devices are not allowed here";
     return can;
