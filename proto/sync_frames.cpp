@@ -59,6 +59,7 @@ Bytes encode_hello(const Hello& hello) {
     for (const auto& fingerprint : hello.bucket_fingerprints) {
         message.mutable_bucket_fingerprints()->append(as_text(fingerprint.view()));
     }
+    message.set_numbers_known(hello.numbers_known);
     message.set_credit_bytes(hello.credit_bytes);
     message.set_clock(hello.clock.seconds);
     message.set_clock_doubtful(hello.clock_doubtful);
@@ -78,6 +79,7 @@ Result<Hello> decode_hello(BytesView bytes) {
         {wire::Hello::kClockDoubtfulFieldNumber, bool_field},
         {wire::Hello::kNoCarryingFieldNumber, bool_field},
         {wire::Hello::kRecordBytesMaxFieldNumber, uint32_field},
+        {wire::Hello::kNumbersKnownFieldNumber, uint32_field},
     }};
     TRY(check_fields("hello", bytes, rules));
     wire::Hello message;
@@ -102,6 +104,7 @@ Result<Hello> decode_hello(BytesView bytes) {
     while (!buckets.at_end()) {
         hello.bucket_fingerprints.push_back(TRY(buckets.read_array<LeafFingerprint>()));
     }
+    hello.numbers_known = message.numbers_known();
     hello.credit_bytes = message.credit_bytes();
     hello.clock = WallTime{message.clock()};
     hello.clock_doubtful = message.clock_doubtful();
@@ -125,7 +128,6 @@ Result<RegisterVersion> read_version(ByteReader& in) {
 }
 
 void write_leaf(ByteWriter& out, const LeafSummary& leaf) {
-    out.u16(value_of(leaf.office));
     out.varint(leaf.logs.size());
     for (const auto& log : leaf.logs) {
         write(out, log.incarnation);
@@ -192,7 +194,6 @@ Result<LogSummary> read_log(ByteReader& in) {
 
 Result<LeafSummary> read_leaf(ByteReader& in) {
     LeafSummary leaf;
-    leaf.office = OfficeId{TRY(in.read_u16())};
     const auto logs = TRY(in.read_varint());
     for (std::uint64_t i = 0; i < logs; ++i) {
         leaf.logs.push_back(TRY(read_log(in)));
@@ -207,7 +208,7 @@ Result<LeafSummary> read_leaf(ByteReader& in) {
         leaf.registers.push_back(std::move(entry));
     }
     if (registers % 2 == 1) {
-        leaf.all_registers = TRY(in.read_array<ShortHash>());
+        leaf.all_registers = TRY(in.read_array<RegistersHash>());
     }
     return leaf;
 }
@@ -223,7 +224,10 @@ struct FrameWriter {
     }
     void operator()(const Summary& summary) {
         out.u8(summary.more ? 2 : summary.whole ? 1 : 0);
+        std::uint32_t next = 0;
         for (const auto& leaf : summary.leaves) {
+            out.varint(value_of(leaf.office) - next);
+            next = value_of(leaf.office) + 1U;
             write_leaf(out, leaf);
         }
     }
@@ -299,8 +303,16 @@ Result<Frame> read_summary(ByteReader& in) {
     }
     summary.whole = form == 1;
     summary.more = form == 2;
+    std::uint64_t next = 0;
     while (!in.at_end()) {
+        const auto gap = TRY(in.read_varint());
+        if (gap > UINT16_MAX || next + gap > UINT16_MAX) {
+            return fail(Errc::malformed, "summary: of no office");
+        }
+        const OfficeId office{static_cast<std::uint16_t>(next + gap)};
+        next += gap + 1;
         summary.leaves.push_back(TRY(read_leaf(in)));
+        summary.leaves.back().office = office;
     }
     return summary;
 }

@@ -24,6 +24,9 @@ inline constexpr std::size_t newest_registers = 16;
 
 using LeafFingerprint = ByteArray<struct LeafFingerprintTag, 4>;
 using ShortFingerprint = ByteArray<struct ShortFingerprintTag, 3>;
+// Of all registers of a leaf. Nobody gains by two lists that look alike but who signed both, and
+// need not have signed the second.
+using RegistersHash = ByteArray<struct RegistersHashTag, 5>;
 
 struct Hello {
     std::uint32_t version_min = protocol_version;
@@ -36,6 +39,8 @@ struct Hello {
     std::vector<LeafFingerprint> leaf_fingerprints;
     // Of each bucket, instead, where there are more offices than buckets. Empty, or bucket_count.
     std::vector<LeafFingerprint> bucket_fingerprints;
+    // Then also: how many numbers it does not want. Who has fewer tells first what it has.
+    std::uint32_t numbers_known = 0;
     std::uint32_t credit_bytes = 0;
     WallTime clock;
     bool clock_doubtful = false;
@@ -83,14 +88,14 @@ struct LeafSummary {
     std::vector<LogSummary> logs;
     std::vector<RegisterSummary> registers;
     // Of all, where only the newest are listed, or none.
-    std::optional<ShortHash> all_registers{};
+    std::optional<RegistersHash> all_registers{};
     bool operator==(const LeafSummary&) const = default;
 };
 
 // Replaces what is known of the offices named. `whole`: offices not named are empty.
 struct Summary {
     bool whole = false;
-    std::vector<LeafSummary> leaves;
+    std::vector<LeafSummary> leaves;  // by office, ascending
     // The next frame goes on with it; only the last one can be whole.
     bool more = false;
     bool operator==(const Summary&) const = default;

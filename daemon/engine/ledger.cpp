@@ -277,10 +277,22 @@ Hash Ledger::leaf_of(OfficeId office) const {
     return crypto::hash("leaf", network(), {out.bytes()});
 }
 
-ShortHash Ledger::registers_hash(const std::vector<RegisterSummary>& list) const {
+RegistersHash Ledger::registers_hash(const std::vector<RegisterSummary>& list) const {
     ByteWriter out;
     write_registers(out, list);
-    return short_hash(crypto::hash("leaf-registers", network(), {out.bytes()}));
+    RegistersHash all;
+    std::ranges::copy(
+        crypto::hash("leaf-registers", network(), {out.bytes()}).first(RegistersHash::size),
+        all.bytes.begin());
+    return all;
+}
+
+std::uint32_t Ledger::numbers_known() const {
+    std::uint64_t count = 0;
+    for (const auto& [key, log] : logs_) {
+        count += log.not_wanted().count();
+    }
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, UINT32_MAX));
 }
 
 const std::map<OfficeId, Hash>& Ledger::leaves() {

@@ -74,10 +74,12 @@ public:
     // Of every office of the roster, by index from 0 on. Brings stale ones up to date first.
     const std::map<OfficeId, Hash>& leaves();
     Digest digest();
+    // Of all logs, as far as it can be counted.
+    [[nodiscard]] std::uint32_t numbers_known() const;
     [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail) const;
     // Of an office's own, as its leaf lists them.
     [[nodiscard]] std::vector<RegisterSummary> register_list(OfficeId office) const;
-    [[nodiscard]] ShortHash registers_hash(const std::vector<RegisterSummary>& list) const;
+    [[nodiscard]] RegistersHash registers_hash(const std::vector<RegisterSummary>& list) const;
 
     // --- time
     // The time to sign and to show: never behind what this office has seen.

@@ -82,6 +82,7 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Outcome& out) {
     if (has_sent_fingerprints_) {
         add_fingerprints(ledger, hello);
     }
+    greeted_numbers_ = hello.numbers_known;
     hello.credit_bytes = policy_.only_urgent ? 0 : credit_bytes;
     hello.clock = ledger.wall(now);
     hello.clock_doubtful = ledger.meta().doubtful;
@@ -152,6 +153,10 @@ void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Outco
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcome& out) {
+    if (theirs_) {
+        offend(ledger, now, out, "greets twice");
+        return ok();
+    }
     if (hello.version_min > protocol_version || hello.version_max < protocol_version) {
         close(out, fmt::format("speaks versions {} to {}, not {}", hello.version_min,
                                hello.version_max, protocol_version));

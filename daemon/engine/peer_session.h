@@ -129,8 +129,8 @@ private:
     void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
                      Outcome& out);
     void tell_all(Ledger& ledger, Outcome& out);
-    void send_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
-                     bool whole, Outcome& out);
+    void send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail, bool whole,
+                     Outcome& out);
     // Whether it has something that we lack, or may have.
     bool compare_logs(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
     bool compare_registers(Ledger& ledger, const LeafSummary& leaf);
@@ -176,18 +176,19 @@ private:
     bool is_in_step_ = false;  // the digests were equal, or the pair had settled on them
     Digest greeted_digest_;
     bool has_sent_fingerprints_ = false;
+    std::uint32_t greeted_numbers_ = 0;
     bool has_told_ = false;      // a summary, if only that nothing differs
     bool has_answered_ = false;  // fingerprints of leaves
     // How much of each leaf's registers, and the hash of all when it was told.
     struct Told {
         Detail detail{};
-        ShortHash registers;
+        RegistersHash registers;
         bool is_again = false;
     };
     std::map<OfficeId, Told> told_;
     // Of whose registers it told some only, and what of all does not follow from that.
     struct Unclear {
-        ShortHash registers;
+        RegistersHash registers;
         bool is_answered = false;
     };
     std::map<OfficeId, Unclear> unclear_;

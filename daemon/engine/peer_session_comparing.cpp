@@ -79,6 +79,7 @@ void PeerSession::add_fingerprints(Ledger& ledger, Hello& hello) const {
     const auto& leaves = ledger.leaves();
     if (leaves.size() > bucket_count) {
         hello.bucket_fingerprints = ours.of_buckets();
+        hello.numbers_known = ledger.numbers_known();
         return;
     }
     for (const auto& [office, leaf] : leaves) {
@@ -119,9 +120,10 @@ void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Outcom
         tell_leaves(ledger, differing, Detail::newest, out);
         return;
     }
-    // The later an office joined the less it will have that the other lacks; and who lacks nothing
-    // need not answer.
-    if (has_sent_fingerprints_ && peer_ > ledger.us()) {
+    // Who lacks nothing need not answer. The later an office joined the less it will have that the
+    // other lacks.
+    if (has_sent_fingerprints_ &&
+        std::pair(hello.numbers_known, ledger.us()) < std::pair(greeted_numbers_, peer_)) {
         return;  // it begins
     }
     if (differing_buckets.all()) {
@@ -183,8 +185,9 @@ void PeerSession::tell_all(Ledger& ledger, Outcome& out) {
     send_leaves(ledger, all, all.size() > few_leaves ? Detail::hash : Detail::newest, true, out);
 }
 
-void PeerSession::send_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
+void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail,
                               bool whole, Outcome& out) {
+    std::ranges::sort(offices);  // it may have asked for them in any order
     Summary summary;
     std::size_t size = 0;
     for (const auto office : offices) {

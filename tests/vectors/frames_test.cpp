@@ -90,6 +90,7 @@ struct Meaning {
                 {"roster_head", hex(hello.roster_head)},
                 {"digest", hex(hello.digest)},
                 {"fingerprint_number", hello.fingerprint_number},
+                {"numbers_known", hello.numbers_known},
                 {"leaf_fingerprints", all(hello.leaf_fingerprints)},
                 {"bucket_fingerprints", all(hello.bucket_fingerprints)},
                 {"credit_bytes", hello.credit_bytes},
@@ -270,6 +271,7 @@ void add_meeting(Writer& writer) {
     for (auto& fingerprint : hello.bucket_fingerprints) {
         crypto::fill_random(fingerprint.mutable_view());
     }
+    hello.numbers_known = 3'000'000;
     writer.add("hello where there are many offices", hello);
     LeafFingerprints fingerprints{1ULL << 63 | 6, {}};
     fingerprints.fingerprints.resize(3);
@@ -347,7 +349,7 @@ json odd_containers() {
     const auto bytes = written_by([&](ByteWriter& out) {
         out.u8(3);
         out.u8(0);
-        out.u16(1);
+        out.varint(1);
         out.varint(3);
         write(out, Incarnation{1, 1});
         out.u8(2);
@@ -378,9 +380,12 @@ void write_registers(ByteWriter& out, const LeafSummary& leaf) {
     }
 }
 
-ShortHash registers_hash(const NetworkId& network, const LeafSummary& leaf) {
+RegistersHash registers_hash(const NetworkId& network, const LeafSummary& leaf) {
     const auto list = written_by([&](ByteWriter& out) { write_registers(out, leaf); });
-    return short_hash(crypto::hash("leaf-registers", network, {list}));
+    RegistersHash all;
+    std::ranges::copy(crypto::hash("leaf-registers", network, {list}).first(RegistersHash::size),
+                      all.bytes.begin());
+    return all;
 }
 
 Hash leaf_hash(const NetworkId& network, const LeafSummary& leaf) {

@@ -79,10 +79,13 @@ void add_summary_refusals(Refusals& out) {
     leaf.logs[0].partials.emplace_back().number = 4;
     const auto good = encode_frame(Summary{true, {leaf}});
     // Type, whole, office, number of logs, incarnation, then the class.
-    const std::size_t class_at = 1 + 1 + 2 + 1 + 6;
+    const std::size_t class_at = 1 + 1 + 1 + 1 + 6;
     out.add("frame", "summary: neither whole nor not", good, with(good, 1, "03"));
     out.add("frame", "summary: class 4", good, with(good, class_at, "84"));
-    out.add("frame", "summary: incarnation 0", good, with(good, 5, "0000"));
+    out.add("frame", "summary: incarnation 0", good, with(good, 4, "0000"));
+    out.add(
+        "frame", "summary: index 65,536", good,
+        joined(BytesView(good).first(2), joined(*from_hex("808004"), BytesView(good).subspan(3))));
     out.add("frame", "summary: a container with something behind", good,
             with(joined(BytesView(good).first(class_at + 2),
                         joined(Bytes(1), BytesView(good).subspan(class_at + 2))),
@@ -90,7 +93,7 @@ void add_summary_refusals(Refusals& out) {
     out.add("frame", "summary: ends early", good, one_less(good));
     leaf.all_registers.emplace();
     const auto of_none = encode_frame(Summary{true, {leaf}});
-    out.add("frame", "summary: a hash of all registers of 7 bytes", of_none, one_less(of_none));
+    out.add("frame", "summary: a hash of all registers of 4 bytes", of_none, one_less(of_none));
     const auto prints = encode_frame(LeafFingerprints{1, {{}, {}}});
     out.add("frame", "leaf fingerprints: of 2 bytes", prints, one_less(prints));
 }

@@ -38,17 +38,21 @@ def read_hello(source):
 def read_summary(source):
     form = source.unsigned(1)
     need(form <= 2, "whole or not, or to be gone on with")
-    return Parts(whole=form == 1, more=form == 2, leaves=several(read_leaf, source))
+    leaves, office = [], -1
+    while source.left():
+        office += source.varint() + 1
+        need(office <= 0xFFFF, "an index of two bytes")
+        leaves.append(read_leaf(source, office))
+    return Parts(whole=form == 1, more=form == 2, leaves=leaves)
 
 
-def read_leaf(source):
-    office = source.unsigned(2)
+def read_leaf(source, office):
     logs = [read_log(source) for _ in range(source.varint())]
     number = source.varint()
     registers = source.many(number // 2, "kind u1, subject sized, incarnation incarnation_or_none, counter u6, "
                                              "hash 8")
     need(all(len(one.subject) <= 64 for one in registers), "a subject of at most 64 bytes")
-    all_registers = source.take(8) if number % 2 else None
+    all_registers = source.take(5) if number % 2 else None
     return Parts(office=office, logs=logs, registers=registers, all_registers=all_registers)
 
 
@@ -106,7 +110,7 @@ def leaf_hash(network, leaf):
 
 
 def registers_hash(network, leaf):
-    return network.hash("leaf-registers", *register_list(leaf))[:8]
+    return network.hash("leaf-registers", *register_list(leaf))[:5]
 
 
 def register_list(leaf):
