@@ -3,15 +3,14 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
+
+#include "daemon/link/connecting.h"
 
 namespace fieldpost::link {
 
@@ -26,6 +25,8 @@ constexpr auto local_timeout = 10s;
 // No more is on its way here than would fit a slow link anyway.
 constexpr std::size_t half_bytes = 16384;
 
+// RFC 1928 has one byte for the length of a name.
+constexpr std::size_t host_bytes_max = 255;
 constexpr std::byte version{5};
 constexpr std::byte no_authentication{0};
 constexpr std::byte to_connect{1};
@@ -33,24 +34,8 @@ constexpr std::byte as_ipv4{1};
 constexpr std::byte as_name{3};
 constexpr std::byte as_ipv6{4};
 
-struct Address {
-    std::string host;
-    std::uint16_t port = 0;
-};
-
-Address address_of(const std::string& endpoint) {
-    constexpr std::size_t scheme = 6;
-    const auto colon = endpoint.rfind(':');
-    Address address{endpoint.substr(scheme, colon - scheme), 0};
-    std::from_chars(endpoint.data() + colon + 1, endpoint.data() + endpoint.size(), address.port);
-    if (address.host.starts_with('[') && address.host.ends_with(']')) {
-        address.host = address.host.substr(1, address.host.size() - 2);
-    }
-    return address;
-}
-
 // "CONNECT to this" (RFC 1928, 4).
-Bytes request_for(const Address& to) {
+Bytes request_for(const HostAndPort& to) {
     ByteWriter request;
     request.raw(std::array{version, to_connect, std::byte{0}});
     in_addr ipv4{};
@@ -84,12 +69,6 @@ std::string_view reply_text(std::byte reply) {
     return number < texts.size() ? texts[number] : "failed";
 }
 
-void close_fd(int& fd) {
-    if (fd >= 0) {
-        ::close(std::exchange(fd, -1));
-    }
-}
-
 bool would_wait() {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
@@ -99,25 +78,15 @@ bool would_wait() {
 ProxyTunnel::ProxyTunnel(const std::string& proxy, const std::string& to)
     : until_(Clock::now() + connect_timeout),
       to_say_{version, std::byte{1}, no_authentication},
-      request_(request_for(address_of(to))) {
-    const auto address = address_of(proxy);
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    if (address_of(to).host.size() > 255 ||
-        ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) !=
-            0) {
+      request_(request_for(host_and_port(to))) {
+    if (host_and_port(to).host.size() > host_bytes_max) {
         end("no address");
         return;
     }
-    proxy_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int at_once = 1;
-    ::setsockopt(proxy_, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-    if (::connect(proxy_, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
+    proxy_ = begin_connecting(proxy);
+    if (proxy_ < 0) {
         end("no answer");
     }
-    ::freeaddrinfo(found);
 }
 
 ProxyTunnel::~ProxyTunnel() {
@@ -158,15 +127,12 @@ std::optional<std::uint64_t> ProxyTunnel::bytes_on_the_wire() const {
 }
 
 bool ProxyTunnel::has_connected() {
-    int error = 0;
-    socklen_t size = sizeof error;
-    sockaddr_storage peer{};
-    socklen_t peer_size = sizeof peer;
-    if (::getsockopt(proxy_, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+    const auto connected = link::has_connected(proxy_);
+    if (!connected) {
         end("no answer");
         return false;
     }
-    is_connected_ = ::getpeername(proxy_, reinterpret_cast<sockaddr*>(&peer), &peer_size) == 0;
+    is_connected_ = *connected;
     if (is_connected_) {
         until_ = Clock::now() + answer_timeout;
     }

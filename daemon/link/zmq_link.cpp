@@ -8,6 +8,7 @@
 #include "daemon/link/listener.h"
 #include "daemon/link/name_lookup.h"
 #include "daemon/link/proxy_tunnel.h"
+#include "daemon/link/reach_probe.h"
 
 namespace fieldpost::link {
 
@@ -18,6 +19,8 @@ using namespace std::chrono_literals;
 constexpr int events_a_wait = 256;
 // On a fast link a message without end grows by 400 MB a second.
 constexpr auto look_interval = 500ms;
+// From one attempt to the next.
+constexpr auto hastened_for = 1s;
 constexpr ConnectionFd::KeepAlive soon_noticed{4s, 2s, 15s};
 constexpr ConnectionFd::KeepAlive seldom_noticed{120s, 10s, 30s};
 
@@ -32,6 +35,7 @@ struct ZmqLink::Sockets {
         bool is_up = false;
         std::optional<ConnectionFd> own_fd{};  // once it is connected
         std::uint64_t read_bytes = 0;          // in frames, and what they cost on the connection
+        std::string endpoint{};
     };
     // First, so that it goes last.
     zmq::context_t context{1};
@@ -54,6 +58,14 @@ struct ZmqLink::Sockets {
         bool is_dialled = false;
     };
     std::map<ConnectionId, Tunnelled> tunnelled;
+    // By endpoint. It goes on from one attempt to the next, or what is on its way would be lost.
+    struct Hastened {
+        ReachProbe probe;
+        ConnectionId connection{};
+        Clock::time_point ends{};
+        explicit Hastened(const std::string& endpoint) : probe(endpoint) {}
+    };
+    std::map<std::string, Hastened> hastened;
     std::vector<LinkEvent> told_next;
     Clock::time_point next_look{};
 
@@ -63,6 +75,7 @@ struct ZmqLink::Sockets {
     void connect(ConnectionId id, const Wanted& wanted, const std::string& endpoint);
     void read_names();
     void advance_tunnels();
+    void advance_probes(std::vector<LinkEvent>& events);
     void read_dialled(ConnectionId id, std::vector<LinkEvent>& events);
     void lose(PeerDown how, std::vector<LinkEvent>& events);
     void cut_floods(std::vector<LinkEvent>& events);
@@ -116,7 +129,8 @@ void ZmqLink::Sockets::set_out(ConnectionId id, const Wanted& wanted, const std:
 void ZmqLink::Sockets::connect(ConnectionId id, const Wanted& wanted, const std::string& endpoint) {
     try {
         Dialled made{.socket = make_dealer(context, next++, dial_keys, wanted.key),
-                     .peer = wanted.peer};
+                     .peer = wanted.peer,
+                     .endpoint = endpoint};
         if (wanted.way.is_quiet) {
             set(made.socket.socket, ZMQ_HEARTBEAT_IVL, 0);
         }
@@ -233,6 +247,35 @@ bool ZmqLink::send(ConnectionId connection, BytesView frame) {
         // EHOSTUNREACH: it went, and its event is on the way.
     }
     return false;
+}
+
+void ZmqLink::hasten(ConnectionId connection) {
+    auto& s = *sockets_;
+    const auto found = s.dialled.find(connection);
+    if (found == s.dialled.end() || found->second.own_fd) {
+        return;
+    }
+    const auto& endpoint = found->second.endpoint;
+    auto& hastened = s.hastened.try_emplace(endpoint, endpoint).first->second;
+    hastened.connection = connection;
+    hastened.ends = Clock::now() + hastened_for;
+}
+
+void ZmqLink::Sockets::advance_probes(std::vector<LinkEvent>& events) {
+    const auto now = Clock::now();
+    for (auto at = hastened.begin(); at != hastened.end();) {
+        auto& one = at->second;
+        const auto attempt = dialled.find(one.connection);
+        // Between two attempts an answer has to wait.
+        const bool has_attempt = attempt != dialled.end();
+        one.ends = has_attempt ? now + hastened_for : one.ends;
+        const bool is_over = one.ends <= now || (has_attempt && attempt->second.own_fd);
+        const bool is_reached = !is_over && has_attempt && one.probe.advance(now);
+        if (is_reached) {
+            events.emplace_back(PeerReached{one.connection, true});
+        }
+        at = is_over || is_reached ? hastened.erase(at) : std::next(at);
+    }
 }
 
 void ZmqLink::Sockets::lose(PeerDown how, std::vector<LinkEvent>& events) {
@@ -355,6 +398,14 @@ std::vector<LinkEvent> ZmqLink::wait_once(std::span<WatchedFd> watched,
         }
         no_later_than(one.tunnel->until().value_or(Clock::time_point::max()));
     }
+    for (const auto& [endpoint, one] : s.hastened) {
+        if (s.dialled.contains(one.connection)) {
+            for (const auto fd : one.probe.fds()) {
+                items.push_back({nullptr, fd, ZMQ_POLLOUT, 0});
+            }
+            no_later_than(one.probe.until());
+        }
+    }
     auto events = std::exchange(s.told_next, {});
     no_later_than(s.listener.wake_at().value_or(Clock::time_point::max()));
     if (!s.dialled.empty() || s.listener.has_connections()) {
@@ -372,6 +423,7 @@ std::vector<LinkEvent> ZmqLink::wait_once(std::span<WatchedFd> watched,
         s.read_names();
         s.advance_tunnels();
         std::ranges::move(std::exchange(s.told_next, {}), std::back_inserter(events));
+        s.advance_probes(events);
         s.listener.read(events);
         s.cut_floods(events);
         std::vector<ConnectionId> all;

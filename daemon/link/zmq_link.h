@@ -35,9 +35,11 @@ struct PeerUp {
     // in use.
     bool is_spare = false;
 };
-// A dialled address answers: the way to it is open. The handshake is still to come.
+// A dialled address answers: the way to it is open. The handshake is still to come, and so is the
+// connection's own answer if it was hastened.
 struct PeerReached {
     ConnectionId connection{};
+    bool is_hastened = false;
 };
 // Somebody dialled with a key that no office has. Only few of them are let in at a time.
 struct StrangerUp {
@@ -99,6 +101,9 @@ public:
     void dial_as(KeyPair keys);
     // PeerUp or PeerDown follows. The peer must prove to hold `key`.
     ConnectionId dial(const Way& way, const BoxPublic& key, OfficeId peer);
+    // PeerReached for an attempt under way is to come sooner than it would: the address is asked
+    // three times a second, also until the next attempt if that is hastened too.
+    void hasten(ConnectionId connection);
     // What is still under way may be lost. PeerDown does not follow.
     void close(ConnectionId connection);
     // Those whose own end has an address that this machine no longer has: nothing will ever come

@@ -20,8 +20,11 @@ constexpr int turned_away_often = 8;
 
 // Where a link has died it is likely to die again.
 constexpr std::chrono::milliseconds may_die_again = 30min;
+constexpr std::chrono::milliseconds short_break = 45s;
 // On a short way a handshake may be over before the first answer on a spare has come.
 constexpr std::chrono::milliseconds time_to_answer = 1s;
+// Its HELLO comes with the first answer: half a second by satellite, two over the slowest link.
+constexpr std::chrono::milliseconds longest_silence = 4s;
 // Between being found dead and being closed.
 constexpr std::chrono::milliseconds just_now = 1s;
 
@@ -193,7 +196,8 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
                        .has_spoken = false,
                        .awaits_body = false,
                        .policy = *policy,
-                       .day = local_time(now().wall).day};
+                       .day = local_time(now().wall).day,
+                       .was_spare = false};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
     inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy});
@@ -349,6 +353,16 @@ void Links::heed_policies() {
             to_close_.push_back(peer.connection);
         }
     }
+    std::vector<OfficeId> held;
+    for (const auto& [office, spare] : spares_) {
+        const auto known = dialler_.attempts().find({spare.endpoint, office});
+        if (known == dialler_.attempts().end() || known->second.policy != Policy{}) {
+            held.push_back(office);
+        }
+    }
+    for (const auto office : held) {
+        drop_spare(office);
+    }
 }
 
 void Links::turn(bool is_paused) {
@@ -366,6 +380,7 @@ void Links::turn(bool is_paused) {
     }
     if (!is_paused_) {
         dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
+        hasten_spares();
     }
 }
 
@@ -374,6 +389,11 @@ std::optional<Instant> Links::wake_at() const {
         return Instant{};
     }
     std::optional<Instant> earliest = dial_again_at_;
+    for (const auto& [office, at] : replaced_at()) {
+        if (!earliest || at < *earliest) {
+            earliest = at;
+        }
+    }
     const auto call_at = beacon_ ? std::optional(neighbours_.next_at()) : std::nullopt;
     for (const auto at : {dialler_.wake_at(linked(false), now()), call_at}) {
         if (at && (!earliest || *at < *earliest)) {
@@ -413,6 +433,7 @@ std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
     for (const auto& event : events) {
         heed(event, inputs);
     }
+    replace_silent(inputs);
     return inputs;
 }
 
@@ -424,7 +445,7 @@ void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
     } else if (const auto* down = std::get_if<link::PeerDown>(&event)) {
         on_down(*down, inputs);
     } else if (const auto* reached = std::get_if<link::PeerReached>(&event)) {
-        on_reached(reached->connection, inputs);
+        on_reached(*reached, inputs);
     } else if (const auto* frame = std::get_if<link::FrameIn>(&event)) {
         on_frame(*frame, inputs);
     }
@@ -432,7 +453,8 @@ void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
 
 // Tried when a dead link's address answers: the spare's handshake is done, while the new
 // connection's takes four round trips more.
-void Links::on_reached(link::ConnectionId connection, Inputs& inputs) {
+void Links::on_reached(const link::PeerReached& reached, Inputs& inputs) {
+    const auto connection = reached.connection;
     const auto* attempt = dialler_.of(connection);
     if (attempt == nullptr || is_paused_) {
         return;
@@ -440,10 +462,36 @@ void Links::on_reached(link::ConnectionId connection, Inputs& inputs) {
     const auto office = attempt->first.office;
     const auto spare = spares_.find(office);
     if (spare != spares_.end() && spare->second.is_ready && !peers_.contains(office)) {
-        const auto used = std::exchange(spare->second, {connection, false}).connection;
+        const auto used = spare->second.connection;
         dialler_.replace(connection, used);
+        if (reached.is_hastened) {
+            // Its own answer may be a second away, and its time over before that.
+            link_->close(connection);
+            spares_.erase(spare);
+        } else {
+            spare->second = {connection, attempt->first.endpoint, false};
+        }
         link_->watch_over(used, link::ZmqLink::Vigil::seldom);
         on_up({used, office, true}, inputs);
+        if (const auto peer = peers_.find(office); peer != peers_.end()) {
+            peer->second.was_spare = true;
+        }
+    }
+}
+
+// A link that comes back for seconds is worth it; what it costs where nobody answers is 9 kB.
+void Links::hasten_spares() {
+    for (const auto& [office, spare] : spares_) {
+        const auto died = died_.find(office);
+        if (!spare.is_ready || peers_.contains(office) || died == died_.end() ||
+            now().steady - died->second > short_break) {
+            continue;
+        }
+        for (const auto& [target, attempt] : dialler_.attempts()) {
+            if (target.office == office && attempt.connection) {
+                link_->hasten(*attempt.connection);
+            }
+        }
     }
 }
 
@@ -466,13 +514,45 @@ bool Links::on_spare_up(const link::PeerUp& up, Inputs& inputs) {
         return true;
     }
     // The one that it stands beside has not answered, and this one has.
-    spares_.erase(spare);
-    link_->watch_over(up.connection, link::ZmqLink::Vigil::seldom);
-    if (in_use != peers_.end()) {
-        dialler_.replace(in_use->second.connection, up.connection);
+    make_way_for_spare(up.peer, inputs);
+    return false;
+}
+
+void Links::make_way_for_spare(OfficeId office, Inputs& inputs) {
+    const auto spare = spares_.extract(office).mapped().connection;
+    link_->watch_over(spare, link::ZmqLink::Vigil::seldom);
+    if (const auto in_use = peers_.find(office); in_use != peers_.end()) {
+        dialler_.replace(in_use->second.connection, spare);
         drop(in_use->second.connection, inputs);
     }
-    return false;
+}
+
+std::map<OfficeId, Instant> Links::replaced_at() const {
+    std::map<OfficeId, Instant> all;
+    for (const auto& [office, spare] : spares_) {
+        const auto in_use = peers_.find(office);
+        if (spare.is_ready && in_use != peers_.end() && in_use->second.was_spare &&
+            !in_use->second.has_spoken) {
+            all.emplace(office, in_use->second.up_at + longest_silence);
+        }
+    }
+    return all;
+}
+
+// A spare that went into use may be forgotten on the way, by a router that keeps no idle
+// connections, while the one that found the way open is ready beside it.
+void Links::replace_silent(Inputs& inputs) {
+    std::vector<OfficeId> silent;
+    for (const auto& [office, at] : replaced_at()) {
+        if (at <= now().steady) {
+            silent.push_back(office);
+        }
+    }
+    for (const auto office : silent) {
+        const auto spare = spares_.at(office).connection;
+        make_way_for_spare(office, inputs);
+        on_up({spare, office, true}, inputs);
+    }
 }
 
 void Links::want_spare(OfficeId office) {
@@ -486,7 +566,7 @@ void Links::want_spare(OfficeId office) {
     }
     link::Way way = attempt->second.way;
     way.is_quiet = true;
-    spares_[office] = {link_->dial(way, known->link, office), false};
+    spares_[office] = {link_->dial(way, known->link, office), way.endpoint, false};
 }
 
 void Links::drop_spare(OfficeId office) {

@@ -75,11 +75,13 @@ private:
         bool awaits_body = false;
         engine::LinkPolicy policy;
         std::int64_t day = 0;  // on which it came up
+        bool was_spare = false;
     };
     // Dialled besides the link in use; nothing was sent on it, so nothing waits for a
     // retransmission there when the way to the peer is open again.
     struct Spare {
         link::ConnectionId connection{};
+        std::string endpoint;
         bool is_ready = false;
     };
     using Inputs = std::vector<engine::Input>;
@@ -90,10 +92,16 @@ private:
     }
     void heed(const link::LinkEvent& event, Inputs& inputs);
     void on_up(const link::PeerUp& up, Inputs& inputs);
-    void on_reached(link::ConnectionId connection, Inputs& inputs);
+    void on_reached(const link::PeerReached& reached, Inputs& inputs);
     // Whether that was all.
     bool on_spare_up(const link::PeerUp& up, Inputs& inputs);
+    void hasten_spares();
     void want_spare(OfficeId office);
+    // The link in use goes; the spare, no spare any more, is to come up.
+    void make_way_for_spare(OfficeId office, Inputs& inputs);
+    void replace_silent(Inputs& inputs);
+    // When the next is to be used in the place of one that was a spare and says nothing.
+    [[nodiscard]] std::map<OfficeId, Instant> replaced_at() const;
     void drop_spare(OfficeId office);
     void on_stranger(const link::StrangerUp& up, Inputs& inputs);
     void on_frame(const link::FrameIn& frame, Inputs& inputs);

@@ -1,0 +1,26 @@
+// TCP connections that begin without waiting.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace fieldpost::link {
+
+// "tcp://HOST:PORT" in its parts; an IPv6 host loses its brackets.
+struct HostAndPort {
+    std::string host;
+    std::uint16_t port = 0;
+};
+HostAndPort host_and_port(const std::string& endpoint);
+
+// A descriptor, the caller's to close, that becomes writable once somebody answers. -1: the host is
+// a name, or there is no way there.
+int begin_connecting(const std::string& endpoint);
+// Whether somebody has answered. Empty: nobody will.
+std::optional<bool> has_connected(int fd);
+
+// `fd` is -1 from then on.
+void close_fd(int& fd);
+
+}  // namespace fieldpost::link
