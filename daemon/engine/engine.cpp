@@ -43,6 +43,7 @@ struct Engine::Parts {
     Result<void> on(const LinkUp& up, Now now, Outcome& out);
     Result<void> on(const StrangerUp& up, Now now, Outcome& out);
     Result<void> on(const LinkDown& down, Now now, Outcome& out);
+    Result<void> on(const LinkRepairs& repairs, Now now, Outcome& out);
     Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
     Result<void> on(const Submitted& submitted, Now now, Outcome& out);
     Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
@@ -153,6 +154,13 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
     sessions.erase(found);
     for (auto& [link, session] : sessions) {
         session.end_skips(ledger, out);
+    }
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const LinkRepairs& repairs, Now, Outcome&) {
+    if (const auto found = sessions.find(repairs.link); found != sessions.end()) {
+        found->second.repairs(repairs.bytes);
     }
     return ok();
 }

@@ -82,6 +82,12 @@ struct FrameArrived {
     LinkId link{};
     Bytes bytes;
 };
+// What has arrived at the other end behind something that was lost, and is repaired now, in bytes:
+// it cannot be acknowledged yet, and is not on the way any more.
+struct LinkRepairs {
+    LinkId link{};
+    std::uint64_t bytes = 0;
+};
 
 // A report, acknowledgement or withdrawal written at this office.
 struct Draft {
@@ -140,8 +146,8 @@ struct Stopping {};
 struct BatchEnded {};
 
 using Input =
-    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, Submitted, InviteWanted, Dismissed,
-                 Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
+    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, Submitted, InviteWanted,
+                 Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -162,6 +168,8 @@ struct LinkUse {
     LinkId link{};
     bool awaits_body = false;  // that the peer has begun to send
     bool is_long = false;      // so much is to be sent that it takes a while
+    // Acknowledgements, to send more. LinkRepairs would do.
+    bool awaits_room = false;
     bool operator==(const LinkUse&) const = default;
 };
 

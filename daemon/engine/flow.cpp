@@ -96,6 +96,7 @@ std::uint32_t Flow::window() const {
     if (probe_rounds_ > 0) {
         window = window * 6 / 10;
     }
+    window += std::min(behind_hole_, window);
     return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(window, least, window_max));
 }
 
@@ -131,6 +132,7 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
     acknowledged_total_ = total;
     acknowledged_at_ = now;
     control_under_way_ = 0;
+    behind_hole_ = 0;
     std::optional<Sent> newest;
     while (!under_way_.empty() && under_way_.front().total <= total) {
         newest = under_way_.front();

@@ -34,6 +34,9 @@ public:
     // Both in data bytes since the link came up, ascending.
     void sent(std::uint64_t total, Instant now);
     void acknowledged(std::uint64_t total, Instant now);
+    // So much of what is under way has arrived behind a hole. Until the next acknowledgement as
+    // much more may be under way, or the link would idle while TCP repairs a loss.
+    void repairs(std::uint64_t bytes) { behind_hole_ = bytes; }
     // What is not data, and stands before it on the link: a summary, say.
     void control_sent(std::size_t bytes) { control_under_way_ += under_way_.empty() ? 0 : bytes; }
     // Anything that came is a sign of life.
@@ -80,6 +83,7 @@ private:
     Instant acknowledged_at_{};
     Instant first_at_{};
     Instant heard_at_{};
+    std::uint64_t behind_hole_ = 0;
     std::uint64_t control_under_way_ = 0;     // since the last acknowledgement
     std::optional<std::uint64_t> dry_until_;  // acknowledged
     std::deque<Sample> rates_;                // descending; the first is the greatest of late

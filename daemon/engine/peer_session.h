@@ -45,6 +45,9 @@ public:
     Result<void> receive(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
                          Outcome& out);
 
+    // What it has behind a hole (LinkRepairs).
+    void repairs(std::uint64_t bytes) { flow_.repairs(bytes); }
+
     // It broke the protocol: named once, and its link is closed when it does so again and again.
     void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
 
@@ -160,6 +163,7 @@ private:
     [[nodiscard]] bool passes_only_urgent() const;
     [[nodiscard]] bool is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const;
     [[nodiscard]] bool may_send(RecordClass record_class) const;
+    [[nodiscard]] bool has_room() const;
     // How large a frame of data may be.
     [[nodiscard]] std::uint32_t frame_bytes() const;
     [[nodiscard]] std::size_t summary_frame_bytes() const;

@@ -112,8 +112,12 @@ bool PeerSession::may_send(RecordClass record_class) const {
         return false;
     }
     // Urgent goes outside the credit, or it would wait behind what it has to overtake (P10).
+    return record_class == RecordClass::urgent || has_room();
+}
+
+bool PeerSession::has_room() const {
     const auto under_way = data_sent_ - data_acknowledged_;
-    return record_class == RecordClass::urgent || under_way == 0 ||
+    return under_way == 0 ||
            under_way + frame_bytes() <= std::min(flow_.window(), theirs_->credit_bytes);
 }
 
@@ -435,7 +439,8 @@ LinkView PeerSession::view() const {
 }
 
 std::optional<LinkUse> PeerSession::take_use() {
-    LinkUse use{link_, streams_under_way() > 0 && !passes_only_urgent(), use_.is_long};
+    LinkUse use{link_, streams_under_way() > 0 && !passes_only_urgent(), use_.is_long,
+                !outgoing_.empty() && !has_room()};
     std::uint64_t left = 0;
     for (const auto& [stream, outgoing] : outgoing_) {
         left += outgoing.bytes_left;

@@ -94,6 +94,11 @@ std::optional<std::uint64_t> ConnectionFd::bytes_received() const {
     return info ? std::optional(info->tcpi_bytes_received) : std::nullopt;
 }
 
+std::uint64_t ConnectionFd::bytes_behind_hole() const {
+    const auto info = tcp_info_of(number_);
+    return info ? std::uint64_t{info->tcpi_sacked} * info->tcpi_snd_mss : 0;
+}
+
 void ConnectionFd::keep_alive(const KeepAlive& how) const {
     const auto set = [&](int level, int option, auto value) {
         const auto number = static_cast<int>(value);

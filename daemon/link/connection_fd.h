@@ -47,6 +47,8 @@ public:
     void keep_alive(const KeepAlive& how) const;
     // What the other end has sent, without headers. Empty: the system does not tell.
     [[nodiscard]] std::optional<std::uint64_t> bytes_received() const;
+    // What the other end's TCP has beyond what it acknowledged (RFC 2018), about, in bytes.
+    [[nodiscard]] std::uint64_t bytes_behind_hole() const;
     // Its own end is at an address that is none of `ours`.
     [[nodiscard]] bool has_lost_address(const Addresses& ours) const;
 

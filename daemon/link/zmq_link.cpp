@@ -218,6 +218,11 @@ std::optional<std::uint64_t> ZmqLink::bytes_on_the_wire(ConnectionId connection)
     return own_fd == nullptr ? std::nullopt : own_fd->bytes_on_the_wire();
 }
 
+std::uint64_t ZmqLink::bytes_behind_hole(ConnectionId connection) const {
+    const auto* own_fd = sockets_->fd_of(connection);
+    return own_fd == nullptr ? 0 : own_fd->bytes_behind_hole();
+}
+
 // Null: of a connection that is gone, or not there yet.
 const ConnectionFd* ZmqLink::Sockets::fd_of(ConnectionId id) const {
     if (const auto found = dialled.find(id); found != dialled.end() && found->second.own_fd) {

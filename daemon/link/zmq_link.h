@@ -121,6 +121,9 @@ public:
     // gone.
     [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire(ConnectionId connection) const;
 
+    // What the other end has behind something that was lost, and cannot be handed on yet.
+    [[nodiscard]] std::uint64_t bytes_behind_hole(ConnectionId connection) const;
+
     // Until something happened or `timeout` passed. Bounded: more may be waiting.
     std::vector<LinkEvent> wait(std::span<WatchedFd> watched, std::chrono::milliseconds timeout);
 

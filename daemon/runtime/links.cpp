@@ -25,6 +25,8 @@ constexpr std::chrono::milliseconds short_break = 45s;
 constexpr std::chrono::milliseconds time_to_answer = 1s;
 // Its HELLO comes with the first answer: half a second by satellite, two over the slowest link.
 constexpr std::chrono::milliseconds longest_silence = 4s;
+// A segment takes 170 ms at 64 kbit/s.
+constexpr std::chrono::milliseconds look_for_repairs = 50ms;
 // Between being found dead and being closed.
 constexpr std::chrono::milliseconds just_now = 1s;
 
@@ -197,7 +199,8 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
                        .awaits_body = false,
                        .policy = *policy,
                        .day = local_time(now().wall).day,
-                       .was_spare = false};
+                       .was_spare = false,
+                       .awaits_room = false};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
     inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy});
@@ -413,6 +416,9 @@ std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
         watched.push_back({beacon_->ipv4()});
         watched.push_back({beacon_->ipv6()});
     }
+    if (std::ranges::any_of(peers_, [](const auto& one) { return one.second.awaits_room; })) {
+        timeout = std::min(timeout, look_for_repairs);
+    }
     const auto events = link_->wait(watched, timeout);
     const auto is_readable = [&](int fd) {
         return std::ranges::any_of(
@@ -434,6 +440,7 @@ std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
         heed(event, inputs);
     }
     replace_silent(inputs);
+    tell_of_repairs(inputs);
     return inputs;
 }
 
@@ -527,6 +534,15 @@ void Links::make_way_for_spare(OfficeId office, Inputs& inputs) {
     }
 }
 
+void Links::tell_of_repairs(Inputs& inputs) {
+    for (const auto& [office, peer] : peers_) {
+        const auto bytes = peer.awaits_room ? link_->bytes_behind_hole(peer.connection) : 0;
+        if (bytes != 0) {
+            inputs.emplace_back(engine::LinkRepairs{link_id(peer.connection), bytes});
+        }
+    }
+}
+
 std::map<OfficeId, Instant> Links::replaced_at() const {
     std::map<OfficeId, Instant> all;
     for (const auto& [office, spare] : spares_) {
@@ -591,7 +607,9 @@ void Links::heed(const engine::LinkUse& use) {
     if (of == office_of_.end()) {
         return;
     }
-    peers_.at(of->second).awaits_body = use.awaits_body;
+    auto& peer = peers_.at(of->second);
+    peer.awaits_body = use.awaits_body;
+    peer.awaits_room = use.awaits_room;
     if (use.is_long) {
         want_spare(of->second);
     }

@@ -76,6 +76,7 @@ private:
         engine::LinkPolicy policy;
         std::int64_t day = 0;  // on which it came up
         bool was_spare = false;
+        bool awaits_room = false;
     };
     // Dialled besides the link in use; nothing was sent on it, so nothing waits for a
     // retransmission there when the way to the peer is open again.
@@ -100,6 +101,7 @@ private:
     // The link in use goes; the spare, no spare any more, is to come up.
     void make_way_for_spare(OfficeId office, Inputs& inputs);
     void replace_silent(Inputs& inputs);
+    void tell_of_repairs(Inputs& inputs);
     // When the next is to be used in the place of one that was a spare and says nothing.
     [[nodiscard]] std::map<OfficeId, Instant> replaced_at() const;
     void drop_spare(OfficeId office);

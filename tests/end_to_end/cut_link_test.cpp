@@ -8,7 +8,8 @@
 using namespace fieldpost::end_to_end;
 
 TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end][slow]") {
-    constexpr std::uint64_t size = 10'000'000;
+    // Sealed it is 10,223,616: bodies have few sizes, and a smaller file would only be padded more.
+    constexpr std::uint64_t size = 10'200'000;
     constexpr std::uint64_t cut_after = 300'000;
     Network network;
     auto& hq = network.bare("hq");
@@ -44,7 +45,7 @@ TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end
     CHECK(link.cuts() >= size / cut_after * 9 / 10);
     CHECK(kills >= 3);
     // ZeroMQ, CURVE, some seventy handshakes, and what a killed daemon had not committed are in it.
-    CHECK(link.bytes_there() - before <= size * 110 / 100);
+    CHECK(link.bytes_there() - before <= size * 106 / 100);
     const auto saved = network.folder() / "saved";
     std::filesystem::create_directory(saved);
     hq.ask({"show", id, "--save", saved.string()});

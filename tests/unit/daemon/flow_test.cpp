@@ -141,6 +141,24 @@ TEST_CASE("nothing is known before the first acknowledgement, and little is sent
     CHECK(flow.bytes_per_second() == 0);
 }
 
+TEST_CASE("what has arrived behind a hole makes room for as much more", "[flow]") {
+    Flow flow;
+    for (int i = 1; i < 20; ++i) {
+        const Instant at{std::chrono::seconds{i}};
+        flow.sent(4000 * static_cast<std::uint64_t>(i), at);
+        flow.acknowledged(4000 * static_cast<std::uint64_t>(i), at + 600ms);
+    }
+    const auto window = flow.window();
+    flow.repairs(1400);
+    CHECK(flow.window() == window + 1400);
+    // The other end says it: no more than twice as much.
+    flow.repairs(1U << 30);
+    CHECK(flow.window() == 2 * window);
+    flow.sent(80'000, Instant{20s});
+    flow.acknowledged(80'000, Instant{20'600ms});
+    CHECK(flow.window() < window + 1400);
+}
+
 TEST_CASE("small frames that share a segment do not look like a queue", "[flow]") {
     Link link(64'000, 600ms);
     link.share_segments();
