@@ -17,6 +17,15 @@ Hash register_hash(const NetworkId& network, const Register& entry) {
     return hash("register-id", network, {signed_bytes(entry)});
 }
 
+void sign_bundle_head(const SigningKey& key, const NetworkId& network, BundleHead& head) {
+    head.signature = key.sign("bundle", network, signed_bytes(head));
+}
+
+bool verify_bundle_head(const SigningPublic& signer, const NetworkId& network,
+                        const BundleHead& head) {
+    return verify(signer, "bundle", network, signed_bytes(head), head.signature);
+}
+
 void sign_custody(const SigningKey& key, const NetworkId& network, Custody& custody) {
     custody.signature = key.sign("custody", network, signed_bytes(custody));
 }

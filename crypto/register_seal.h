@@ -3,6 +3,7 @@
 #pragma once
 
 #include "crypto/identity.h"
+#include "proto/bundle_head.h"
 #include "proto/office_statement.h"
 #include "proto/register.h"
 
@@ -14,6 +15,10 @@ void sign_register(const SigningKey& key, const NetworkId& network, Register& en
                                    const Register& entry);
 // Of two registers with one version the one with the greater hash counts; leaves hold its start.
 Hash register_hash(const NetworkId& network, const Register& entry);
+
+void sign_bundle_head(const SigningKey& key, const NetworkId& network, BundleHead& head);
+[[nodiscard]] bool verify_bundle_head(const SigningPublic& signer, const NetworkId& network,
+                                      const BundleHead& head);
 
 void sign_custody(const SigningKey& key, const NetworkId& network, Custody& custody);
 [[nodiscard]] bool verify_custody(const SigningPublic& signer, const NetworkId& network,

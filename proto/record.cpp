@@ -242,18 +242,28 @@ Result<void> check_body_bytes(std::uint32_t body_bytes, RecordClass record_class
     return ok();
 }
 
-std::size_t padme_size(std::size_t bytes) {
+namespace {
+
+// The bits that are zero in a Padmé size of this many binary places.
+std::size_t padme_mask(std::size_t bytes) {
     if (bytes < 2) {
-        return bytes;
+        return 0;
     }
     const auto exponent = std::bit_width(bytes) - 1;
     const auto exponent_bits = std::bit_width(static_cast<unsigned>(exponent));
     const auto zero_bits = static_cast<int>(exponent) - static_cast<int>(exponent_bits);
-    if (zero_bits <= 0) {
-        return bytes;
-    }
-    const auto mask = (std::size_t{1} << zero_bits) - 1;
+    return zero_bits <= 0 ? 0 : (std::size_t{1} << zero_bits) - 1;
+}
+
+}  // namespace
+
+std::size_t padme_size(std::size_t bytes) {
+    const auto mask = padme_mask(bytes);
     return (bytes + mask) & ~mask;
+}
+
+std::size_t padme_size_within(std::size_t bytes) {
+    return bytes & ~padme_mask(bytes);
 }
 
 namespace {

@@ -116,6 +116,8 @@ Result<void> check_body_bytes(std::uint32_t body_bytes, RecordClass record_class
 // Padme (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with
 // PURBs", PETS 2019): at most 12 % more, and the length tells O(log log n) bits.
 std::size_t padme_size(std::size_t bytes);
+// The largest such size that is not over `bytes`.
+std::size_t padme_size_within(std::size_t bytes);
 
 // Elision: a header is sent against the last header of its log in the same frame or bundle piece.
 struct Neighbour {

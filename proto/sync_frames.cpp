@@ -27,6 +27,7 @@ enum class FrameType : std::uint8_t {
     prove = 13,
     proof = 14,
     leaf_fingerprints = 15,
+    bundle_head = 16,
 };
 
 // The list of the largest body is the largest part.
@@ -271,6 +272,7 @@ struct FrameWriter {
         out.u32(prove.number);
     }
     void operator()(const RecordProof& proof) { write(out, proof); }
+    void operator()(const BundleHead& head) { out.raw(encode_bundle_head(head)); }
     void operator()(const LeafFingerprints& told) {
         out.u64(told.buckets);
         for (const auto& fingerprint : told.fingerprints) {
@@ -402,6 +404,8 @@ Result<Frame> read_frame(FrameType type, ByteReader& in) {
         }
         case FrameType::proof:
             return TRY(read_record_proof(in));
+        case FrameType::bundle_head:
+            return TRY(read_bundle_head(in));
         case FrameType::leaf_fingerprints: {
             LeafFingerprints told;
             told.buckets = TRY(in.read_u64());

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "proto/bundle_head.h"
 #include "proto/record.h"
 #include "proto/register.h"
 #include "proto/roster_change.h"
@@ -179,9 +180,9 @@ struct Prove {
     bool operator==(const Prove&) const = default;
 };
 
-using Frame =
-    std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews, StreamOpened, StreamResumed,
-                 Chunk, Skip, Acknowledged, Settled, Custody, Prove, RecordProof, LeafFingerprints>;
+using Frame = std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews, StreamOpened,
+                           StreamResumed, Chunk, Skip, Acknowledged, Settled, Custody, Prove,
+                           RecordProof, LeafFingerprints, BundleHead>;
 
 // Counted against the receiver's credit, and acknowledged.
 bool is_data(const Frame& frame);

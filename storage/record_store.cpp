@@ -135,6 +135,9 @@ struct ChangeApplier {
     Result<void> operator()(const PutCustody& change) {
         return put(Table::custody, office_key(change.signer), change.bytes);
     }
+    Result<void> operator()(const PutBundled& change) {
+        return put(Table::bundled, office_key(change.office), change.bytes);
+    }
     Result<void> operator()(const PutArchive& change) {
         return put_growing(Table::archive, number_key(static_cast<std::uint64_t>(change.arrival)),
                            encode(change.entry));
@@ -361,6 +364,11 @@ Result<std::vector<Bytes>> RecordStore::custody() const {
         return ok();
     }));
     return all;
+}
+
+Result<std::optional<Bytes>> RecordStore::bundled(OfficeId office) const {
+    const auto value = TRY(tables_->get(Table::bundled, office_key(office)));
+    return value ? std::optional(to_bytes(*value)) : std::nullopt;
 }
 
 Result<std::optional<ArchiveEntry>> RecordStore::archive(Arrival arrival) const {

@@ -226,6 +226,11 @@ struct PutCustody {
     OfficeId signer{};
     Bytes bytes;
 };
+// What an office said to have in its newest bundle.
+struct PutBundled {
+    OfficeId office{};
+    Bytes bytes;
+};
 struct PutArchive {
     Arrival arrival{};
     ArchiveEntry entry;
@@ -281,9 +286,9 @@ struct DropExpiry {
 
 using StoreChange =
     std::variant<PutMeta, PutLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
-                 DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutArchive,
-                 DropArchive, PutReport, PutShown, AddAnswer, PutKeyed, AddEvent, PutLeaf, PutPeer,
-                 PutAttention, DropAttention, PutExpiry, DropExpiry>;
+                 DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
+                 PutArchive, DropArchive, PutReport, PutShown, AddAnswer, PutKeyed, AddEvent,
+                 PutLeaf, PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 1;
 inline constexpr std::uint64_t events_kept = 100'000;
@@ -315,6 +320,7 @@ public:
     virtual Result<std::vector<Bytes>> registers() const = 0;
     virtual Result<std::vector<Bytes>> roster_changes() const = 0;
     virtual Result<std::vector<Bytes>> custody() const = 0;
+    virtual Result<std::optional<Bytes>> bundled(OfficeId office) const = 0;
 
     virtual Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const = 0;
     virtual Result<std::optional<Arrival>> report(const ReportKey& report) const = 0;
@@ -367,6 +373,7 @@ public:
     Result<std::vector<Bytes>> registers() const override;
     Result<std::vector<Bytes>> roster_changes() const override;
     Result<std::vector<Bytes>> custody() const override;
+    Result<std::optional<Bytes>> bundled(OfficeId office) const override;
     Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const override;
     Result<std::optional<Arrival>> report(const ReportKey& report) const override;
     Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,

@@ -35,8 +35,9 @@ enum class Table : std::uint8_t {
     peers,
     expiries,
     attention,
+    bundled,
 };
-inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::attention) + 1;
+inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::bundled) + 1;
 
 struct TableEntry {
     Bytes key;

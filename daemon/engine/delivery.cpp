@@ -68,8 +68,7 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, BytesView
 
 // An acknowledgement of one of our reports is filed with it.
 Result<void> file_answer(Ledger& ledger, OfficeId author, storage::Arrival arrival_of_answer,
-                         const Report& answer, OfficeId from, Now now,
-                         std::vector<Notice>& notify) {
+                         const Report& answer, Via from, Now now, std::vector<Notice>& notify) {
     if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
         return ok();
     }
@@ -86,9 +85,9 @@ Result<void> file_answer(Ledger& ledger, OfficeId author, storage::Arrival arriv
     storage::Event event;
     event.at = ledger.wall(now);
     event.what = static_cast<std::uint8_t>(What::acknowledged);
-    event.how = static_cast<std::uint8_t>(How::link);
+    event.how = static_cast<std::uint8_t>(from.how);
     event.office = author;
-    event.via = from;
+    event.via = from.office;
     event.report = about;
     ledger.note(std::move(event), notify);
     return ok();
@@ -107,7 +106,7 @@ Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
 }  // namespace
 
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
-                     const Body& body, OfficeId from, Now now, std::vector<Notice>& notify) {
+                     const Body& body, Via from, Now now, std::vector<Notice>& notify) {
     auto& state = ledger.edit_log(header.log);
     state.addresses_us = true;
     storage::ArchiveEntry entry;
@@ -127,7 +126,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         event.at = ledger.wall(now);
         event.what = static_cast<std::uint8_t>(What::failed);
         event.office = header.log.author;
-        event.via = from;
+        event.via = from.office;
         event.report = storage::ReportKey{
             header.log.author, {header.log.incarnation, header.log.record_class, header.number}};
         ledger.note(std::move(event), notify);
@@ -157,9 +156,9 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         storage::Event event;
         event.at = ledger.wall(now);
         event.what = static_cast<std::uint8_t>(What::received);
-        event.how = static_cast<std::uint8_t>(How::link);
+        event.how = static_cast<std::uint8_t>(from.how);
         event.office = header.log.author;
-        event.via = from;
+        event.via = from.office;
         event.report = key;
         ledger.note(std::move(event), notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {

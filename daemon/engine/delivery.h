@@ -8,7 +8,7 @@ namespace fieldpost::engine {
 
 // Files a record addressed to this office. One that does not open is kept and told as unreadable.
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
-                     const Body& body, OfficeId from, Now now, std::vector<Notice>& notify);
+                     const Body& body, Via from, Now now, std::vector<Notice>& notify);
 
 // Its header was read whole: the numbers may stand in our receipts.
 void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id);

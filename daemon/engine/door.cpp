@@ -9,7 +9,7 @@ constexpr std::chrono::milliseconds patience = std::chrono::seconds{10};
 
 }  // namespace
 
-Result<void> take_roster(Ledger& ledger, const RosterNews& news, OfficeId from, Now now,
+Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,
                          std::vector<Notice>& notify) {
     for (const auto& change : news.changes) {
         if (ledger.roster().contradicts(change)) {
@@ -32,7 +32,7 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, OfficeId from, 
         storage::Event event;
         event.at = ledger.wall(now);
         event.what = static_cast<std::uint8_t>(What::roster);
-        event.office = from;
+        event.office = from.office;
         ledger.note(std::move(event), notify);
     }
     return ok();
@@ -68,7 +68,8 @@ void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
         return;
     }
     const auto version = ledger.roster().version();
-    if (const auto taken = take_roster(ledger, *news, ledger.us(), now, notify); !taken) {
+    if (const auto taken = take_roster(ledger, *news, {ledger.us(), How::link}, now, notify);
+        !taken) {
         turn_away(link, "a stranger's roster: " + taken.error().detail, notify);
         return;
     }

@@ -14,7 +14,7 @@ namespace fieldpost::engine {
 
 // Takes those changes that continue our roster. untrusted, malformed, refused: of the change that
 // does not; those before it stay.
-Result<void> take_roster(Ledger& ledger, const RosterNews& news, OfficeId from, Now now,
+Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,
                          std::vector<Notice>& notify);
 
 class Door {

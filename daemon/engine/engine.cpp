@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "daemon/engine/authoring.h"
+#include "daemon/engine/bundle_intake.h"
+#include "daemon/engine/bundle_writer.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/door.h"
 #include "daemon/engine/ledger.h"
@@ -31,6 +33,11 @@ constexpr auto publish_interval = std::chrono::milliseconds{250};
 struct Engine::Parts {
     Ledger ledger;
     std::map<LinkId, PeerSession> sessions{};
+    std::map<BundleId, BundleIntake> bundles_in{};
+    std::map<BundleId, BundleWriter> bundles_out{};
+    std::set<BundleId> bundles_read{};             // in this batch
+    std::set<BundleId> bundles_ended{};            // in this batch
+    std::map<BundleId, BundleMore> bundles_due{};  // of which a cell is wanted
     Door door{};
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
@@ -45,6 +52,10 @@ struct Engine::Parts {
     Result<void> on(const LinkDown& down, Now now, Outcome& out);
     Result<void> on(const LinkRepairs& repairs, Now now, Outcome& out);
     Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
+    Result<void> on(const BundleFrame& frame, Now now, Outcome& out);
+    Result<void> on(const BundleWanted& wanted, Now now, Outcome& out);
+    Result<void> on(const BundleMore& more, Now now, Outcome& out);
+    Result<void> on(const BundleEnded& ended, Now now, Outcome& out);
     Result<void> on(const Submitted& submitted, Now now, Outcome& out);
     Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
     Result<void> on(const Dismissed& dismissed, Now now, Outcome& out);
@@ -56,7 +67,10 @@ struct Engine::Parts {
     Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
 
     void wake_by(std::optional<Instant> at);
+    [[nodiscard]] bool is_bringing(const RecordId& id, std::optional<LinkId> but) const;
     Result<bool> keep_whole_streams(Now now, Outcome& out);
+    Result<bool> write_bundles(Outcome& out);
+    void tell_of_bundles(Outcome& out);
     Result<bool> settle_news(Now now, Outcome& out);
     Result<void> settle_with_closed_offices(Outcome& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
@@ -76,7 +90,7 @@ Result<Engine> Engine::load(const storage::StoreView& store, const Config& confi
     auto parts = std::make_unique<Parts>(Parts{TRY(Ledger::load(store, config, founding, now))});
     if (marker && is_behind(parts->ledger.meta(), *marker)) {
         std::vector<Notice> told;
-        stop_writing(parts->ledger, parts->ledger.us(), std::nullopt, now, told);
+        stop_writing(parts->ledger, {parts->ledger.us(), How::local}, std::nullopt, now, told);
     }
     reserve_numbers(parts->ledger);
     release_refused_before(parts->ledger);
@@ -174,12 +188,45 @@ Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Outcome& out)
     if (found == sessions.end()) {
         return ok();
     }
-    const auto elsewhere = [&](const RecordId& id) {
-        return std::ranges::any_of(sessions, [&](const auto& entry) {
-            return entry.first != frame.link && entry.second.is_bringing(id);
-        });
-    };
+    const auto elsewhere = [&](const RecordId& id) { return is_bringing(id, frame.link); };
     return found->second.receive(ledger, frame.bytes, now, elsewhere, out);
+}
+
+bool Engine::Parts::is_bringing(const RecordId& id, std::optional<LinkId> but) const {
+    return std::ranges::any_of(sessions, [&](const auto& entry) {
+        return entry.first != but && entry.second.is_bringing(id);
+    });
+}
+
+Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Outcome& out) {
+    bundles_read.insert(frame.bundle);
+    const auto elsewhere = [&](const RecordId& id) { return is_bringing(id, std::nullopt); };
+    return bundles_in[frame.bundle].take(ledger, frame.frame, elsewhere, now, out.notify);
+}
+
+Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Outcome&) {
+    // A stick does not come back for what was held up for company.
+    TRY(renew_receipts(ledger, std::exchange(unreceipted, {}), now));
+    bundles_out.insert_or_assign(wanted.bundle,
+                                 TRY(BundleWriter::begin(ledger, wanted.order, now)));
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const BundleMore& more, Now, Outcome&) {
+    if (bundles_out.contains(more.bundle)) {
+        bundles_due.insert_or_assign(more.bundle, more);
+    }
+    return ok();
+}
+
+Result<void> Engine::Parts::on(const BundleEnded& ended, Now, Outcome&) {
+    bundles_out.erase(ended.bundle);
+    bundles_due.erase(ended.bundle);
+    if (const auto found = bundles_in.find(ended.bundle); found != bundles_in.end()) {
+        found->second.end(ledger);
+        bundles_ended.insert(ended.bundle);
+    }
+    return ok();
 }
 
 Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Outcome& out) {
@@ -252,6 +299,12 @@ void Engine::Parts::wake_by(std::optional<Instant> at) {
 
 Result<bool> Engine::Parts::keep_whole_streams(Now now, Outcome& out) {
     bool any = false;
+    for (const auto bundle : bundles_read) {
+        any = TRY(bundles_in[bundle].finish_bodies(ledger, now, out.notify)) || any;
+    }
+    if (any) {
+        return true;
+    }
     for (auto& [link, session] : sessions) {
         any = TRY(session.finish_streams(ledger, now, out)) || any;
         if (any) {
@@ -347,6 +400,34 @@ Result<bool> Engine::Parts::publish_wanted(Now now) {
     return !wanted.empty();
 }
 
+// A cell of each that is wanted. True: something had to be made public first.
+Result<bool> Engine::Parts::write_bundles(Outcome& out) {
+    while (!bundles_due.empty()) {
+        const auto due = bundles_due.begin();
+        auto step = TRY(bundles_out.at(due->first).next(ledger, due->second));
+        if (const auto* unpublished = std::get_if<BundleWriter::Unpublished>(&step)) {
+            due->second.is_new_file = false;  // it has begun
+            TRY(publish(ledger, unpublished->log, unpublished->number, publish_bytes));
+            return true;
+        }
+        auto& content = std::get<BundleContent>(step);
+        content.bundle = due->first;
+        out.notify.emplace_back(std::move(content));
+        bundles_due.erase(due);
+    }
+    return false;
+}
+
+void Engine::Parts::tell_of_bundles(Outcome& out) {
+    for (const auto bundle : std::exchange(bundles_read, {})) {
+        out.notify.emplace_back(BundleTaken{bundle, bundles_in[bundle].report()});
+    }
+    for (const auto bundle : std::exchange(bundles_ended, {})) {
+        out.notify.emplace_back(BundleTaken{bundle, bundles_in[bundle].report()});
+        bundles_in.erase(bundle);
+    }
+}
+
 // What lasts and needs a person is looked at now and then.
 Result<void> Engine::Parts::look_after(Now now) {
     const bool is_in_doubt = ledger.meta().doubtful || ledger.clock().is_waiting();
@@ -369,11 +450,13 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     }
     // Each step may need what the one before it wrote, and reads go to the store.
     out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
-                TRY(publish_wanted(now)) || TRY(expire_next(ledger, now, out.notify)) ||
+                TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
+                TRY(expire_next(ledger, now, out.notify)) ||
                 TRY(admit_enrolled(ledger, now, out.notify));
     if (out.again) {
         return ok();
     }
+    tell_of_bundles(out);
     TRY(look_after(now));
     renew_statement(ledger, now);
     // What that says is told at once.

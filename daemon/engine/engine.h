@@ -5,12 +5,14 @@
 // daemon/DESIGN.md, whose invariants are cited by number. Frames: proto/WIRE.md.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "crypto/bundle_cells.h"
 #include "crypto/identity.h"
 #include "crypto/invite.h"
 #include "crypto/roster.h"
@@ -46,6 +48,13 @@ enum class What : std::uint8_t {
     refused = 22,           // a recipient does not take what is for it
     roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
     turned_away = 24,  // not admitted yet, and whoever answers lets this office in under no key
+};
+
+enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
+// Which way something came: over a link with that office, or in a bundle that it wrote.
+struct Via {
+    OfficeId office{};
+    How how = How::link;
 };
 
 // One connection, from handshake to end. Never used twice.
@@ -87,6 +96,36 @@ struct FrameArrived {
 struct LinkRepairs {
     LinkId link{};
     std::uint64_t bytes = 0;
+};
+
+// One bundle that is read or written. Never used twice.
+enum class BundleId : std::uint64_t {};
+// A frame of a bundle that is read; the first one begins it.
+struct BundleFrame {
+    BundleId bundle{};
+    Bytes frame;
+};
+// For whom a bundle is written, and what.
+struct BundleOrder {
+    std::vector<OfficeId> targets;  // empty: everybody
+    bool is_all = false;            // also what they have, as far as is known
+    bool has_records = true;
+};
+struct BundleWanted {
+    BundleId bundle{};
+    BundleOrder order;
+};
+// The next cell of a bundle that is written.
+struct BundleMore {
+    BundleId bundle{};
+    std::size_t room = 0;       // for content, in this cell
+    std::uint64_t budget = 0;   // for content, in this file
+    bool may_leave_out = true;  // what does not fit; otherwise it waits for the next file
+    bool is_new_file = false;   // the head comes again
+};
+// Of either: nothing more comes, or is wanted.
+struct BundleEnded {
+    BundleId bundle{};
 };
 
 // A report, acknowledgement or withdrawal written at this office.
@@ -146,8 +185,9 @@ struct Stopping {};
 struct BatchEnded {};
 
 using Input =
-    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, Submitted, InviteWanted,
-                 Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping, BatchEnded>;
+    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame, BundleWanted,
+                 BundleMore, BundleEnded, Submitted, InviteWanted, Dismissed, Confirmed, DayUsed,
+                 MachineTrouble, TimerFired, Stopping, BatchEnded>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -195,7 +235,38 @@ struct Invited {
 struct Happened {
     storage::Event event;
 };
-using Notice = std::variant<Accepted, Declined, Invited, Happened, CloseLink, LinkUse>;
+// What has come of a bundle so far; told at the end of each batch that read some of it.
+struct BundleReport {
+    std::optional<OfficeId> writer;  // as it signed
+    WallTime at;
+    std::vector<OfficeId> targets;  // empty: everybody
+    std::uint64_t new_reports = 0;
+    std::uint64_t known = 0;
+    std::uint64_t rejected = 0;
+    std::map<std::string, std::uint64_t> reasons{};  // of what was rejected
+    // By an office that was revoked, say: nothing more of it is taken.
+    std::string refused{};
+};
+struct BundleTaken {
+    BundleId bundle{};
+    BundleReport report;
+};
+// The answer to a BundleMore.
+struct BundleContent {
+    BundleId bundle{};
+    enum class Step : std::uint8_t {
+        cell,
+        full,  // the next thing does not fit
+        over,
+    };
+    Step step{};
+    crypto::BundlePart part{};
+    Bytes content{};
+    std::uint64_t reports = 0;   // so far
+    std::uint64_t left_out = 0;  // reports, so far
+};
+using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
+                            CloseLink, LinkUse>;
 
 // Everything the world must do because of one input, in this order:
 //   1. apply `persist` to the open transaction, and commit it at the end of the batch;
@@ -211,8 +282,6 @@ struct Outcome {
     // Only after BatchEnded: apply `persist`, then end the batch once more.
     bool again = false;
 };
-
-enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
 
 struct Config {
     const crypto::MachineKeys* machine = nullptr;

@@ -25,14 +25,14 @@ void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {
     }
 }
 
-void note_about(Ledger& ledger, What what, const Header& header, OfficeId from, Now now,
+void note_about(Ledger& ledger, What what, const Header& header, Via from, Now now,
                 std::vector<Notice>& notify) {
     storage::Event event;
     event.at = ledger.wall(now);
     event.what = static_cast<std::uint8_t>(what);
-    event.how = static_cast<std::uint8_t>(How::link);
+    event.how = static_cast<std::uint8_t>(from.how);
     event.office = header.log.author;
-    event.via = from;
+    event.via = from.office;
     event.report = storage::ReportKey{
         header.log.author, {header.log.incarnation, header.log.record_class, header.number}};
     ledger.note(std::move(event), notify);
@@ -86,7 +86,7 @@ bool fits_for_others(const Ledger& ledger, std::uint64_t bytes) {
 
 }  // namespace
 
-Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now now,
+Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
                       std::vector<Notice>& notify) {
     const auto& header = record.header;
     const auto* author = ledger.roster().find(header.log.author);
@@ -170,7 +170,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now
     return Verdict::wanted;
 }
 
-Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, OfficeId from, Now now,
+Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via from, Now now,
                   std::vector<Notice>& notify) {
     const auto& header = record.header;
     storage::StoredRecord stored;
@@ -262,7 +262,24 @@ void release_refused_before(Ledger& ledger) {
     }
 }
 
-Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Now now,
+Result<Custody> custody_of(const Ledger& ledger, OfficeId author) {
+    Custody custody;
+    custody.signer = ledger.us();
+    custody.author = author;
+    for (const auto& [key, state] : ledger.logs()) {
+        if (key.author != author || state.held.empty()) {
+            continue;
+        }
+        const auto top = TRY(ledger.held_id(key, state.held.top()));
+        if (!top) {
+            return fail(Errc::corrupt, "store: a held number without its record");
+        }
+        custody.logs.push_back({key.incarnation, key.record_class, short_hash(*top), state.held});
+    }
+    return custody;
+}
+
+Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
                                           std::vector<Notice>& notify) {
     const auto* signer = ledger.roster().find(custody.signer);
     if (custody.author != ledger.us() || custody.signer == ledger.us() || signer == nullptr ||
@@ -298,9 +315,9 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
             storage::Event event;
             event.at = ledger.wall(now);
             event.what = static_cast<std::uint8_t>(What::carried);
-            event.how = static_cast<std::uint8_t>(How::link);
+            event.how = static_cast<std::uint8_t>(from.how);
             event.office = custody.signer;
-            event.via = custody.signer;
+            event.via = from.office;
             event.report =
                 storage::ReportKey{ledger.us(), {key.incarnation, key.record_class, *number}};
             ledger.note(std::move(event), notify);

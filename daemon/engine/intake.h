@@ -29,7 +29,7 @@ Arriving arriving(const Ledger& ledger, Header header, const Signature& signatur
                   const Hash& body_hash);
 
 // What to do with a record before its body is looked at. May put its numbers into E or T.
-Result<Verdict> judge(Ledger& ledger, const Arriving& record, OfficeId from, Now now,
+Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
                       std::vector<Notice>& notify);
 
 // Where a body is: in one piece here, or its parts in the store.
@@ -40,7 +40,7 @@ struct Body {
 
 // Keeps a wanted record whose body has been checked against `body_hash`. If it is addressed to this
 // office, it is opened, shown once, and will be receipted.
-Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, OfficeId from, Now now,
+Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via from, Now now,
                   std::vector<Notice>& notify);
 
 // Refusals whose cause may be gone: as much as fits by now may be sent again, urgent first.
@@ -50,9 +50,12 @@ void release_refused_by_roster(Ledger& ledger);
 // At start: what another configuration or release refused.
 void release_refused_before(Ledger& ledger);
 
+// What this office carries of an author's records, not signed yet.
+Result<Custody> custody_of(const Ledger& ledger, OfficeId author);
+
 // A statement about our own records. untrusted: not signed by who it says, or not about us. If it
 // is of records that we do not know it is not kept, and what is returned is to be proved.
-Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Now now,
+Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
                                           std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

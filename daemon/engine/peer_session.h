@@ -15,8 +15,8 @@
 #include <deque>
 #include <functional>
 
+#include "daemon/engine/arriving_body.h"
 #include "daemon/engine/flow.h"
-#include "daemon/engine/intake.h"
 #include "daemon/engine/pace.h"
 
 namespace fieldpost::engine {
@@ -83,20 +83,15 @@ private:
         std::uint32_t offset = 0;  // in the first part left
         std::uint64_t bytes_left = 0;
     };
-    struct Incoming {
-        Arriving record;
-        storage::Partial partial;
-        bool is_whole = false;
-        bool is_touched = false;
-    };
     struct Sized {
         std::uint32_t body_bytes = 0;
         LogKey log;
         Number number = 0;
         auto operator<=>(const Sized&) const = default;
     };
-    using Streams = std::map<std::uint32_t, Incoming>;
+    using Streams = std::map<std::uint32_t, ArrivingBody>;
 
+    [[nodiscard]] Via via() const { return {peer_, How::link}; }
     void send(Outcome& out, const Frame& frame);
     void send_roster(const Ledger& ledger, Outcome& out);
     void send_roster_after(const Ledger& ledger, std::uint32_t version, std::size_t frame_bytes,
@@ -120,10 +115,7 @@ private:
     Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                         Outcome& out);
     [[nodiscard]] std::size_t streams_under_way() const;
-    static bool is_terminal(const Ledger& ledger, const Incoming& incoming);
     Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, Outcome& out);
-    bool check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part, BytesView bytes,
-                    BytesView list) const;
 
     // --- what the two lack of each other (peer_session_comparing.cpp)
     void add_fingerprints(Ledger& ledger, Hello& hello) const;

@@ -33,7 +33,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
         return on(ledger, *hello, now, out);
     }
     if (const auto* news = std::get_if<RosterNews>(&*frame)) {
-        if (const auto taken = take_roster(ledger, *news, peer_, now, out.notify); !taken) {
+        if (const auto taken = take_roster(ledger, *news, via(), now, out.notify); !taken) {
             offend(ledger, now, out, taken.error().detail);
         }
         return ok();
@@ -76,7 +76,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
         return ok();
     }
     if (const auto* custody = std::get_if<Custody>(&*frame)) {
-        const auto taken = take_custody(ledger, *custody, now, out.notify);
+        const auto taken = take_custody(ledger, *custody, via(), now, out.notify);
         if (!taken && taken.error().code == Errc::untrusted) {
             offend(ledger, now, out, taken.error().detail);
             return ok();
@@ -87,7 +87,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
         return ok();
     }
     if (const auto* proof = std::get_if<RecordProof>(&*frame)) {
-        return check_proof(ledger, *proof, peer_, now, out.notify);
+        return check_proof(ledger, *proof, via(), now, out.notify);
     }
     if (const auto* prove = std::get_if<Prove>(&*frame)) {
         return on(ledger, *prove, out);
@@ -100,7 +100,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
 
 Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out) {
     for (const auto& entry : news.registers) {
-        const auto taken = take_register(ledger, entry, peer_, now, out.notify);
+        const auto taken = take_register(ledger, entry, via(), now, out.notify);
         if (taken) {
             if (taken->prove) {
                 send(out, *taken->prove);
@@ -132,7 +132,7 @@ Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict
     }
     if (verdict == Verdict::ours) {
         const auto& log = record.header.log;
-        stop_writing(ledger, peer_,
+        stop_writing(ledger, via(),
                      storage::ReportKey{log.author,
                                         {log.incarnation, log.record_class, record.header.number}},
                      now, out.notify);
@@ -175,9 +175,9 @@ Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
     const auto body = crypto::piece_hash(ledger.network(), shape, in.rest());
     const auto record = arriving(ledger, *header, *signature, body);
     before = Neighbour{record.header, record.id};
-    const auto verdict = TRY(judge(ledger, record, peer_, now, out.notify));
+    const auto verdict = TRY(judge(ledger, record, via(), now, out.notify));
     if (verdict == Verdict::wanted) {
-        TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, peer_, now, out.notify));
+        TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, via(), now, out.notify));
         ledger.count_received(header->run());
         custody_due_ = custody_due_ || header->log.author == peer_;
         has_sent(header->log, header->run());
@@ -195,8 +195,8 @@ Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Ou
 
 // Those that came whole in this batch wait for its end only.
 std::size_t PeerSession::streams_under_way() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(incoming_, [](const auto& entry) { return !entry.second.is_whole; }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        incoming_, [](const auto& entry) { return !entry.second.is_whole(); }));
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now,
@@ -212,7 +212,7 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now
         return ok();
     }
     const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
-    const auto verdict = TRY(judge(ledger, record, peer_, now, out.notify));
+    const auto verdict = TRY(judge(ledger, record, via(), now, out.notify));
     if (verdict != Verdict::wanted) {
         send(out, Skip{opened.stream,
                        verdict == Verdict::known ? SkipReason::have : SkipReason::refused});
@@ -223,128 +223,54 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now
         send(out, Skip{opened.stream, SkipReason::elsewhere});
         return ok();
     }
-    Incoming incoming;
-    incoming.record = record;
-    const auto partial = ledger.partials().find(record.id);
-    if (partial != ledger.partials().end()) {
-        incoming.partial = partial->second;
-    } else {
-        incoming.partial.id = record.id;
-        incoming.partial.blob = ledger.next_blob();
-        incoming.partial.since = ledger.wall(now);
-        incoming.partial.signature = record.signature;
-        incoming.partial.header = encode_header(record.header);
-        incoming.partial.body_hash = record.body_hash;
-    }
-    incoming.is_touched = true;
-    incoming_.emplace(opened.stream, std::move(incoming));
+    incoming_.emplace(opened.stream, ArrivingBody::begin(ledger, record, now));
     return ok();
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed,
                              const Elsewhere& elsewhere, Outcome& out) {
-    const auto partial = ledger.partials().find(resumed.id);
-    if (partial == ledger.partials().end() || incoming_.contains(resumed.stream) ||
+    auto body = TRY(ArrivingBody::resume(ledger, resumed.id));
+    if (!body || incoming_.contains(resumed.stream) ||
         streams_under_way() >= incoming_streams_max) {
         send(out, Skip{resumed.stream, SkipReason::have});
         return ok();
     }
-    const auto header = TRY(decode_header(partial->second.header));
     if (elsewhere(resumed.id)) {
-        skipped_elsewhere_.insert(header.log.author);
+        skipped_elsewhere_.insert(body->record().header.log.author);
         send(out, Skip{resumed.stream, SkipReason::elsewhere});
         return ok();
     }
-    Incoming incoming;
-    incoming.record = {header, partial->second.signature, partial->second.body_hash, resumed.id};
-    incoming.partial = partial->second;
-    incoming_.emplace(resumed.stream, std::move(incoming));
+    incoming_.emplace(resumed.stream, std::move(*body));
     return ok();
-}
-
-// The list is checked whole before any segment is kept, so a carrier can spoil one segment at most.
-bool PeerSession::check_part(const Ledger& ledger, Incoming& incoming, std::uint32_t part,
-                             BytesView bytes, BytesView list) const {
-    const BodyShape shape{incoming.record.header.body_bytes};
-    const auto& network = ledger.network();
-    if (shape.is_one_piece()) {
-        return crypto::piece_hash(network, shape, bytes) == incoming.record.body_hash;
-    }
-    if (part == 1) {
-        return crypto::hash("segments", network, {bytes}) == incoming.record.body_hash;
-    }
-    return equal(crypto::piece_hash(network, shape, bytes).view(),
-                 list.subspan((part - 2) * Hash::size, Hash::size));
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
     const auto found = incoming_.find(chunk.stream);
     // Chunks that were under way when we skipped their stream are no offence.
-    if (found == incoming_.end() || found->second.is_whole) {
+    if (found == incoming_.end() || found->second.is_whole()) {
         return ok();
     }
-    if (is_terminal(ledger, found->second)) {
+    auto& body = found->second;
+    if (body.is_terminal(ledger)) {
         end_stream(ledger, found, out);
         return ok();
     }
-    auto& incoming = found->second;
-    auto& partial = incoming.partial;
-    const BodyShape shape{incoming.record.header.body_bytes};
-    const auto give_up = [&]() -> Result<void> {
-        send(out, Skip{chunk.stream, SkipReason::bad});
-        has_put_off_ = true;
-        incoming_.erase(found);
+    const auto took = TRY(body.take(ledger, chunk));
+    if (took == ArrivingBody::Took::more) {
         return ok();
-    };
-    // It goes on from where we were when we told it, and another link has brought more since.
-    const auto start_over = [&]() -> Result<void> {
-        const auto author = incoming.record.header.log.author;
-        TRY(give_up());
+    }
+    const auto author = body.record().header.log.author;
+    if (took == ArrivingBody::Took::spoiled) {
+        // It is asked for again by the next summary.
+        body.put_progress(ledger);
+    }
+    send(out, Skip{chunk.stream, SkipReason::bad});
+    has_put_off_ = true;
+    incoming_.erase(found);
+    if (took == ArrivingBody::Took::out_of_place) {
+        // It goes on from where we were when we told it, and another link has brought more since.
         tell_leaves(ledger, {author}, Detail::hash, out);
-        return ok();
-    };
-    if (chunk.part > part_count(shape)) {
-        return give_up();
     }
-    if (partial.checked.contains(chunk.part)) {
-        return start_over();
-    }
-    const auto size = part_size(shape, chunk.part);
-    if (chunk.part != partial.prefix_part) {
-        partial.prefix_part = chunk.part;
-        partial.prefix.clear();
-    }
-    if (chunk.offset != partial.prefix.size() || chunk.bytes.size() > size - chunk.offset) {
-        return start_over();
-    }
-    partial.prefix.insert(partial.prefix.end(), chunk.bytes.begin(), chunk.bytes.end());
-    incoming.is_touched = true;
-    if (partial.prefix.size() < size) {
-        return ok();
-    }
-    Bytes list;
-    if (!shape.is_one_piece() && chunk.part > 1) {
-        if (!partial.checked.contains(1)) {
-            return give_up();
-        }
-        const auto stored = TRY(ledger.store().part(partial.blob, 1));
-        if (!stored) {
-            return fail(Errc::corrupt, "store: a list of segments is not there");
-        }
-        list = *stored;
-    }
-    if (!check_part(ledger, incoming, chunk.part, partial.prefix, list)) {
-        // Thrown away; the record is asked for again by the next summary.
-        partial.prefix.clear();
-        partial.prefix_part = 0;
-        ledger.put_partial(partial);
-        return give_up();
-    }
-    ledger.write(storage::PutPart{partial.blob, chunk.part, std::move(partial.prefix)});
-    partial.prefix.clear();
-    partial.prefix_part = 0;
-    partial.checked.add(chunk.part);
-    incoming.is_whole = partial.checked.contains_all({1, part_count(shape)});
     return ok();
 }
 
@@ -379,19 +305,12 @@ Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Outcome& out) {
     return ok();
 }
 
-bool PeerSession::is_terminal(const Ledger& ledger, const Incoming& incoming) {
-    const auto& header = incoming.record.header;
-    return ledger.log(header.log).terminal.contains_all(header.run());
-}
-
 // What is on its way has become terminal by another path, and with it what was kept of it.
 PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::iterator at,
                                                        Outcome& out) {
-    const auto& header = at->second.record.header;
+    const auto& header = at->second.record().header;
     send(out, Skip{at->first, SkipReason::terminal});
-    ledger.write(
-        storage::DropParts{at->second.partial.blob, part_count(BodyShape{header.body_bytes})});
-    ledger.drop_partial(at->second.record.id);
+    at->second.drop(ledger);
     has_sent(header.log, header.run());
     return incoming_.erase(at);
 }
@@ -399,30 +318,21 @@ PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::
 Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Outcome& out) {
     bool any = false;
     for (auto at = incoming_.begin(); at != incoming_.end();) {
-        auto& incoming = at->second;
-        if (is_terminal(ledger, incoming)) {
+        auto& body = at->second;
+        if (body.is_terminal(ledger)) {
             at = end_stream(ledger, at, out);
             continue;
         }
-        if (!incoming.is_whole) {
-            if (std::exchange(incoming.is_touched, false)) {
-                ledger.put_partial(incoming.partial);
-            }
+        if (!body.is_whole()) {
+            body.put_progress(ledger);
             ++at;
             continue;
         }
-        const auto& header = incoming.record.header;
-        // It may have come by another path meanwhile.
-        if (TRY(judge(ledger, incoming.record, peer_, now, out.notify)) == Verdict::wanted) {
-            TRY(keep(ledger, incoming.record, {{}, incoming.partial.blob}, peer_, now, out.notify));
-            ledger.count_received(header.run());
+        const auto& header = body.record().header;
+        if (TRY(body.settle(ledger, via(), now, out.notify))) {
             custody_due_ = custody_due_ || header.log.author == peer_;
             any = true;
-        } else {
-            ledger.write(storage::DropParts{incoming.partial.blob,
-                                            part_count(BodyShape{header.body_bytes})});
         }
-        ledger.drop_partial(incoming.record.id);
         has_sent(header.log, header.run());
         at = incoming_.erase(at);
     }
@@ -431,7 +341,7 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Outcome& out) 
 
 bool PeerSession::is_bringing(const RecordId& id) const {
     return std::ranges::any_of(incoming_,
-                               [&](const auto& entry) { return entry.second.record.id == id; });
+                               [&](const auto& entry) { return entry.second.record().id == id; });
 }
 
 void PeerSession::end_skips(Ledger& ledger, Outcome& out) {

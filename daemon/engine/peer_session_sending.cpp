@@ -368,24 +368,7 @@ Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Outcome& out) {
     if (ledger.meta().stopped || !std::exchange(custody_due_, false)) {
         return ok();
     }
-    Custody custody;
-    custody.signer = ledger.us();
-    custody.author = peer_;
-    for (const auto& [key, state] : ledger.logs()) {
-        if (key.author != peer_ || state.held.empty()) {
-            continue;
-        }
-        CustodyLog log;
-        log.incarnation = key.incarnation;
-        log.record_class = key.record_class;
-        log.held = state.held;
-        const auto top = TRY(ledger.held_id(key, state.held.top()));
-        if (!top) {
-            return fail(Errc::corrupt, "store: a held number without its record");
-        }
-        log.top_id = short_hash(*top);
-        custody.logs.push_back(std::move(log));
-    }
+    auto custody = TRY(custody_of(ledger, peer_));
     // The same again says nothing.
     const auto content =
         short_hash(crypto::hash("custody-told", ledger.network(), {signed_bytes(custody)}));
@@ -427,10 +410,10 @@ LinkView PeerSession::view() const {
                                   all - std::min(all, left), all});
     }
     for (const auto& [stream, incoming] : incoming_) {
-        const auto& header = incoming.record.header;
+        const auto& header = incoming.record().header;
         const BodyShape shape{header.body_bytes};
         const auto done =
-            parts_size(shape, incoming.partial.checked) + incoming.partial.prefix.size();
+            parts_size(shape, incoming.progress().checked) + incoming.progress().prefix.size();
         view.transfers.push_back({key_of(header.log, header.number), true,
                                   std::min<std::uint64_t>(done, header.body_bytes),
                                   header.body_bytes});

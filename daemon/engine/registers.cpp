@@ -102,7 +102,7 @@ Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
 
 // Proof that an office signed two records under one number. It needs no signature of its own.
 Result<bool> take_fork(Ledger& ledger, const crypto::RosterOffice& accused, const Register& entry,
-                       OfficeId from, Now now, std::vector<Notice>& notify) {
+                       Via from, Now now, std::vector<Notice>& notify) {
     TRY(crypto::verify_fork(accused.identity, ledger.network(), entry));
     if (!ledger.keep_register(entry)) {
         return false;
@@ -110,16 +110,16 @@ Result<bool> take_fork(Ledger& ledger, const crypto::RosterOffice& accused, cons
     storage::Event event;
     event.at = ledger.wall(now);
     event.what = static_cast<std::uint8_t>(What::fork);
-    event.how = static_cast<std::uint8_t>(How::link);
+    event.how = static_cast<std::uint8_t>(from.how);
     event.office = entry.key.signer;
-    event.via = from;
+    event.via = from.office;
     ledger.note(std::move(event), notify);
     return true;
 }
 
 }  // namespace
 
-Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, OfficeId from, Now now,
+Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
                                     std::vector<Notice>& notify) {
     if (is_of(entry, RegisterKind::enrolment)) {
         return TakenRegister{TRY(take_enrolment(ledger, entry, now, notify))};

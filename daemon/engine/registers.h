@@ -13,7 +13,7 @@ struct TakenRegister {
 
 // Keeps it if it is newer. untrusted: not signed by who it says, or about something that its signer
 // has no say in. Of kinds that this release does not know an office has a bounded share.
-Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, OfficeId from, Now now,
+Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
                                     std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

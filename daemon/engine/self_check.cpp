@@ -4,7 +4,7 @@
 
 namespace fieldpost::engine {
 
-void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey> report, Now now,
+void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report, Now now,
                   std::vector<Notice>& notify) {
     if (ledger.meta().stopped) {
         return;
@@ -16,7 +16,8 @@ void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey
     event.at = meta.caught;
     event.what = static_cast<std::uint8_t>(What::rolled_back);
     event.office = ledger.us();
-    event.via = via;
+    event.how = static_cast<std::uint8_t>(via.how);
+    event.via = via.office;
     event.report = report;
     ledger.note(std::move(event), notify);
 }
@@ -54,7 +55,7 @@ std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
     return unknown.empty() ? std::nullopt : std::optional(Prove{log, unknown.next(1).value()});
 }
 
-Result<void> check_proof(Ledger& ledger, const RecordProof& proof, OfficeId via, Now now,
+Result<void> check_proof(Ledger& ledger, const RecordProof& proof, Via via, Now now,
                          std::vector<Notice>& notify) {
     const auto& log = proof.key.log;
     if (log.author != ledger.us() || log.incarnation < ledger.meta().incarnation) {

@@ -10,7 +10,7 @@
 namespace fieldpost::engine {
 
 // `via` showed us `report`, or another thing that we signed. Once stopped, more of it says nothing.
-void stop_writing(Ledger& ledger, OfficeId via, std::optional<storage::ReportKey> report, Now now,
+void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report, Now now,
                   std::vector<Notice>& notify);
 
 // A number under which a recipient says to hold a record of ours, when this store has another
@@ -21,7 +21,7 @@ std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
                                     const IntervalSet& not_wanted);
 
 // A record that somebody says this office signed. Nothing happens if it did not, or knows it.
-Result<void> check_proof(Ledger& ledger, const RecordProof& proof, OfficeId via, Now now,
+Result<void> check_proof(Ledger& ledger, const RecordProof& proof, Via via, Now now,
                          std::vector<Notice>& notify);
 
 // As far as this store has come.

@@ -119,14 +119,14 @@ namespace {
 
 // Our own record reached a recipient: say so once for each report of the run.
 void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, OfficeId by,
-                    OfficeId from, WallTime at, std::vector<Notice>& notify) {
+                    Via from, WallTime at, std::vector<Notice>& notify) {
     for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
         storage::Event event;
         event.at = at;
         event.what = static_cast<std::uint8_t>(What::delivered);
-        event.how = static_cast<std::uint8_t>(How::link);
+        event.how = static_cast<std::uint8_t>(from.how);
         event.office = by;
-        event.via = from;
+        event.via = from.office;
         event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
         ledger.note(std::move(event), notify);
     }
@@ -134,7 +134,7 @@ void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& number
 
 // A recipient does not take what we wrote to it, for now.
 Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const ReceiptLog& entry,
-                          const ReceiptLog* old, Now now, std::vector<Notice>& notify) {
+                          const ReceiptLog* old, Via from, Now now, std::vector<Notice>& notify) {
     IntervalSet fresh;
     for (const auto& [reason, numbers] : entry.refused) {
         fresh.add(intersection(numbers, ledger.log(log).held));
@@ -151,9 +151,9 @@ Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const 
         storage::Event event;
         event.at = ledger.wall(now);
         event.what = static_cast<std::uint8_t>(What::refused);
-        event.how = static_cast<std::uint8_t>(How::link);
+        event.how = static_cast<std::uint8_t>(from.how);
         event.office = by;
-        event.via = by;
+        event.via = from.office;
         event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
         ledger.note(std::move(event), notify);
     }
@@ -163,7 +163,7 @@ Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const 
 }  // namespace
 
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
-                           OfficeId from, Now now, std::vector<Notice>& notify) {
+                           Via from, Now now, std::vector<Notice>& notify) {
     const auto* receipt = ledger.receipt(signer, author);
     if (receipt == nullptr) {
         return ok();
@@ -198,7 +198,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
             number = concerned.after(record->run.last);
         }
         if (author == ledger.us()) {
-            TRY(note_refused(ledger, signer, log, entry, old, now, notify));
+            TRY(note_refused(ledger, signer, log, entry, old, from, now, notify));
             note_delivered(ledger, log, delivered, signer, from, ledger.wall(now), notify);
             ledger.edit_log(log).done.add(served);
         }

@@ -19,7 +19,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
 // After a newer receipt of `signer` for `author`'s records, told by `from`: what it covers that
 // `before` did not.
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
-                           OfficeId from, Now now, std::vector<Notice>& notify);
+                           Via from, Now now, std::vector<Notice>& notify);
 
 // After a newer office register: the author's own word on what is done.
 Result<void> apply_statement(Ledger& ledger, OfficeId author);

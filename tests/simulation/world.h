@@ -49,6 +49,19 @@ public:
 
     void dismiss(Node node, std::uint32_t number);
 
+    // --- by hand
+    // A bundle of that office; nothing if it is down, or crashed on the way. It is as large as it
+    // is, or `bytes_max`.
+    struct Bundle {
+        Bytes bytes;
+        std::uint64_t reports = 0;
+        std::uint64_t left_out = 0;
+    };
+    std::optional<Bundle> write_bundle(Node node, const std::vector<Node>& to = {},
+                                       std::uint64_t bytes_max = UINT32_MAX);
+    // Read as a stick gives it, some cells at a time.
+    std::optional<engine::BundleReport> read_bundle(Node node, BytesView bytes);
+
     // --- what the world does
     // `a` dials, or `b` if `a` does not know it. Whom the other's roster does not know yet comes to
     // its door; whom it has shut out finds nobody.
@@ -174,6 +187,7 @@ private:
     std::uint64_t next_link_ = 1;
     std::int64_t now_ms_ = 0;
     std::uint64_t next_request_ = 1;
+    std::uint64_t next_bundle_ = 1;
     std::uint64_t bytes_sent_ = 0;
     std::map<storage::ReportKey, std::vector<Node>> promised_;
     std::map<storage::ReportKey, std::string> texts_;

@@ -151,6 +151,20 @@ struct Meaning {
         return {{"log", tests::meaning(prove.log)}, {"number", prove.number}};
     }
     json operator()(const RecordProof& proof) const { return meaning(proof); }
+    json operator()(const BundleHead& head) const {
+        json targets = json::array();
+        for (const auto target : head.targets) {
+            targets.push_back(value_of(target));
+        }
+        return {{"writer", value_of(head.writer)},
+                {"incarnation", {head.version.incarnation.ordinal, head.version.incarnation.random}},
+                {"counter", head.version.counter},
+                {"at", head.at.seconds},
+                {"roster_version", head.roster_version},
+                {"carries", head.carries},
+                {"targets", targets},
+                {"summary", hex(head.summary)}};
+    }
     json operator()(const LeafFingerprints& told) const {
         json prints = json::array();
         for (const auto& fingerprint : told.fingerprints) {
@@ -337,6 +351,18 @@ void add_registers(Writer& writer) {
     custody.logs = {{{1, 5}, RecordClass::bulk, short_hash(Hash{}), {{1, 3}}}};
     crypto::sign_custody(office.machine.identity, network.id(), custody);
     writer.add("custody", custody);
+    BundleHead head;
+    head.writer = office.index;
+    head.version = {{1, 0xc0ffee}, 3};
+    head.at = founded_at.plus(7200);
+    head.roster_version = 4;
+    crypto::fill_random(head.summary.mutable_view());
+    crypto::sign_bundle_head(office.machine.identity, network.id(), head);
+    writer.add("bundle head for everybody", head);
+    head.carries = false;
+    head.targets = {OfficeId{0}, OfficeId{3}};
+    crypto::sign_bundle_head(office.machine.identity, network.id(), head);
+    writer.add("bundle head of who carries nothing, for two", head);
 }
 
 // A summary as no writer of ours makes it: readers accept any container.

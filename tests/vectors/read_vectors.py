@@ -21,6 +21,7 @@ from reader.checks import Checks, hexed, plain
 from reader.conventions import NO_NETWORK, Network, Source, little, whole, write_container, write_interval_set
 from reader.frames import (bucket_fingerprint, digest, leaf_fingerprint, leaf_hash, read_frame,
                            registers_hash)
+from reader.bundle import read_bundle
 from reader.invitation import open_beacon, open_invitation
 from reader.network import INVITED, Roster, fingerprint, follow_chain, read_change
 from reader.record import (cut, hash_body, hash_pieces, hash_record, open_pieces, read_foreign, read_header,
@@ -278,10 +279,19 @@ def check_beacon(checks, beacons, vector):
     checks.refuses("from elsewhere", open_beacon, network, key, call, bytes(16))
 
 
+def check_bundle(checks, bundles, vector):
+    network, key, data = (Network(bytes.fromhex(bundles["network"])), bytes.fromhex(bundles["founding_key"]),
+                          bytes.fromhex(vector["bytes"]))
+    read = read_bundle(network, key, data)
+    checks.equal("cells", [{"part": part, "content": content.hex()} for part, content in read.cells], vector["cells"])
+    checks.equal("whole", read.whole, True)
+    checks.equal("nothing by another key", read_bundle(network, bytes(32), data).cells, [])
+
+
 def check_files(checks, folder):
-    sets, records, registers, roster, frames, beacons, refused = (
+    sets, records, registers, roster, frames, beacons, bundles, refused = (
         json.loads((folder / f"{name}.json").read_text())
-        for name in ("interval_sets", "records", "registers", "roster", "frames", "beacons", "refused"))
+        for name in ("interval_sets", "records", "registers", "roster", "frames", "beacons", "bundles", "refused"))
     each = partial(checks.each, "interval_sets.json")
     counts = [each("interval set", sets["sets"], partial(check_interval_set, checks)),
               each("container", sets["containers_of_other_writers"], partial(check_container, checks))]
@@ -295,6 +305,8 @@ def check_files(checks, folder):
     check_frames(checks, frames)
     print("beacons.json:", checks.each("beacons.json", "beacon", beacons["beacons"],
                                        partial(check_beacon, checks, beacons)), "read")
+    print("bundles.json:", checks.each("bundles.json", "bundle", bundles["bundles"],
+                                       partial(check_bundle, checks, bundles)), "read")
     readers = readers_of(refused)
     pairs = checks.each("refused.json", "pair", refused["pairs"], partial(check_pair, checks, readers))
     objects = {pair["object"] for pair in refused["pairs"]}

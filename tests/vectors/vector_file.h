@@ -31,6 +31,7 @@ json make_registers(const Network& network);
 json make_roster(Network& network);
 json make_frames(const Network& network);
 json make_beacons(const Network& network);
+json make_bundles(const Network& network);
 json make_refused(Network& network);
 
 inline std::string hex(BytesView bytes) {

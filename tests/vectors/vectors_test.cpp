@@ -38,6 +38,7 @@ const bool written = [] {
         write_one("roster", &make_roster);
         write_one("frames", &make_frames);
         write_one("beacons", &make_beacons);
+        write_one("bundles", &make_bundles);
         write_one("refused", &make_refused);
     }
     return wanted;

@@ -80,6 +80,15 @@ def read_leaf_fingerprints(source):
     return Parts(buckets=buckets, fingerprints=prints)
 
 
+def read_bundle_head(source):
+    head = source.parts("writer u2, incarnation incarnation, counter u6, time u4, roster_version u4, flags u1")
+    head.targets = [source.unsigned(2) for _ in range(source.varint())]
+    need(all(a < b for a, b in zip(head.targets, head.targets[1:])), "offices ascend")
+    need(max([head.writer, *head.targets]) < 0xFEFF, "by and for offices")
+    head.summary, head.signature = source.take(32), source.take(64)
+    return head
+
+
 def of(layout):
     return lambda source: source.parts(layout)
 
@@ -99,7 +108,8 @@ FRAMES = {
     12: read_custody,
     13: of("author u2, log log, number u4"),
     14: read_proof,
-    15: read_leaf_fingerprints}
+    15: read_leaf_fingerprints,
+    16: read_bundle_head}
 
 
 def leaf_hash(network, leaf):

@@ -93,6 +93,12 @@ def hello(read):
             "clock_doubtful": bool(read.clock_doubtful), "carries": not read.no_carrying}
 
 
+def bundle_head(read):
+    return {"writer": read.writer, "incarnation": read.incarnation, "counter": read.counter, "at": read.time,
+            "roster_version": read.roster_version, "carries": not read.flags & 1, "targets": read.targets,
+            "summary": read.summary}
+
+
 def opened(read):
     return {**vars(read), "elided": None, "header": write_header(whole(restore_header, read.elided))}
 
@@ -107,4 +113,5 @@ def frame(kind, read, network):
         6: lambda: {name: value for name, value in opened(read).items() if name != "elided"},
         12: lambda: custody(read),
         13: lambda: {"log": {"author": read.author, **split_log(read.log)}, "number": read.number},
-        14: lambda: proof(read)}.get(kind, lambda: read)()
+        14: lambda: proof(read),
+        16: lambda: bundle_head(read)}.get(kind, lambda: read)()

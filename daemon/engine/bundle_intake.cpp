@@ -1,0 +1,268 @@
+#include "daemon/engine/bundle_intake.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/bundle_knowledge.h"
+#include "daemon/engine/door.h"
+#include "daemon/engine/registers.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// Of one cell; a writer of ours needs one.
+constexpr std::size_t streams_max = 16;
+
+bool is_of_store(const Error& error) {
+    return error.code == Errc::corrupt || error.code == Errc::unavailable ||
+           error.code == Errc::storage_full;
+}
+
+}  // namespace
+
+void BundleIntake::reject(std::uint64_t reports, const std::string& why) {
+    report_.rejected += reports;
+    report_.reasons[why] += reports;
+}
+
+Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere& elsewhere,
+                                Now now, std::vector<Notice>& notify) {
+    if (!report_.refused.empty()) {
+        return ok();
+    }
+    auto frame = decode_frame(bytes);
+    if (!frame) {
+        if (frame.error().code != Errc::unsupported) {
+            reject(0, frame.error().detail);
+        }
+        return ok();
+    }
+    if (const auto* news = std::get_if<RosterNews>(&*frame)) {
+        if (const auto taken = take_roster(ledger, *news, via(), now, notify); !taken) {
+            reject(0, taken.error().detail);
+        }
+        return ok();
+    }
+    if (const auto* head = std::get_if<BundleHead>(&*frame)) {
+        return on(ledger, *head, now);
+    }
+    if (const auto* summary = std::get_if<Summary>(&*frame)) {
+        if (head_ && !is_summary_whole_ && summary_.size() + bytes.size() <= bundled_bytes_max) {
+            summary_.sized(bytes);
+            is_summary_whole_ = summary->whole;
+        }
+        return ok();
+    }
+    if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
+        return on(ledger, *news, now, notify);
+    }
+    if (const auto* custody = std::get_if<Custody>(&*frame)) {
+        // There is one for each author; what would have to be proved is not believed.
+        if (custody->author == ledger.us()) {
+            const auto taken = take_custody(ledger, *custody, via(), now, notify);
+            if (!taken && is_of_store(taken.error())) {
+                return std::unexpected(taken.error());
+            }
+        }
+        return ok();
+    }
+    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
+        return on(ledger, *news, now, notify);
+    }
+    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
+        return on(ledger, *opened, elsewhere, now, notify);
+    }
+    if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
+        return on(ledger, *chunk);
+    }
+    return ok();
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
+    const auto* writer = ledger.roster().find(head.writer);
+    if (head_ || writer == nullptr || !writer->has_keys()) {
+        return ok();
+    }
+    if (!crypto::verify_bundle_head(writer->identity, ledger.network(), head)) {
+        reject(0, "a signature that does not verify");
+        return ok();
+    }
+    if (head.writer != ledger.us() && !writer->is_member()) {
+        report_.refused = "it was written by an office that is no member any more";
+        return ok();
+    }
+    head_ = head;
+    writer_ = head.writer;
+    report_.writer = head.writer;
+    report_.at = head.at;
+    report_.targets = head.targets;
+    if (head.writer != ledger.us()) {
+        ledger.heard_of(head.writer, head.at, now);
+        ledger.edit_peer(head.writer).met = ledger.wall(now);
+    }
+    return ok();
+}
+
+void BundleIntake::end(Ledger& ledger) {
+    if (!head_ || !is_summary_whole_ || head_->writer == ledger.us() ||
+        crypto::hash("bundle-summary", ledger.network(), {summary_.bytes()}) != head_->summary) {
+        return;
+    }
+    keep_bundled(ledger, *head_, summary_.bytes());
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const RegisterNews& news, Now now,
+                              std::vector<Notice>& notify) {
+    for (const auto& entry : news.registers) {
+        const auto taken = take_register(ledger, entry, via(), now, notify);
+        if (taken || taken.error().code == Errc::unsupported) {
+            continue;
+        }
+        if (is_of_store(taken.error())) {
+            return std::unexpected(taken.error());
+        }
+        reject(0, taken.error().detail);
+    }
+    return ok();
+}
+
+void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
+                          std::vector<Notice>& notify) {
+    const auto reports = record.header.run().count();
+    switch (verdict) {
+        case Verdict::wanted:
+            break;
+        case Verdict::known:
+            report_.known += reports;
+            break;
+        case Verdict::refused:
+            if (ledger.log(record.header.log).terminal.contains_all(record.header.run()) ||
+                !ledger.config().carries) {
+                report_.known += reports;
+            } else {
+                reject(reports, "no room, or its author may not write it");
+            }
+            break;
+        case Verdict::forged:
+            reject(reports, "a signature that does not verify");
+            break;
+        case Verdict::conflict:
+            reject(reports, "another record has its number");
+            break;
+        case Verdict::ours: {
+            const auto& log = record.header.log;
+            stop_writing(ledger, via(),
+                         storage::ReportKey{
+                             log.author, {log.incarnation, log.record_class, record.header.number}},
+                         now, notify);
+            reject(reports, "this office wrote it and has lost it");
+            break;
+        }
+        case Verdict::no_space:
+            reject(reports, "the disk is full");
+            break;
+    }
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
+                              std::vector<Notice>& notify) {
+    std::optional<Neighbour> before;
+    for (const auto& bytes : news.records) {
+        ByteReader in(bytes);
+        const auto header = restore_header(in, before ? &*before : nullptr);
+        if (!header) {
+            reject(1, header.error().code == Errc::unsupported ? "of a later release"
+                                                               : header.error().detail);
+            continue;
+        }
+        const auto signature = in.read_array<Signature>();
+        const BodyShape shape{header->body_bytes};
+        if (!signature || in.left() != header->body_bytes || header->body_bytes <= tag_bytes ||
+            !shape.is_one_piece()) {
+            reject(1, "a record that is not as long as its header says");
+            continue;
+        }
+        const auto body = crypto::piece_hash(ledger.network(), shape, in.rest());
+        const auto record = arriving(ledger, *header, *signature, body);
+        before = Neighbour{record.header, record.id};
+        const auto verdict = TRY(judge(ledger, record, via(), now, notify));
+        if (verdict == Verdict::wanted) {
+            TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, via(), now, notify));
+            ledger.count_received(header->run());
+            report_.new_reports += header->run().count();
+        }
+        judged(ledger, record, verdict, now, notify);
+    }
+    return ok();
+}
+
+// The same body is opened again in every cell that has some of it.
+Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
+                              const Elsewhere& elsewhere, Now now, std::vector<Notice>& notify) {
+    streams_.erase(opened.stream);
+    ByteReader in(opened.elided_header);
+    const auto header = restore_header(in, nullptr);
+    if (!header || !in.at_end() || streams_.size() >= streams_max) {
+        reject(0, "a stream that cannot be");
+        return ok();
+    }
+    const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
+    if (bodies_.contains(record.id)) {
+        streams_[opened.stream] = record.id;
+        return ok();
+    }
+    const auto verdict = TRY(judge(ledger, record, via(), now, notify));
+    if (verdict != Verdict::wanted) {
+        // Told once: the cells of one body follow each other.
+        if (std::exchange(last_judged_, record.id) != record.id) {
+            judged(ledger, record, verdict, now, notify);
+        }
+        return ok();
+    }
+    if (elsewhere(record.id) || bodies_.size() >= streams_max) {
+        return ok();
+    }
+    bodies_.emplace(record.id, ArrivingBody::begin(ledger, record, now));
+    streams_[opened.stream] = record.id;
+    return ok();
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
+    const auto stream = streams_.find(chunk.stream);
+    const auto found = stream == streams_.end() ? bodies_.end() : bodies_.find(stream->second);
+    if (found == bodies_.end() || found->second.is_whole()) {
+        return ok();
+    }
+    auto& body = found->second;
+    if (chunk.offset == 0 && !body.progress().checked.contains(chunk.part)) {
+        // What came of this part before, over a link say, comes again here.
+        body.forget_beginning();
+    }
+    if (TRY(body.take(ledger, chunk)) == ArrivingBody::Took::spoiled) {
+        reject(0, "a part of a body that its author did not sign");
+    }
+    return ok();
+}
+
+Result<bool> BundleIntake::finish_bodies(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    bool any = false;
+    for (auto& [id, body] : bodies_) {
+        const auto reports = body.record().header.run().count();
+        if (body.is_terminal(ledger)) {
+            body.drop(ledger);
+            report_.known += reports;
+        } else if (!body.is_whole()) {
+            body.put_progress(ledger);
+        } else if (TRY(body.settle(ledger, via(), now, notify))) {
+            report_.new_reports += reports;
+            any = true;
+        }
+    }
+    // The next cell opens again what goes on in it.
+    bodies_.clear();
+    streams_.clear();
+    return any;
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,51 @@
+// Takes in one bundle, frame by frame, as if a hostile peer had sent it: nothing of it is believed
+// but what is signed, and nothing can be asked.
+//
+// Each frame is one input, so that what one wrote can be read by the next.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "daemon/engine/arriving_body.h"
+
+namespace fieldpost::engine {
+
+class BundleIntake {
+public:
+    // Of the roster part comes only what members and invitees of any epoch may read.
+    using Elsewhere = std::function<bool(const RecordId&)>;
+    // An Error is the store's. `elsewhere` says whether a link is bringing that record.
+    Result<void> take(Ledger& ledger, BytesView frame, const Elsewhere& elsewhere, Now now,
+                      std::vector<Notice>& notify);
+    // At the end of a batch. True if anything was kept.
+    Result<bool> finish_bodies(Ledger& ledger, Now now, std::vector<Notice>& notify);
+    // All was read.
+    void end(Ledger& ledger);
+
+    [[nodiscard]] const BundleReport& report() const { return report_; }
+
+private:
+    [[nodiscard]] Via via() const { return {writer_, How::bundle}; }
+    Result<void> on(Ledger& ledger, const BundleHead& head, Now now);
+    Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, std::vector<Notice>& notify);
+    Result<void> on(Ledger& ledger, const RecordNews& news, Now now, std::vector<Notice>& notify);
+    Result<void> on(Ledger& ledger, const StreamOpened& opened, const Elsewhere& elsewhere, Now now,
+                    std::vector<Notice>& notify);
+    Result<void> on(Ledger& ledger, const Chunk& chunk);
+    void judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
+                std::vector<Notice>& notify);
+    void reject(std::uint64_t reports, const std::string& why);
+
+    BundleReport report_;
+    OfficeId writer_ = no_office;
+    RecordId last_judged_;
+    std::optional<BundleHead> head_;
+    // What it says to have, so far: frames, each sized.
+    ByteWriter summary_;
+    bool is_summary_whole_ = false;
+    std::map<std::uint32_t, RecordId> streams_;
+    std::map<RecordId, ArrivingBody> bodies_;
+};
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,43 @@
+// What an office said in its newest bundle to have: for writing the next one to it exactly. Nothing
+// is correct only because of it.
+#pragma once
+
+#include "daemon/engine/ledger.h"
+
+namespace fieldpost::engine {
+
+// A summary that is larger is not kept: the next bundle brings more than it had to.
+inline constexpr std::size_t bundled_bytes_max = 1U << 20;
+
+// Keeps it if it is newer. `summary` is frames, each sized; both must have been verified.
+void keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary);
+
+class BundleKnowledge {
+public:
+    // Knows nothing if there was no bundle yet. An Error is the store's.
+    static Result<BundleKnowledge> of(const Ledger& ledger, OfficeId office);
+
+    [[nodiscard]] OfficeId office() const { return office_; }
+    // What it says; what its own statement says, without a bundle; 0: not known.
+    [[nodiscard]] std::uint32_t roster_version() const { return roster_version_; }
+    // Whether it takes this record: it is for it, or it carries.
+    [[nodiscard]] bool takes(const Header& header) const;
+    [[nodiscard]] IntervalSet lacks(const LogKey& log, const IntervalSet& held) const;
+    // Of a body under way to it.
+    [[nodiscard]] const PartialSummary* partial(const LogKey& log, Number number,
+                                                const RecordId& id) const;
+    // True also where that cannot be told.
+    [[nodiscard]] bool lacks_register(const Ledger& ledger, const Register& entry) const;
+
+private:
+    OfficeId office_{};
+    bool carries_ = true;
+    std::uint32_t roster_version_ = 0;
+    std::map<LogKey, LogSummary> logs_;
+    std::map<OfficeId, LeafSummary> leaves_;
+};
+
+// What this office says to have, as frames, each sized.
+Bytes bundled_summary(const Ledger& ledger);
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,406 @@
+#include "daemon/engine/bundle_writer.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/delivery.h"
+#include "daemon/engine/intake.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+using crypto::BundlePart;
+
+// A cell is closed when it has so much, but for what comes in one piece.
+constexpr std::size_t cell_bytes = 65'536;
+constexpr std::size_t records_frame_bytes = 60'000;
+constexpr std::size_t other_frame_bytes = 16'384;
+// Of a list of segments, which is the only part that may need several.
+constexpr std::size_t chunk_bytes_max = 60'000;
+// Type, stream, part, offset and the frame's own length.
+constexpr std::size_t chunk_head_bytes = 20;
+// What opening a body again costs, at the most, and that is done once in so many bytes.
+constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
+constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
+
+bool is_of(const RegisterKey& key, RegisterKind kind) {
+    return key.kind == static_cast<std::uint8_t>(kind);
+}
+// What members and invitees of any epoch may read.
+bool is_of_roster_part(const RegisterKey& key) {
+    return is_of(key, RegisterKind::epoch_slots) || is_of(key, RegisterKind::enrolment);
+}
+
+}  // namespace
+
+bool BundleWriter::may_sign(const Ledger& ledger) const {
+    const auto* us = ledger.roster().find(ledger.us());
+    // Before it is admitted nobody could check what this office signed.
+    return us != nullptr && us->is_member() && !ledger.meta().stopped;
+}
+
+Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& order, Now now) {
+    BundleWriter writer;
+    writer.order_ = order;
+    for (const auto& [office, entry] : ledger.roster().offices()) {
+        const bool is_named = std::ranges::find(order.targets, office) != order.targets.end();
+        const bool may_read = entry.is_member() || entry.state == crypto::OfficeState::invited;
+        if (office != ledger.us() && may_read && (order.targets.empty() || is_named)) {
+            writer.targets_.push_back(TRY(BundleKnowledge::of(ledger, office)));
+        }
+    }
+    writer.add_roster(ledger);
+    TRY(writer.add_head(ledger, now));
+    writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
+    TRY(writer.add_custody(ledger, now));
+    writer.plan_records(ledger, RecordClass::urgent);
+    return writer;
+}
+
+void BundleWriter::add(BundlePart part, const Frame& frame) {
+    waiting_.push_back({part, encode_frame(frame), 0});
+}
+
+void BundleWriter::add_roster(const Ledger& ledger) {
+    auto from = ledger.roster().version();
+    for (const auto& target : targets_) {
+        from = std::min(from, target.roster_version());
+    }
+    RosterNews news;
+    std::size_t size = 0;
+    for (auto i = from; i < ledger.roster().version(); ++i) {
+        news.changes.push_back(ledger.roster_changes()[i]);
+        size += encode_roster_change(news.changes.back()).size();
+        if (size > other_frame_bytes) {
+            add(BundlePart::roster, std::exchange(news, {}));
+            size = 0;
+        }
+    }
+    if (!news.changes.empty()) {
+        add(BundlePart::roster, news);
+    }
+    RegisterNews registers;
+    for (const auto& [key, entry] : ledger.registers()) {
+        if (is_of_roster_part(key) && is_lacked(ledger, entry)) {
+            registers.registers.push_back(entry);
+            add(BundlePart::roster, std::exchange(registers, {}));
+        }
+    }
+}
+
+Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
+    if (!may_sign(ledger)) {
+        return ok();
+    }
+    const auto summary = bundled_summary(ledger);
+    BundleHead head;
+    head.writer = ledger.us();
+    head.version = ledger.next_version();
+    head.at = ledger.wall(now);
+    head.roster_version = ledger.roster().version();
+    head.carries = ledger.config().carries;
+    head.targets = order_.targets;
+    head.summary = crypto::hash("bundle-summary", ledger.network(), {summary});
+    crypto::sign_bundle_head(ledger.config().machine->identity, ledger.network(), head);
+    add(BundlePart::rest, head);
+    ByteReader in(summary);
+    while (!in.at_end()) {
+        waiting_.push_back(
+            {BundlePart::rest, to_bytes(TRY(in.read_sized(limits::frame_bytes_max))), 0});
+    }
+    return ok();
+}
+
+Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
+    for (const auto& target : targets_) {
+        auto custody = TRY(custody_of(ledger, target.office()));
+        if (custody.logs.empty() || !may_sign(ledger)) {
+            continue;
+        }
+        custody.version = ledger.next_version();
+        custody.at = ledger.wall(now);
+        crypto::sign_custody(ledger.config().machine->identity, ledger.network(), custody);
+        add(BundlePart::rest, custody);
+    }
+    return ok();
+}
+
+bool BundleWriter::is_lacked(const Ledger& ledger, const Register& entry) const {
+    return order_.is_all || std::ranges::any_of(targets_, [&](const auto& target) {
+               return target.lacks_register(ledger, entry);
+           });
+}
+
+bool BundleWriter::is_lacked(const Header& header) const {
+    return std::ranges::any_of(targets_, [&](const auto& target) {
+        return target.takes(header) &&
+               (order_.is_all || !target.lacks(header.log, {header.run()}).empty());
+    });
+}
+
+void BundleWriter::add_registers(const Ledger& ledger, bool receipts) {
+    RegisterNews news;
+    std::size_t size = 0;
+    for (const auto& [key, entry] : ledger.registers()) {
+        if (is_of_roster_part(key) || is_of(key, RegisterKind::receipt) != receipts ||
+            (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(ledger, entry)) {
+            continue;
+        }
+        news.registers.push_back(entry);
+        size += encode_register(entry).size();
+        if (size > other_frame_bytes) {
+            add(BundlePart::rest, std::exchange(news, {}));
+            size = 0;
+        }
+    }
+    if (!news.registers.empty()) {
+        add(BundlePart::rest, news);
+    }
+}
+
+void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) {
+    if (!order_.has_records) {
+        return;
+    }
+    for (const auto& [log, state] : ledger.logs()) {
+        if (log.record_class != record_class) {
+            continue;
+        }
+        IntervalSet wanted;
+        for (const auto& target : targets_) {
+            wanted.add(order_.is_all ? state.held : target.lacks(log, state.held));
+        }
+        if (!wanted.empty()) {
+            small_[log] = std::move(wanted);
+        }
+    }
+}
+
+void BundleWriter::begin_stage(const Ledger& ledger) {
+    switch (stage_) {
+        case Stage::receipts:
+            add_registers(ledger, true);
+            break;
+        case Stage::replies:
+            plan_records(ledger, RecordClass::reply);
+            break;
+        case Stage::registers:
+            add_registers(ledger, false);
+            break;
+        case Stage::normal:
+            plan_records(ledger, RecordClass::normal);
+            break;
+        case Stage::bulk:
+            plan_records(ledger, RecordClass::bulk);
+            break;
+        case Stage::urgent:
+        case Stage::over:
+            break;
+    }
+}
+
+// The next frame of records in one piece, or what has to be published before.
+Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledger& ledger,
+                                                                            std::size_t room) {
+    const auto most = std::min(records_frame_bytes, room);
+    RecordNews news;
+    std::size_t size = 0;
+    std::uint64_t reports = 0;
+    std::optional<Neighbour> before;
+    while (!small_.empty() && size < most) {
+        const auto at = small_.begin();
+        const auto& log = at->first;
+        auto& numbers = at->second;
+        const auto number = numbers.next(1);
+        if (!number) {
+            small_.erase(at);
+            continue;
+        }
+        if (!ledger.log(log).held.contains(*number)) {
+            numbers.remove({*number, *number});  // it was delivered meanwhile
+            continue;
+        }
+        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));
+        if (!record) {
+            return fail(Errc::corrupt, "store: a held number without its record");
+        }
+        const auto header = TRY(decode_header(record->header));
+        const bool is_public = !record->id.is_zero();
+        if (!is_lacked(header) || (!is_public && !may_sign(ledger))) {
+            numbers.remove(record->run);
+            continue;
+        }
+        if (!is_public) {
+            if (news.records.empty()) {
+                return std::optional(Unpublished{log, numbers.top()});
+            }
+            break;
+        }
+        if (!BodyShape{header.body_bytes}.is_one_piece()) {
+            large_.emplace(header.body_bytes, std::pair(log, *number));
+            numbers.remove(record->run);
+            continue;
+        }
+        ByteWriter entry;
+        entry.raw(elide_header(header, before ? &*before : nullptr));
+        entry.raw(record->signature.view());
+        entry.raw(TRY(body_of(ledger.store(), *record)));
+        if (size + entry.size() > most && !news.records.empty()) {
+            break;
+        }
+        size += entry.size() + 4;
+        reports += record->run.count();
+        news.records.push_back(entry.take());
+        before = Neighbour{header, record->id};
+        numbers.remove(record->run);
+    }
+    if (!news.records.empty()) {
+        waiting_.push_back({BundlePart::rest, encode_frame(news), reports});
+    }
+    return std::optional<Unpublished>{};
+}
+
+// The smallest body in segments that still waits; false: it does not fit.
+Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& more) {
+    const auto at = large_.begin();
+    const auto [log, number] = at->second;
+    auto record = ledger.log(log).held.contains(number)
+                      ? TRY(ledger.store().record(log, number, storage::StoreView::Body::no))
+                      : std::nullopt;
+    if (!record) {
+        large_.erase(at);
+        return true;
+    }
+    const auto header = TRY(decode_header(record->header));
+    Large large;
+    large.shape = BodyShape{header.body_bytes};
+    const IntervalSet all{{1, part_count(large.shape)}};
+    for (const auto& target : targets_) {
+        if (target.takes(header) && !target.lacks(log, {header.run()}).empty()) {
+            const auto* partial = target.partial(log, number, record->id);
+            large.parts.add(partial == nullptr ? all : without(all, partial->checked));
+        }
+    }
+    if (order_.is_all || large.parts.empty()) {
+        large.parts = all;
+    }
+    const auto cells = header.body_bytes / body_bytes_a_cell + 2;
+    if (header.body_bytes + cells * opened_bytes_max > more.budget) {
+        if (more.may_leave_out) {
+            left_out_ += record->run.count();
+            large_.erase(at);
+        }
+        return more.may_leave_out;
+    }
+    large_.erase(at);
+    large.record = std::move(*record);
+    large.header = header;
+    under_way_.emplace(std::move(large));
+    return true;
+}
+
+Result<Bytes> BundleWriter::part_of(const Ledger& ledger, std::uint32_t part) const {
+    auto bytes = TRY(ledger.store().part(under_way_->record.blob, part));
+    if (!bytes || bytes->size() != part_size(under_way_->shape, part)) {
+        return fail(Errc::corrupt, "store: a body lacks a part");
+    }
+    return std::move(*bytes);
+}
+
+Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t room) {
+    auto& large = *under_way_;
+    const auto list = TRY(part_of(ledger, 1));
+    StreamOpened opened;
+    opened.stream = 1;
+    opened.elided_header = elide_header(large.header, nullptr);
+    opened.signature = large.record.signature;
+    opened.body_hash = crypto::hash("segments", ledger.network(), {list});
+    ByteWriter cell;
+    cell.sized(encode_frame(opened));
+    bool has_some = false;
+    while (const auto part = large.parts.next(1)) {
+        const auto bytes = TRY(part_of(ledger, *part));
+        const auto rest = BytesView(bytes).subspan(large.offset);
+        const auto some = rest.first(std::min(rest.size(), chunk_bytes_max));
+        if (cell.size() + some.size() + chunk_head_bytes > room) {
+            break;
+        }
+        cell.sized(encode_frame(Chunk{1, *part, large.offset, to_bytes(some)}));
+        has_some = true;
+        large.offset += static_cast<std::uint32_t>(some.size());
+        if (large.offset == bytes.size()) {
+            large.parts.remove({*part, *part});
+            large.offset = 0;
+        }
+    }
+    const auto reports = large.record.run.count();
+    if (!has_some) {
+        // There was less room than it seemed; what was written of it is of use all the same.
+        left_out_ += reports;
+        under_way_.reset();
+        return ok();
+    }
+    part_ = BundlePart::rest;
+    cell_ = cell.take();
+    if (large.parts.empty()) {
+        reports_ += reports;
+        under_way_.reset();
+    }
+    return ok();
+}
+
+BundleContent BundleWriter::content(BundleContent::Step step) {
+    return {{}, step, part_, std::exchange(cell_, {}), reports_, left_out_};
+}
+
+Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& more) {
+    using enum BundleContent::Step;
+    if (more.is_new_file) {
+        waiting_.insert(waiting_.begin(), preamble_.begin(), preamble_.end());
+    }
+    const auto room = std::min<std::uint64_t>(more.room, more.budget);
+    while (true) {
+        if (!waiting_.empty()) {
+            const auto& item = waiting_.front();
+            const auto size = item.frame.size() + varint_size(item.frame.size());
+            const bool is_full = cell_.size() + size > room;
+            if (!cell_.empty() &&
+                (is_full || item.part != part_ || cell_.size() + size > cell_bytes)) {
+                return content(cell);
+            }
+            if (is_full && !more.may_leave_out) {
+                return content(full);
+            }
+            if (is_full) {
+                left_out_ += item.reports;
+            } else {
+                part_ = item.part;
+                ByteWriter sized;
+                sized.sized(item.frame);
+                cell_.insert(cell_.end(), sized.bytes().begin(), sized.bytes().end());
+                reports_ += item.reports;
+            }
+            waiting_.pop_front();
+        } else if (under_way_ || (small_.empty() && !large_.empty())) {
+            if (!cell_.empty()) {
+                return content(cell);
+            }
+            if (under_way_) {
+                TRY(fill_with_large(ledger, room));
+            } else if (!TRY(begin_large(ledger, more))) {
+                return content(full);
+            }
+        } else if (!small_.empty()) {
+            if (const auto unpublished = TRY(gather_small(ledger, room))) {
+                return *unpublished;
+            }
+        } else if (stage_ == Stage::over) {
+            return content(cell_.empty() ? over : cell);
+        } else {
+            stage_ = static_cast<Stage>(static_cast<int>(stage_) + 1);
+            begin_stage(ledger);
+        }
+    }
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,75 @@
+// What a bundle for some offices holds: what they lack as far as is known, in the order in which it
+// matters: roster, urgent, receipts, replies, other registers, normal, bulk.
+//
+// Every cell can be read without the others: headers are elided within a frame only, and a body is
+// opened again in each cell that has some of it.
+#pragma once
+
+#include <deque>
+
+#include "daemon/engine/bundle_knowledge.h"
+
+namespace fieldpost::engine {
+
+class BundleWriter {
+public:
+    // Signs a head, and custody for those whose records are here. An Error is the store's.
+    static Result<BundleWriter> begin(Ledger& ledger, const BundleOrder& order, Now now);
+
+    // Must be made public before it can be written.
+    struct Unpublished {
+        LogKey log;
+        Number number = 0;
+    };
+    // The content's numbers are of all so far; its `bundle` is the caller's to fill in.
+    using Step = std::variant<Unpublished, BundleContent>;
+    Result<Step> next(Ledger& ledger, const BundleMore& more);
+
+private:
+    enum class Stage : std::uint8_t { urgent, receipts, replies, registers, normal, bulk, over };
+    struct Item {
+        crypto::BundlePart part{};
+        Bytes frame;
+        std::uint64_t reports = 0;
+    };
+    // A body in segments that has begun.
+    struct Large {
+        storage::StoredRecord record;  // without its body
+        Header header;
+        BodyShape shape;
+        IntervalSet parts;         // still to be written
+        std::uint32_t offset = 0;  // in the first of them
+    };
+
+    [[nodiscard]] bool may_sign(const Ledger& ledger) const;
+    [[nodiscard]] bool is_lacked(const Header& header) const;
+    [[nodiscard]] bool is_lacked(const Ledger& ledger, const Register& entry) const;
+    void add(crypto::BundlePart part, const Frame& frame);
+    void add_roster(const Ledger& ledger);
+    Result<void> add_head(Ledger& ledger, Now now);
+    Result<void> add_custody(Ledger& ledger, Now now);
+    void add_registers(const Ledger& ledger, bool receipts);
+    void plan_records(const Ledger& ledger, RecordClass record_class);
+    void begin_stage(const Ledger& ledger);
+    Result<std::optional<Unpublished>> gather_small(Ledger& ledger, std::size_t room);
+    Result<bool> begin_large(const Ledger& ledger, const BundleMore& more);
+    Result<Bytes> part_of(const Ledger& ledger, std::uint32_t part) const;
+    Result<void> fill_with_large(const Ledger& ledger, std::size_t room);
+    [[nodiscard]] BundleContent content(BundleContent::Step step);
+
+    BundleOrder order_;
+    std::vector<BundleKnowledge> targets_;
+    std::vector<Item> preamble_;  // roster and head, of every file
+    Stage stage_ = Stage::urgent;
+    std::deque<Item> waiting_;
+    std::map<LogKey, IntervalSet> small_;                            // or not looked at yet
+    std::multimap<std::uint32_t, std::pair<LogKey, Number>> large_;  // by size
+    std::optional<Large> under_way_;
+    // The cell that is being filled.
+    crypto::BundlePart part_{};
+    Bytes cell_;
+    std::uint64_t reports_ = 0;
+    std::uint64_t left_out_ = 0;
+};
+
+}  // namespace fieldpost::engine

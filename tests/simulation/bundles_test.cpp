@@ -1,0 +1,263 @@
+// Goal: where no link ever comes a stick does all that a link does, receipts included, and nothing
+// it may have gone through does harm. Method: named scenarios, and sticks at random among five
+// offices.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "tests/simulation/world.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+using engine::What;
+
+namespace {
+
+constexpr Node hq = 0;
+constexpr Node hyesan = 1;
+constexpr Node pyongyang = 2;
+
+// What a driver does at each door: take in what is on the stick, and leave there what is lacking.
+class Stick {
+public:
+    explicit Stick(World& world) : world_(world) {}
+    void visit(Node node) {
+        for (const auto& [writer, bytes] : files_) {
+            world_.read_bundle(node, bytes);
+        }
+        if (const auto bundle = world_.write_bundle(node)) {
+            files_[node] = bundle->bytes;
+        }
+    }
+    [[nodiscard]] const Bytes& file_of(Node node) const { return files_.at(node); }
+
+private:
+    World& world_;
+    std::map<Node, Bytes> files_;
+};
+
+}  // namespace
+
+TEST_CASE("a stick brings reports, and brings their receipts home", "[simulation]") {
+    World world(1, {"hq", "hyesan", "pyongyang"}, {});
+    const auto text = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto urgent = world.queue(hyesan, {hq, pyongyang}, RecordClass::urgent).value();
+    const auto scan = world.queue(hyesan, {hq}, RecordClass::normal, 300'000).value();
+    Stick stick(world);
+    stick.visit(hyesan);
+    stick.visit(pyongyang);
+    CHECK(world.times_happened(pyongyang, What::received, urgent) == 1);
+    stick.visit(hyesan);
+    CHECK(world.times_happened(hyesan, What::carried, text, pyongyang) == 1);
+    stick.visit(hq);
+    CHECK(world.inbox(hq).size() == 3);
+    const auto answer = world.acknowledge(hq, text).value();
+    stick.visit(hq);
+    stick.visit(pyongyang);
+    stick.visit(hyesan);
+    for (const auto& report : {text, urgent, scan}) {
+        CHECK(world.times_happened(hyesan, What::delivered, report, hq) == 1);
+        CHECK(world.times_happened(hq, What::received, report) == 1);
+    }
+    CHECK(world.times_happened(hyesan, What::acknowledged, text) == 1);
+    CHECK(world.times_happened(hyesan, What::received, answer) == 1);
+    // And then there is nothing to bring.
+    stick.visit(hq);
+    const auto last = world.write_bundle(hyesan).value();
+    CHECK(last.reports == 0);
+    world.check_everything();
+}
+
+TEST_CASE("an office is admitted by stick alone, and what it queued before arrives",
+          "[simulation]") {
+    World world(2, {"hq", "hyesan", "pyongyang"}, {});
+    const auto wonsan = world.invite_and_join("wonsan");
+    const auto report = world.queue(wonsan, {hq}, RecordClass::normal).value();
+    Stick stick(world);
+    stick.visit(wonsan);
+    stick.visit(pyongyang);  // which has never heard of it
+    stick.visit(hq);
+    stick.visit(wonsan);
+    CHECK(world.ledger(wonsan).roster().find(world.keys(wonsan).index)->is_member());
+    stick.visit(hq);
+    CHECK(world.times_happened(hq, What::received, report) == 1);
+    stick.visit(wonsan);
+    CHECK(world.times_happened(wonsan, What::delivered, report, hq) == 1);
+    world.check_everything();
+}
+
+TEST_CASE("a stick and a link bring one body together", "[simulation]") {
+    World world(3, {"hq", "hyesan"}, {});
+    const auto scan = world.queue(hyesan, {hq}, RecordClass::normal, 600'000).value();
+    world.connect(hyesan, hq);
+    while (world.ledger(hq).partials().empty() ||
+           world.ledger(hq).partials().begin()->second.checked.count() < 12) {
+        REQUIRE(world.step());
+    }
+    // The stick is read in the midst of it, and goes on alone once the link has gone.
+    const auto whole = world.write_bundle(hyesan).value();
+    SECTION("while the link brings it") {
+        world.read_bundle(hq, whole.bytes);
+        world.run_until_idle(1h);
+    }
+    SECTION("after the link went") {
+        world.cut(hyesan, hq);
+        const auto most = BytesView(whole.bytes).first(whole.bytes.size() * 3 / 4);
+        world.read_bundle(hq, most);
+        const auto parts = world.ledger(hq).partials().begin()->second.checked.count();
+        CHECK(parts > 20);
+        SECTION("by the same stick") {
+            world.read_bundle(hq, whole.bytes);
+        }
+        SECTION("by one that knows what is there") {
+            world.read_bundle(hyesan, world.write_bundle(hq).value().bytes);
+            const auto rest = world.write_bundle(hyesan).value();
+            CHECK(rest.bytes.size() < whole.bytes.size() / 2);
+            world.read_bundle(hq, rest.bytes);
+        }
+        SECTION("by the link") {
+            world.connect(hyesan, hq);
+            world.run_until_idle(1h);
+        }
+    }
+    CHECK(world.times_happened(hq, What::received, scan) == 1);
+    world.check_everything();
+}
+
+TEST_CASE("a small stick takes what matters most, and says what it left", "[simulation]") {
+    World world(4, {"hq", "hyesan"}, {});
+    const auto scan = world.queue(hyesan, {hq}, RecordClass::bulk, 200'000).value();
+    const auto text = world.queue(hyesan, {hq}, RecordClass::normal, 5'000).value();
+    const auto urgent = world.queue(hyesan, {hq}, RecordClass::urgent).value();
+    const auto bundle = world.write_bundle(hyesan, {}, 20'000).value();
+    CHECK(bundle.reports == 2);
+    CHECK(bundle.left_out == 1);
+    world.read_bundle(hq, bundle.bytes);
+    CHECK(world.times_happened(hq, What::received, urgent) == 1);
+    CHECK(world.times_happened(hq, What::received, text) == 1);
+    CHECK(world.times_happened(hq, What::received, scan) == 0);
+    const auto none = world.write_bundle(hyesan, {}, 1'000).value();
+    CHECK(none.reports == 0);
+    world.check_everything();
+}
+
+TEST_CASE("receipts of ten thousand reports go home in 4 kB", "[simulation][slow]") {
+    World world(5, {"hq", "hyesan", "pyongyang"}, {});
+    for (int i = 0; i < 10'000; ++i) {
+        world.queue(hyesan, {hq}, RecordClass::normal);
+    }
+    const auto there = world.write_bundle(hyesan).value();
+    CHECK(there.reports == 10'000);
+    CHECK(world.read_bundle(hq, there.bytes)->new_reports == 10'000);
+    const auto home = world.write_bundle(hq, {hyesan}).value();
+    CHECK(home.bytes.size() <= 4'096);
+    world.read_bundle(hyesan, home.bytes);
+    CHECK(world.write_bundle(hyesan, {hq}).value().reports == 0);
+}
+
+TEST_CASE("of a bundle that was cut off all before the cut is taken", "[simulation]") {
+    World world(6, {"hq", "hyesan"}, {});
+    for (int i = 0; i < 3; ++i) {
+        world.queue(hyesan, {hq}, RecordClass::urgent);
+    }
+    world.queue(hyesan, {hq}, RecordClass::normal, 40'000);
+    const auto bundle = world.write_bundle(hyesan).value();
+    std::size_t most = 0;
+    for (std::size_t size = 0; size < bundle.bytes.size(); size += 97) {
+        world.read_bundle(hq, BytesView(bundle.bytes).first(size));
+        const auto now = world.inbox(hq).size();
+        CHECK(now >= most);
+        most = now;
+    }
+    CHECK(world.read_bundle(hq, bundle.bytes)->rejected == 0);
+    CHECK(world.inbox(hq).size() == 4);
+    world.check_everything();
+}
+
+TEST_CASE("damage costs what it lies in, and nothing else", "[simulation]") {
+    World world(7, {"hq", "hyesan"}, {});
+    for (int i = 0; i < 3; ++i) {
+        world.queue(hyesan, {hq}, RecordClass::urgent);
+    }
+    world.queue(hyesan, {hq}, RecordClass::normal, 300'000);
+    const auto bundle = world.write_bundle(hyesan).value();
+    for (int i = 0; i < 100; ++i) {
+        auto damaged = bundle.bytes;
+        const auto at = world.dice()() % damaged.size();
+        damaged[at] ^= std::byte{static_cast<unsigned char>(1U << (world.dice()() % 8))};
+        world.read_bundle(hq, damaged);
+    }
+    // Each time something else was spoiled.
+    CHECK(world.inbox(hq).size() == 4);
+    CHECK(world.ledger(hq).partials().empty());
+    world.check_everything();
+}
+
+namespace {
+
+void carry_about(std::uint64_t seed) {
+    INFO("FIELDPOST_SEED=" << seed);
+    World world(seed, {"hq", "hyesan", "pyongyang", "wonsan", "camp"}, {});
+    std::vector<Bytes> drawer;  // bundles that somebody wrote, and nobody threw away
+    const auto any = [&](std::size_t below) { return world.dice()() % below; };
+    for (int round = 0; round < 60; ++round) {
+        const Node node = any(world.size());
+        switch (any(6)) {
+            case 0:
+            case 1:
+                world.queue(node, {(node + 1 + any(world.size() - 1)) % world.size()},
+                            static_cast<RecordClass>(1 + any(3)), any(3) == 0 ? any(120'000) : 0);
+                break;
+            case 2:
+            case 3: {
+                const auto max = any(4) == 0 ? 2'000 + any(100'000) : UINT32_MAX;
+                if (auto bundle = world.write_bundle(node, {}, max)) {
+                    drawer.push_back(std::move(bundle->bytes));
+                }
+                break;
+            }
+            case 4:
+                if (!drawer.empty()) {
+                    auto bytes = drawer[any(drawer.size())];
+                    if (any(4) == 0) {
+                        bytes.resize(any(bytes.size() + 1));
+                    }
+                    world.read_bundle(node, bytes);
+                }
+                break;
+            default:
+                world.crash(node);
+                world.pass(std::chrono::minutes{any(600)});
+                world.restart(node);
+        }
+    }
+    for (Node node = 0; node < world.size(); ++node) {
+        world.restart(node);
+    }
+    // Two rounds of one driver who comes to every door.
+    Stick stick(world);
+    for (int round = 0; round < 3; ++round) {
+        for (Node node = 0; node < world.size(); ++node) {
+            world.pass(1h);
+            stick.visit(node);
+        }
+    }
+    for (const auto& [report, readers] : world.promised()) {
+        for (const auto reader : readers) {
+            CHECK(world.times_happened(reader, What::received, report) == 1);
+        }
+    }
+    world.check_everything();
+}
+
+}  // namespace
+
+TEST_CASE("sticks alone bring everything to everybody", "[simulation]") {
+    if (const char* seed = std::getenv("FIELDPOST_SEED")) {
+        carry_about(std::strtoull(seed, nullptr, 10));
+        return;
+    }
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        carry_about(seed);
+    }
+}
