@@ -137,6 +137,9 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     while (sent < out.size()) {
         const auto now =
             ::send(socket.fd(), out.bytes().data() + sent, out.size() - sent, MSG_NOSIGNAL);
+        if (now < 0 && errno == EINTR) {
+            continue;
+        }
         if (now <= 0) {
             return std::unexpected(Failure{exit_failed, "failed", "the daemon hung up",
                                            "see the daemon's log; nothing was done"});
@@ -147,9 +150,12 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     std::array<std::byte, 65536> buffer;
     while (true) {
         pollfd waiting{socket.fd(), POLLIN, 0};
-        if (::poll(&waiting, 1,
-                   static_cast<int>(std::min(common.timeout_s, std::uint32_t{86400}) * 1000)) <=
-            0) {
+        const auto ready = ::poll(
+            &waiting, 1, static_cast<int>(std::min(common.timeout_s, std::uint32_t{86400}) * 1000));
+        if (ready < 0 && errno == EINTR) {
+            continue;  // who catches signals looks at them between two requests
+        }
+        if (ready <= 0) {
             return std::unexpected(timed_out(request));
         }
         const auto got = ::read(socket.fd(), buffer.data(), buffer.size());

@@ -81,6 +81,7 @@ void add_trace(CLI::App& app, const Common& common, Run& run);
 void add_wait(CLI::App& app, const Common& common, Run& run);
 void add_watch(CLI::App& app, const Common& common, Run& run);
 void add_sync(CLI::App& app, const Common& common, Run& run);
+void add_bundle(CLI::App& app, const Common& common, Run& run);
 void add_completion(CLI::App& app, const Common& common, Run& run);
 void add_attention(CLI::App& app, const Common& common, Run& run);
 void add_status(CLI::App& app, const Common& common, Run& run);

@@ -29,6 +29,7 @@ void add_commands(CLI::App& app, const Common& common, Run& run) {
     };
     group("Reports", add_queue, add_list, add_show, add_ack, add_trace, add_wait);
     group("Does it work?", add_status, add_peers, add_attention, add_watch, add_sync);
+    group("By hand", add_bundle);
     group("The network", add_init, add_invite, add_join, add_roster);
     group("Besides", add_completion);
 }

@@ -158,7 +158,7 @@ std::optional<BundleOpener::Cell> BundleOpener::open_here() {
             return std::nullopt;
         }
         const auto size = cell_bytes(head->size);
-        if (rest().size() < size) {
+        if (rest().size() < (is_finished_ ? size : on_grid(size))) {
             needs_more_ = !is_finished_;
             is_over_ = is_finished_;
             return std::nullopt;

@@ -80,11 +80,12 @@ Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere
 }
 
 Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
+    const auto* identity = ledger.identity_of(head.writer);
     const auto* writer = ledger.roster().find(head.writer);
-    if (head_ || writer == nullptr || !writer->has_keys()) {
+    if (head_ || writer == nullptr || identity == nullptr) {
         return ok();
     }
-    if (!crypto::verify_bundle_head(writer->identity, ledger.network(), head)) {
+    if (!crypto::verify_bundle_head(*identity, ledger.network(), head)) {
         reject(0, "a signature that does not verify");
         return ok();
     }

@@ -89,9 +89,10 @@ void BundleWriter::add_roster(const Ledger& ledger) {
 }
 
 Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
-    if (!may_sign(ledger)) {
+    if (ledger.meta().stopped) {
         return ok();
     }
+    // Before it is admitted it knows its own file by this, and nobody else can check it.
     const auto summary = bundled_summary(ledger);
     BundleHead head;
     head.writer = ledger.us();
@@ -207,7 +208,8 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
     std::size_t size = 0;
     std::uint64_t reports = 0;
     std::optional<Neighbour> before;
-    while (!small_.empty() && size < most) {
+    // One at the least: whether that fits is for the caller to see.
+    while (!small_.empty() && (news.records.empty() || size < most)) {
         const auto at = small_.begin();
         const auto& log = at->first;
         auto& numbers = at->second;

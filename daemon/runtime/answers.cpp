@@ -5,6 +5,7 @@
 #include "crypto/hash.h"
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
+#include "daemon/runtime/bundles.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {
@@ -516,6 +517,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return watch(ledger, request.watch(), around);
         case wire::Request::kSync:
             return sync(ledger, request.sync(), around);
+        case wire::Request::kBundleRead:
+            return around.bundles->read(ledger, request.bundle_read(), around.now);
+        case wire::Request::kBundleWrite:
+            return around.bundles->write(ledger, request.bundle_write(), around.now);
         case wire::Request::kInvite:
             return Pending{
                 {engine::InviteWanted{first_request, request.invite().office(),
@@ -546,6 +551,9 @@ Result<Handled> handle_request(const Ledger& ledger, BytesView bytes, std::uint6
 
 Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
                              const std::vector<engine::Notice>& notices) {
+    if (pending.finish) {
+        return pending.finish(ledger, notices);
+    }
     wire::Answer answer;
     std::size_t done = 0;
     for (const auto& notice : notices) {

@@ -1,6 +1,7 @@
 // The command's requests, decoded, and the answers to them. Generated classes stay in the .cpp.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,6 +12,8 @@
 
 namespace fieldpost::runtime {
 
+class Bundles;
+
 // What a request needs to know beyond the ledger.
 struct Surroundings {
     WallTime started;
@@ -19,12 +22,15 @@ struct Surroundings {
     std::map<OfficeId, Links::Traffic> traffic;
     Dialler* dialler = nullptr;
     std::vector<engine::LinkView> links{};
+    Bundles* bundles = nullptr;
 };
 
 // Either the answer, or inputs for the engine, whose notices make the answer.
 struct Pending {
     std::vector<engine::Input> inputs;
-    std::vector<std::string> ids;  // what each input is about, where the answer repeats it
+    std::vector<std::string> ids{};  // what each input is about, where the answer repeats it
+    // What makes the answer, where it takes more than that.
+    std::function<Bytes(const engine::Ledger&, const std::vector<engine::Notice>&)> finish{};
 };
 using Handled = std::variant<Bytes, Pending>;
 

@@ -8,30 +8,9 @@
 #include <sstream>
 
 #include "proto/office_statement.h"
+#include "proto/size_text.h"
 
 namespace fieldpost::runtime {
-
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, number);
-    const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
-    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 8> units = {
-        std::pair{"", 1ULL},
-        std::pair{"B", 1ULL},
-        std::pair{"kB", 1000ULL},
-        std::pair{"MB", 1'000'000ULL},
-        std::pair{"GB", 1'000'000'000ULL},
-        std::pair{"KiB", 1024ULL},
-        std::pair{"MiB", 1ULL << 20},
-        std::pair{"GiB", 1ULL << 30}};
-    for (const auto& [name, factor] : units) {
-        if (parsed.ec == std::errc{} && unit == name && number <= UINT64_MAX / factor) {
-            return number * factor;
-        }
-    }
-    return std::nullopt;
-}
 
 namespace {
 

@@ -33,7 +33,5 @@ struct Configuration {
 Result<Configuration> read_configuration(const std::filesystem::path& file,
                                          const Configuration& added);
 
-// "64MiB", "20MB", bare bytes.
-std::optional<std::uint64_t> parse_size(std::string_view text);
 
 }  // namespace fieldpost::runtime

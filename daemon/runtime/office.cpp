@@ -10,6 +10,7 @@
 
 #include "daemon/engine/authoring.h"
 #include "daemon/runtime/answers.h"
+#include "daemon/runtime/bundles.h"
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/links.h"
@@ -73,6 +74,7 @@ private:
     std::string full_why_;
     std::unique_ptr<control::ControlSocket> control_;
     std::optional<Links> links_;
+    std::optional<Bundles> bundles_;
     std::optional<Instant> wake_at_;
     WallTime started_;
     std::uint32_t roster_written_ = 0;
@@ -98,6 +100,7 @@ Result<void> Office::open() {
     TRY(open_store());
     control_ = TRY(control::ControlSocket::open(home_.socket()));
     links_.emplace(home_, *machine_, configuration_, engine_);
+    bundles_.emplace(*machine_, engine_->ledger().network());
     return links_->open();
 }
 
@@ -277,9 +280,13 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             TRY(recover({Errc::storage_full, full_why_}));
         }
         TRY(store_->begin());
-        const Surroundings around{
-            started_,           now(),           links_->linked(true), links_->traffic(),
-            &links_->dialler(), engine_->links()};
+        const Surroundings around{started_,
+                                  now(),
+                                  links_->linked(true),
+                                  links_->traffic(),
+                                  &links_->dialler(),
+                                  engine_->links(),
+                                  &*bundles_};
         auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             store_->abort();
@@ -346,6 +353,7 @@ Result<void> Office::run(int signals) {
         }
         auto inputs = links_->wait(watched, wait);
         std::ranges::move(links_->to_keep(false), std::back_inserter(inputs));
+        std::ranges::move(bundles_->forget_idle(now()), std::back_inserter(inputs));
         if (wake_at_ && *wake_at_ <= now().steady) {
             inputs.emplace_back(engine::TimerFired{});
         }

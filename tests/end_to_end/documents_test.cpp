@@ -99,6 +99,16 @@ TEST_CASE("the manual names every option that there is, and no other", "[end_to_
         CAPTURE(command);
         CHECK(page.find("Cm " + command) != std::string::npos);
         options.merge(options_in_help(FIELDPOST_BIN, {command}));
+        const auto own = run({.words = {FIELDPOST_BIN, command, "--help"}});
+        const auto below = own.out.find("Subcommands:");
+        if (below == std::string::npos) {
+            continue;
+        }
+        for (const auto& word : names_after("\n  ", own.out.substr(below))) {
+            CAPTURE(word);
+            CHECK(page.find("Cm " + command + " Cm " + word) != std::string::npos);
+            options.merge(options_in_help(FIELDPOST_BIN, {command, word}));
+        }
     }
     CHECK(options_in_manual(page) == options);
     CHECK(options_in_manual(read_file(deploy / "man" / "fieldpostd.8")) ==

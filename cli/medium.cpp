@@ -1,0 +1,205 @@
+#include "cli/medium.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "cli/text.h"
+#include "crypto/secret.h"
+
+namespace fieldpost::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::unexpected<Failure> trouble(const fs::path& path, const std::string& what, int why) {
+    const auto words = fmt::format("{}: {}: {}", safe_line(path.string()), what, strerror(why));
+    switch (why) {
+        case ENOSPC:
+        case EDQUOT:
+            return std::unexpected(
+                Failure{exit_no_space, "no_space", words, "free space there, or use --max-size"});
+        case EACCES:
+        case EPERM:
+        case EROFS:
+            return std::unexpected(
+                Failure{exit_refused, "no_access", words, "can you write there?"});
+        case ENOENT:
+        case ENOTDIR:
+            return std::unexpected(Failure{exit_not_found, "not_found", words, "check the path"});
+        default:
+            return std::unexpected(
+                Failure{exit_failed, "failed", words, "is the medium still there? try again"});
+    }
+}
+
+Outcome<void> sync_folder(const fs::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool is_synced = fd >= 0 && ::syncfs(fd) == 0;
+    const int why = errno;
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return is_synced ? Outcome<void>{} : trouble(folder, "could not be synced", why);
+}
+
+fs::path folder_of(const fs::path& path) {
+    return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+}  // namespace
+
+Outcome<InputFile> InputFile::open(const fs::path& path) {
+    // Not waiting for somebody at the other end of a pipe.
+    const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ELOOP
+                   ? std::unexpected(Failure{exit_invalid, "invalid",
+                                             fmt::format("{} is a link", safe_line(path.string())),
+                                             "name the file itself"})
+                   : trouble(path, "cannot be read", errno);
+    }
+    struct stat about{};
+    if (::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        ::close(fd);
+        return std::unexpected(Failure{exit_invalid, "invalid",
+                                       fmt::format("{} is no file", safe_line(path.string())),
+                                       "name a bundle, or a folder with bundles"});
+    }
+    return InputFile(fd, static_cast<std::uint64_t>(about.st_size));
+}
+
+InputFile::~InputFile() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+}
+
+Outcome<std::string> InputFile::read(std::size_t bytes) {
+    std::string some(bytes, '\0');
+    std::size_t done = 0;
+    while (done < bytes) {
+        const auto got = ::read(fd_, some.data() + done, bytes - done);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return trouble("the file", "cannot be read any further", errno);
+        }
+        if (got == 0) {
+            break;
+        }
+        done += static_cast<std::size_t>(got);
+    }
+    some.resize(done);
+    return some;
+}
+
+Outcome<std::vector<fs::path>> files_of(const fs::path& folder) {
+    std::error_code error;
+    std::vector<fs::path> files;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+        std::error_code unknown;
+        if (at->symlink_status(unknown).type() == fs::file_type::regular) {
+            files.push_back(at->path());
+        }
+    }
+    if (error) {
+        return trouble(folder, "cannot be read", error.value());
+    }
+    std::ranges::sort(files);
+    return files;
+}
+
+OutputFile::OutputFile(int fd, fs::path path, fs::path temporary)
+    : fd_(fd), path_(std::move(path)), temporary_(std::move(temporary)) {}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      size_(other.size_) {}
+
+Outcome<OutputFile> OutputFile::create(const fs::path& path) {
+    auto temporary = new_name(folder_of(path));
+    temporary.replace_extension(".part");
+    const int fd =
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return trouble(folder_of(path), "cannot be written to", errno);
+    }
+    return OutputFile(fd, path, temporary);
+}
+
+OutputFile::~OutputFile() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+    if (!temporary_.empty()) {
+        ::unlink(temporary_.c_str());
+    }
+}
+
+Outcome<void> OutputFile::write(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto done = ::write(fd_, bytes.data(), bytes.size());
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done < 0) {
+            return trouble(path_, "could not be written", errno);
+        }
+        size_ += static_cast<std::uint64_t>(done);
+        bytes.remove_prefix(static_cast<std::size_t>(done));
+    }
+    return {};
+}
+
+Outcome<void> OutputFile::finish() {
+    if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0) {
+        return trouble(path_, "could not be written", errno);
+    }
+    if (std::error_code error; fs::exists(fs::symlink_status(path_, error))) {
+        return std::unexpected(Failure{
+            exit_invalid, "invalid", fmt::format("{} is there already", safe_line(path_.string())),
+            "choose another name"});
+    }
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+        return trouble(path_, "could not be named", errno);
+    }
+    temporary_.clear();
+    return sync_folder(folder_of(path_));
+}
+
+fs::path new_name(const fs::path& folder) {
+    while (true) {
+        std::array<std::byte, 4> bytes{};
+        crypto::fill_random(bytes);
+        auto path = folder / (to_hex(bytes) + ".bin");
+        if (std::error_code error; !fs::exists(fs::symlink_status(path, error))) {
+            return path;
+        }
+    }
+}
+
+Outcome<void> remove_file(const fs::path& path) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return trouble(path, "could not be removed", errno);
+    }
+    return sync_folder(folder_of(path));
+}
+
+std::uint64_t free_bytes(const fs::path& folder) {
+    struct statvfs about{};
+    return ::statvfs(folder.c_str(), &about) == 0 ? std::uint64_t{about.f_bavail} * about.f_frsize
+                                                  : 0;
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,69 @@
+// Files on a medium that belongs to nobody, and may be pulled out at any moment.
+//
+// Promise: what is read is a plain file of the folder that was named, never what a link, a pipe or
+// a device there leads to; what is written appears whole under its name, once it is on the medium,
+// or not at all.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace fieldpost::cli {
+
+class InputFile {
+public:
+    // not_found, or invalid: no plain file.
+    static Outcome<InputFile> open(const std::filesystem::path& path);
+    ~InputFile();
+    InputFile(InputFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+    InputFile& operator=(InputFile&&) = delete;
+    InputFile(const InputFile&) = delete;
+    InputFile& operator=(const InputFile&) = delete;
+
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+    // The next bytes; empty at its end.
+    Outcome<std::string> read(std::size_t bytes);
+
+private:
+    InputFile(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+    int fd_;
+    std::uint64_t size_;
+};
+
+// The plain files at a folder's top level, by name.
+Outcome<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& folder);
+
+class OutputFile {
+public:
+    // Under another name until finish(). refused: the folder cannot be written to.
+    static Outcome<OutputFile> create(const std::filesystem::path& path);
+    // Removed, if it was not finished.
+    ~OutputFile();
+    OutputFile(OutputFile&& other) noexcept;
+    OutputFile& operator=(OutputFile&&) = delete;
+    OutputFile(const OutputFile&) = delete;
+    OutputFile& operator=(const OutputFile&) = delete;
+
+    Outcome<void> write(std::string_view bytes);
+    // On the medium, and then under its name.
+    Outcome<void> finish();
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+
+private:
+    OutputFile(int fd, std::filesystem::path path, std::filesystem::path temporary);
+    int fd_;
+    std::filesystem::path path_;
+    std::filesystem::path temporary_;
+    std::uint64_t size_ = 0;
+};
+
+// A name there that says nothing, and that nothing has yet.
+std::filesystem::path new_name(const std::filesystem::path& folder);
+// Removed, and the removal is on the medium.
+Outcome<void> remove_file(const std::filesystem::path& path);
+std::uint64_t free_bytes(const std::filesystem::path& folder);
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,281 @@
+#include "daemon/runtime/bundles.h"
+
+#include <fmt/format.h>
+
+#include "crypto/record_id.h"
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/intake.h"
+#include "daemon/engine/queries.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::runtime {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds idle_max = 60s;
+constexpr std::size_t open_max = 8;
+
+template <class T>
+const T* told_of(const std::vector<engine::Notice>& notices, engine::BundleId id) {
+    for (const auto& notice : notices) {
+        const auto* found = std::get_if<T>(&notice);
+        if (found != nullptr && found->bundle == id) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+Complaint gone() {
+    return {1, "failed", "the daemon does not know this bundle any more", "try again"};
+}
+
+void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
+              wire::BundleRead& told) {
+    if (report.writer) {
+        told.set_office(engine::printed_name(ledger, *report.writer));
+        told.set_is_own(*report.writer == ledger.us());
+        told.set_made_unix_s(unix_of(report.at));
+    }
+    for (const auto target : report.targets) {
+        told.add_targets(engine::printed_name(ledger, target));
+    }
+    told.set_new_reports(report.new_reports);
+    told.set_known(report.known);
+    told.set_rejected(report.rejected);
+    for (const auto& [words, reports] : report.reasons) {
+        auto* reason = told.add_reasons();
+        reason->set_words(words);
+        reason->set_reports(reports);
+    }
+    told.set_refused(report.refused);
+}
+
+void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
+    auto* record = told.add_records();
+    auto id = engine::printed_id(
+        ledger,
+        {header.log.author, {header.log.incarnation, header.log.record_class, header.number}});
+    if (header.count > 1) {
+        id += fmt::format("..{}", header.run().last);
+    }
+    record->set_id(id);
+    record->set_priority(std::string(engine::name_of(header.log.record_class)));
+    record->set_size_bytes(header.body_bytes);
+    record->set_is_new(!ledger.log(header.log).not_wanted().contains_all(header.run()));
+}
+
+}  // namespace
+
+bool Bundles::has_room() const {
+    return readers_.size() + writers_.size() < open_max;
+}
+
+// What it says, as far as that can be told without taking it in.
+void Bundles::look(const engine::Ledger& ledger, Reader& reader, BytesView bytes,
+                   wire::BundleRead& told) {
+    const auto frame = decode_frame(bytes);
+    if (!frame) {
+        return;
+    }
+    if (const auto* head = std::get_if<BundleHead>(&*frame)) {
+        const auto* identity = ledger.identity_of(head->writer);
+        if (identity != nullptr && crypto::verify_bundle_head(*identity, ledger.network(), *head)) {
+            reader.head = *head;
+        }
+    }
+    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
+        std::optional<Neighbour> before;
+        for (const auto& entry : news->records) {
+            ByteReader in(entry);
+            const auto header = restore_header(in, before ? &*before : nullptr);
+            if (!header || !in.read_array<Signature>()) {
+                break;
+            }
+            list(ledger, *header, told);
+            const auto body =
+                crypto::piece_hash(ledger.network(), BodyShape{header->body_bytes}, in.rest());
+            before = Neighbour{*header, crypto::record_id(ledger.network(), *header, body)};
+        }
+    }
+    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
+        ByteReader in(opened->elided_header);
+        const auto header = restore_header(in, nullptr);
+        if (header &&
+            reader.seen.insert(crypto::record_id(ledger.network(), *header, opened->body_hash))
+                .second) {
+            list(ledger, *header, told);
+        }
+    }
+}
+
+Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadRequest& request,
+                       Now now) {
+    auto id = engine::BundleId{request.bundle()};
+    if (request.bundle() == 0) {
+        if (!has_room()) {
+            return complain(1, "busy", "too many bundles are under way", "try again in a minute");
+        }
+        id = engine::BundleId{next_++};
+        readers_.emplace(id, Reader{crypto::BundleOpener(keys())});
+    }
+    const auto found = readers_.find(id);
+    if (found == readers_.end()) {
+        return std::unexpected(gone());
+    }
+    auto& reader = found->second;
+    reader.used = now.steady;
+    reader.opener.add(as_bytes(request.content()));
+    if (request.is_end()) {
+        reader.opener.finish();
+    }
+    wire::BundleRead told;
+    Pending pending;
+    while (const auto cell = reader.opener.next()) {
+        ByteReader in(cell->content);
+        while (!in.at_end()) {
+            const auto frame = in.read_sized(cell->content.size());
+            if (!frame) {
+                break;
+            }
+            if (request.only_look()) {
+                look(ledger, reader, *frame, told);
+            } else {
+                pending.inputs.emplace_back(engine::BundleFrame{id, to_bytes(*frame)});
+            }
+        }
+    }
+    const bool is_over = reader.opener.is_over();
+    told.set_bundle(static_cast<std::uint64_t>(id));
+    told.set_is_over(is_over);
+    told.set_is_bundle(reader.opener.is_bundle());
+    told.set_is_whole(reader.opener.is_whole());
+    told.set_damaged_bytes(reader.opener.damaged_bytes());
+    if (request.only_look() && reader.head) {
+        describe(ledger, {reader.head->writer, reader.head->at, reader.head->targets}, told);
+    }
+    if (is_over || request.is_end()) {
+        readers_.erase(found);
+        if (!request.only_look()) {
+            pending.inputs.emplace_back(engine::BundleEnded{id});
+        }
+    }
+    pending.finish = [id, told](const engine::Ledger& after,
+                                const std::vector<engine::Notice>& notices) {
+        wire::Answer answer;
+        *answer.mutable_bundle_read() = told;
+        if (const auto* taken = told_of<engine::BundleTaken>(notices, id)) {
+            describe(after, taken->report, *answer.mutable_bundle_read());
+            answer.mutable_bundle_read()->set_is_over(told.is_over() ||
+                                                      !taken->report.refused.empty());
+        }
+        return encode(answer);
+    };
+    return pending;
+}
+
+Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
+    wire::Answer answer;
+    auto& told = *answer.mutable_bundle_write();
+    const auto bytes = writer.sealer.end();
+    told.set_bundle(static_cast<std::uint64_t>(id));
+    told.set_content(std::string(as_text(bytes)));
+    told.set_reports(writer.last.reports);
+    told.set_left_out(writer.last.left_out);
+    if (bytes.empty()) {
+        told.set_is_file_end(true);
+        told.set_is_over(writer.is_over);
+        writer.sealer = crypto::BundleSealer(keys());
+        writer.is_file_ended = false;
+        writer.is_new_file = true;
+    }
+    return encode(answer);
+}
+
+Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request,
+                        Now now) {
+    auto id = engine::BundleId{request.bundle()};
+    Pending pending;
+    if (request.bundle() == 0) {
+        if (!has_room()) {
+            return complain(1, "busy", "too many bundles are under way", "try again in a minute");
+        }
+        engine::BundleOrder order;
+        order.is_all = request.is_all();
+        order.has_records = request.has_records();
+        for (const auto& name : request.offices()) {
+            const auto* office = ledger.roster().find(name);
+            if (office == nullptr || office->index == ledger.us()) {
+                return complain(4, "not_found", fmt::format("no other office is called {}", name),
+                                "see: fieldpost roster");
+            }
+            order.targets.push_back(office->index);
+        }
+        std::ranges::sort(order.targets);
+        order.targets.erase(std::unique(order.targets.begin(), order.targets.end()),
+                            order.targets.end());
+        id = engine::BundleId{next_++};
+        writers_.emplace(id, Writer{crypto::BundleSealer(keys())});
+        pending.inputs.emplace_back(engine::BundleWanted{id, order});
+    }
+    const auto found = writers_.find(id);
+    if (found == writers_.end()) {
+        return std::unexpected(gone());
+    }
+    auto& writer = found->second;
+    writer.used = now.steady;
+    if (request.is_over()) {
+        writers_.erase(found);
+        pending.inputs.emplace_back(engine::BundleEnded{id});
+        pending.finish = [](const auto&, const auto&) { return encode(wire::Answer{}); };
+        return pending;
+    }
+    if (writer.is_file_ended) {
+        return end_of_file(id, writer);
+    }
+    const auto room = writer.sealer.room(request.file_bytes_max());
+    pending.inputs.emplace_back(engine::BundleMore{id, room.cell, room.file,
+                                                   request.may_leave_out(),
+                                                   std::exchange(writer.is_new_file, false)});
+    pending.finish = [this, id](const auto&, const std::vector<engine::Notice>& notices) {
+        const auto* content = told_of<engine::BundleContent>(notices, id);
+        const auto at = writers_.find(id);
+        if (content == nullptr || at == writers_.end()) {
+            return encode(gone());
+        }
+        auto& one = at->second;
+        one.last = {id, content->step, content->part, {}, content->reports, content->left_out};
+        if (content->step != engine::BundleContent::Step::cell) {
+            one.is_file_ended = true;
+            one.is_over = content->step == engine::BundleContent::Step::over;
+            return end_of_file(id, one);
+        }
+        wire::Answer answer;
+        auto& told = *answer.mutable_bundle_write();
+        told.set_bundle(static_cast<std::uint64_t>(id));
+        told.set_content(std::string(as_text(one.sealer.cell(content->part, content->content))));
+        told.set_reports(content->reports);
+        told.set_left_out(content->left_out);
+        return encode(answer);
+    };
+    return pending;
+}
+
+std::vector<engine::Input> Bundles::forget_idle(Now now) {
+    std::vector<engine::Input> inputs;
+    const auto is_idle = [&](const auto& entry) {
+        const bool idle = now.steady - entry.second.used > idle_max;
+        if (idle) {
+            inputs.emplace_back(engine::BundleEnded{entry.first});
+        }
+        return idle;
+    };
+    std::erase_if(readers_, is_idle);
+    std::erase_if(writers_, is_idle);
+    return inputs;
+}
+
+}  // namespace fieldpost::runtime

@@ -1,0 +1,59 @@
+// Bundles that the command is reading or writing, one piece a request.
+//
+// Promise: a command that went away costs a minute of a little memory.
+#pragma once
+
+#include <map>
+
+#include "crypto/bundle_cells.h"
+#include "crypto/office_home.h"
+#include "daemon/runtime/answering.h"
+
+namespace fieldpost::wire {
+class BundleRead;
+class BundleReadRequest;
+class BundleWriteRequest;
+}  // namespace fieldpost::wire
+
+namespace fieldpost::runtime {
+
+class Bundles {
+public:
+    Bundles(const crypto::MachineKeys& machine, const NetworkId& network)
+        : machine_(machine), network_(network) {}
+
+    Answered read(const engine::Ledger& ledger, const wire::BundleReadRequest& request, Now now);
+    Answered write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request, Now now);
+    // What was left behind.
+    std::vector<engine::Input> forget_idle(Now now);
+
+private:
+    struct Reader {
+        crypto::BundleOpener opener;
+        Instant used{};
+        std::optional<BundleHead> head{};
+        std::set<RecordId> seen{};  // bodies that only were looked at
+    };
+    struct Writer {
+        crypto::BundleSealer sealer;
+        Instant used{};
+        bool is_file_ended = false;
+        bool is_new_file = false;
+        bool is_over = false;
+        engine::BundleContent last{};
+    };
+
+    [[nodiscard]] crypto::BundleKeys keys() const { return {machine_.founding_key, network_}; }
+    [[nodiscard]] bool has_room() const;
+    static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,
+                     wire::BundleRead& told);
+    Bytes end_of_file(engine::BundleId id, Writer& writer);
+
+    const crypto::MachineKeys& machine_;
+    NetworkId network_;
+    std::uint64_t next_ = 1;
+    std::map<engine::BundleId, Reader> readers_;
+    std::map<engine::BundleId, Writer> writers_;
+};
+
+}  // namespace fieldpost::runtime

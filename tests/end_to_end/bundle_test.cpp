@@ -1,0 +1,253 @@
+// Goal: a driver with a stick, and nobody else, does all that a link does; and whatever is or
+// happens to the stick, nothing is lost, and what is said of it is true. Method: daemons that never
+// meet, and folders as sticks.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <set>
+
+#include "tests/end_to_end/offices.h"
+
+using namespace fieldpost::end_to_end;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Three offices, of which no two ever have a link: two joined by invitation, and were admitted by
+// stick.
+struct Offices {
+    Network network;
+    Office& hq = network.bare("hq");
+    Office& hyesan = network.bare("hyesan");
+    Office& pyongyang = network.bare("pyongyang");
+    fs::path stick = network.folder() / "stick";
+
+    Offices() {
+        fs::create_directory(stick);
+        hq.ask({"init", "hq", "--network", "reha"});
+        hq.start();
+        for (auto* office : {&hyesan, &pyongyang}) {
+            const auto file = network.folder() / (office->name() + ".invite");
+            hq.ask({"invite", office->name(), "--no-code", "--output", file.string()});
+            office->ask({"join", file.string()});
+            office->start();
+        }
+    }
+    Json visit(const Office& office) const {
+        return office.ask({"bundle", "sync", stick.string()});
+    }
+    void admit_all() const {
+        for (const auto* office : {&hyesan, &pyongyang, &hq, &pyongyang, &hyesan, &hq}) {
+            visit(*office);
+        }
+    }
+    [[nodiscard]] std::set<std::string> names() const {
+        std::set<std::string> all;
+        for (const auto& entry : fs::directory_iterator(stick)) {
+            all.insert(entry.path().filename().string());
+        }
+        return all;
+    }
+};
+
+std::string state_of(const Office& office, const std::string& id) {
+    return office.ask({"trace", id}).at("state");
+}
+
+}  // namespace
+
+TEST_CASE("a stick brings reports there, and receipts and answers home", "[end_to_end]") {
+    const Offices offices;
+    const auto& hyesan = offices.hyesan;
+    // Before hyesan was ever admitted.
+    const auto early = hyesan.queue({"--to", "hq"}, "첫 보고\n");
+    offices.admit_all();
+    CHECK(offices.hq.ask({"list", "--inbox"}).size() == 1);
+    REQUIRE(knows_as_active(hyesan, "hyesan"));
+    const auto photo = offices.network.folder() / "사진.jpg";
+    write_file(photo, random_bytes(300'000));
+    const auto id = hyesan.queue({"--to", "hq", "--attach", photo.string()}, "photo\n");
+    CHECK(offices.visit(hyesan).at("export").at("records") == 1);
+    const auto there = offices.visit(offices.pyongyang);
+    CHECK(there.at("import").at("new") == 1);
+    CHECK(there.at("import").at("rejected") == 0);
+    offices.visit(hyesan);
+    CHECK(state_of(hyesan, id) == "carried");
+    offices.visit(offices.hq);
+    offices.hq.ask({"ack", id, "--note", "받음"});
+    offices.visit(offices.hq);
+    offices.visit(offices.pyongyang);
+    offices.visit(hyesan);
+    CHECK(state_of(hyesan, early) == "delivered");
+    CHECK(state_of(hyesan, id) == "acknowledged");
+    const auto trace = hyesan.ask({"trace", id});
+    const auto& events = trace.at("events");
+    const auto delivered = std::ranges::find_if(
+        events, [](const Json& event) { return event.at("what") == "delivered"; });
+    REQUIRE(delivered != events.end());
+    CHECK(delivered->at("how") == "bundle");
+    const auto saved = offices.network.folder() / "saved";
+    fs::create_directory(saved);
+    offices.hq.ask({"show", id, "--save", saved.string()});
+    CHECK(read_file(saved / "사진.jpg") == read_file(photo));
+    // One file each: who comes again replaces its own.
+    CHECK(offices.names().size() == 3);
+}
+
+TEST_CASE("what is on a stick beside bundles is left alone", "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto secret = offices.network.folder() / "secret.bin";
+    offices.hyesan.ask({"bundle", "export", secret.string()});
+    write_file(offices.stick / "letter.odt", random_bytes(5000));
+    fs::create_symlink(secret, offices.stick / "link.bin");
+    REQUIRE(::mkfifo((offices.stick / "pipe.bin").c_str(), 0600) == 0);
+    fs::create_directory(offices.stick / "holiday");
+    fs::copy_file(secret, offices.stick / "holiday" / "deep.bin");
+    // A terabyte of nothing.
+    write_file(offices.stick / "huge.bin", "");
+    fs::resize_file(offices.stick / "huge.bin", std::uintmax_t{1} << 40);
+    const auto before = offices.names();
+    const auto synced = offices.visit(offices.hq);
+    CHECK(synced.at("import").at("ignored") == 2);
+    CHECK(synced.at("import").at("files") == 3);
+    auto after = offices.names();
+    CHECK(after.size() == before.size());
+    for (const auto* name : {"letter.odt", "link.bin", "pipe.bin", "holiday", "huge.bin"}) {
+        CHECK(after.contains(name));
+    }
+    const auto named = offices.hq.run({"bundle", "import", (offices.stick / "link.bin").string()});
+    CHECK(named.exit_code == 6);
+}
+
+TEST_CASE("import reads without writing where it may not, and says what it found", "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto id = offices.hyesan.queue({"--to", "hq"}, "report\n");
+    offices.visit(offices.hyesan);
+    const auto before = offices.names();
+    const auto taken = offices.hq.ask({"bundle", "import", offices.stick.string(), "--read-only"});
+    CHECK(taken.at("new") == 1);
+    CHECK(offices.names() == before);
+    CHECK(offices.hq.ask({"bundle", "import", offices.stick.string()}).at("new") == 0);
+    CHECK(offices.names().size() == before.size());  // its own was replaced
+    CHECK(offices.hq.run({"bundle", "import", "/nowhere"}).exit_code == 4);
+    CHECK(offices.hq.run({"bundle", "export", "/nowhere/at/all"}).exit_code == 4);
+    const auto file = offices.network.folder() / "for-hq.bin";
+    const auto written = offices.pyongyang.ask({"bundle", "export", file.string(), "--for", "hq"});
+    CHECK(written.at("file") == file.string());
+    CHECK(offices.pyongyang.run({"bundle", "export", file.string()}).exit_code == 6);
+    const auto looked = offices.hq.ask({"bundle", "inspect", file.string()});
+    CHECK(looked.at("from") == "pyongyang");
+    CHECK(looked.at("whole") == true);
+    CHECK(looked.at("for") == Json{"hq"});
+    CHECK(offices.hq.run({"bundle", "export", "x", "--for", "nobody"}).exit_code == 4);
+}
+
+TEST_CASE("inspect tells what is in a bundle, and takes nothing in", "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto id = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
+    const auto file = offices.network.folder() / "one.bin";
+    offices.hyesan.ask({"bundle", "export", file.string()});
+    const auto looked = offices.hq.ask({"bundle", "inspect", file.string()});
+    REQUIRE(looked.at("records").size() == 1);
+    const auto& record = looked.at("records").at(0);
+    CHECK(record.at("id") == id);
+    CHECK(record.at("priority") == "urgent");
+    CHECK(record.at("is_new") == true);
+    CHECK(offices.hq.ask({"list", "--inbox"}).empty());
+    // To another network it is noise.
+    Network other;
+    const auto refused = other.found().run({"bundle", "inspect", file.string()});
+    CHECK(refused.exit_code == 6);
+    CHECK(refused.err.find("no bundle of this network") != std::string::npos);
+}
+
+TEST_CASE("a stick that is small gets what matters most, in files as large as it takes",
+          "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto file = offices.network.folder() / "scan.bin";
+    write_file(file, random_bytes(400'000));
+    for (int i = 0; i < 3; ++i) {
+        offices.hyesan.queue({"--to", "hq", "--attach", file.string()}, "scan\n");
+    }
+    const auto urgent = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
+    const auto small = offices.network.folder() / "small.bin";
+    const auto some =
+        offices.hyesan.ask({"bundle", "export", small.string(), "--max-size", "500kB"});
+    CHECK(some.at("records") == 2);
+    CHECK(some.at("left_out") == 2);
+    CHECK(fs::file_size(small) <= 500'000);
+    const auto none = offices.hyesan.run({"bundle", "export", "none.bin", "--max-size", "100B"});
+    CHECK(none.exit_code == 7);
+    CHECK_FALSE(fs::exists("none.bin"));
+    const auto all =
+        offices.hyesan.ask({"bundle", "export", offices.stick.string(), "--file-size", "600kB"});
+    CHECK(all.at("records") == 4);
+    CHECK(all.at("left_out") == 0);
+    REQUIRE(all.at("files").size() == 3);
+    for (const auto& part : all.at("files")) {
+        CHECK(fs::file_size(part.get<std::string>()) <= 600'000);
+    }
+    CHECK(offices.hq.ask({"bundle", "import", offices.stick.string()}).at("new") == 4);
+    CHECK(offices.hq.run({"bundle", "export", "x", "--max-size", "much"}).exit_code == 6);
+}
+
+TEST_CASE("a damaged bundle is named, and what is whole in it is taken", "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto file = offices.network.folder() / "one.bin";
+    for (int i = 0; i < 4; ++i) {
+        offices.hyesan.queue({"--to", "hq"}, "report\n");
+    }
+    const auto scan = offices.network.folder() / "scan.bin";
+    write_file(scan, random_bytes(200'000));
+    offices.hyesan.queue({"--to", "hq", "--attach", scan.string()}, "scan\n");
+    offices.hyesan.ask({"bundle", "export", file.string()});
+    const auto whole = read_file(file);
+    auto damaged = whole;
+    damaged[damaged.size() / 2] ^= 1;
+    write_file(file, damaged);
+    const auto first = offices.hq.run({"--json", "bundle", "import", file.string()});
+    CHECK(first.exit_code == 9);
+    const auto taken = Json::parse(first.out);
+    CHECK(taken.at("new") == 4);
+    CHECK(taken.at("errors").size() == 1);
+    write_file(file, whole.substr(0, whole.size() * 9 / 10));
+    CHECK(offices.hq.run({"bundle", "import", file.string()}).exit_code == 9);
+    write_file(file, whole);
+    CHECK(offices.hq.ask({"bundle", "import", file.string()}).at("new") == 1);
+}
+
+TEST_CASE("a copy that is stopped leaves nothing behind", "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto file = offices.network.folder() / "scan.bin";
+    write_file(file, random_bytes(40'000'000));
+    offices.hyesan.queue({"--to", "hq", "--attach", file.string()}, "scan\n");
+    const auto before = offices.names();
+    Program sync(offices.hyesan.command({"bundle", "sync", offices.stick.string()}));
+    const auto has_part = [&] {
+        return std::ranges::any_of(offices.names(),
+                                   [](const std::string& name) { return name.ends_with(".part"); });
+    };
+    REQUIRE(eventually(has_part));
+    sync.signal(SIGINT);
+    const auto ended = sync.finish();
+    CHECK(ended.exit_code == 1);
+    CHECK(ended.out.find("Safe") == std::string::npos);
+    CHECK(offices.names() == before);
+    // As after a power cut: the next visit replaces what was left, too.
+    Program killed(offices.hyesan.command({"bundle", "sync", offices.stick.string()}));
+    REQUIRE(eventually(has_part));
+    killed.signal(SIGKILL);
+    killed.finish();
+    const auto synced = offices.hyesan.run({"bundle", "sync", offices.stick.string()});
+    CHECK(synced.out.find("Safe to take out") != std::string::npos);
+    CHECK_FALSE(has_part());
+    CHECK(offices.names().size() == before.size());
+}

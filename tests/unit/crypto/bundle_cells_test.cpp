@@ -1,0 +1,154 @@
+// Goal: to a stranger a bundle is noise, other noise each time; to a member damage costs the cell
+// it lies in. Method: bundles of known content, all their ends and many of their bits.
+#include "crypto/bundle_cells.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+#include <set>
+
+#include "proto/record.h"
+
+using namespace fieldpost;
+using namespace fieldpost::crypto;
+
+namespace {
+
+struct Scene {
+    FoundingKey key = FoundingKey::random();
+    NetworkId network;
+    std::vector<Bytes> contents;
+
+    Scene() {
+        for (const std::size_t size : {100, 1000, 3, 20'000, 600}) {
+            contents.emplace_back(size, std::byte{7});
+        }
+    }
+    [[nodiscard]] Bytes bundle() const {
+        BundleSealer sealer({key, network});
+        Bytes bytes;
+        const auto append = [&](const Bytes& more) {
+            bytes.insert(bytes.end(), more.begin(), more.end());
+        };
+        for (const auto& content : contents) {
+            append(sealer.cell(bytes.empty() ? BundlePart::roster : BundlePart::rest, content));
+        }
+        for (auto more = sealer.end(); !more.empty(); more = sealer.end()) {
+            append(more);
+        }
+        CHECK(sealer.bytes() == bytes.size());
+        return bytes;
+    }
+    // The sizes of what opens, read some bytes at a time.
+    [[nodiscard]] std::vector<std::size_t> read(BytesView bytes, std::size_t at_once,
+                                                bool* is_whole = nullptr) const {
+        BundleOpener opener({key, network});
+        std::vector<std::size_t> sizes;
+        const auto read_on = [&] {
+            while (const auto cell = opener.next()) {
+                sizes.push_back(cell->content.size());
+            }
+        };
+        for (std::size_t at = 0; at < bytes.size(); at += at_once) {
+            opener.add(bytes.subspan(at, std::min(at_once, bytes.size() - at)));
+            read_on();
+        }
+        opener.finish();
+        read_on();
+        if (is_whole != nullptr) {
+            *is_whole = opener.is_whole();
+        }
+        return sizes;
+    }
+};
+
+const std::vector<std::size_t> all{100, 1000, 3, 20'000, 600};
+
+}  // namespace
+
+TEST_CASE("a bundle is read back, however it comes", "[crypto]") {
+    const Scene scene;
+    const auto bundle = scene.bundle();
+    for (const std::size_t at_once : {1, 255, 4096, 1 << 20}) {
+        bool is_whole = false;
+        CHECK(scene.read(bundle, at_once, &is_whole) == all);
+        CHECK(is_whole);
+    }
+    CHECK(padme_size(bundle.size()) == bundle.size());
+}
+
+TEST_CASE("two bundles of the same content have nothing in common", "[crypto]") {
+    const Scene scene;
+    const auto one = scene.bundle();
+    const auto other = scene.bundle();
+    std::set<std::string_view> windows;
+    for (std::size_t at = 0; at + 16 <= one.size(); ++at) {
+        // Not within one either: there is no magic, and no field that repeats.
+        CHECK(windows.insert(as_text(BytesView(one).subspan(at, 16))).second);
+    }
+    for (std::size_t at = 0; at + 16 <= other.size(); ++at) {
+        CHECK_FALSE(windows.contains(as_text(BytesView(other).subspan(at, 16))));
+    }
+    const Scene stranger;
+    CHECK(stranger.read(one, 4096).empty());
+}
+
+TEST_CASE("of a bundle that ends anywhere all before the end opens", "[crypto]") {
+    const Scene scene;
+    const auto bundle = scene.bundle();
+    std::size_t most = 0;
+    for (std::size_t size = 0; size < bundle.size(); ++size) {
+        bool is_whole = false;
+        const auto sizes = scene.read(BytesView(bundle).first(size), 1 << 20, &is_whole);
+        REQUIRE(sizes.size() >= most);
+        REQUIRE(std::equal(sizes.begin(), sizes.end(), all.begin()));
+        most = sizes.size();
+        // Only noise is missing once the end was read.
+        REQUIRE((!is_whole || sizes == all));
+    }
+    CHECK(most == all.size());
+}
+
+TEST_CASE("a bit that is wrong costs one cell", "[crypto]") {
+    const Scene scene;
+    const auto bundle = scene.bundle();
+    std::mt19937_64 dice(1);
+    for (int i = 0; i < 1000; ++i) {
+        auto damaged = bundle;
+        damaged[dice() % damaged.size()] ^= std::byte{static_cast<std::uint8_t>(1U << dice() % 8)};
+        REQUIRE(scene.read(damaged, 1 << 20).size() >= all.size() - 1);
+    }
+}
+
+TEST_CASE("what pretends to be large is not read for long", "[crypto]") {
+    const Scene scene;
+    BundleOpener foreign({scene.key, scene.network});
+    const Bytes nothing(1 << 20);
+    foreign.add(nothing);
+    CHECK_FALSE(foreign.next());
+    CHECK(foreign.is_over());
+    CHECK_FALSE(foreign.is_bundle());
+    BundleOpener spoiled({scene.key, scene.network});
+    spoiled.add(BytesView(scene.bundle()).first(512));
+    CHECK(spoiled.next());
+    int pieces = 0;
+    for (; !spoiled.is_over() && pieces < 100; ++pieces) {
+        spoiled.add(nothing);
+        CHECK_FALSE(spoiled.next());
+    }
+    CHECK(pieces <= 17);
+}
+
+TEST_CASE("a file stays within the size that it was given", "[crypto]") {
+    const Scene scene;
+    std::mt19937_64 dice(2);
+    for (const std::uint64_t most : {100, 1000, 5000, 70'000, 1'000'000}) {
+        BundleSealer sealer({scene.key, scene.network});
+        for (auto room = sealer.room(most); room.cell > 0; room = sealer.room(most)) {
+            CHECK(room.file <= most);
+            sealer.cell(BundlePart::rest, Bytes(1 + dice() % room.cell));
+        }
+        while (!sealer.end().empty()) {
+        }
+        CHECK(sealer.bytes() <= most);
+    }
+}
