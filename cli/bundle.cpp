@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/json.h"
@@ -91,7 +93,8 @@ struct Taken {
     std::uint64_t known = 0;
     std::uint64_t rejected = 0;
     std::vector<std::pair<std::string, std::string>> errors;  // file, reason
-    std::vector<fs::path> own;
+    std::vector<fs::path> own;                                // that this office left there before
+    std::vector<fs::path> own_summaries;                      // of those, without any report
 };
 
 Outcome<wire::BundleRead> read_one(const Common& common, const fs::path& path, bool only_look,
@@ -117,9 +120,8 @@ Outcome<wire::BundleRead> read_one(const Common& common, const fs::path& path, b
         auto& piece = *request.mutable_bundle_read();
         piece.set_bundle(told.bundle());
         piece.set_only_look(only_look);
-        // Where nothing more is to be had, the daemon has ended it.
-        piece.set_is_end(some->size() < read_bytes || !told.refused().empty());
-        const bool is_end = piece.is_end();
+        const bool is_end = some->size() < read_bytes || told.is_over();
+        piece.set_is_end(is_end);
         piece.set_content(std::move(*some));
         wire::Answer answer;
         if (const auto asked = ask(common, request, answer); !asked) {
@@ -129,7 +131,7 @@ Outcome<wire::BundleRead> read_one(const Common& common, const fs::path& path, b
         if (records != nullptr) {
             records->insert(records->end(), told.records().begin(), told.records().end());
         }
-        if (is_end || (told.is_over() && told.refused().empty())) {
+        if (is_end) {
             return told;
         }
         rate.show("reading " + safe_line(path.filename().string()), done, file->size());
@@ -148,6 +150,9 @@ void add(Taken& taken, const fs::path& path, const wire::BundleRead& told) {
     taken.rejected += told.rejected();
     if (told.is_own()) {
         taken.own.push_back(path);
+        if (told.new_reports() + told.known() + told.rejected() == 0) {
+            taken.own_summaries.push_back(path);
+        }
     }
     if (!told.refused().empty()) {
         taken.errors.emplace_back(name, told.refused());
@@ -158,7 +163,7 @@ void add(Taken& taken, const fs::path& path, const wire::BundleRead& told) {
                       ? fmt::format("{} ({} reports)", reason.words(), reason.reports())
                       : reason.words());
     }
-    if (!told.is_whole()) {
+    if (!told.is_whole() && told.refused().empty()) {
         taken.errors.emplace_back(
             name, told.damaged_bytes() > 0
                       ? fmt::format("damaged: {} cannot be read; the rest was taken in",
@@ -169,10 +174,12 @@ void add(Taken& taken, const fs::path& path, const wire::BundleRead& told) {
 
 Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths) {
     std::vector<fs::path> files;
+    std::set<fs::path> named;
     for (const auto& path : paths) {
         std::error_code error;
         if (!fs::is_directory(path, error)) {
             files.push_back(path);
+            named.insert(path);
             continue;
         }
         auto inside = files_of(path);
@@ -183,7 +190,12 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
     }
     Rate rate(common);
     std::map<fs::path, wire::BundleRead> told;
+    Taken taken;
     for (const auto& file : files) {
+        if (const auto readable = InputFile::open(file); !readable && !named.contains(file)) {
+            taken.errors.emplace_back(file.filename().string(), readable.error().what);
+            continue;
+        }
         auto one = read_one(common, file, false, rate);
         if (!one) {
             return std::unexpected(one.error());
@@ -204,7 +216,6 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
             one = std::move(*again);
         }
     }
-    Taken taken;
     for (const auto& [file, one] : told) {
         add(taken, file, one);
     }
@@ -243,12 +254,14 @@ struct WriteOptions {
     std::string file_size;
     bool is_all = false;
     bool has_records = true;
+    bool must_hold_some = true;
 };
 struct Written {
     std::vector<fs::path> files;
     std::uint64_t bytes = 0;
     std::uint64_t reports = 0;
     std::uint64_t left_out = 0;
+    bool is_short = false;
 };
 
 Failure no_size(const std::string& given) {
@@ -324,14 +337,21 @@ Outcome<Written> write_files(const Common& common, const fs::path& path,
             is_over = told.is_over();
             written.reports = told.reports();
             written.left_out = told.left_out();
+            written.is_short = told.is_short();
             rate.show("writing", written.bytes + file->size(), 0);
         }
         written.bytes += file->size();
+        if (const auto closed = file->close(); !closed) {
+            return std::unexpected(closed.error());
+        }
         finished.push_back(std::move(*file));
     }
-    if (written.reports == 0 && written.left_out > 0) {
-        return std::unexpected(Failure{exit_no_space, "no_space", "not one report fits there",
-                                       "free space there, or give it more with --max-size"});
+    const bool lacks_all = written.reports == 0 && written.left_out > 0;
+    if (written.is_short || (lacks_all && options.must_hold_some)) {
+        return std::unexpected(
+            Failure{exit_no_space, "no_space",
+                    written.is_short ? "not even receipts fit there" : "not one report fits there",
+                    "free space there, or give it more with --max-size"});
     }
     rate.clear();
     for (auto& file : finished) {
@@ -370,14 +390,15 @@ void print(const Written& written) {
     }
 }
 
-// What this office left there before, once the new one is on the medium.
+// What this office left there before goes once the new one is on the medium, unless that holds
+// less.
 Outcome<Written> write_in_place_of(const Common& common, const fs::path& folder,
                                    const WriteOptions& options, const std::vector<fs::path>& own) {
     auto written = write_files(common, folder, options);
     if (!written) {
         return written;
     }
-    for (const auto& file : own) {
+    for (const auto& file : written->left_out == 0 ? own : std::vector<fs::path>{}) {
         if (const auto removed = remove_file(file); !removed) {
             return std::unexpected(removed.error());
         }
@@ -393,7 +414,9 @@ int run_sync(const Common& common, const fs::path& folder) {
     if (!taken) {
         return report(common, taken.error());
     }
-    const auto written = write_in_place_of(common, folder, {}, taken->own);
+    WriteOptions options;
+    options.must_hold_some = false;
+    const auto written = write_in_place_of(common, folder, options, taken->own);
     if (!written) {
         if (!common.json) {
             print(*taken);
@@ -425,8 +448,14 @@ int run_import(const Common& common, const std::vector<std::string>& names, bool
     std::error_code error;
     for (const auto& path : paths) {
         if (!is_read_only && fs::is_directory(path, error)) {
-            const auto left = write_in_place_of(common, path, summary, taken->own);
+            std::vector<fs::path> own;
+            std::ranges::copy_if(taken->own_summaries, std::back_inserter(own),
+                                 [&](const auto& file) { return file.parent_path() == path; });
+            const auto left = write_in_place_of(common, path, summary, own);
             if (!left && left.error().exit != exit_refused) {
+                if (!common.json) {
+                    print(*taken);
+                }
                 return report(common, left.error());
             }
         }

@@ -130,8 +130,9 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
 Outcome<OutputFile> OutputFile::create(const fs::path& path) {
     auto temporary = new_name(folder_of(path));
     temporary.replace_extension(".part");
+    // Noise to all who can read it; and the next office's host is somebody else here.
     const int fd =
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0) {
         return trouble(folder_of(path), "cannot be written to", errno);
     }
@@ -162,10 +163,13 @@ Outcome<void> OutputFile::write(std::string_view bytes) {
     return {};
 }
 
+Outcome<void> OutputFile::close() {
+    return ::fsync(fd_) == 0 && ::close(std::exchange(fd_, -1)) == 0
+               ? Outcome<void>{}
+               : trouble(path_, "could not be written", errno);
+}
+
 Outcome<void> OutputFile::finish() {
-    if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0) {
-        return trouble(path_, "could not be written", errno);
-    }
     if (std::error_code error; fs::exists(fs::symlink_status(path_, error))) {
         return std::unexpected(Failure{
             exit_invalid, "invalid", fmt::format("{} is there already", safe_line(path_.string())),

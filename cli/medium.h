@@ -47,7 +47,9 @@ public:
     OutputFile& operator=(const OutputFile&) = delete;
 
     Outcome<void> write(std::string_view bytes);
-    // On the medium, and then under its name.
+    // On the medium.
+    Outcome<void> close();
+    // Then under its name.
     Outcome<void> finish();
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }

@@ -39,6 +39,11 @@ Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere
         return ok();
     }
     if (const auto* news = std::get_if<RosterNews>(&*frame)) {
+        // Written for offices that are further on.
+        if (!news->changes.empty() &&
+            news->changes.front().version > ledger.roster().version() + 1) {
+            return ok();
+        }
         if (const auto taken = take_roster(ledger, *news, via(), now, notify); !taken) {
             reject(0, taken.error().detail);
         }
@@ -100,7 +105,8 @@ Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
     report_.targets = head.targets;
     if (head.writer != ledger.us()) {
         ledger.heard_of(head.writer, head.at, now);
-        ledger.edit_peer(head.writer).met = ledger.wall(now);
+        auto& met = ledger.edit_peer(head.writer).met;
+        met = std::max(met, std::min(head.at, ledger.wall(now)));
     }
     return ok();
 }
@@ -134,9 +140,17 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
     switch (verdict) {
         case Verdict::wanted:
             break;
-        case Verdict::known:
-            report_.known += reports;
+        case Verdict::known: {
+            // Known, or refused before and not taken now either.
+            const auto& log = ledger.log(record.header.log);
+            const auto kept = united(log.held, log.terminal);
+            if (kept.contains_all(record.header.run()) || !ledger.config().carries) {
+                report_.known += reports;
+            } else {
+                reject(reports, "it was refused before: no room, or its author may not write it");
+            }
             break;
+        }
         case Verdict::refused:
             if (ledger.log(record.header.log).terminal.contains_all(record.header.run()) ||
                 !ledger.config().carries) {

@@ -118,12 +118,17 @@ Bytes bundled_summary(const Ledger& ledger) {
     ByteWriter out;
     Summary summary;
     std::size_t size = 0;
+    bool is_whole = true;
     for (const auto& [office, entry] : ledger.roster().offices()) {
         auto leaf = ledger.summary_of(office, Detail::newest);
         if (leaf.logs.empty() && leaf.registers.empty() && !leaf.all_registers) {
             continue;
         }
         const auto leaf_size = encode_frame(Summary{false, {leaf}}).size();
+        if (leaf_size > limits::frame_bytes_max) {
+            is_whole = false;  // and so not kept: the next bundle here brings more than it had to
+            continue;
+        }
         if (size + leaf_size > summary_frame_bytes && !summary.leaves.empty()) {
             summary.more = true;
             out.sized(encode_frame(std::exchange(summary, {})));
@@ -132,7 +137,7 @@ Bytes bundled_summary(const Ledger& ledger) {
         size += leaf_size;
         summary.leaves.push_back(std::move(leaf));
     }
-    summary.whole = true;
+    summary.whole = is_whole;
     out.sized(encode_frame(summary));
     return out.take();
 }

@@ -23,6 +23,9 @@ constexpr std::size_t chunk_head_bytes = 20;
 constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
 constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
 
+// No record is smaller, elided and sealed.
+constexpr std::size_t record_bytes_min = 180;
+
 bool is_of(const RegisterKey& key, RegisterKind kind) {
     return key.kind == static_cast<std::uint8_t>(kind);
 }
@@ -52,6 +55,7 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     writer.add_roster(ledger);
     TRY(writer.add_head(ledger, now));
     writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
+    writer.preamble_left_ = writer.preamble_.size();
     TRY(writer.add_custody(ledger, now));
     writer.plan_records(ledger, RecordClass::urgent);
     return writer;
@@ -288,11 +292,12 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     }
     const auto cells = header.body_bytes / body_bytes_a_cell + 2;
     if (header.body_bytes + cells * opened_bytes_max > more.budget) {
-        if (more.may_leave_out) {
+        const bool is_left_out = more.may_leave_out || is_file_fresh_;
+        if (is_left_out) {
             left_out_ += record->run.count();
             large_.erase(at);
         }
-        return more.may_leave_out;
+        return is_left_out;
     }
     large_.erase(at);
     large.record = std::move(*record);
@@ -311,6 +316,10 @@ Result<Bytes> BundleWriter::part_of(const Ledger& ledger, std::uint32_t part) co
 
 Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t room) {
     auto& large = *under_way_;
+    if (!ledger.log(large.header.log).held.contains(large.record.run.first)) {
+        under_way_.reset();  // it was delivered meanwhile
+        return ok();
+    }
     const auto list = TRY(part_of(ledger, 1));
     StreamOpened opened;
     opened.stream = 1;
@@ -344,6 +353,7 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     }
     part_ = BundlePart::rest;
     cell_ = cell.take();
+    is_file_fresh_ = false;
     if (large.parts.empty()) {
         reports_ += reports;
         under_way_.reset();
@@ -352,15 +362,49 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
 }
 
 BundleContent BundleWriter::content(BundleContent::Step step) {
-    return {{}, step, part_, std::exchange(cell_, {}), reports_, left_out_};
+    return {{}, step, part_, std::exchange(cell_, {}), reports_, left_out_, is_short_};
+}
+
+// Without reading, or publishing, a hundred thousand records to find that none fits.
+void BundleWriter::leave_out_the_rest(const Ledger& ledger) {
+    for (const auto& item : waiting_) {
+        left_out_ += item.reports;
+        is_short_ = is_short_ || item.reports == 0;
+    }
+    waiting_.clear();
+    preamble_left_ = 0;
+    if (under_way_) {
+        left_out_ += under_way_->record.run.count();
+        under_way_.reset();
+    }
+    while (true) {
+        for (const auto& [log, numbers] : small_) {
+            left_out_ += numbers.count();
+        }
+        small_.clear();
+        if (stage_ == Stage::over) {
+            break;
+        }
+        stage_ = static_cast<Stage>(static_cast<int>(stage_) + 1);
+        begin_stage(ledger);
+        is_short_ = is_short_ || !waiting_.empty();
+        waiting_.clear();
+    }
+    left_out_ += large_.size();
+    large_.clear();
 }
 
 Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& more) {
     using enum BundleContent::Step;
     if (more.is_new_file) {
         waiting_.insert(waiting_.begin(), preamble_.begin(), preamble_.end());
+        preamble_left_ = preamble_.size();
+        is_file_fresh_ = true;
     }
     const auto room = std::min<std::uint64_t>(more.room, more.budget);
+    if (room < record_bytes_min && more.may_leave_out && cell_.empty()) {
+        leave_out_the_rest(ledger);
+    }
     while (true) {
         if (!waiting_.empty()) {
             const auto& item = waiting_.front();
@@ -370,18 +414,22 @@ Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& 
                 (is_full || item.part != part_ || cell_.size() + size > cell_bytes)) {
                 return content(cell);
             }
-            if (is_full && !more.may_leave_out) {
+            // What does not fit a file of its own will not fit the next one either.
+            if (is_full && !more.may_leave_out && !is_file_fresh_) {
                 return content(full);
             }
             if (is_full) {
                 left_out_ += item.reports;
+                is_short_ = is_short_ || item.reports == 0;
             } else {
                 part_ = item.part;
                 ByteWriter sized;
                 sized.sized(item.frame);
                 cell_.insert(cell_.end(), sized.bytes().begin(), sized.bytes().end());
                 reports_ += item.reports;
+                is_file_fresh_ = preamble_left_ > 0;
             }
+            preamble_left_ -= preamble_left_ > 0 ? 1 : 0;
             waiting_.pop_front();
         } else if (under_way_ || (small_.empty() && !large_.empty())) {
             if (!cell_.empty()) {

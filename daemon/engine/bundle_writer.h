@@ -55,11 +55,15 @@ private:
     Result<bool> begin_large(const Ledger& ledger, const BundleMore& more);
     Result<Bytes> part_of(const Ledger& ledger, std::uint32_t part) const;
     Result<void> fill_with_large(const Ledger& ledger, std::size_t room);
+    void leave_out_the_rest(const Ledger& ledger);
     [[nodiscard]] BundleContent content(BundleContent::Step step);
 
     BundleOrder order_;
     std::vector<BundleKnowledge> targets_;
     std::vector<Item> preamble_;  // roster and head, of every file
+    std::size_t preamble_left_ = 0;
+    bool is_file_fresh_ = true;  // nothing but that is in it
+    bool is_short_ = false;
     Stage stage_ = Stage::urgent;
     std::deque<Item> waiting_;
     std::map<LogKey, IntervalSet> small_;                            // or not looked at yet

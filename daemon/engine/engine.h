@@ -264,6 +264,7 @@ struct BundleContent {
     Bytes content{};
     std::uint64_t reports = 0;   // so far
     std::uint64_t left_out = 0;  // reports, so far
+    bool is_short = false;       // what is no report did not fit either
 };
 using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
                             CloseLink, LinkUse>;

@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds idle_max = 60s;
 constexpr std::size_t open_max = 8;
+// A cell of ours has a few large ones.
+constexpr std::size_t frames_a_cell_max = 4096;
 
 template <class T>
 const T* told_of(const std::vector<engine::Notice>& notices, engine::BundleId id) {
@@ -55,6 +57,9 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
 }
 
 void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
+    if (!engine::has_run(header)) {
+        return;
+    }
     auto* record = told.add_records();
     auto id = engine::printed_id(
         ledger,
@@ -136,9 +141,9 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     Pending pending;
     while (const auto cell = reader.opener.next()) {
         ByteReader in(cell->content);
-        while (!in.at_end()) {
+        for (std::size_t i = 0; i < frames_a_cell_max && !in.at_end(); ++i) {
             const auto frame = in.read_sized(cell->content.size());
-            if (!frame) {
+            if (!frame || frame->empty()) {
                 break;
             }
             if (request.only_look()) {
@@ -157,7 +162,7 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     if (request.only_look() && reader.head) {
         describe(ledger, {reader.head->writer, reader.head->at, reader.head->targets}, told);
     }
-    if (is_over || request.is_end()) {
+    if (request.is_end()) {
         readers_.erase(found);
         if (!request.only_look()) {
             pending.inputs.emplace_back(engine::BundleEnded{id});
@@ -185,6 +190,7 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     told.set_content(std::string(as_text(bytes)));
     told.set_reports(writer.last.reports);
     told.set_left_out(writer.last.left_out);
+    told.set_is_short(writer.last.is_short);
     if (bytes.empty()) {
         told.set_is_file_end(true);
         told.set_is_over(writer.is_over);
@@ -210,6 +216,10 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
             const auto* office = ledger.roster().find(name);
             if (office == nullptr || office->index == ledger.us()) {
                 return complain(4, "not_found", fmt::format("no other office is called {}", name),
+                                "see: fieldpost roster");
+            }
+            if (!office->is_member() && office->state != crypto::OfficeState::invited) {
+                return complain(5, "refused", fmt::format("{} is no member any more", name),
                                 "see: fieldpost roster");
             }
             order.targets.push_back(office->index);
@@ -247,7 +257,8 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
             return encode(gone());
         }
         auto& one = at->second;
-        one.last = {id, content->step, content->part, {}, content->reports, content->left_out};
+        one.last = *content;
+        one.last.content.clear();
         if (content->step != engine::BundleContent::Step::cell) {
             one.is_file_ended = true;
             one.is_over = content->step == engine::BundleContent::Step::over;
@@ -259,6 +270,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         told.set_content(std::string(as_text(one.sealer.cell(content->part, content->content))));
         told.set_reports(content->reports);
         told.set_left_out(content->left_out);
+        told.set_is_short(content->is_short);
         return encode(answer);
     };
     return pending;

@@ -26,6 +26,11 @@ public:
     Answered write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request, Now now);
     // What was left behind.
     std::vector<engine::Input> forget_idle(Now now);
+    // The engine was made anew, and knows none of them.
+    void forget_all() {
+        readers_.clear();
+        writers_.clear();
+    }
 
 private:
     struct Reader {

@@ -150,6 +150,9 @@ Result<void> Office::recover(const Error& why) {
     if (links_) {
         (void)links_->end_all("closed here");  // of which the new engine knows nothing
     }
+    if (bundles_) {
+        bundles_->forget_all();
+    }
     full_until_.reset();
     auto loaded = load_engine();
     if (loaded) {

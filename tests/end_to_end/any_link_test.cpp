@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "tests/end_to_end/two_sites.h"
 
@@ -149,21 +150,27 @@ TEST_CASE("while much is sent over a slow link a spare connection stands by",
         {"--to", "hq", "--attach", (offices.network.folder() / "scan.jpg").string()}, "see scan\n");
 
     std::string spare;
+    std::uint64_t before = 0;
     REQUIRE(eventually([&] {
         const auto sent = arrived_by_port(sites);
         const auto idle = std::ranges::find_if(sent, [&](const auto& one) {
             return one.second > shaken_hands_bytes && one.second < idle_bytes;
         });
         spare = idle == sent.end() ? "" : idle->first;
-        return sent.size() == 2 && !spare.empty();
+        // Nothing more comes over it: both ends have done with its handshake.
+        const auto now = idle == sent.end() ? 0 : idle->second;
+        const bool is_idle = now != 0 && std::exchange(before, now) == now;
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        return sent.size() == 2 && is_idle;
     }));
     sites.swallow(true);
     REQUIRE(eventually([&] { return !offices.is_linked(); }));
     sites.swallow(false);
-    INFO("hyesan:\n" << offices.hyesan.log() << "\nhq:\n" << offices.hq.log());
-    REQUIRE(eventually([&] {
+    const bool is_used = eventually([&] {
         const auto sent = arrived_by_port(sites);
         return sent.contains(spare) && sent.at(spare) > 10 * idle_bytes;
-    }));
+    });
+    INFO("hyesan:\n" << offices.hyesan.log() << "\nhq:\n" << offices.hq.log());
+    REQUIRE(is_used);
     offices.check_arrives_soon("a black hole is mended", id);
 }

@@ -146,6 +146,31 @@ TEST_CASE("import reads without writing where it may not, and says what it found
     CHECK(offices.hq.run({"bundle", "export", "x", "--for", "nobody"}).exit_code == 4);
 }
 
+TEST_CASE("what an office left on a stick stays until something at least as good is there",
+          "[end_to_end]") {
+    const Offices offices;
+    offices.admit_all();
+    const auto id = offices.hyesan.queue({"--to", "hq"}, "report\n");
+    offices.visit(offices.hyesan);
+    // Only reading: its mail stays where it is.
+    offices.hyesan.ask({"bundle", "import", offices.stick.string()});
+    CHECK(offices.hq.ask({"bundle", "import", offices.stick.string()}).at("new") == 1);
+    // A file that was named is never touched.
+    const auto mine = offices.network.folder() / "mine.bin";
+    offices.hyesan.ask({"bundle", "export", mine.string()});
+    offices.hyesan.ask({"bundle", "import", mine.string(), offices.stick.string()});
+    CHECK(fs::exists(mine));
+    // What fits no file is left out, and the rest goes on.
+    const auto scan = offices.network.folder() / "scan.bin";
+    write_file(scan, random_bytes(300'000));
+    offices.hyesan.queue({"--to", "hq", "--attach", scan.string()}, "scan\n");
+    const auto last = offices.hyesan.queue({"--to", "hq"}, "last\n");
+    const auto written =
+        offices.hyesan.ask({"bundle", "export", offices.stick.string(), "--file-size", "20kB"});
+    CHECK(written.at("left_out") == 1);
+    CHECK(written.at("files").size() <= 3);
+}
+
 TEST_CASE("inspect tells what is in a bundle, and takes nothing in", "[end_to_end]") {
     const Offices offices;
     offices.admit_all();
