@@ -124,6 +124,23 @@ TEST_CASE("a stick and a link bring one body together", "[simulation]") {
     world.check_everything();
 }
 
+TEST_CASE("what is delivered while it is written is written no further", "[simulation]") {
+    World world(8, {"hq", "hyesan", "pyongyang"}, {});
+    world.queue(hyesan, {hq}, RecordClass::normal, 600'000);
+    world.read_bundle(pyongyang, world.write_bundle(hyesan).value().bytes);
+    world.read_bundle(hq, world.write_bundle(hyesan).value().bytes);
+    const auto receipt = world.write_bundle(hq).value();
+    int cells = 0;
+    const auto bundle = world.write_bundle(pyongyang, {}, UINT32_MAX, [&] {
+        if (++cells == 4) {
+            world.read_bundle(pyongyang, receipt.bytes);
+        }
+    });
+    CHECK(bundle->reports == 0);
+    CHECK(bundle->bytes.size() < 500'000);
+    world.check_everything();
+}
+
 TEST_CASE("a small stick takes what matters most, and says what it left", "[simulation]") {
     World world(4, {"hq", "hyesan"}, {});
     const auto scan = world.queue(hyesan, {hq}, RecordClass::bulk, 200'000).value();

@@ -118,6 +118,22 @@ TEST_CASE("a body that does not open is shown to nobody, and its author is told 
     CHECK_FALSE(world.ledger(hq).log(log).receipted.contains(1));
 }
 
+TEST_CASE("a signed record of no number at all is nothing", "[simulation]") {
+    World world(23, names, {});
+    for (const bool has_count : {true, false}) {
+        auto forgery = write_as(world, wonsan, hq, 1);
+        forgery.header.number = has_count ? 0 : 1;
+        forgery.header.count = has_count ? 1 : 0;
+        world.tell(hq, wonsan, signed_by(world, wonsan, forgery));
+    }
+    auto last = write_as(world, wonsan, hq, UINT32_MAX);
+    last.header.count = 2;
+    world.tell(hq, wonsan, signed_by(world, wonsan, last));
+    CHECK(world.inbox(hq).empty());
+    CHECK(world.was_told(hq, What::offender));
+    world.check_everything();
+}
+
 TEST_CASE("a number far ahead costs no more than any other", "[simulation]") {
     World world(22, names, {});
     const auto before = world.disk(hq).used_bytes;

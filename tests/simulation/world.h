@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -58,7 +59,8 @@ public:
         std::uint64_t left_out = 0;
     };
     std::optional<Bundle> write_bundle(Node node, const std::vector<Node>& to = {},
-                                       std::uint64_t bytes_max = UINT32_MAX);
+                                       std::uint64_t bytes_max = UINT32_MAX,
+                                       const std::function<void()>& after_a_cell = {});
     // Read as a stick gives it, some cells at a time.
     std::optional<engine::BundleReport> read_bundle(Node node, BytesView bytes);
 

@@ -19,7 +19,8 @@ const T* told_of(const std::vector<engine::Notice>& notices) {
 }  // namespace
 
 std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<Node>& to,
-                                                 std::uint64_t bytes_max) {
+                                                 std::uint64_t bytes_max,
+                                                 const std::function<void()>& after_a_cell) {
     const engine::BundleId id{next_bundle_++};
     engine::BundleOrder order;
     for (const auto target : to) {
@@ -47,6 +48,9 @@ std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<No
             break;
         }
         append(sealer.cell(content->part, content->content));
+        if (after_a_cell) {
+            after_a_cell();
+        }
     }
     for (auto more = sealer.end(); !more.empty(); more = sealer.end()) {
         append(more);
