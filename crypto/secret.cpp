@@ -13,6 +13,9 @@ void wipe(std::span<std::byte> bytes) {
 }
 
 void fill_random(std::span<std::byte> bytes) {
+    if (bytes.empty()) {
+        return;  // libsodium takes no null pointer, not even to nothing
+    }
     randombytes_buf(bytes.data(), bytes.size());
 }
 
