@@ -13,7 +13,6 @@ namespace fieldpost::engine {
 
 class BundleIntake {
 public:
-    // Of the roster part comes only what members and invitees of any epoch may read.
     using Elsewhere = std::function<bool(const RecordId&)>;
     // An Error is the store's. `elsewhere` says whether a link is bringing that record.
     Result<void> take(Ledger& ledger, BytesView frame, const Elsewhere& elsewhere, Now now,
