@@ -5,6 +5,7 @@ namespace fieldpost {
 namespace {
 
 constexpr std::uint8_t carries_nothing = 1;
+constexpr std::uint8_t addition = 2;
 
 }  // namespace
 
@@ -15,7 +16,8 @@ Bytes signed_bytes(const BundleHead& head) {
     out.u48(head.version.counter);
     out.u32(head.at.seconds);
     out.u32(head.roster_version);
-    out.u8(head.carries ? 0 : carries_nothing);
+    out.u8(static_cast<std::uint8_t>((head.carries ? 0 : carries_nothing) |
+                                     (head.is_addition ? addition : 0) | head.other_flags));
     out.varint(head.targets.size());
     for (const auto target : head.targets) {
         out.u16(value_of(target));
@@ -38,8 +40,10 @@ Result<BundleHead> read_bundle_head(ByteReader& in) {
     head.version.counter = TRY(in.read_u48());
     head.at = WallTime{TRY(in.read_u32())};
     head.roster_version = TRY(in.read_u32());
-    // Other bits are of a later release.
-    head.carries = (TRY(in.read_u8()) & carries_nothing) == 0;
+    const auto flags = TRY(in.read_u8());
+    head.carries = (flags & carries_nothing) == 0;
+    head.is_addition = (flags & addition) != 0;
+    head.other_flags = static_cast<std::uint8_t>(flags & ~(carries_nothing | addition));
     const auto targets = TRY(in.read_varint());
     for (std::uint64_t i = 0; i < targets; ++i) {
         head.targets.push_back(OfficeId{TRY(in.read_u16())});

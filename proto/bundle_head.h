@@ -12,7 +12,10 @@ struct BundleHead {
     RegisterVersion version;
     WallTime at;
     std::uint32_t roster_version = 0;
-    bool carries = true;            // also what is neither from nor for the writer
+    bool carries = true;       // also what is neither from nor for the writer
+    bool is_addition = false;  // without what the writer's earlier ones in the same place hold
+    // Of a later release: nothing to us, and signed.
+    std::uint8_t other_flags = 0;
     std::vector<OfficeId> targets;  // ascending; empty: everybody
     // Of the summary frames that follow it; zero: none do.
     Hash summary;

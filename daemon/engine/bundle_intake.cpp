@@ -44,9 +44,11 @@ Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere
             news->changes.front().version > ledger.roster().version() + 1) {
             return ok();
         }
+        const auto before = ledger.roster().version();
         if (const auto taken = take_roster(ledger, *news, via(), now, notify); !taken) {
             reject(0, taken.error().detail);
         }
+        report_.brought_roster = report_.brought_roster || ledger.roster().version() != before;
         return ok();
     }
     if (const auto* head = std::get_if<BundleHead>(&*frame)) {
@@ -103,6 +105,7 @@ Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
     report_.writer = head.writer;
     report_.at = head.at;
     report_.targets = head.targets;
+    report_.is_addition = head.is_addition;
     if (head.writer != ledger.us()) {
         ledger.heard_of(head.writer, head.at, now);
         auto& met = ledger.edit_peer(head.writer).met;
@@ -112,11 +115,15 @@ Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
 }
 
 void BundleIntake::end(Ledger& ledger) {
-    if (!head_ || !is_summary_whole_ || head_->writer == ledger.us() ||
+    if (!head_ || !is_summary_whole_ ||
         crypto::hash("bundle-summary", ledger.network(), {summary_.bytes()}) != head_->summary) {
         return;
     }
-    keep_bundled(ledger, *head_, summary_.bytes());
+    if (head_->writer == ledger.us()) {
+        report_.said = said_of(*head_, summary_.bytes());
+    } else {
+        report_.has_less = keep_bundled(ledger, *head_, summary_.bytes());
+    }
 }
 
 Result<void> BundleIntake::on(Ledger& ledger, const RegisterNews& news, Now now,

@@ -1,20 +1,25 @@
 #include "daemon/engine/bundle_knowledge.h"
 
+#include "crypto/register_seal.h"
+
 namespace fieldpost::engine {
 
 namespace {
 
 constexpr std::size_t summary_frame_bytes = 60'000;
+// Up to so many are all listed, 24 bytes each: nobody can be asked what a hash stands for.
+constexpr std::size_t listed_registers_max = 1000;
 
-struct Kept {
+struct Said {
     BundleHead head;
-    std::vector<Summary> summaries;
+    Bytes summary;  // frames, each sized
+    std::vector<Summary> summaries{};
 };
 
-// As keep_bundled wrote it; nothing if another release did.
-std::optional<Kept> read_kept(BytesView bytes) {
+// As said_of() has it; nothing if another release wrote it otherwise.
+std::optional<Said> read_said(BytesView bytes) {
     ByteReader in(bytes);
-    std::optional<Kept> kept;
+    std::optional<Said> said;
     while (!in.at_end()) {
         const auto sized = in.read_sized(limits::frame_bytes_max);
         const auto frame = sized ? decode_frame(*sized) : std::unexpected(sized.error());
@@ -22,29 +27,73 @@ std::optional<Kept> read_kept(BytesView bytes) {
             return std::nullopt;
         }
         if (const auto* head = std::get_if<BundleHead>(&*frame)) {
-            kept.emplace(Kept{*head, {}});
+            said.emplace(Said{*head, to_bytes(in.rest())});
         } else if (const auto* summary = std::get_if<Summary>(&*frame);
-                   summary != nullptr && kept) {
-            kept->summaries.push_back(*summary);
+                   summary != nullptr && said) {
+            said->summaries.push_back(*summary);
         }
     }
-    return kept;
+    return said;
 }
 
 }  // namespace
 
-void keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary) {
-    const auto old = ledger.store().bundled(head.writer);
-    if (old && *old) {
-        const auto kept = read_kept(**old);
-        if (kept && head.version <= kept->head.version) {
-            return;
+const RegistersHash& RegisterHashes::of_leaf(OfficeId office) {
+    const auto found = leaves_.find(office);
+    return found != leaves_.end()
+               ? found->second
+               : leaves_.emplace(office, ledger_.registers_hash(ledger_.register_list(office)))
+                     .first->second;
+}
+
+void BundleKnowledge::learn(BytesView bytes) {
+    auto said = read_said(bytes);
+    if (!said) {
+        return;
+    }
+    carries_ = said->head.carries;
+    roster_version_ = std::max(roster_version_, said->head.roster_version);
+    for (auto& summary : said->summaries) {
+        for (auto& leaf : summary.leaves) {
+            for (auto& log : leaf.logs) {
+                const LogKey key{leaf.office, log.incarnation, log.record_class};
+                logs_.insert_or_assign(key, std::move(log));
+            }
+            leaf.logs.clear();
+            leaves_.insert_or_assign(leaf.office, std::move(leaf));
         }
     }
+}
+
+Bytes said_of(const BundleHead& head, BytesView summary) {
     ByteWriter out;
     out.sized(encode_frame(head));
     out.raw(summary);
-    ledger.write(storage::PutBundled{head.writer, out.take()});
+    return out.take();
+}
+
+bool is_said_by_us(const Ledger& ledger, BytesView bytes) {
+    const auto said = read_said(bytes);
+    return said && said->head.writer == ledger.us() &&
+           said->head.version.incarnation == ledger.meta().incarnation &&
+           crypto::hash("bundle-summary", ledger.network(), {said->summary}) ==
+               said->head.summary &&
+           crypto::verify_bundle_head(ledger.config().machine->identity.public_key(),
+                                      ledger.network(), said->head);
+}
+
+bool keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary) {
+    auto said = said_of(head, summary);
+    bool has_less = false;
+    if (const auto old = ledger.store().bundled(head.writer); old && *old) {
+        const auto before = read_said(**old);
+        if (before && head.version <= before->head.version) {
+            return false;
+        }
+        has_less = BundleKnowledge::after(said).lacks_some_of(BundleKnowledge::after(**old));
+    }
+    ledger.write(storage::PutBundled{head.writer, std::move(said)});
+    return has_less;
 }
 
 Result<BundleKnowledge> BundleKnowledge::of(const Ledger& ledger, OfficeId office) {
@@ -55,23 +104,22 @@ Result<BundleKnowledge> BundleKnowledge::of(const Ledger& ledger, OfficeId offic
         known.carries_ = statement->carries;
     }
     const auto bytes = TRY(ledger.store().bundled(office));
-    auto kept = bytes ? read_kept(*bytes) : std::nullopt;
-    if (!kept) {
-        return known;
-    }
-    known.carries_ = kept->head.carries;
-    known.roster_version_ = std::max(known.roster_version_, kept->head.roster_version);
-    for (auto& summary : kept->summaries) {
-        for (auto& leaf : summary.leaves) {
-            for (auto& log : leaf.logs) {
-                const LogKey key{leaf.office, log.incarnation, log.record_class};
-                known.logs_.insert_or_assign(key, std::move(log));
-            }
-            leaf.logs.clear();
-            known.leaves_.insert_or_assign(leaf.office, std::move(leaf));
-        }
+    if (bytes) {
+        known.learn(*bytes);
     }
     return known;
+}
+
+BundleKnowledge BundleKnowledge::after(BytesView said) {
+    BundleKnowledge known;
+    known.learn(said);
+    return known;
+}
+
+bool BundleKnowledge::lacks_some_of(const BundleKnowledge& before) const {
+    return std::ranges::any_of(before.logs_, [&](const auto& log) {
+        return !lacks(log.first, log.second.not_wanted).empty();
+    });
 }
 
 bool BundleKnowledge::takes(const Header& header) const {
@@ -95,7 +143,7 @@ const PartialSummary* BundleKnowledge::partial(const LogKey& log, Number number,
     return one == found->second.partials.end() ? nullptr : &*one;
 }
 
-bool BundleKnowledge::lacks_register(const Ledger& ledger, const Register& entry) const {
+bool BundleKnowledge::lacks_register(const Register& entry, RegisterHashes& ours) const {
     const auto office = Ledger::leaf_of_register(entry.key);
     const auto leaf = leaves_.find(office);
     if (leaf == leaves_.end()) {
@@ -106,12 +154,10 @@ bool BundleKnowledge::lacks_register(const Ledger& ledger, const Register& entry
         return one.kind == entry.key.kind && one.subject == entry.key.subject;
     });
     if (theirs != told.registers.end()) {
-        const auto ours = ledger.register_hash(entry.key);
         return entry.version > theirs->version ||
-               (entry.version == theirs->version && ours > theirs->hash);
+               (entry.version == theirs->version && ours.of(entry.key) > theirs->hash);
     }
-    return !told.all_registers ||
-           *told.all_registers != ledger.registers_hash(ledger.register_list(office));
+    return !told.all_registers || *told.all_registers != ours.of_leaf(office);
 }
 
 Bytes bundled_summary(const Ledger& ledger) {
@@ -119,8 +165,10 @@ Bytes bundled_summary(const Ledger& ledger) {
     Summary summary;
     std::size_t size = 0;
     bool is_whole = true;
+    const auto detail =
+        ledger.registers().size() <= listed_registers_max ? Detail::all : Detail::newest;
     for (const auto& [office, entry] : ledger.roster().offices()) {
-        auto leaf = ledger.summary_of(office, Detail::newest);
+        auto leaf = ledger.summary_of(office, detail);
         if (leaf.logs.empty() && leaf.registers.empty() && !leaf.all_registers) {
             continue;
         }

@@ -9,13 +9,33 @@ namespace fieldpost::engine {
 // A summary that is larger is not kept: the next bundle brings more than it had to.
 inline constexpr std::size_t bundled_bytes_max = 1U << 20;
 
-// Keeps it if it is newer. `summary` is frames, each sized; both must have been verified.
-void keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary);
+// What a bundle says of itself, as one. `summary` is frames, each sized.
+Bytes said_of(const BundleHead& head, BytesView summary);
+// Whether this office said that, of what it still may sign for: neither of another life nor forged.
+bool is_said_by_us(const Ledger& ledger, BytesView said);
+
+// Keeps it if it is newer. Both must have been verified. True: it lacks what it had the time
+// before.
+bool keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary);
+
+// Hashes of this office's registers, each made once.
+class RegisterHashes {
+public:
+    explicit RegisterHashes(const Ledger& ledger) : ledger_(ledger) {}
+    [[nodiscard]] ShortHash of(const RegisterKey& key) const { return ledger_.register_hash(key); }
+    const RegistersHash& of_leaf(OfficeId office);
+
+private:
+    const Ledger& ledger_;
+    std::map<OfficeId, RegistersHash> leaves_;
+};
 
 class BundleKnowledge {
 public:
     // Knows nothing if there was no bundle yet. An Error is the store's.
     static Result<BundleKnowledge> of(const Ledger& ledger, OfficeId office);
+    // From what one bundle said. Knows nothing if `said` is not as said_of() has it.
+    static BundleKnowledge after(BytesView said);
 
     [[nodiscard]] OfficeId office() const { return office_; }
     // What it says; what its own statement says, without a bundle; 0: not known.
@@ -27,9 +47,13 @@ public:
     [[nodiscard]] const PartialSummary* partial(const LogKey& log, Number number,
                                                 const RecordId& id) const;
     // True also where that cannot be told.
-    [[nodiscard]] bool lacks_register(const Ledger& ledger, const Register& entry) const;
+    [[nodiscard]] bool lacks_register(const Register& entry, RegisterHashes& ours) const;
+    // Of the numbers that `before` had.
+    [[nodiscard]] bool lacks_some_of(const BundleKnowledge& before) const;
 
 private:
+    void learn(BytesView said);
+
     OfficeId office_{};
     bool carries_ = true;
     std::uint32_t roster_version_ = 0;

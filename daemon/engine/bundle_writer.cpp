@@ -45,6 +45,12 @@ bool BundleWriter::may_sign(const Ledger& ledger) const {
 Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& order, Now now) {
     BundleWriter writer;
     writer.order_ = order;
+    if (!order.since.empty()) {
+        writer.since_ = BundleKnowledge::after(order.since);
+        if (writer.since_->roster_version() != ledger.roster().version()) {
+            writer.since_.reset();  // who came meanwhile lacks what nobody else did
+        }
+    }
     for (const auto& [office, entry] : ledger.roster().offices()) {
         const bool is_named = std::ranges::find(order.targets, office) != order.targets.end();
         const bool may_read = entry.is_member() || entry.state == crypto::OfficeState::invited;
@@ -70,6 +76,9 @@ void BundleWriter::add_roster(const Ledger& ledger) {
     for (const auto& target : targets_) {
         from = std::min(from, target.roster_version());
     }
+    if (since_) {
+        from = since_->roster_version();
+    }
     RosterNews news;
     std::size_t size = 0;
     for (auto i = from; i < ledger.roster().version(); ++i) {
@@ -84,8 +93,9 @@ void BundleWriter::add_roster(const Ledger& ledger) {
         add(BundlePart::roster, news);
     }
     RegisterNews registers;
+    RegisterHashes ours(ledger);
     for (const auto& [key, entry] : ledger.registers()) {
-        if (is_of_roster_part(key) && is_lacked(ledger, entry)) {
+        if (is_of_roster_part(key) && is_lacked(entry, ours)) {
             registers.registers.push_back(entry);
             add(BundlePart::roster, std::exchange(registers, {}));
         }
@@ -104,10 +114,12 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
     head.at = ledger.wall(now);
     head.roster_version = ledger.roster().version();
     head.carries = ledger.config().carries;
+    head.is_addition = since_.has_value();
     head.targets = order_.targets;
     head.summary = crypto::hash("bundle-summary", ledger.network(), {summary});
     crypto::sign_bundle_head(ledger.config().machine->identity, ledger.network(), head);
     add(BundlePart::rest, head);
+    said_ = said_of(head, summary);
     ByteReader in(summary);
     while (!in.at_end()) {
         waiting_.push_back(
@@ -119,7 +131,12 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
 Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
     for (const auto& target : targets_) {
         auto custody = TRY(custody_of(ledger, target.office()));
-        if (custody.logs.empty() || !may_sign(ledger)) {
+        const bool is_told =
+            since_ && std::ranges::all_of(custody.logs, [&](const auto& log) {
+                const LogKey key{target.office(), log.incarnation, log.record_class};
+                return since_->lacks(key, log.held).empty();
+            });
+        if (custody.logs.empty() || is_told || !may_sign(ledger)) {
             continue;
         }
         custody.version = ledger.next_version();
@@ -130,25 +147,34 @@ Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
     return ok();
 }
 
-bool BundleWriter::is_lacked(const Ledger& ledger, const Register& entry) const {
+bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const {
+    if (since_ && !since_->lacks_register(entry, ours)) {
+        return false;
+    }
     return order_.is_all || std::ranges::any_of(targets_, [&](const auto& target) {
-               return target.lacks_register(ledger, entry);
+               return target.lacks_register(entry, ours);
            });
+}
+
+IntervalSet BundleWriter::lacks(const BundleKnowledge& target, const LogKey& log,
+                                const IntervalSet& held) const {
+    auto lacking = order_.is_all ? held : target.lacks(log, held);
+    return since_ ? since_->lacks(log, lacking) : lacking;
 }
 
 bool BundleWriter::is_lacked(const Header& header) const {
     return std::ranges::any_of(targets_, [&](const auto& target) {
-        return target.takes(header) &&
-               (order_.is_all || !target.lacks(header.log, {header.run()}).empty());
+        return target.takes(header) && !lacks(target, header.log, {header.run()}).empty();
     });
 }
 
 void BundleWriter::add_registers(const Ledger& ledger, bool receipts) {
     RegisterNews news;
     std::size_t size = 0;
+    RegisterHashes ours(ledger);
     for (const auto& [key, entry] : ledger.registers()) {
         if (is_of_roster_part(key) || is_of(key, RegisterKind::receipt) != receipts ||
-            (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(ledger, entry)) {
+            (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(entry, ours)) {
             continue;
         }
         news.registers.push_back(entry);
@@ -173,7 +199,7 @@ void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) 
         }
         IntervalSet wanted;
         for (const auto& target : targets_) {
-            wanted.add(order_.is_all ? state.held : target.lacks(log, state.held));
+            wanted.add(lacks(target, log, state.held));
         }
         if (!wanted.empty()) {
             small_[log] = std::move(wanted);
@@ -282,7 +308,7 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     large.shape = BodyShape{header.body_bytes};
     const IntervalSet all{{1, part_count(large.shape)}};
     for (const auto& target : targets_) {
-        if (target.takes(header) && !target.lacks(log, {header.run()}).empty()) {
+        if (target.takes(header) && !lacks(target, log, {header.run()}).empty()) {
             const auto* partial = target.partial(log, number, record->id);
             large.parts.add(partial == nullptr ? all : without(all, partial->checked));
         }
@@ -354,6 +380,7 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     part_ = BundlePart::rest;
     cell_ = cell.take();
     is_file_fresh_ = false;
+    has_news_ = true;
     if (large.parts.empty()) {
         reports_ += reports;
         under_way_.reset();
@@ -362,7 +389,16 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
 }
 
 BundleContent BundleWriter::content(BundleContent::Step step) {
-    return {{}, step, part_, std::exchange(cell_, {}), reports_, left_out_, is_short_};
+    return {{},
+            step,
+            part_,
+            std::exchange(cell_, {}),
+            reports_,
+            left_out_,
+            is_short_,
+            has_news_,
+            since_.has_value(),
+            step == BundleContent::Step::over ? said_ : Bytes{}};
 }
 
 // Without reading, or publishing, a hundred thousand records to find that none fits.
@@ -428,6 +464,7 @@ Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& 
                 cell_.insert(cell_.end(), sized.bytes().begin(), sized.bytes().end());
                 reports_ += item.reports;
                 is_file_fresh_ = preamble_left_ > 0;
+                has_news_ = has_news_ || preamble_left_ == 0 || item.part == BundlePart::roster;
             }
             preamble_left_ -= preamble_left_ > 0 ? 1 : 0;
             waiting_.pop_front();

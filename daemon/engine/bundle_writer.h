@@ -43,7 +43,10 @@ private:
 
     [[nodiscard]] bool may_sign(const Ledger& ledger) const;
     [[nodiscard]] bool is_lacked(const Header& header) const;
-    [[nodiscard]] bool is_lacked(const Ledger& ledger, const Register& entry) const;
+    [[nodiscard]] bool is_lacked(const Register& entry, RegisterHashes& ours) const;
+    // What a target lacks of these, and does not have from the bundle before either.
+    [[nodiscard]] IntervalSet lacks(const BundleKnowledge& target, const LogKey& log,
+                                    const IntervalSet& held) const;
     void add(crypto::BundlePart part, const Frame& frame);
     void add_roster(const Ledger& ledger);
     Result<void> add_head(Ledger& ledger, Now now);
@@ -60,10 +63,14 @@ private:
 
     BundleOrder order_;
     std::vector<BundleKnowledge> targets_;
+    // What who read our bundle before this one has from that.
+    std::optional<BundleKnowledge> since_;
+    Bytes said_;
     std::vector<Item> preamble_;  // roster and head, of every file
     std::size_t preamble_left_ = 0;
     bool is_file_fresh_ = true;  // nothing but that is in it
     bool is_short_ = false;
+    bool has_news_ = false;
     Stage stage_ = Stage::urgent;
     std::deque<Item> waiting_;
     std::map<LogKey, IntervalSet> small_;                            // or not looked at yet

@@ -48,6 +48,7 @@ enum class What : std::uint8_t {
     refused = 22,           // a recipient does not take what is for it
     roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
     turned_away = 24,  // not admitted yet, and whoever answers lets this office in under no key
+    folder = 25,       // a folder that is synced by itself is not
 };
 
 enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
@@ -110,6 +111,9 @@ struct BundleOrder {
     std::vector<OfficeId> targets;  // empty: everybody
     bool is_all = false;            // also what they have, as far as is known
     bool has_records = true;
+    // What an earlier bundle of ours said of itself, which stands in the same place: only what this
+    // office has come to know since, for then those who read both lack nothing. Empty: all.
+    Bytes since{};
 };
 struct BundleWanted {
     BundleId bundle{};
@@ -246,6 +250,13 @@ struct BundleReport {
     std::map<std::string, std::uint64_t> reasons{};  // of what was rejected
     // By an office that was revoked, say: nothing more of it is taken.
     std::string refused{};
+    bool is_addition = false;
+    // It brought changes of the roster, which what was rejected elsewhere may have needed.
+    bool brought_roster = false;
+    // Its writer lacks what it once had: what was left out for it has to be written again.
+    bool has_less = false;
+    // Of one that this office wrote, at its end: for BundleOrder::since.
+    Bytes said{};
 };
 struct BundleTaken {
     BundleId bundle{};
@@ -265,6 +276,9 @@ struct BundleContent {
     std::uint64_t reports = 0;   // so far
     std::uint64_t left_out = 0;  // reports, so far
     bool is_short = false;       // what is no report did not fit either
+    bool has_news = false;       // it holds more than what every bundle of this office would
+    bool is_addition = false;    // as BundleOrder::since asked, unless the roster has changed
+    Bytes said{};                // at its end: for BundleOrder::since
 };
 using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
                             CloseLink, LinkUse>;

@@ -93,7 +93,7 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change, Now now) {
     write(storage::AddRosterChange{change.version, encode_roster_change(change)});
     for (const auto& [index, office] : roster_.offices()) {
         if (!leaves_.contains(index)) {
-            stale_leaves_.insert(index);
+            touch_leaf(index);
         }
     }
     news_.roster = true;
@@ -119,7 +119,7 @@ const storage::LogState& Ledger::log(const LogKey& log) const {
 
 storage::LogState& Ledger::edit_log(const LogKey& log) {
     edited_logs_.insert(log);
-    stale_leaves_.insert(log.author);
+    touch_leaf(log.author);
     return logs_[log];
 }
 
@@ -166,7 +166,7 @@ bool Ledger::keep_register(const Register& entry) {
     index_register(entry);
     write(storage::PutRegister{entry.key.signer, entry.key.kind, entry.key.subject,
                                encode_register(entry)});
-    stale_leaves_.insert(leaf_of_register(entry.key));
+    touch_leaf(leaf_of_register(entry.key));
     news_.registers.insert(entry.key);
     return true;
 }
@@ -197,7 +197,7 @@ void Ledger::drop_register(const RegisterKey& key) {
     registers_.erase(key);
     register_hashes_.erase(key);
     write(storage::DropRegister{key.signer, key.kind, key.subject});
-    stale_leaves_.insert(leaf_of_register(key));
+    touch_leaf(leaf_of_register(key));
     news_.registers.erase(key);
 }
 

@@ -74,6 +74,9 @@ public:
     // Of every office of the roster, by index from 0 on. Brings stale ones up to date first.
     const std::map<OfficeId, Hash>& leaves();
     Digest digest();
+    // Whoever sees the same number again can be sure that no leaf has changed meanwhile. Counts
+    // from the start of this engine.
+    [[nodiscard]] std::uint64_t leaf_edits() const { return leaf_edits_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
     [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail) const;
@@ -179,7 +182,12 @@ private:
     std::map<std::pair<LogKey, Number>, RecordId> added_;
     std::map<LogKey, IntervalSet> edited_shown_;
     std::set<LogKey> edited_logs_;
+    void touch_leaf(OfficeId office) {
+        stale_leaves_.insert(office);
+        ++leaf_edits_;
+    }
     std::set<OfficeId> stale_leaves_;
+    std::uint64_t leaf_edits_ = 0;
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;
     Moved moved_;

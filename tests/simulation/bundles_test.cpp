@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
+#include "daemon/engine/bundle_knowledge.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;
@@ -139,6 +140,71 @@ TEST_CASE("what is delivered while it is written is written no further", "[simul
     CHECK(bundle->reports == 0);
     CHECK(bundle->bytes.size() < 500'000);
     world.check_everything();
+}
+
+TEST_CASE("beside a bundle another one has only what is new", "[simulation]") {
+    World world(9, {"hq", "hyesan", "pyongyang"}, {});
+    const auto first = world.queue(hyesan, {hq}, RecordClass::normal, 200'000).value();
+    const auto whole = world.write_bundle(hyesan).value();
+    CHECK_FALSE(whole.is_addition);
+    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value().has_news);
+    const auto second = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto added = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value();
+    CHECK(added.is_addition);
+    CHECK(added.has_news);
+    CHECK(added.reports == 1);
+    CHECK(added.bytes.size() < 4'000);
+    // In any order, and either of them alone.
+    world.read_bundle(hq, added.bytes);
+    CHECK(world.times_happened(hq, What::received, second) == 1);
+    world.read_bundle(hq, whole.bytes);
+    CHECK(world.times_happened(hq, What::received, first) == 1);
+    // The other way: a receipt is news, and that it has come is none.
+    const auto answer = world.write_bundle(hq, {}, UINT32_MAX, {}, {}).value();
+    world.read_bundle(hyesan, answer.bytes);
+    CHECK(world.times_happened(hyesan, What::delivered, first, hq) == 1);
+    CHECK_FALSE(world.write_bundle(hq, {}, UINT32_MAX, {}, answer.said).value().has_news);
+    CHECK_FALSE(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, added.said).value().has_news);
+    // Who carries says so once.
+    const auto before = world.write_bundle(pyongyang).value();
+    const auto third = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    world.read_bundle(pyongyang, world.write_bundle(hyesan).value().bytes);
+    const auto custody = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, before.said).value();
+    CHECK(custody.has_news);
+    world.read_bundle(hyesan, custody.bytes);
+    CHECK(world.times_happened(hyesan, What::carried, third, pyongyang) == 1);
+    CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, custody.said).value().has_news);
+    world.check_everything();
+}
+
+TEST_CASE("who came later, or lost what it had, is not passed over for a bundle before",
+          "[simulation]") {
+    World world(10, {"hq", "hyesan", "pyongyang"}, {});
+    world.queue(hyesan, {hq}, RecordClass::normal);
+    const auto whole = world.write_bundle(hyesan).value();
+    CHECK(engine::is_said_by_us(world.ledger(hyesan), whole.said));
+    CHECK_FALSE(engine::is_said_by_us(world.ledger(hq), whole.said));
+    auto other = whole.said;
+    other.back() ^= std::byte{1};
+    CHECK_FALSE(engine::is_said_by_us(world.ledger(hyesan), other));
+    CHECK_FALSE(engine::is_said_by_us(world.ledger(hyesan), {}));
+    // It refused for lack of room, and says so; later it has some.
+    world.set_carry_limit(pyongyang, 0);
+    world.crash(pyongyang);
+    world.restart(pyongyang);
+    world.read_bundle(pyongyang, whole.bytes);
+    CHECK_FALSE(world.read_bundle(hyesan, world.write_bundle(pyongyang).value().bytes)->has_less);
+    world.set_carry_limit(pyongyang, 1U << 20);
+    world.crash(pyongyang);
+    world.restart(pyongyang);
+    world.run_for(1h);
+    CHECK(world.read_bundle(hyesan, world.write_bundle(pyongyang).value().bytes)->has_less);
+    const auto wonsan = world.invite_and_join("wonsan");
+    const auto known = world.ledger(hyesan).roster().version();
+    world.read_bundle(hyesan, world.write_bundle(hq).value().bytes);
+    REQUIRE(world.ledger(hyesan).roster().version() > known);
+    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value().is_addition);
+    (void)wonsan;
 }
 
 TEST_CASE("a small stick takes what matters most, and says what it left", "[simulation]") {

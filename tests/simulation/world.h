@@ -57,10 +57,14 @@ public:
         Bytes bytes;
         std::uint64_t reports = 0;
         std::uint64_t left_out = 0;
+        bool has_news = false;
+        bool is_addition = false;
+        Bytes said{};
     };
     std::optional<Bundle> write_bundle(Node node, const std::vector<Node>& to = {},
                                        std::uint64_t bytes_max = UINT32_MAX,
-                                       const std::function<void()>& after_a_cell = {});
+                                       const std::function<void()>& after_a_cell = {},
+                                       const Bytes& since = {});
     // Read as a stick gives it, some cells at a time.
     std::optional<engine::BundleReport> read_bundle(Node node, BytesView bytes);
 

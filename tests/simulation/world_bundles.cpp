@@ -20,9 +20,11 @@ const T* told_of(const std::vector<engine::Notice>& notices) {
 
 std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<Node>& to,
                                                  std::uint64_t bytes_max,
-                                                 const std::function<void()>& after_a_cell) {
+                                                 const std::function<void()>& after_a_cell,
+                                                 const Bytes& since) {
     const engine::BundleId id{next_bundle_++};
     engine::BundleOrder order;
+    order.since = since;
     for (const auto target : to) {
         order.targets.push_back(index_of(target));
     }
@@ -44,7 +46,10 @@ std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<No
         REQUIRE(content != nullptr);
         bundle.reports = content->reports;
         bundle.left_out = content->left_out;
+        bundle.has_news = content->has_news;
+        bundle.is_addition = content->is_addition;
         if (content->step == engine::BundleContent::Step::over) {
+            bundle.said = content->said;
             break;
         }
         append(sealer.cell(content->part, content->content));

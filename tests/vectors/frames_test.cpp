@@ -156,14 +156,16 @@ struct Meaning {
         for (const auto target : head.targets) {
             targets.push_back(value_of(target));
         }
-        return {{"writer", value_of(head.writer)},
-                {"incarnation", {head.version.incarnation.ordinal, head.version.incarnation.random}},
-                {"counter", head.version.counter},
-                {"at", head.at.seconds},
-                {"roster_version", head.roster_version},
-                {"carries", head.carries},
-                {"targets", targets},
-                {"summary", hex(head.summary)}};
+        return {
+            {"writer", value_of(head.writer)},
+            {"incarnation", {head.version.incarnation.ordinal, head.version.incarnation.random}},
+            {"counter", head.version.counter},
+            {"at", head.at.seconds},
+            {"roster_version", head.roster_version},
+            {"carries", head.carries},
+            {"is_addition", head.is_addition},
+            {"targets", targets},
+            {"summary", hex(head.summary)}};
     }
     json operator()(const LeafFingerprints& told) const {
         json prints = json::array();
@@ -363,6 +365,10 @@ void add_registers(Writer& writer) {
     head.targets = {OfficeId{0}, OfficeId{3}};
     crypto::sign_bundle_head(office.machine.identity, network.id(), head);
     writer.add("bundle head of who carries nothing, for two", head);
+    head.is_addition = true;
+    head.other_flags = 0x80;
+    crypto::sign_bundle_head(office.machine.identity, network.id(), head);
+    writer.add("bundle head of an addition, with a flag of a later release", head);
 }
 
 // A summary as no writer of ours makes it: readers accept any container.

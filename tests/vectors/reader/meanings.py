@@ -95,8 +95,8 @@ def hello(read):
 
 def bundle_head(read):
     return {"writer": read.writer, "incarnation": read.incarnation, "counter": read.counter, "at": read.time,
-            "roster_version": read.roster_version, "carries": not read.flags & 1, "targets": read.targets,
-            "summary": read.summary}
+            "roster_version": read.roster_version, "carries": not read.flags & 1,
+            "is_addition": bool(read.flags & 2), "targets": read.targets, "summary": read.summary}
 
 
 def opened(read):
