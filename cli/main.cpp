@@ -82,6 +82,15 @@ std::string words_of(const CLI::ParseError& error, const CLI::App& app) {
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && app.get_subcommands().empty()) {
         return fmt::format("there is no command {}", words.substr(words.rfind(' ') + 1));
     }
+    const auto chosen = app.get_subcommands();
+    if (words == "A subcommand is required" && !chosen.empty()) {
+        std::vector<std::string> names;
+        for (const auto* below : chosen.front()->get_subcommands({})) {
+            names.push_back(below->get_name());
+        }
+        return fmt::format("{} needs one of {}", chosen.front()->get_name(),
+                           fmt::join(names, ", "));
+    }
     if (const auto at = words.find(": At Most 1 required"); at != std::string::npos) {
         return words.substr(0, at) + " may be given once";
     }

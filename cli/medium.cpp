@@ -36,7 +36,7 @@ std::unexpected<Failure> trouble(const fs::path& path, const std::string& what, 
             return std::unexpected(Failure{exit_not_found, "not_found", words, "check the path"});
         default:
             return std::unexpected(
-                Failure{exit_failed, "failed", words, "is the medium still there? try again"});
+                Failure{exit_failed, "medium", words, "is the medium still there? try again"});
     }
 }
 
@@ -107,7 +107,9 @@ Outcome<std::vector<fs::path>> files_of(const fs::path& folder) {
     std::vector<fs::path> files;
     for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
         std::error_code unknown;
-        if (at->symlink_status(unknown).type() == fs::file_type::regular) {
+        // A hidden one is what some program is doing, such as a copy that is not whole yet.
+        const bool is_hidden = at->path().filename().native().starts_with('.');
+        if (!is_hidden && at->symlink_status(unknown).type() == fs::file_type::regular) {
             files.push_back(at->path());
         }
     }

@@ -32,7 +32,7 @@ private:
     std::uint64_t size_;
 };
 
-// The plain files at a folder's top level, by name.
+// The plain files at a folder's top level that are not hidden, by name.
 Outcome<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& folder);
 
 class OutputFile {

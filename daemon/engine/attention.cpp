@@ -10,6 +10,7 @@ std::optional<Severity> severity_of(What what) {
         case What::second_enrolment:
         case What::disk_full:
         case What::configuration:
+        case What::folder:
         case What::refused:
         case What::roster_conflict:
         case What::turned_away:

@@ -6,6 +6,7 @@
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
+#include "daemon/runtime/folders.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {
@@ -46,12 +47,13 @@ Bytes encode(const wire::Answer& answer) {
 }
 
 std::string name_of(engine::What what) {
-    constexpr std::array<const char*, 25> names = {
+    constexpr std::array<const char*, 26> names = {
         "other",          "queued",      "carried",   "received",        "delivered",
         "acknowledged",   "expired",     "failed",    "peer_up",         "peer_down",
         "roster",         "fork",        "restored",  "offender",        "uncarried",
         "enrolled_twice", "admitted",    "disk_full", "clock",           "configuration",
-        "undelivered",    "unconfirmed", "refused",   "roster_conflict", "turned_away"};
+        "undelivered",    "unconfirmed", "refused",   "roster_conflict", "turned_away",
+        "folder"};
     const auto index = static_cast<std::size_t>(what);
     return index < names.size() ? names[index] : names[0];
 }
@@ -521,6 +523,9 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return around.bundles->read(ledger, request.bundle_read(), around.now);
         case wire::Request::kBundleWrite:
             return around.bundles->write(ledger, request.bundle_write(), around.now);
+        case wire::Request::kFolder:
+            around.folders->note(request.folder().path(), request.folder().trouble());
+            return encode(wire::Answer{});
         case wire::Request::kInvite:
             return Pending{
                 {engine::InviteWanted{first_request, request.invite().office(),

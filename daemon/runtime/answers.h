@@ -13,6 +13,7 @@
 namespace fieldpost::runtime {
 
 class Bundles;
+class Folders;
 
 // What a request needs to know beyond the ledger.
 struct Surroundings {
@@ -23,6 +24,7 @@ struct Surroundings {
     Dialler* dialler = nullptr;
     std::vector<engine::LinkView> links{};
     Bundles* bundles = nullptr;
+    Folders* folders = nullptr;
 };
 
 // Either the answer, or inputs for the engine, whose notices make the answer.

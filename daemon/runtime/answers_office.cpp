@@ -255,6 +255,8 @@ std::string next_of(engine::What what, const std::string& office) {
             return "set this machine's clock; if it is right, dismiss this";
         case What::configuration:
             return "mend fieldpost.toml, then: systemctl reload fieldpost";
+        case What::folder:
+            return "see to it, or take the [[folder]] out of fieldpost.toml";
         case What::undelivered:
             return "see: fieldpost list --outbox, fieldpost peers";
         case What::unconfirmed:

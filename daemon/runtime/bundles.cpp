@@ -5,6 +5,7 @@
 #include "crypto/record_id.h"
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/bundle_knowledge.h"
 #include "daemon/engine/intake.h"
 #include "daemon/engine/queries.h"
 #include "proto/control.pb.h"
@@ -54,6 +55,10 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
         reason->set_reports(reports);
     }
     told.set_refused(report.refused);
+    told.set_is_addition(report.is_addition);
+    told.set_brought_roster(report.brought_roster);
+    told.set_has_less(report.has_less);
+    told.set_said(std::string(as_text(report.said)));
 }
 
 void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
@@ -74,6 +79,20 @@ void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& 
 }
 
 }  // namespace
+
+void Bundles::forget_all() {
+    readers_.clear();
+    writers_.clear();
+    crypto::fill_random(life_.bytes);
+}
+
+std::string Bundles::state_of(const engine::Ledger& ledger) const {
+    ByteWriter out;
+    out.raw(life_.view());
+    out.u64(ledger.leaf_edits());
+    out.u32(ledger.roster().version());
+    return std::string(as_text(out.bytes()));
+}
 
 bool Bundles::has_room() const {
     return readers_.size() + writers_.size() < open_max;
@@ -191,9 +210,13 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     told.set_reports(writer.last.reports);
     told.set_left_out(writer.last.left_out);
     told.set_is_short(writer.last.is_short);
+    told.set_has_news(writer.last.has_news);
+    told.set_is_addition(writer.last.is_addition);
+    told.set_state(writer.state);
     if (bytes.empty()) {
         told.set_is_file_end(true);
         told.set_is_over(writer.is_over);
+        told.set_said(std::string(as_text(writer.last.said)));
         writer.sealer = crypto::BundleSealer(keys());
         writer.is_file_ended = false;
         writer.is_new_file = true;
@@ -205,13 +228,22 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
                         Now now) {
     auto id = engine::BundleId{request.bundle()};
     Pending pending;
+    const auto state = state_of(ledger);
     if (request.bundle() == 0) {
+        if (request.state() == state) {
+            wire::Answer answer;
+            answer.mutable_bundle_write()->set_is_unchanged(true);
+            return encode(answer);
+        }
         if (!has_room()) {
             return complain(1, "busy", "too many bundles are under way", "try again in a minute");
         }
         engine::BundleOrder order;
         order.is_all = request.is_all();
         order.has_records = request.has_records();
+        if (const auto since = as_bytes(request.since()); engine::is_said_by_us(ledger, since)) {
+            order.since = to_bytes(since);
+        }
         for (const auto& name : request.offices()) {
             const auto* office = ledger.roster().find(name);
             if (office == nullptr || office->index == ledger.us()) {
@@ -228,7 +260,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         order.targets.erase(std::unique(order.targets.begin(), order.targets.end()),
                             order.targets.end());
         id = engine::BundleId{next_++};
-        writers_.emplace(id, Writer{crypto::BundleSealer(keys())});
+        writers_.emplace(id, Writer{.sealer = crypto::BundleSealer(keys()), .state = state});
         pending.inputs.emplace_back(engine::BundleWanted{id, order});
     }
     const auto found = writers_.find(id);
@@ -271,6 +303,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         told.set_reports(content->reports);
         told.set_left_out(content->left_out);
         told.set_is_short(content->is_short);
+        told.set_has_news(content->has_news);
         return encode(answer);
     };
     return pending;

@@ -20,17 +20,16 @@ namespace fieldpost::runtime {
 class Bundles {
 public:
     Bundles(const crypto::MachineKeys& machine, const NetworkId& network)
-        : machine_(machine), network_(network) {}
+        : machine_(machine), network_(network) {
+        forget_all();
+    }
 
     Answered read(const engine::Ledger& ledger, const wire::BundleReadRequest& request, Now now);
     Answered write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request, Now now);
     // What was left behind.
     std::vector<engine::Input> forget_idle(Now now);
     // The engine was made anew, and knows none of them.
-    void forget_all() {
-        readers_.clear();
-        writers_.clear();
-    }
+    void forget_all();
 
 private:
     struct Reader {
@@ -45,6 +44,7 @@ private:
         bool is_file_ended = false;
         bool is_new_file = false;
         bool is_over = false;
+        std::string state{};
         engine::BundleContent last{};
     };
 
@@ -53,9 +53,11 @@ private:
     static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,
                      wire::BundleRead& told);
     Bytes end_of_file(engine::BundleId id, Writer& writer);
+    [[nodiscard]] std::string state_of(const engine::Ledger& ledger) const;
 
     const crypto::MachineKeys& machine_;
     NetworkId network_;
+    Hash life_;  // of the engine, in which edits are counted
     std::uint64_t next_ = 1;
     std::map<engine::BundleId, Reader> readers_;
     std::map<engine::BundleId, Writer> writers_;

@@ -125,6 +125,55 @@ Result<void> read_peers(const toml::node& node, Configuration& configuration) {
     return ok();
 }
 
+Result<FolderConfiguration> folder_of(const toml::table& table) {
+    FolderConfiguration folder;
+    for (const auto& [key, value] : table) {
+        if (key.str() == "path") {
+            folder.path = value.value<std::string>().value_or("");
+        } else if (key.str() == "for") {
+            const auto* offices = value.as_array();
+            if (offices == nullptr || offices->empty()) {
+                return wrong(value, "for is a list of offices, such as [\"hq\"]");
+            }
+            for (const auto& one : *offices) {
+                const auto name = one.value<std::string>();
+                if (!name || !is_office_name(*name)) {
+                    return wrong(one, "the name of an office is wanted");
+                }
+                folder.offices.push_back(*name);
+            }
+        } else if (key.str() == "read_only") {
+            folder.is_read_only = TRY(flag_of(value, key.str()));
+        } else {
+            return wrong(value, fmt::format("{} is not a key of a folder", key.str()));
+        }
+    }
+    if (!folder.path.starts_with('/')) {
+        return wrong(table, "a folder has a path that begins with /");
+    }
+    return folder;
+}
+
+Result<void> read_folders(const toml::node& node, Configuration& configuration) {
+    const auto* array = node.as_array();
+    if (array == nullptr) {
+        return wrong(node, "folders are written as [[folder]]");
+    }
+    for (const auto& one : *array) {
+        const auto* table = one.as_table();
+        if (table == nullptr) {
+            return wrong(one, "folders are written as [[folder]]");
+        }
+        auto folder = TRY(folder_of(*table));
+        const auto is_same = [&](const auto& other) { return other.path == folder.path; };
+        if (std::ranges::any_of(configuration.folders, is_same)) {
+            return wrong(one, fmt::format("{} is there twice", folder.path));
+        }
+        configuration.folders.push_back(std::move(folder));
+    }
+    return ok();
+}
+
 Result<void> read_limits(const toml::node& node, Configuration& configuration) {
     const auto* table = node.as_table();
     if (table == nullptr) {
@@ -158,6 +207,8 @@ Result<Configuration> configuration_of(const toml::table& root) {
             configuration.beacon = TRY(flag_of(value, key.str()));
         } else if (key.str() == "peer") {
             TRY(read_peers(value, configuration));
+        } else if (key.str() == "folder") {
+            TRY(read_folders(value, configuration));
         } else if (key.str() == "limits") {
             TRY(read_limits(value, configuration));
         } else {

@@ -19,11 +19,20 @@ struct PeerConfiguration {
     bool operator==(const PeerConfiguration&) const = default;
 };
 
+// One [[folder]].
+struct FolderConfiguration {
+    std::string path;
+    std::vector<std::string> offices;  // for whom; empty: for everybody
+    bool is_read_only = false;         // nothing is left there
+    bool operator==(const FolderConfiguration&) const = default;
+};
+
 struct Configuration {
     std::vector<std::string> listen;
     std::vector<std::string> advertise;
     bool beacon = true;
     std::vector<PeerConfiguration> peers;
+    std::vector<FolderConfiguration> folders{};
     std::uint64_t store_bytes = std::uint64_t{4} << 30;
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;
 };
@@ -32,6 +41,5 @@ struct Configuration {
 // reason; a key this release does not know is one.
 Result<Configuration> read_configuration(const std::filesystem::path& file,
                                          const Configuration& added);
-
 
 }  // namespace fieldpost::runtime

@@ -12,6 +12,7 @@
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/clock.h"
+#include "daemon/runtime/folders.h"
 #include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/links.h"
 #include "daemon/runtime/marker_file.h"
@@ -75,6 +76,7 @@ private:
     std::unique_ptr<control::ControlSocket> control_;
     std::optional<Links> links_;
     std::optional<Bundles> bundles_;
+    Folders folders_{home_};
     std::optional<Instant> wake_at_;
     WallTime started_;
     std::uint32_t roster_written_ = 0;
@@ -101,6 +103,7 @@ Result<void> Office::open() {
     control_ = TRY(control::ControlSocket::open(home_.socket()));
     links_.emplace(home_, *machine_, configuration_, engine_);
     bundles_.emplace(*machine_, engine_->ledger().network());
+    folders_.keep(configuration_.folders);
     return links_->open();
 }
 
@@ -186,6 +189,7 @@ Result<void> Office::reconfigure() {
     configuration_ = std::move(*fresh);
     config_.endpoints = configuration_.advertise;
     config_.carry_bytes_max = configuration_.carry_bytes;
+    folders_.keep(configuration_.folders);
     spdlog::info("the configuration was read again");
     std::string trouble;
     if (calls_otherwise) {
@@ -289,7 +293,8 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
                                   links_->traffic(),
                                   &links_->dialler(),
                                   engine_->links(),
-                                  &*bundles_};
+                                  &*bundles_,
+                                  &folders_};
         auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             store_->abort();
@@ -343,8 +348,10 @@ Result<void> Office::run(int signals) {
         }
         TRY(notice_admission());
         links_->turn(full_until_.has_value());
+        folders_.turn(now().steady);
         auto wait = full_until_ ? full_disk_retry : to_next_minute();
-        for (const auto at : {wake_at_, links_->wake_at(), control_->wake_at()}) {
+        for (const auto at :
+             {wake_at_, links_->wake_at(), control_->wake_at(), folders_.wake_at()}) {
             if (at) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }
@@ -357,6 +364,9 @@ Result<void> Office::run(int signals) {
         auto inputs = links_->wait(watched, wait);
         std::ranges::move(links_->to_keep(false), std::back_inserter(inputs));
         std::ranges::move(bundles_->forget_idle(now()), std::back_inserter(inputs));
+        if (auto news = folders_.take_news()) {
+            inputs.push_back(std::move(*news));
+        }
         if (wake_at_ && *wake_at_ <= now().steady) {
             inputs.emplace_back(engine::TimerFired{});
         }

@@ -3,6 +3,7 @@
 // meet, and folders as sticks.
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -51,6 +52,56 @@ struct Offices {
         return all;
     }
 };
+
+// An exFAT file system on a loop device, served by exfat-fuse: the kernel need not know it.
+class ExfatStick {
+public:
+    explicit ExfatStick(const fs::path& folder)
+        : image_(folder / "image"), path_(folder / "exfat") {
+        write_file(image_, "");
+        fs::resize_file(image_, 64U << 20);
+        fs::create_directory(path_);
+        REQUIRE(run({.words = {"/usr/sbin/mkfs.exfat", image_.string()}}).exit_code == 0);
+        device_ = run({.words = {"/usr/sbin/losetup", "-f", "--show", image_.string()}}).out;
+        device_.erase(device_.find_last_not_of('\n') + 1);
+        REQUIRE(device_.starts_with("/dev/loop"));
+    }
+    ~ExfatStick() {
+        die();
+        run({.words = {"/usr/sbin/losetup", "-d", device_}});
+    }
+    ExfatStick(const ExfatStick&) = delete;
+    ExfatStick& operator=(const ExfatStick&) = delete;
+
+    [[nodiscard]] const fs::path& path() const { return path_; }
+    void plug_in() {
+        server_ = std::make_unique<Program>(
+            Command{.words = {"/usr/sbin/mount.exfat-fuse", "-d", device_, path_.string()},
+                    .log = "/dev/null"});
+        REQUIRE(eventually([&] {
+            return read_file("/proc/self/mounts").find(path_.string()) != std::string::npos;
+        }));
+    }
+    // As when it is pulled out: whatever was under way ends in an error.
+    void die() {
+        if (server_) {
+            server_->signal(SIGKILL);
+            server_->finish();
+            server_.reset();
+            run({.words = {"/bin/umount", "-l", path_.string()}});
+        }
+    }
+
+private:
+    fs::path image_;
+    fs::path path_;
+    std::string device_;
+    std::unique_ptr<Program> server_;
+};
+
+bool has_exfat() {
+    return ::geteuid() == 0 && fs::exists("/dev/fuse") && fs::exists("/dev/loop-control");
+}
 
 std::string state_of(const Office& office, const std::string& id) {
     return office.ask({"trace", id}).at("state");
@@ -275,4 +326,45 @@ TEST_CASE("a copy that is stopped leaves nothing behind", "[end_to_end]") {
     CHECK(synced.out.find("Safe to take out") != std::string::npos);
     CHECK_FALSE(has_part());
     CHECK(offices.names().size() == before.size());
+}
+
+TEST_CASE("a stick that goes while it is written holds what it held before", "[end_to_end][slow]") {
+    if (!has_exfat()) {
+        WARN("not tested: a file system of one's own needs root, FUSE and loop devices");
+        return;
+    }
+    const Offices offices;
+    offices.admit_all();
+    ExfatStick stick(offices.network.folder());
+    stick.plug_in();
+    const auto sync = offices.hyesan.command({"bundle", "sync", stick.path().string()});
+    offices.hyesan.queue({"--to", "hq"}, "first\n");
+    CHECK(run(sync).out.ends_with("Safe to take out\n"));
+    // It was.
+    stick.die();
+    stick.plug_in();
+    const auto file = offices.network.folder() / "scan.bin";
+    write_file(file, random_bytes(20'000'000));
+    offices.hyesan.queue({"--to", "hq", "--attach", file.string()}, "scan\n");
+    Program writing(sync);
+    const auto is_half_done = [&] {
+        return std::ranges::any_of(fs::directory_iterator(stick.path()), [](const auto& entry) {
+            return entry.path().extension() == ".part" && entry.file_size() > 2'000'000;
+        });
+    };
+    REQUIRE(eventually(is_half_done));
+    stick.die();
+    const auto ended = writing.finish();
+    CHECK(ended.exit_code == 1);
+    CHECK(ended.out.find("Safe") == std::string::npos);
+    CAPTURE(ended);
+    CHECK(std::ranges::count(ended.err, '\n') == 1);
+    stick.plug_in();
+    const auto taken = offices.hq.ask({"bundle", "import", stick.path().string(), "--read-only"});
+    CHECK(taken.at("new") == 1);
+    CHECK(taken.at("rejected") == 0);
+    CHECK(run(sync).out.ends_with("Safe to take out\n"));
+    stick.die();
+    stick.plug_in();
+    CHECK(offices.hq.ask({"bundle", "import", stick.path().string()}).at("new") == 1);
 }

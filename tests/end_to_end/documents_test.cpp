@@ -74,7 +74,8 @@ TEST_CASE("the example configuration is accepted with every key in use", "[end_t
     for (const auto* key :
          {"listen = ", "advertise = ", "[[peer]]", "beacon = ", "quiet = ", "proxy = ",
           "rate_limit = ", "daily_limit = ", "window = ", "outside_window = ", "carry = true",
-          "[limits]", "store = ", "carry = \""}) {
+          "[[folder]]", "path = ", "for = ", "read_only = ", "[limits]",
+          "store = ", "carry = \""}) {
         CAPTURE(key);
         CHECK(full.find('\n' + std::string(key)) != std::string::npos);
     }

@@ -29,9 +29,11 @@ bool can_listen_on(std::uint16_t port) {
     return bound;
 }
 
-// Below the ports that the kernel gives to whoever dials: those may be taken again while a daemon
-// that listened there is down.
+}  // namespace
+
 std::uint16_t free_port() {
+    // Below the ports that the kernel gives to whoever dials: those may be taken again while a
+    // daemon that listened there is down.
     static std::mt19937 dice{std::random_device{}()};
     std::uniform_int_distribution<std::uint16_t> any(12000, 32000);
     while (true) {
@@ -40,8 +42,6 @@ std::uint16_t free_port() {
         }
     }
 }
-
-}  // namespace
 
 Office::Office(const fs::path& folder, std::string name)
     : name_(std::move(name)),

@@ -94,5 +94,7 @@ std::string read_file(const std::filesystem::path& path);
 // The files below `folder` in which these bytes stand.
 std::vector<std::string> files_with(const std::filesystem::path& folder, std::string_view bytes);
 std::string random_bytes(std::size_t size);
+// Nobody listens on it now.
+std::uint16_t free_port();
 
 }  // namespace fieldpost::end_to_end

@@ -1,0 +1,436 @@
+#include "cli/bundle_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <set>
+
+#include "cli/medium.h"
+#include "cli/text.h"
+#include "proto/size_text.h"
+
+namespace fieldpost::cli {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t read_bytes = 1U << 20;
+// FAT takes no larger one; every other file system does.
+constexpr std::uint64_t file_bytes_default = UINT32_MAX;
+// Of a medium, for names and for what others write meanwhile.
+constexpr std::uint64_t spared_bytes = 256U << 10;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+Outcome<void> go_on() {
+    return interrupted == 0
+               ? Outcome<void>{}
+               : std::unexpected(Failure{exit_failed, "interrupted", "it was stopped",
+                                         "what was taken in stays; nothing was left behind"});
+}
+
+// Somebody's who is not done with it yet, or never will be.
+bool is_unfinished(const fs::path& path) {
+    return path.extension() == ".part";
+}
+
+}  // namespace
+
+Interruptible::Interruptible() {
+    struct sigaction action{};
+    action.sa_handler = [](int) { interrupted = 1; };
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+}
+
+bool Interruptible::is_interrupted() {
+    return interrupted != 0;
+}
+
+void Rate::show(const std::string& what, std::uint64_t done, std::uint64_t all) {
+    const auto now = Clock::now();
+    if (now - shown_ < std::chrono::milliseconds(200)) {
+        return;
+    }
+    shown_ = now;
+    const auto seconds = std::chrono::duration<double>(now - begun_).count();
+    const auto rate = static_cast<std::uint64_t>(static_cast<double>(done) / seconds);
+    auto words = fmt::format("{}: {}", what, human_size(done));
+    if (all > done) {
+        words += fmt::format(" of {}", human_size(all));
+    }
+    if (rate > 0) {
+        words += fmt::format(", {}/s", human_size(rate));
+    }
+    if (rate > 0 && all > done) {
+        const auto left = static_cast<std::int64_t>((all - done) / rate);
+        words += fmt::format(", {} left", human_length(left));
+    }
+    line_.show(words);
+}
+
+// --- taking in
+
+Outcome<wire::BundleRead> read_bundle(const Common& common, const fs::path& path, Rate& rate,
+                                      std::vector<wire::BundleRead::Record>* records) {
+    auto file = InputFile::open(path);
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    wire::BundleRead told;
+    std::uint64_t done = 0;
+    rate.begin();
+    while (true) {
+        if (const auto going = go_on(); !going) {
+            return std::unexpected(going.error());
+        }
+        auto some = file->read(read_bytes);
+        if (!some) {
+            return std::unexpected(some.error());
+        }
+        done += some->size();
+        wire::Request request;
+        auto& piece = *request.mutable_bundle_read();
+        piece.set_bundle(told.bundle());
+        piece.set_only_look(records != nullptr);
+        const bool is_end = some->size() < read_bytes || told.is_over();
+        piece.set_is_end(is_end);
+        piece.set_content(std::move(*some));
+        wire::Answer answer;
+        if (const auto asked = ask(common, request, answer); !asked) {
+            return std::unexpected(asked.error());
+        }
+        told = answer.bundle_read();
+        if (records != nullptr) {
+            records->insert(records->end(), told.records().begin(), told.records().end());
+        }
+        if (is_end) {
+            return told;
+        }
+        rate.show("reading " + safe_line(path.filename().string()), done, file->size());
+    }
+}
+
+std::vector<std::string> troubles_of(const fs::path& path, const wire::BundleRead& told) {
+    std::vector<std::string> all;
+    if (!told.is_bundle()) {
+        return all;
+    }
+    if (!told.refused().empty()) {
+        all.push_back(told.refused());
+    }
+    for (const auto& reason : told.reasons()) {
+        all.push_back(reason.reports() > 0
+                          ? fmt::format("{} ({} reports)", reason.words(), reason.reports())
+                          : reason.words());
+    }
+    if (!told.is_whole() && told.refused().empty() && !is_unfinished(path)) {
+        all.push_back(told.damaged_bytes() > 0
+                          ? fmt::format("damaged: {} cannot be read; the rest was taken in",
+                                        human_size(told.damaged_bytes()))
+                          : "it ends too early; what is there was taken in");
+    }
+    return all;
+}
+
+namespace {
+
+void add(Taken& taken, const fs::path& path, const wire::BundleRead& told) {
+    if (!told.is_bundle()) {
+        ++taken.ignored;
+        return;
+    }
+    ++taken.files;
+    taken.new_reports += told.new_reports();
+    taken.known += told.known();
+    taken.rejected += told.rejected();
+    if (told.is_own()) {
+        taken.own.push_back(path);
+        if (told.new_reports() + told.known() + told.rejected() == 0) {
+            taken.own_summaries.push_back(path);
+        }
+    }
+    for (auto& trouble : troubles_of(path, told)) {
+        taken.errors.emplace_back(path.filename().string(), std::move(trouble));
+    }
+}
+
+bool has_rejected(const wire::BundleRead& told) {
+    return told.rejected() > 0 || told.reasons_size() > 0;
+}
+
+}  // namespace
+
+Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths) {
+    std::vector<fs::path> files;
+    std::set<fs::path> named;
+    for (const auto& path : paths) {
+        std::error_code error;
+        if (!fs::is_directory(path, error)) {
+            files.push_back(path);
+            named.insert(path);
+            continue;
+        }
+        auto inside = files_of(path);
+        if (!inside) {
+            return std::unexpected(inside.error());
+        }
+        std::ranges::move(*inside, std::back_inserter(files));
+    }
+    Rate rate(common);
+    std::map<fs::path, wire::BundleRead> told;
+    Taken taken;
+    for (const auto& file : files) {
+        if (const auto readable = InputFile::open(file); !readable && !named.contains(file)) {
+            taken.errors.emplace_back(file.filename().string(), readable.error().what);
+            continue;
+        }
+        auto one = read_bundle(common, file, rate);
+        if (!one) {
+            return std::unexpected(one.error());
+        }
+        told.emplace(file, *one);
+    }
+    // What one bundle brought, a roster say, may be what another one needed; and so on, once for
+    // each file at the most.
+    auto brought = std::ranges::any_of(told, [](const auto& entry) {
+        return entry.second.brought_roster() || entry.second.new_reports() > 0;
+    });
+    for (std::size_t round = 1; brought && round < told.size(); ++round) {
+        brought = false;
+        for (auto& [file, one] : told) {
+            if (!has_rejected(one)) {
+                continue;
+            }
+            auto again = read_bundle(common, file, rate);
+            if (!again) {
+                return std::unexpected(again.error());
+            }
+            brought = brought || again->brought_roster() || again->new_reports() > 0;
+            again->set_new_reports(again->new_reports() + one.new_reports());
+            again->set_known(again->known() - std::min(again->known(), one.new_reports()));
+            one = std::move(*again);
+        }
+    }
+    for (const auto& [file, one] : told) {
+        add(taken, file, one);
+    }
+    return taken;
+}
+
+// --- writing
+
+namespace {
+
+Failure no_size(const std::string& given) {
+    return {exit_invalid, "invalid", fmt::format("{} is no size", given),
+            "write it as 640kB, 20MiB or 4GiB"};
+}
+
+// The first file is `path`, or has a name that says nothing if that is a folder.
+fs::path name_of_file(const fs::path& path, bool is_folder, std::size_t number) {
+    if (is_folder) {
+        return new_name(path);
+    }
+    return number == 1 ? path : fs::path(fmt::format("{}.{}", path.string(), number));
+}
+
+struct Sizes {
+    std::uint64_t total = 0;
+    std::uint64_t file = 0;
+};
+
+Outcome<Sizes> sizes_of(const fs::path& folder, const WriteOptions& options) {
+    const auto free = free_bytes(folder);
+    Sizes sizes{free - std::min(free, spared_bytes), file_bytes_default};
+    for (const auto& [given, size] :
+         {std::pair(&options.max_size, &sizes.total), std::pair(&options.file_size, &sizes.file)}) {
+        if (given->empty()) {
+            continue;
+        }
+        const auto wanted = parse_size(*given);
+        if (!wanted) {
+            return std::unexpected(no_size(*given));
+        }
+        *size = std::min(*size, *wanted);
+    }
+    return sizes;
+}
+
+// The files of one bundle, under other names until finish().
+class BundleFiles {
+public:
+    BundleFiles(const Common& common, fs::path path, bool is_folder, Sizes sizes,
+                const WriteOptions& options)
+        : common_(common),
+          path_(std::move(path)),
+          is_folder_(is_folder),
+          sizes_(sizes),
+          must_hold_news_(options.must_hold_news) {
+        auto& wanted = *request_.mutable_bundle_write();
+        wanted.mutable_offices()->Add(options.offices.begin(), options.offices.end());
+        wanted.set_is_all(options.is_all);
+        wanted.set_has_records(options.has_records);
+        wanted.set_since(options.since);
+        wanted.set_state(options.state);
+    }
+
+    Outcome<void> write(Rate& rate) {
+        for (bool is_over = false; !is_over;) {
+            const auto ended = write_file(rate);
+            if (!ended) {
+                return std::unexpected(ended.error());
+            }
+            is_over = *ended;
+        }
+        return {};
+    }
+    Outcome<void> finish() {
+        for (auto& file : files_) {
+            if (const auto done = file.finish(); !done) {
+                return std::unexpected(done.error());
+            }
+            written_.files.push_back(file.path());
+        }
+        return {};
+    }
+    // The daemon need not remember it any longer; it would forget it in a minute anyway.
+    void end() {
+        auto& wanted = *request_.mutable_bundle_write();
+        wanted.set_is_over(true);
+        wire::Answer answer;
+        if (wanted.bundle() != 0) {
+            (void)ask(common_, request_, answer);
+        }
+    }
+    [[nodiscard]] const Written& written() const { return written_; }
+
+private:
+    // True: no other one follows.
+    Outcome<bool> write_file(Rate& rate) {
+        std::optional<OutputFile> file;
+        std::string waiting;  // as long as it is not worth a file
+        const auto left = sizes_.total - std::min(sizes_.total, written_.bytes);
+        auto& wanted = *request_.mutable_bundle_write();
+        while (true) {
+            if (const auto going = go_on(); !going) {
+                return std::unexpected(going.error());
+            }
+            const auto size = file ? file->size() : 0;
+            wanted.set_file_bytes_max(std::min(left, sizes_.file));
+            wanted.set_may_leave_out(left <= sizes_.file || size + waiting.size() == 0);
+            wire::Answer answer;
+            if (const auto asked = ask(common_, request_, answer); !asked) {
+                return std::unexpected(asked.error());
+            }
+            const auto& told = answer.bundle_write();
+            if (told.is_unchanged()) {
+                written_.state = wanted.state();
+                return true;
+            }
+            wanted.set_bundle(told.bundle());
+            waiting += told.content();
+            written_.reports = told.reports();
+            written_.left_out = told.left_out();
+            written_.is_short = told.is_short();
+            written_.is_addition = told.is_addition();
+            written_.state = told.state();
+            if (!file && (told.has_news() || !must_hold_news_)) {
+                auto made = OutputFile::create(name_of_file(path_, is_folder_, files_.size() + 1));
+                if (!made) {
+                    return std::unexpected(made.error());
+                }
+                file.emplace(std::move(*made));
+            }
+            if (file) {
+                if (const auto wrote = file->write(waiting); !wrote) {
+                    return std::unexpected(wrote.error());
+                }
+                waiting.clear();
+                rate.show("writing", written_.bytes + file->size(), 0);
+            }
+            if (told.is_file_end()) {
+                written_.said = told.said();
+                return keep(std::move(file), told.is_over());
+            }
+        }
+    }
+    Outcome<bool> keep(std::optional<OutputFile> file, bool is_over) {
+        if (!file) {
+            return is_over;
+        }
+        written_.bytes += file->size();
+        if (const auto closed = file->close(); !closed) {
+            return std::unexpected(closed.error());
+        }
+        files_.push_back(std::move(*file));
+        return is_over;
+    }
+
+    const Common& common_;
+    fs::path path_;
+    bool is_folder_;
+    Sizes sizes_;
+    bool must_hold_news_;
+    wire::Request request_;
+    std::vector<OutputFile> files_;
+    Written written_;
+};
+
+}  // namespace
+
+Outcome<Written> write_bundle(const Common& common, const fs::path& path,
+                              const WriteOptions& options) {
+    std::error_code error;
+    const bool is_folder = fs::is_directory(path, error);
+    if (!is_folder && fs::exists(fs::symlink_status(path, error))) {
+        return std::unexpected(Failure{exit_invalid, "invalid",
+                                       fmt::format("{} is there already", safe_line(path.string())),
+                                       "choose another name"});
+    }
+    const auto folder = is_folder ? path : path.has_parent_path() ? path.parent_path() : ".";
+    const auto sizes = sizes_of(folder, options);
+    if (!sizes) {
+        return std::unexpected(sizes.error());
+    }
+    Rate rate(common);
+    BundleFiles files(common, path, is_folder, *sizes, options);
+    if (const auto done = files.write(rate); !done) {
+        rate.clear();
+        return std::unexpected(done.error());
+    }
+    const auto& written = files.written();
+    const bool lacks_all = written.reports == 0 && written.left_out > 0;
+    rate.clear();
+    if (written.is_short || (lacks_all && options.must_hold_some)) {
+        return std::unexpected(
+            Failure{exit_no_space, "no_space",
+                    written.is_short ? "not even receipts fit there" : "not one report fits there",
+                    "free space there, or give it more with --max-size"});
+    }
+    if (const auto done = files.finish(); !done) {
+        return std::unexpected(done.error());
+    }
+    files.end();
+    return written;
+}
+
+Outcome<Written> write_in_place_of(const Common& common, const fs::path& folder,
+                                   const WriteOptions& options, const std::vector<fs::path>& own) {
+    auto written = write_bundle(common, folder, options);
+    if (!written) {
+        return written;
+    }
+    for (const auto& file : written->left_out == 0 ? own : std::vector<fs::path>{}) {
+        if (const auto removed = remove_file(file); !removed) {
+            return std::unexpected(removed.error());
+        }
+    }
+    return written;
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,94 @@
+// Bundles on a medium: read and written through the daemon, which opens and seals them.
+//
+// Promise: what is read is taken in piece by piece, so what came before an error stays; what is
+// written appears whole, or not at all (medium.h). Ctrl-C between two pieces leaves nothing behind.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+// From the first of these on SIGINT and SIGTERM are only noted.
+class Interruptible {
+public:
+    Interruptible();
+    [[nodiscard]] static bool is_interrupted();
+};
+
+// "reading 4f1c93.bin: 12 MB of 40 MB, 3 MB/s, 9 s left".
+class Rate {
+public:
+    explicit Rate(const Common& common) : line_(common) {}
+    // `all` is 0 where nobody knows.
+    void show(const std::string& what, std::uint64_t done, std::uint64_t all);
+    void begin() { begun_ = std::chrono::steady_clock::now(); }
+    void clear() { line_.clear(); }
+
+private:
+    ProgressLine line_;
+    std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point shown_{};
+};
+
+// One file, to its end. With `records` it is only looked at, and they are what is in it.
+Outcome<wire::BundleRead> read_bundle(const Common& common, const std::filesystem::path& path,
+                                      Rate& rate,
+                                      std::vector<wire::BundleRead::Record>* records = nullptr);
+// What a person should know of a file that was taken in; empty if all is well.
+std::vector<std::string> troubles_of(const std::filesystem::path& path,
+                                     const wire::BundleRead& told);
+
+struct Taken {
+    std::size_t files = 0;
+    std::size_t ignored = 0;
+    std::uint64_t new_reports = 0;
+    std::uint64_t known = 0;
+    std::uint64_t rejected = 0;
+    std::vector<std::pair<std::string, std::string>> errors;  // file, reason
+    std::vector<std::filesystem::path> own;                   // that this office left there before
+    std::vector<std::filesystem::path> own_summaries;         // of those, without any report
+};
+// Files, and what lies at the top of folders. An Error is of a file or folder that was named, or
+// the daemon's.
+Outcome<Taken> take_in(const Common& common, const std::vector<std::filesystem::path>& paths);
+
+struct WriteOptions {
+    std::vector<std::string> offices;  // empty: everybody
+    std::string max_size;
+    std::string file_size;
+    bool is_all = false;
+    bool has_records = true;
+    bool must_hold_some = true;  // reports, if there are any
+    bool must_hold_news = false;
+    // Of what was written there before, as the daemon told it: only what is new since.
+    std::string since{};
+    // As the daemon told it: if that is still so, nothing is written.
+    std::string state{};
+};
+struct Written {
+    std::vector<std::filesystem::path> files;  // none: there was nothing to write
+    std::uint64_t bytes = 0;
+    std::uint64_t reports = 0;
+    std::uint64_t left_out = 0;
+    bool is_short = false;
+    bool is_addition = false;
+    std::string said{};
+    std::string state{};
+};
+// To a new file, or to a folder under names that say nothing.
+Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,
+                              const WriteOptions& options);
+// What this office left there before goes once the new one is on the medium, unless that holds
+// less.
+Outcome<Written> write_in_place_of(const Common& common, const std::filesystem::path& folder,
+                                   const WriteOptions& options,
+                                   const std::vector<std::filesystem::path>& own);
+
+}  // namespace fieldpost::cli

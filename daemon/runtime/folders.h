@@ -1,0 +1,56 @@
+// The folders that are synced by themselves: each has a command of its own, `fieldpost bundle
+// follow`, that looks after it.
+//
+// Promise: a folder on a share that does not answer, or on a medium that went, costs this process
+// nothing: no file there is opened here. A command that ends is started again after a while; all
+// end with the daemon.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/office_home.h"
+#include "daemon/engine/engine.h"
+#include "daemon/runtime/configuration.h"
+
+namespace fieldpost::runtime {
+
+class Folders {
+public:
+    explicit Folders(const crypto::OfficeHome& home) : home_(home) {}
+    ~Folders() { keep({}); }
+    Folders(const Folders&) = delete;
+    Folders& operator=(const Folders&) = delete;
+
+    // These and no others from now on.
+    void keep(const std::vector<FolderConfiguration>& wanted);
+    // Starts what is due.
+    void turn(Instant now);
+    [[nodiscard]] std::optional<Instant> wake_at() const;
+
+    // What is wrong in one of them; empty: nothing any more.
+    void note(const std::string& path, std::string trouble);
+    // What is wrong with the first of them that anything is wrong with, where that has changed.
+    std::optional<engine::Input> take_news();
+
+private:
+    struct Followed {
+        FolderConfiguration configuration{};
+        pid_t process = -1;
+        Instant start_at{};
+        std::string trouble{};
+    };
+    void start(Followed& folder, Instant now);
+
+    const crypto::OfficeHome& home_;
+    std::vector<Followed> folders_;
+    std::vector<pid_t> ending_;
+    Instant look_at_{};
+    std::optional<std::string> told_;
+};
+
+}  // namespace fieldpost::runtime
