@@ -10,26 +10,57 @@ namespace {
 
 constexpr std::byte label_end{0};
 
-}  // namespace
+void add_to(crypto_generichash_state& state, BytesView bytes) {
+    crypto_generichash_update(&state, raw(bytes), bytes.size());
+}
 
-Hash keyed_hash(BytesView key, std::string_view label, const NetworkId& network,
-                std::initializer_list<BytesView> parts) {
-    crypto_generichash_state state;
+void begin(crypto_generichash_state& state, BytesView key, std::string_view label,
+           const NetworkId& network) {
     crypto_generichash_init(&state, key.empty() ? nullptr : raw(key), key.size(), Hash::size);
-    const auto add = [&](BytesView bytes) {
-        crypto_generichash_update(&state, raw(bytes), bytes.size());
-    };
-    add(as_bytes(label));
-    add({&label_end, 1});
-    add(network.view());
-    for (const auto part : parts) {
-        add(part);
-    }
+    add_to(state, as_bytes(label));
+    add_to(state, {&label_end, 1});
+    add_to(state, network.view());
+}
+
+Hash end(crypto_generichash_state& state) {
     Hash result;
     crypto_generichash_final(&state, reinterpret_cast<unsigned char*>(result.bytes.data()),
                              Hash::size);
     sodium_memzero(&state, sizeof state);
     return result;
+}
+
+}  // namespace
+
+Hash keyed_hash(BytesView key, std::string_view label, const NetworkId& network,
+                std::initializer_list<BytesView> parts) {
+    crypto_generichash_state state;
+    begin(state, key, label, network);
+    for (const auto part : parts) {
+        add_to(state, part);
+    }
+    return end(state);
+}
+
+struct HashStream::State {
+    crypto_generichash_state of;
+};
+
+HashStream::HashStream(std::string_view label, const NetworkId& network)
+    : state_(std::make_unique<State>()) {
+    begin(state_->of, {}, label, network);
+}
+
+HashStream::~HashStream() = default;
+HashStream::HashStream(HashStream&&) noexcept = default;
+HashStream& HashStream::operator=(HashStream&&) noexcept = default;
+
+void HashStream::add(BytesView bytes) {
+    add_to(state_->of, bytes);
+}
+
+Hash HashStream::finish() {
+    return end(state_->of);
 }
 
 Hash hash(std::string_view label, const NetworkId& network,

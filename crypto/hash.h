@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <string_view>
 
 #include "proto/vocabulary.h"
@@ -14,6 +15,22 @@ Hash hash(std::string_view label, const NetworkId& network, std::initializer_lis
 // The same under a key of 16 to 64 bytes.
 Hash keyed_hash(BytesView key, std::string_view label, const NetworkId& network,
                 std::initializer_list<BytesView> parts);
+
+// The same as hash(), of one part that comes piece by piece.
+class HashStream {
+public:
+    HashStream(std::string_view label, const NetworkId& network);
+    ~HashStream();
+    HashStream(HashStream&&) noexcept;
+    HashStream& operator=(HashStream&&) noexcept;
+    void add(BytesView bytes);
+    // Once.
+    Hash finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 // SHA-256 (FIPS 180-4), for people who compare a saved file with another tool's sum.
 Bytes sha256(BytesView bytes);

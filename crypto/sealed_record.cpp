@@ -150,6 +150,120 @@ std::optional<std::size_t> end_of_reports(BytesView plain) {
                             : std::nullopt;
 }
 
+// Takes the plaintext of a body apart as it comes. Of attachments `take` is given all bytes, in
+// order, with the number of the one that they are of.
+class BodyReader {
+public:
+    using Take = std::function<void(std::size_t attachment, BytesView bytes)>;
+    BodyReader(std::size_t count, Take take) : count_(count), take_(std::move(take)) {}
+
+    Result<void> feed(BytesView plain) {
+        total_ += plain.size();
+        if (has_reports_) {
+            return feed_attachments(plain);
+        }
+        front_.insert(front_.end(), plain.begin(), plain.end());
+        const auto end = end_of_reports(front_);
+        if (!end || *end > front_.size()) {
+            return ok();
+        }
+        TRY(read_front());
+        const auto front = std::move(front_);
+        used_ = *end;
+        return feed_attachments(BytesView(front).subspan(*end));
+    }
+    Result<std::vector<ReportUnit>> finish() {
+        if (!has_reports_) {
+            TRY(read_front());  // which says what it lacks
+        }
+        if (at_ < sizes_.size()) {
+            return fail(Errc::malformed, "body: shorter than its attachments");
+        }
+        // Its size would tell about its words.
+        if (total_ < padme_size(used_)) {
+            return fail(Errc::malformed, "body: not padded");
+        }
+        return std::move(units_);
+    }
+    [[nodiscard]] std::size_t attachments() const { return sizes_.size(); }
+
+private:
+    Result<void> read_front() {
+        ByteReader in(front_);
+        units_ = TRY(read_reports(in, count_));
+        for (const auto& unit : units_) {
+            for (const auto& attachment : TRY(decode_report(unit.report)).attachments) {
+                sizes_.push_back(attachment.size);
+            }
+        }
+        has_reports_ = true;
+        pass_empty();
+        return ok();
+    }
+    void pass_empty() {
+        while (at_ < sizes_.size() && done_ == sizes_[at_]) {
+            ++at_;
+            done_ = 0;
+        }
+    }
+    Result<void> feed_attachments(BytesView bytes) {
+        while (!bytes.empty() && at_ < sizes_.size()) {
+            const auto some =
+                bytes.first(std::min<std::uint64_t>(bytes.size(), sizes_[at_] - done_));
+            take_(at_, some);
+            done_ += some.size();
+            used_ += some.size();
+            bytes = bytes.subspan(some.size());
+            pass_empty();
+        }
+        if (std::ranges::any_of(bytes, [](std::byte b) { return b != std::byte{0}; })) {
+            return fail(Errc::malformed, "body: something hides in the padding");
+        }
+        return ok();
+    }
+
+    std::size_t count_;
+    Take take_;
+    Bytes front_;  // until the reports are read
+    bool has_reports_ = false;
+    std::vector<ReportUnit> units_;
+    std::vector<std::uint64_t> sizes_;  // of all attachments
+    std::size_t at_ = 0;
+    std::uint64_t done_ = 0;  // of that one
+    std::uint64_t used_ = 0;
+    std::uint64_t total_ = 0;
+};
+
+Result<SealKey> payload_key_of(const NetworkId& network, const SigningPublic& author,
+                               const Header& header, const FileKey& file_key) {
+    const auto core = core_of(header);
+    const auto commitment = commitment_to(file_key, network, author, core);
+    if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
+                      KeyCommitment::size) != 0) {
+        return fail(Errc::untrusted, "body: another file key was committed to");
+    }
+    return payload_key(file_key, network, author, core);
+}
+
+// Each piece in order, opened, until `take` has enough (false).
+Result<void> open_each(const SealKey& key, const Hash& ad, BodyShape shape,
+                       const PieceSource& piece,
+                       const std::function<Result<bool>(BytesView plain)>& take) {
+    Bytes plain;
+    for (std::uint32_t i = 0; i < shape.segment_count(); ++i) {
+        const auto sealed = TRY(piece(i));
+        if (sealed.size() != shape.segment_size(i)) {
+            return fail(Errc::malformed, "body: a piece of another size");
+        }
+        plain.resize(sealed.size() - tag_bytes);
+        TRY(open_piece(key, ad, shape, i, sealed, plain));
+        if (!TRY(take(plain))) {
+            break;
+        }
+    }
+    return ok();
+}
+
 }  // namespace
 
 Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& author,
@@ -216,14 +330,8 @@ Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& auth
     if (body.size() != header.body_bytes) {
         return fail(Errc::malformed, "body: not of the size its header says");
     }
-    const auto core = core_of(header);
-    const auto commitment = commitment_to(file_key, network, author, core);
-    if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
-                      KeyCommitment::size) != 0) {
-        return fail(Errc::untrusted, "body: another file key was committed to");
-    }
-    const auto plain = TRY(open_pieces(payload_key(file_key, network, author, core),
-                                       associated_data(network, author, header),
+    const auto key = TRY(payload_key_of(network, author, header, file_key));
+    const auto plain = TRY(open_pieces(key, associated_data(network, author, header),
                                        BodyShape{header.body_bytes}, body));
     return decode_body(plain, header.count);
 }
@@ -231,64 +339,77 @@ Result<OpenedBody> open_body(const NetworkId& network, const SigningPublic& auth
 Result<std::vector<ReportUnit>> open_reports(const NetworkId& network, const SigningPublic& author,
                                              const Header& header, const FileKey& file_key,
                                              const PieceSource& piece) {
-    const BodyShape shape{header.body_bytes};
-    const auto core = core_of(header);
-    const auto commitment = commitment_to(file_key, network, author, core);
-    if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
-                      KeyCommitment::size) != 0) {
-        return fail(Errc::untrusted, "body: another file key was committed to");
-    }
-    const auto key = payload_key(file_key, network, author, core);
-    const auto ad = associated_data(network, author, header);
-    Bytes plain;
-    for (std::uint32_t i = 0; i < shape.segment_count(); ++i) {
-        const auto sealed = TRY(piece(i));
-        if (sealed.size() != shape.segment_size(i)) {
-            return fail(Errc::malformed, "body: a piece of another size");
-        }
-        const auto done = plain.size();
-        plain.resize(done + sealed.size() - tag_bytes);
-        TRY(open_piece(key, ad, shape, i, sealed, std::span(plain).subspan(done)));
-        const auto end = end_of_reports(plain);
-        if (end && *end <= plain.size()) {
-            break;
-        }
-    }
-    ByteReader in(plain);
+    const auto key = TRY(payload_key_of(network, author, header, file_key));
+    Bytes front;
+    TRY(open_each(key, associated_data(network, author, header), BodyShape{header.body_bytes},
+                  piece, [&](BytesView plain) -> Result<bool> {
+                      front.insert(front.end(), plain.begin(), plain.end());
+                      const auto end = end_of_reports(front);
+                      return !end || *end > front.size();
+                  }));
+    ByteReader in(front);
     return read_reports(in, header.count);
 }
 
+Result<CheckedBody> check_body(const NetworkId& network, const SigningPublic& author,
+                               const Header& header, const FileKey& file_key,
+                               const PieceSource& piece) {
+    const auto key = TRY(payload_key_of(network, author, header, file_key));
+    std::vector<HashStream> hashes;
+    const auto hash_of = [&](std::size_t attachment) -> HashStream& {
+        while (hashes.size() <= attachment) {
+            hashes.emplace_back("attachment", network);
+        }
+        return hashes[attachment];
+    };
+    BodyReader reader(header.count, [&](std::size_t attachment, BytesView bytes) {
+        hash_of(attachment).add(bytes);
+    });
+    TRY(open_each(key, associated_data(network, author, header), BodyShape{header.body_bytes},
+                  piece, [&](BytesView plain) -> Result<bool> {
+                      TRY(reader.feed(plain));
+                      return true;
+                  }));
+    CheckedBody checked;
+    checked.units = TRY(reader.finish());
+    for (std::size_t i = 0; i < reader.attachments(); ++i) {
+        checked.attachments.push_back(hash_of(i).finish());
+    }
+    return checked;
+}
+
 Result<OpenedBody> decode_body(BytesView plain, std::size_t count) {
-    ByteReader in(plain);
     OpenedBody opened;
-    opened.units = TRY(read_reports(in, count));
-    std::uint64_t attachment_bytes = 0;
-    for (const auto& unit : opened.units) {
-        attachment_bytes += TRY(decode_report(unit.report)).attachment_bytes();
-    }
-    if (attachment_bytes > in.left()) {
-        return fail(Errc::malformed, "body: shorter than its attachments");
-    }
-    opened.attachments = to_bytes(TRY(in.read(static_cast<std::size_t>(attachment_bytes))));
-    if (std::ranges::any_of(in.rest(), [](std::byte b) { return b != std::byte{0}; })) {
-        return fail(Errc::malformed, "body: something hides in the padding");
-    }
-    // Its size would tell about its words.
-    if (plain.size() < padme_size(plain.size() - in.left())) {
-        return fail(Errc::malformed, "body: not padded");
-    }
+    BodyReader reader(count, [&](std::size_t, BytesView bytes) {
+        opened.attachments.insert(opened.attachments.end(), bytes.begin(), bytes.end());
+    });
+    TRY(reader.feed(plain));
+    opened.units = TRY(reader.finish());
     return opened;
+}
+
+Hash attachment_hash(const NetworkId& network, BytesView attachment) {
+    return hash("attachment", network, {attachment});
 }
 
 Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
                  const std::vector<BytesView>& attachments) {
+    std::vector<Hash> hashes;
+    for (const auto attachment : attachments) {
+        hashes.push_back(attachment_hash(network, attachment));
+    }
+    return report_hash(network, author, origin, report, hashes);
+}
+
+Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
+                 std::span<const Hash> attachments) {
     ByteWriter parts;
     parts.u16(value_of(author));
     write(parts, origin);
     parts.u32(static_cast<std::uint32_t>(report.size()));
     parts.raw(report);
-    for (const auto attachment : attachments) {
-        parts.raw(hash("attachment", network, {attachment}).view());
+    for (const auto& attachment : attachments) {
+        parts.raw(attachment.view());
     }
     return hash("report", network, {parts.bytes()});
 }

@@ -57,6 +57,16 @@ Result<std::vector<ReportUnit>> open_reports(const NetworkId& network, const Sig
                                              const Header& header, const FileKey& file_key,
                                              const PieceSource& piece);
 
+// A body that opens and keeps all rules, as far as a recipient has to know it: checked piece by
+// piece, and never in memory as a whole. Errors as open_body().
+struct CheckedBody {
+    std::vector<ReportUnit> units;
+    std::vector<Hash> attachments;  // of all reports, in order
+};
+Result<CheckedBody> check_body(const NetworkId& network, const SigningPublic& author,
+                               const Header& header, const FileKey& file_key,
+                               const PieceSource& piece);
+
 // The plaintext of a body, taken apart. malformed or limit_exceeded: against WIRE.md "Body" or
 // "Report", or not `count` reports.
 Result<OpenedBody> decode_body(BytesView plain, std::size_t count);
@@ -64,5 +74,9 @@ Result<OpenedBody> decode_body(BytesView plain, std::size_t count);
 // `attachments` holds the bytes of this report's attachments, in order.
 Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
                  const std::vector<BytesView>& attachments);
+// With the hash of each in its place.
+Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
+                 std::span<const Hash> attachments);
+Hash attachment_hash(const NetworkId& network, BytesView attachment);
 
 }  // namespace fieldpost::crypto

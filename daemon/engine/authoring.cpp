@@ -138,8 +138,10 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
 
     storage::ArchiveEntry entry;
     entry.box = storage::ArchiveEntry::Box::outbox;
-    entry.sealed_file_key = seal_for_archive(ledger, sealed.file_key, sealed.header,
-                                             {{std::nullopt, report_bytes}}, draft.attachments);
+    const std::vector<ReportUnit> units = {{std::nullopt, report_bytes}};
+    const auto attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
+    entry.sealed_file_key =
+        seal_for_archive(ledger, sealed.file_key, sealed.header, units, attachments);
     ledger.write(storage::PutArchive{record.arrival, entry});
     const Origin origin{log.incarnation, log.record_class, header.number};
     const storage::ReportKey key{ledger.us(), origin};
@@ -160,12 +162,6 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
             storage::AddAnswer{{report.reply_to->author, report.reply_to->origin}, record.arrival});
     }
 
-    std::vector<BytesView> attachments;
-    std::size_t at = 0;
-    for (const auto& attachment : report.attachments) {
-        attachments.push_back(BytesView(draft.attachments).subspan(at, attachment.size));
-        at += attachment.size;
-    }
     return Written{
         key, crypto::report_hash(ledger.network(), ledger.us(), origin, report_bytes, attachments)};
 }

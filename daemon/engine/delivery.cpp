@@ -54,15 +54,31 @@ Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) 
     return fail(Errc::untrusted, "record: sealed under a prekey that is gone");
 }
 
+// The sealed piece of a stored body, from wherever it lies.
+crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesView one_piece,
+                              BodyShape shape) {
+    return [&ledger, blob, one_piece, shape](std::uint32_t piece) -> Result<Bytes> {
+        if (blob == storage::Blob{}) {
+            return to_bytes(one_piece);
+        }
+        const auto part = shape.is_one_piece() ? 1 : piece + 2;
+        auto bytes = TRY(ledger.store().part(blob, part));
+        return bytes ? Result<Bytes>(std::move(*bytes))
+                     : fail(Errc::corrupt, "store: a body lacks a part");
+    };
+}
+
 struct Opened {
     crypto::FileKey key;
-    crypto::OpenedBody body;
+    crypto::CheckedBody body;
 };
 
-Result<Opened> open_for_us(const Ledger& ledger, const Header& header, BytesView sealed) {
+Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Body& sealed) {
     auto key = TRY(file_key_of(ledger, header));
     const auto* author = ledger.roster().find(header.log.author);
-    auto body = TRY(crypto::open_body(ledger.network(), author->identity, header, key, sealed));
+    auto body = TRY(crypto::check_body(
+        ledger.network(), author->identity, header, key,
+        pieces_of(ledger, sealed.blob, sealed.one_piece, BodyShape{header.body_bytes})));
     return Opened{std::move(key), std::move(body)};
 }
 
@@ -111,12 +127,10 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     state.addresses_us = true;
     storage::ArchiveEntry entry;
     entry.box = storage::ArchiveEntry::Box::inbox;
-    Bytes gathered;
-    if (body.blob != storage::Blob{}) {
-        gathered = TRY(body_of(ledger.store(), record));
+    const auto opened = open_for_us(ledger, header, body);
+    if (!opened && opened.error().code == Errc::corrupt) {
+        return std::unexpected(opened.error());
     }
-    const auto opened =
-        open_for_us(ledger, header, body.blob == storage::Blob{} ? body.one_piece : gathered);
     if (!opened) {
         // Kept all the same: the author is told, and re-seals.
         entry.unreadable = true;
@@ -175,36 +189,20 @@ namespace {
 
 // Of all reports of a record, in order.
 Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
-                                    const std::vector<ReportUnit>& units, BytesView attachments) {
+                                    const std::vector<ReportUnit>& units,
+                                    std::span<const Hash> attachments) {
     std::vector<Hash> hashes;
     for (std::size_t i = 0; i < units.size(); ++i) {
-        std::vector<BytesView> files;
-        for (const auto& file : TRY(decode_report(units[i].report)).attachments) {
-            if (file.size > attachments.size()) {
-                return fail(Errc::corrupt, "record: shorter than its attachments");
-            }
-            files.push_back(attachments.first(file.size));
-            attachments = attachments.subspan(file.size);
+        const auto files = TRY(decode_report(units[i].report)).attachments.size();
+        if (files > attachments.size()) {
+            return fail(Errc::corrupt, "record: fewer attachments than its reports have");
         }
         hashes.push_back(crypto::report_hash(ledger.network(), header.log.author,
                                              origin_of(header, units[i], i), units[i].report,
-                                             files));
+                                             attachments.first(files)));
+        attachments = attachments.subspan(files);
     }
     return hashes;
-}
-
-// The sealed piece of a stored body, from wherever it lies.
-crypto::PieceSource pieces_of(const Ledger& ledger, const storage::StoredRecord& record,
-                              BodyShape shape) {
-    return [&ledger, &record, shape](std::uint32_t piece) -> Result<Bytes> {
-        if (record.blob == storage::Blob{}) {
-            return record.body;
-        }
-        const auto part = shape.is_one_piece() ? 1 : piece + 2;
-        auto bytes = TRY(ledger.store().part(record.blob, part));
-        return bytes ? Result<Bytes>(std::move(*bytes))
-                     : fail(Errc::corrupt, "store: a body lacks a part");
-    };
 }
 
 crypto::SealKey archive_key(const Ledger& ledger) {
@@ -220,8 +218,23 @@ Bytes archive_context(const Header& header) {
 
 }  // namespace
 
+Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
+                                            const std::vector<ReportUnit>& units, BytesView bytes) {
+    std::vector<Hash> hashes;
+    for (const auto& unit : units) {
+        for (const auto& file : TRY(decode_report(unit.report)).attachments) {
+            if (file.size > bytes.size()) {
+                return fail(Errc::corrupt, "record: shorter than its attachments");
+            }
+            hashes.push_back(crypto::attachment_hash(network, bytes.first(file.size)));
+            bytes = bytes.subspan(file.size);
+        }
+    }
+    return hashes;
+}
+
 Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
-                       const std::vector<ReportUnit>& units, BytesView attachments) {
+                       const std::vector<ReportUnit>& units, std::span<const Hash> attachments) {
     ByteWriter content;
     content.raw(key.view());
     if (!attachments.empty()) {
@@ -255,9 +268,9 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
         opened.units = std::move(body.units);
         opened.attachments = std::move(body.attachments);
     } else {
-        opened.units = TRY(
-            crypto::open_reports(ledger.network(), *author, opened.header, key,
-                                 pieces_of(ledger, record, BodyShape{opened.header.body_bytes})));
+        opened.units = TRY(crypto::open_reports(
+            ledger.network(), *author, opened.header, key,
+            pieces_of(ledger, record.blob, record.body, BodyShape{opened.header.body_bytes})));
     }
     for (const auto& unit : opened.units) {
         opened.reports.push_back(TRY(decode_report(unit.report)));
@@ -267,7 +280,9 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
         opened.hashes.push_back(TRY(hashes.read_array<Hash>()));
     }
     if (opened.hashes.empty()) {
-        opened.hashes = TRY(hashes_of(ledger, opened.header, opened.units, opened.attachments));
+        const auto attachments =
+            TRY(attachment_hashes(ledger.network(), opened.units, opened.attachments));
+        opened.hashes = TRY(hashes_of(ledger, opened.header, opened.units, attachments));
     }
     if (opened.hashes.size() != opened.units.size()) {
         return fail(Errc::corrupt, "archive: not as many hashes as reports");

@@ -19,7 +19,10 @@ Result<Bytes> body_of(const storage::StoreView& store, const storage::StoredReco
 // What opens a record in a box: to whom may read mail here, not to whom may start the machine. The
 // hashes of its reports go with it if telling them takes all of a body.
 Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
-                       const std::vector<ReportUnit>& units, BytesView attachments);
+                       const std::vector<ReportUnit>& units, std::span<const Hash> attachments);
+// Of the attachments of these reports, whose bytes follow each other. corrupt: there are too few.
+Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
+                                            const std::vector<ReportUnit>& units, BytesView bytes);
 
 // What a record in our inbox or outbox says. untrusted: locked, forgotten or unreadable.
 struct OpenedRecord {

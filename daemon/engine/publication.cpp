@@ -129,6 +129,9 @@ Result<crypto::SealedRecord> seal_together(const Ledger& ledger, const std::vect
 // archive entry is written, and what it replaces is gone. Nothing if no two can be one.
 Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Waiting>& all) {
     std::optional<StoredRecord> nothing;
+    if (all.size() < 2) {
+        return nothing;
+    }
     auto contents = TRY(contents_of(ledger, all));
     if (contents.units.size() < 2) {
         return nothing;
@@ -162,10 +165,22 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Waiti
     ledger.write(storage::PutExpiry{record.expires, record.arrival});
     storage::ArchiveEntry entry;
     entry.box = storage::ArchiveEntry::Box::outbox;
-    entry.sealed_file_key =
-        seal_for_archive(ledger, sealed->file_key, header, contents.units, contents.attachments);
+    entry.sealed_file_key = seal_for_archive(
+        ledger, sealed->file_key, header, contents.units,
+        TRY(attachment_hashes(ledger.network(), contents.units, contents.attachments)));
     ledger.write(storage::PutArchive{record.arrival, entry});
     return record;
+}
+
+// Of segments the list was made when they were sealed.
+Result<Hash> body_hash_of(const Ledger& ledger, const StoredRecord& record, const Header& header) {
+    const BodyShape shape{header.body_bytes};
+    if (shape.is_one_piece()) {
+        return crypto::piece_hash(ledger.network(), shape, TRY(body_of(ledger.store(), record)));
+    }
+    const auto list = TRY(ledger.store().part(record.blob, 1));
+    return list ? Result<Hash>(crypto::hash("segments", ledger.network(), {*list}))
+                : fail(Errc::corrupt, "store: a list of segments is not there");
 }
 
 }  // namespace
@@ -187,11 +202,8 @@ Result<void> publish(Ledger& ledger, const LogKey& log, Number number, std::size
         auto record = packed.value_or(together.front().record);
         auto header = TRY(decode_header(record.header));
         header.prev = prev_of(state.published_id);
-        const BodyShape shape{header.body_bytes};
-        const auto pieces =
-            crypto::piece_hashes(ledger.network(), shape, TRY(body_of(ledger.store(), record)));
-        record.id = crypto::record_id(ledger.network(), header,
-                                      crypto::body_hash(ledger.network(), shape, pieces));
+        record.id =
+            crypto::record_id(ledger.network(), header, TRY(body_hash_of(ledger, record, header)));
         record.signature =
             crypto::sign_record(ledger.config().machine->identity, ledger.network(), record.id);
         record.header = encode_header(header);
