@@ -140,55 +140,54 @@ int run_export(const Common& common, const fs::path& path, const WriteOptions& o
 int run_inspect(const Common& common, const fs::path& path) {
     const Interruptible interruptible;
     Rate rate(common);
-    std::vector<wire::BundleRead::Record> records;
-    const auto told = read_bundle(common, path, rate, &records);
+    const auto told = read_bundle(common, path, Reading::only_look, rate);
     rate.clear();
     if (!told) {
         return report(common, told.error());
     }
-    if (!told->is_bundle()) {
+    if (!told->is_bundle) {
         return report(common,
                       {exit_invalid, "invalid",
                        fmt::format("{} is no bundle of this network", safe_line(path.string())),
                        "is it the right file?"});
     }
+    const auto& records = told->records;
     std::error_code error;
     const auto bytes = fs::file_size(path, error);
     const auto is_new = static_cast<std::size_t>(
-        std::ranges::count_if(records, [](const auto& record) { return record.is_new(); }));
+        std::ranges::count_if(records, [](const auto& record) { return record.is_new; }));
     if (common.json) {
         auto list = nlohmann::ordered_json::array();
         for (const auto& record : records) {
-            list.push_back({{"id", record.id()},
-                            {"priority", record.priority()},
-                            {"size_bytes", record.size_bytes()},
-                            {"is_new", record.is_new()}});
+            list.push_back({{"id", record.id},
+                            {"priority", record.priority},
+                            {"size_bytes", record.size_bytes},
+                            {"is_new", record.is_new}});
         }
-        const nlohmann::ordered_json object = {
-            {"from", text_or_null(told->office())},
-            {"made_at", time_or_null(told->made_unix_s())},
-            {"for", std::vector<std::string>(told->targets().begin(), told->targets().end())},
-            {"bytes", bytes},
-            {"whole", told->is_whole()},
-            {"records", list}};
+        const nlohmann::ordered_json object = {{"from", text_or_null(told->office)},
+                                               {"made_at", time_or_null(told->made_unix_s)},
+                                               {"for", told->targets},
+                                               {"bytes", bytes},
+                                               {"whole", told->is_whole},
+                                               {"records", list}};
         fmt::print("{}\n", object.dump());
         return exit_done;
     }
-    fmt::print("from      {}\n", told->office().empty() ? "it does not say" : told->office());
-    if (told->made_unix_s() != 0) {
-        fmt::print("made      {}\n", local_time(told->made_unix_s()));
+    fmt::print("from      {}\n", told->office.empty() ? "it does not say" : told->office);
+    if (told->made_unix_s != 0) {
+        fmt::print("made      {}\n", local_time(told->made_unix_s));
     }
-    fmt::print("for       {}\n", told->targets().empty()
+    fmt::print("for       {}\n", told->targets.empty()
                                      ? "everybody"
-                                     : fmt::format("{}", fmt::join(told->targets(), ", ")));
-    fmt::print("whole     {}\n", told->is_whole() ? "yes" : "no");
+                                     : fmt::format("{}", fmt::join(told->targets, ", ")));
+    fmt::print("whole     {}\n", told->is_whole ? "yes" : "no");
     fmt::print("holds     {} record{}, {} new here, {}\n", records.size(),
                records.size() == 1 ? "" : "s", is_new, human_size(bytes));
     if (!records.empty()) {
         Table table({"ID", "PRIORITY", "SIZE", "HERE"});
         for (const auto& record : records) {
-            table.add({record.id(), record.priority(), human_size(record.size_bytes()),
-                       record.is_new() ? "new" : "known"});
+            table.add({record.id, record.priority, human_size(record.size_bytes),
+                       record.is_new ? "new" : "known"});
         }
         fmt::print("\n{}", table.text(terminal_width(), {2}));
     }

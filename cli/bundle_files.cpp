@@ -9,6 +9,7 @@
 
 #include "cli/medium.h"
 #include "cli/text.h"
+#include "proto/control.pb.h"
 #include "proto/size_text.h"
 
 namespace fieldpost::cli {
@@ -75,13 +76,41 @@ void Rate::show(const std::string& what, std::uint64_t done, std::uint64_t all) 
 
 // --- taking in
 
-Outcome<wire::BundleRead> read_bundle(const Common& common, const fs::path& path, Rate& rate,
-                                      std::vector<wire::BundleRead::Record>* records) {
+namespace {
+
+ReadBundle read_of(const wire::BundleRead& told) {
+    ReadBundle read;
+    read.is_bundle = told.is_bundle();
+    read.is_whole = told.is_whole();
+    read.is_own = told.is_own();
+    read.is_addition = told.is_addition();
+    read.brought_roster = told.brought_roster();
+    read.has_less = told.has_less();
+    read.office = told.office();
+    read.made_unix_s = told.made_unix_s();
+    read.targets.assign(told.targets().begin(), told.targets().end());
+    read.new_reports = told.new_reports();
+    read.known = told.known();
+    read.rejected = told.rejected();
+    for (const auto& reason : told.reasons()) {
+        read.reasons.emplace_back(reason.words(), reason.reports());
+    }
+    read.refused = told.refused();
+    read.damaged_bytes = told.damaged_bytes();
+    read.said = told.said();
+    return read;
+}
+
+}  // namespace
+
+Outcome<ReadBundle> read_bundle(const Common& common, const fs::path& path, Reading reading,
+                                Rate& rate) {
     auto file = InputFile::open(path);
     if (!file) {
         return std::unexpected(file.error());
     }
     wire::BundleRead told;
+    std::vector<ReadBundle::Record> records;
     std::uint64_t done = 0;
     rate.begin();
     while (true) {
@@ -96,7 +125,7 @@ Outcome<wire::BundleRead> read_bundle(const Common& common, const fs::path& path
         wire::Request request;
         auto& piece = *request.mutable_bundle_read();
         piece.set_bundle(told.bundle());
-        piece.set_only_look(records != nullptr);
+        piece.set_only_look(reading == Reading::only_look);
         const bool is_end = some->size() < read_bytes || told.is_over();
         piece.set_is_end(is_end);
         piece.set_content(std::move(*some));
@@ -105,33 +134,34 @@ Outcome<wire::BundleRead> read_bundle(const Common& common, const fs::path& path
             return std::unexpected(asked.error());
         }
         told = answer.bundle_read();
-        if (records != nullptr) {
-            records->insert(records->end(), told.records().begin(), told.records().end());
+        for (const auto& record : told.records()) {
+            records.push_back(
+                {record.id(), record.priority(), record.size_bytes(), record.is_new()});
         }
         if (is_end) {
-            return told;
+            auto read = read_of(told);
+            read.records = std::move(records);
+            return read;
         }
         rate.show("reading " + safe_line(path.filename().string()), done, file->size());
     }
 }
 
-std::vector<std::string> troubles_of(const fs::path& path, const wire::BundleRead& told) {
+std::vector<std::string> troubles_of(const fs::path& path, const ReadBundle& told) {
     std::vector<std::string> all;
-    if (!told.is_bundle()) {
+    if (!told.is_bundle) {
         return all;
     }
-    if (!told.refused().empty()) {
-        all.push_back(told.refused());
+    if (!told.refused.empty()) {
+        all.push_back(told.refused);
     }
-    for (const auto& reason : told.reasons()) {
-        all.push_back(reason.reports() > 0
-                          ? fmt::format("{} ({} reports)", reason.words(), reason.reports())
-                          : reason.words());
+    for (const auto& [words, reports] : told.reasons) {
+        all.push_back(reports > 0 ? fmt::format("{} ({} reports)", words, reports) : words);
     }
-    if (!told.is_whole() && told.refused().empty() && !is_unfinished(path)) {
-        all.push_back(told.damaged_bytes() > 0
+    if (!told.is_whole && told.refused.empty() && !is_unfinished(path)) {
+        all.push_back(told.damaged_bytes > 0
                           ? fmt::format("damaged: {} cannot be read; the rest was taken in",
-                                        human_size(told.damaged_bytes()))
+                                        human_size(told.damaged_bytes))
                           : "it ends too early; what is there was taken in");
     }
     return all;
@@ -139,18 +169,21 @@ std::vector<std::string> troubles_of(const fs::path& path, const wire::BundleRea
 
 namespace {
 
-void add(Taken& taken, const fs::path& path, const wire::BundleRead& told) {
-    if (!told.is_bundle()) {
+void add(Taken& taken, const fs::path& path, const ReadBundle& told, bool is_named) {
+    if (!told.is_bundle) {
         ++taken.ignored;
+        if (is_named) {
+            taken.errors.emplace_back(path.filename().string(), "it is no bundle of this network");
+        }
         return;
     }
     ++taken.files;
-    taken.new_reports += told.new_reports();
-    taken.known += told.known();
-    taken.rejected += told.rejected();
-    if (told.is_own()) {
+    taken.new_reports += told.new_reports;
+    taken.known += told.known;
+    taken.rejected += told.rejected;
+    if (told.is_own) {
         taken.own.push_back(path);
-        if (told.new_reports() + told.known() + told.rejected() == 0) {
+        if (told.new_reports + told.known + told.rejected == 0) {
             taken.own_summaries.push_back(path);
         }
     }
@@ -159,8 +192,8 @@ void add(Taken& taken, const fs::path& path, const wire::BundleRead& told) {
     }
 }
 
-bool has_rejected(const wire::BundleRead& told) {
-    return told.rejected() > 0 || told.reasons_size() > 0;
+bool has_rejected(const ReadBundle& told) {
+    return told.rejected > 0 || !told.reasons.empty();
 }
 
 }  // namespace
@@ -182,14 +215,14 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
         std::ranges::move(*inside, std::back_inserter(files));
     }
     Rate rate(common);
-    std::map<fs::path, wire::BundleRead> told;
+    std::map<fs::path, ReadBundle> told;
     Taken taken;
     for (const auto& file : files) {
         if (const auto readable = InputFile::open(file); !readable && !named.contains(file)) {
             taken.errors.emplace_back(file.filename().string(), readable.error().what);
             continue;
         }
-        auto one = read_bundle(common, file, rate);
+        auto one = read_bundle(common, file, Reading::take_in, rate);
         if (!one) {
             return std::unexpected(one.error());
         }
@@ -198,7 +231,7 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
     // What one bundle brought, a roster say, may be what another one needed; and so on, once for
     // each file at the most.
     auto brought = std::ranges::any_of(told, [](const auto& entry) {
-        return entry.second.brought_roster() || entry.second.new_reports() > 0;
+        return entry.second.brought_roster || entry.second.new_reports > 0;
     });
     for (std::size_t round = 1; brought && round < told.size(); ++round) {
         brought = false;
@@ -206,18 +239,18 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
             if (!has_rejected(one)) {
                 continue;
             }
-            auto again = read_bundle(common, file, rate);
+            auto again = read_bundle(common, file, Reading::take_in, rate);
             if (!again) {
                 return std::unexpected(again.error());
             }
-            brought = brought || again->brought_roster() || again->new_reports() > 0;
-            again->set_new_reports(again->new_reports() + one.new_reports());
-            again->set_known(again->known() - std::min(again->known(), one.new_reports()));
+            brought = brought || again->brought_roster || again->new_reports > 0;
+            again->new_reports += one.new_reports;
+            again->known -= std::min(again->known, one.new_reports);
             one = std::move(*again);
         }
     }
     for (const auto& [file, one] : told) {
-        add(taken, file, one);
+        add(taken, file, one, named.contains(file));
     }
     return taken;
 }
@@ -351,7 +384,8 @@ private:
                     return std::unexpected(wrote.error());
                 }
                 waiting.clear();
-                rate.show("writing", written_.bytes + file->size(), 0);
+                const auto done = written_.bytes + file->size();
+                rate.show("writing", done, done + told.left_bytes());
             }
             if (told.is_file_end()) {
                 written_.said = told.said();

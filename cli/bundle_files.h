@@ -11,7 +11,6 @@
 
 #include "cli/command.h"
 #include "cli/progress.h"
-#include "proto/control.pb.h"
 
 namespace fieldpost::cli {
 
@@ -37,13 +36,38 @@ private:
     std::chrono::steady_clock::time_point shown_{};
 };
 
-// One file, to its end. With `records` it is only looked at, and they are what is in it.
-Outcome<wire::BundleRead> read_bundle(const Common& common, const std::filesystem::path& path,
-                                      Rate& rate,
-                                      std::vector<wire::BundleRead::Record>* records = nullptr);
+// What the daemon says of a bundle (proto/control.proto, BundleRead).
+struct ReadBundle {
+    bool is_bundle = false;
+    bool is_whole = false;
+    bool is_own = false;
+    bool is_addition = false;
+    bool brought_roster = false;
+    bool has_less = false;
+    std::string office;  // empty: it does not say
+    std::int64_t made_unix_s = 0;
+    std::vector<std::string> targets;  // empty: everybody
+    std::uint64_t new_reports = 0;
+    std::uint64_t known = 0;
+    std::uint64_t rejected = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> reasons;  // with how many reports
+    std::string refused;
+    std::uint64_t damaged_bytes = 0;
+    std::string said;
+    struct Record {
+        std::string id;
+        std::string priority;
+        std::uint64_t size_bytes = 0;
+        bool is_new = false;
+    };
+    std::vector<Record> records;  // if it was only looked at
+};
+enum class Reading : std::uint8_t { take_in, only_look };
+// One file, to its end.
+Outcome<ReadBundle> read_bundle(const Common& common, const std::filesystem::path& path,
+                                Reading reading, Rate& rate);
 // What a person should know of a file that was taken in; empty if all is well.
-std::vector<std::string> troubles_of(const std::filesystem::path& path,
-                                     const wire::BundleRead& told);
+std::vector<std::string> troubles_of(const std::filesystem::path& path, const ReadBundle& told);
 
 struct Taken {
     std::size_t files = 0;

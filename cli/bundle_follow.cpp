@@ -12,6 +12,7 @@
 #include "cli/bundle_files.h"
 #include "cli/medium.h"
 #include "cli/text.h"
+#include "proto/control.pb.h"
 
 namespace fieldpost::cli {
 
@@ -62,10 +63,10 @@ struct Seen {
     Clock::time_point since{};
     bool is_growing = false;
     bool is_read = false;
-    wire::BundleRead told;
+    ReadBundle told;
     std::vector<std::string> troubles{};
 
-    [[nodiscard]] bool is_own() const { return told.is_own(); }
+    [[nodiscard]] bool is_own() const { return told.is_own; }
 };
 
 class Follower {
@@ -106,20 +107,20 @@ private:
 
 Outcome<void> Follower::take(const fs::path& path, Seen& seen) {
     Rate rate(common_);
-    auto told = read_bundle(common_, path, rate);
+    auto told = read_bundle(common_, path, Reading::take_in, rate);
     if (!told) {
         return std::unexpected(told.error());
     }
     seen.troubles = troubles_of(path, *told);
-    owes_all_ = owes_all_ || told->has_less();
-    if (told->new_reports() > 0) {
-        fmt::print(stderr, "{}: {} new from {}\n", safe_line(path.string()), told->new_reports(),
-                   told->office());
+    owes_all_ = owes_all_ || told->has_less;
+    if (told->new_reports > 0) {
+        fmt::print(stderr, "{}: {} new from {}\n", safe_line(path.string()), told->new_reports,
+                   told->office);
     }
-    if (told->brought_roster() || told->new_reports() > 0) {
+    if (told->brought_roster || told->new_reports > 0) {
         // What it brought may be what another file needed.
         for (auto& [other, one] : seen_) {
-            one.is_read = one.is_read && (one.told.rejected() == 0 && one.told.reasons_size() == 0);
+            one.is_read = one.is_read && (one.told.rejected == 0 && one.told.reasons.empty());
         }
     }
     seen.told = std::move(*told);
@@ -167,18 +168,18 @@ void Follower::remember_own() {
     }
     std::multimap<std::int64_t, const fs::path*> ours;
     for (const auto& [path, seen] : seen_) {
-        if (seen.is_own() && seen.told.is_whole() && !seen.told.said().empty() &&
-            std::ranges::is_permutation(seen.told.targets(), options_.offices)) {
-            ours.emplace(seen.told.made_unix_s(), &path);
+        if (seen.is_own() && seen.told.is_whole && !seen.told.said.empty() &&
+            std::ranges::is_permutation(seen.told.targets, options_.offices)) {
+            ours.emplace(seen.told.made_unix_s, &path);
         }
     }
     for (const auto& [made, path] : ours) {
         const auto& told = seen_[*path].told;
-        if (!told.is_addition()) {
+        if (!told.is_addition) {
             current_.clear();
         }
         current_.insert(*path);
-        since_ = told.said();
+        since_ = told.said;
     }
 }
 
@@ -191,7 +192,7 @@ bool Follower::is_all_due() const {
     std::size_t count = 0;
     for (const auto& [path, seen] : seen_) {
         if (current_.contains(path)) {
-            (seen.told.is_addition() ? added : all) += static_cast<std::uint64_t>(seen.stamp.size);
+            (seen.told.is_addition ? added : all) += static_cast<std::uint64_t>(seen.stamp.size);
             ++count;
         }
     }
@@ -259,10 +260,10 @@ Outcome<void> Follower::left(const Written& written) {
     for (const auto& path : written.files) {
         current_.insert(path);
         Seen seen{stamp_of(path).value_or(Stamp{}), now, false, true, {}, {}};
-        seen.told.set_is_bundle(true);
-        seen.told.set_is_own(true);
-        seen.told.set_is_whole(true);
-        seen.told.set_is_addition(written.is_addition);
+        seen.told.is_bundle = true;
+        seen.told.is_own = true;
+        seen.told.is_whole = true;
+        seen.told.is_addition = written.is_addition;
         seen_.insert_or_assign(path, std::move(seen));
         fmt::print(stderr, "{}: left there, {} reports\n", safe_line(path.string()),
                    written.reports);

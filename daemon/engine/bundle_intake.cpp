@@ -13,6 +13,8 @@ namespace {
 
 // Of one cell; a writer of ours needs one.
 constexpr std::size_t streams_max = 16;
+// That are told; and one for all others.
+constexpr std::size_t reasons_max = 16;
 
 bool is_of_store(const Error& error) {
     return error.code == Errc::corrupt || error.code == Errc::unavailable ||
@@ -23,7 +25,9 @@ bool is_of_store(const Error& error) {
 
 void BundleIntake::reject(std::uint64_t reports, const std::string& why) {
     report_.rejected += reports;
-    report_.reasons[why] += reports;
+    // Whoever wrote it can choose numbers that are part of the words.
+    const bool is_told = report_.reasons.size() < reasons_max || report_.reasons.contains(why);
+    report_.reasons[is_told ? why : "for other reasons"] += reports;
 }
 
 Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere& elsewhere,
@@ -167,7 +171,7 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
             }
             break;
         case Verdict::forged:
-            reject(reports, "a signature that does not verify");
+            reject(1, "a signature that does not verify");  // however many it claims to be
             break;
         case Verdict::conflict:
             reject(reports, "another record has its number");

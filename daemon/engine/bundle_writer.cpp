@@ -270,6 +270,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         }
         if (!BodyShape{header.body_bytes}.is_one_piece()) {
             large_.emplace(header.body_bytes, std::pair(log, *number));
+            large_bytes_ += header.body_bytes;
             numbers.remove(record->run);
             continue;
         }
@@ -287,9 +288,16 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         numbers.remove(record->run);
     }
     if (!news.records.empty()) {
+        small_reports_ += reports;
+        small_bytes_ += size;
         waiting_.push_back({BundlePart::rest, encode_frame(news), reports});
     }
     return std::optional<Unpublished>{};
+}
+
+void BundleWriter::forget_large(LargeOnes::iterator at) {
+    large_bytes_ -= at->first;
+    large_.erase(at);
 }
 
 // The smallest body in segments that still waits; false: it does not fit.
@@ -300,7 +308,7 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
                       ? TRY(ledger.store().record(log, number, storage::StoreView::Body::no))
                       : std::nullopt;
     if (!record) {
-        large_.erase(at);
+        forget_large(at);
         return true;
     }
     const auto header = TRY(decode_header(record->header));
@@ -321,11 +329,11 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
         const bool is_left_out = more.may_leave_out || is_file_fresh_;
         if (is_left_out) {
             left_out_ += record->run.count();
-            large_.erase(at);
+            forget_large(at);
         }
         return is_left_out;
     }
-    large_.erase(at);
+    forget_large(at);
     large.record = std::move(*record);
     large.header = header;
     under_way_.emplace(std::move(large));
@@ -388,6 +396,16 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     return ok();
 }
 
+std::uint64_t BundleWriter::left_bytes() const {
+    std::uint64_t small = 0;
+    for (const auto& [log, numbers] : small_) {
+        small += numbers.count();
+    }
+    const auto each = small_reports_ == 0 ? record_bytes_min : small_bytes_ / small_reports_;
+    const auto parts = under_way_ ? under_way_->parts.count() : 0;
+    return small * each + large_bytes_ + parts * limits::segment_bytes;
+}
+
 BundleContent BundleWriter::content(BundleContent::Step step) {
     return {{},
             step,
@@ -398,6 +416,7 @@ BundleContent BundleWriter::content(BundleContent::Step step) {
             is_short_,
             has_news_,
             since_.has_value(),
+            left_bytes(),
             step == BundleContent::Step::over ? said_ : Bytes{}};
 }
 
@@ -428,6 +447,7 @@ void BundleWriter::leave_out_the_rest(const Ledger& ledger) {
     }
     left_out_ += large_.size();
     large_.clear();
+    large_bytes_ = 0;
 }
 
 Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& more) {

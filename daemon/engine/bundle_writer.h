@@ -32,7 +32,9 @@ private:
         Bytes frame;
         std::uint64_t reports = 0;
     };
-    // A body in segments that has begun.
+    // Bodies in segments that wait, by size.
+    using LargeOnes = std::multimap<std::uint32_t, std::pair<LogKey, Number>>;
+    // One that has begun.
     struct Large {
         storage::StoredRecord record;  // without its body
         Header header;
@@ -55,10 +57,13 @@ private:
     void plan_records(const Ledger& ledger, RecordClass record_class);
     void begin_stage(const Ledger& ledger);
     Result<std::optional<Unpublished>> gather_small(Ledger& ledger, std::size_t room);
+    void forget_large(LargeOnes::iterator at);
     Result<bool> begin_large(const Ledger& ledger, const BundleMore& more);
     Result<Bytes> part_of(const Ledger& ledger, std::uint32_t part) const;
     Result<void> fill_with_large(const Ledger& ledger, std::size_t room);
     void leave_out_the_rest(const Ledger& ledger);
+    // Of the stage that it is in, about.
+    [[nodiscard]] std::uint64_t left_bytes() const;
     [[nodiscard]] BundleContent content(BundleContent::Step step);
 
     BundleOrder order_;
@@ -73,13 +78,16 @@ private:
     bool has_news_ = false;
     Stage stage_ = Stage::urgent;
     std::deque<Item> waiting_;
-    std::map<LogKey, IntervalSet> small_;                            // or not looked at yet
-    std::multimap<std::uint32_t, std::pair<LogKey, Number>> large_;  // by size
+    std::map<LogKey, IntervalSet> small_;  // or not looked at yet
+    LargeOnes large_;
+    std::uint64_t large_bytes_ = 0;
     std::optional<Large> under_way_;
     // The cell that is being filled.
     crypto::BundlePart part_{};
     Bytes cell_;
     std::uint64_t reports_ = 0;
+    std::uint64_t small_reports_ = 0;  // of these
+    std::uint64_t small_bytes_ = 0;
     std::uint64_t left_out_ = 0;
 };
 

@@ -273,12 +273,13 @@ struct BundleContent {
     Step step{};
     crypto::BundlePart part{};
     Bytes content{};
-    std::uint64_t reports = 0;   // so far
-    std::uint64_t left_out = 0;  // reports, so far
-    bool is_short = false;       // what is no report did not fit either
-    bool has_news = false;       // it holds more than what every bundle of this office would
-    bool is_addition = false;    // as BundleOrder::since asked, unless the roster has changed
-    Bytes said{};                // at its end: for BundleOrder::since
+    std::uint64_t reports = 0;     // so far
+    std::uint64_t left_out = 0;    // reports, so far
+    bool is_short = false;         // what is no report did not fit either
+    bool has_news = false;         // it holds more than what every bundle of this office would
+    bool is_addition = false;      // as BundleOrder::since asked, unless the roster has changed
+    std::uint64_t left_bytes = 0;  // still to be written, as far as it has looked; about
+    Bytes said{};                  // at its end: for BundleOrder::since
 };
 using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
                             CloseLink, LinkUse>;

@@ -304,6 +304,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         told.set_left_out(content->left_out);
         told.set_is_short(content->is_short);
         told.set_has_news(content->has_news);
+        told.set_left_bytes(content->left_bytes);
         return encode(answer);
     };
     return pending;

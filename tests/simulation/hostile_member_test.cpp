@@ -1,7 +1,8 @@
 // Goal: a member that lies is believed in nothing but what it signed of itself.
-// Method: frames made by hand, told to a whole engine as one of its peers.
+// Method: frames made by hand, told to a whole engine as one of its peers, or left on a stick.
 #include <catch2/catch.hpp>
 
+#include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "tests/simulation/world.h"
 
@@ -89,6 +90,40 @@ Custody custody_of(const World& world, Node of, Node signer, std::uint64_t count
         {{1, 7}, RecordClass::normal, short_hash(log.published_id), only(log.published)});
     crypto::sign_custody(world.keys(signer).machine.identity, world.network().id(), custody);
     return custody;
+}
+
+Bytes stick_with(const World& world, const std::vector<Frame>& frames) {
+    crypto::BundleSealer sealer({world.keys(liar).machine.founding_key, world.network().id()});
+    Bytes bytes;
+    const auto append = [&](const Bytes& more) {
+        bytes.insert(bytes.end(), more.begin(), more.end());
+    };
+    for (const auto& frame : frames) {
+        ByteWriter cell;
+        cell.sized(encode_frame(frame));
+        append(sealer.cell(crypto::BundlePart::rest, cell.bytes()));
+    }
+    for (auto more = sealer.end(); !more.empty(); more = sealer.end()) {
+        append(more);
+    }
+    return bytes;
+}
+
+// That `of` has everything that hyesan may ever write, in `signer`'s hand.
+std::vector<Frame> has_everything(const World& world, Node of, Node signer) {
+    LeafSummary leaf;
+    leaf.office = world.keys(hyesan).index;
+    leaf.logs.push_back({{1, 7}, RecordClass::normal, {{1, 1'000'000}}, {}});
+    const Summary summary{true, {leaf}};
+    ByteWriter sized;
+    sized.sized(encode_frame(summary));
+    BundleHead head;
+    head.writer = world.keys(of).index;
+    head.version = {{1, 7}, 1'000'000};
+    head.at = founded_at.plus(60);
+    head.summary = crypto::hash("bundle-summary", world.network().id(), {sized.bytes()});
+    crypto::sign_bundle_head(world.keys(signer).machine.identity, world.network().id(), head);
+    return {head, summary};
 }
 
 }  // namespace
@@ -244,4 +279,90 @@ TEST_CASE("a body that nobody needs any more is given up on its way, and leaves 
     CHECK(world.disk(liar).tables[static_cast<std::size_t>(storage::Table::parts)].empty());
     // What was under way, and no more.
     CHECK(world.bytes_sent() < sent + 30'000);
+}
+
+TEST_CASE("what a stick says in another's name to have is not believed", "[simulation]") {
+    World world(30, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto forged = stick_with(world, has_everything(world, hq, liar));
+    CHECK(world.read_bundle(hyesan, forged)->rejected == 0);
+    CHECK_FALSE(world.read_bundle(hyesan, forged)->writer);
+    const auto bundle = world.write_bundle(hyesan, {hq}).value();
+    CHECK(bundle.reports == 1);
+    world.read_bundle(hq, bundle.bytes);
+    CHECK(world.times_happened(hq, What::received, report) == 1);
+    // Of itself it may say that: it is brought nothing, and others are.
+    world.read_bundle(hyesan, stick_with(world, has_everything(world, liar, liar)));
+    world.queue(hyesan, {hq}, RecordClass::normal);
+    CHECK(world.write_bundle(hyesan, {liar}).value().reports == 0);
+    CHECK(world.write_bundle(hyesan).value().reports == 2);
+    world.check_everything();
+}
+
+TEST_CASE("an old stick that is put in again takes nothing back", "[simulation]") {
+    World world(31, names, {});
+    const auto before = world.write_bundle(hq).value();
+    world.queue(hyesan, {hq}, RecordClass::normal);
+    world.read_bundle(hq, world.write_bundle(hyesan).value().bytes);
+    const auto after = world.write_bundle(hq).value();
+    world.read_bundle(hyesan, after.bytes);
+    CHECK(world.write_bundle(hyesan, {hq}).value().reports == 0);
+    CHECK_FALSE(world.read_bundle(hyesan, before.bytes)->has_less);
+    CHECK(world.write_bundle(hyesan, {hq}).value().reports == 0);
+    CHECK(world.read_bundle(hyesan, after.bytes)->new_reports == 0);
+    world.check_everything();
+}
+
+TEST_CASE("a stick that was written by who is no member any more is not taken in", "[simulation]") {
+    World world(32, names, {});
+    const auto report = world.queue(liar, {hq}, RecordClass::normal).value();
+    const auto bundle = world.write_bundle(liar).value();
+    world.change_roster({Revoke{world.keys(liar).index, {}, "taken at a border"}});
+    const auto taken = world.read_bundle(hq, bundle.bytes);
+    CHECK(taken->refused.find("no member any more") != std::string::npos);
+    CHECK(taken->new_reports == 0);
+    CHECK(world.times_happened(hq, What::received, report) == 0);
+    // Nor if it leaves its name out: what it wrote is still its own.
+    const auto signed_record = signed_by(world, liar, write_as(world, liar, hq, 9));
+    const auto nameless = world.read_bundle(hq, stick_with(world, {signed_record}));
+    CHECK(nameless->new_reports == 0);
+    CHECK(nameless->rejected == 1);
+    world.check_everything();
+}
+
+TEST_CASE("a stick full of lies costs its reader time, and nothing else", "[simulation]") {
+    World world(33, names, {});
+    std::vector<Frame> frames;
+    for (Number number = 1; number <= 40; ++number) {
+        auto forgery = write_as(world, hyesan, hq, number);
+        frames.emplace_back(signed_by(world, liar, forgery));
+        // Not as long as it says; each time otherwise.
+        RecordNews broken;
+        forgery.header.body_bytes += number;
+        ByteWriter out;
+        out.raw(elide_header(forgery.header, nullptr));
+        out.raw(Bytes(64 + number));
+        broken.records.push_back(out.take());
+        // And of runs that cannot be, in other words each time.
+        ByteWriter impossible;
+        forgery.header.body_bytes -= number;
+        forgery.header.count = static_cast<std::uint8_t>(64 + number);
+        impossible.raw(elide_header(forgery.header, nullptr));
+        impossible.raw(Bytes(100));
+        broken.records.push_back(impossible.take());
+        frames.emplace_back(std::move(broken));
+        frames.emplace_back(StreamOpened{number, elide_header(forgery.header, nullptr), {}, {}});
+        frames.emplace_back(Chunk{number, 1, 0, Bytes(100)});
+    }
+    const auto good = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto partials = world.ledger(hq).partials().size();
+    const auto taken = world.read_bundle(hq, stick_with(world, frames));
+    CHECK(taken->new_reports == 0);
+    CHECK(taken->rejected == 160);
+    CHECK(taken->reasons.size() <= 17);
+    CHECK(world.ledger(hq).partials().size() == partials);
+    CHECK(world.inbox(hq).empty());
+    world.read_bundle(hq, world.write_bundle(hyesan).value().bytes);
+    CHECK(world.times_happened(hq, What::received, good) == 1);
+    world.check_everything();
 }
