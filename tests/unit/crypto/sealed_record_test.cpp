@@ -252,3 +252,65 @@ TEST_CASE("a report's hash depends on all of it and on where it was first writte
     CHECK(base != crypto::report_hash(network.id(), OfficeId{1}, origin, report, {two, one}));
     CHECK(base != crypto::report_hash(network.id(), OfficeId{1}, origin, report, {one}));
 }
+
+TEST_CASE("a body that is checked piece by piece is the one that opens whole", "[crypto]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const auto& author = network.offices[1];
+    const auto& reader = network.offices[0];
+    const auto& key = author.machine.identity.public_key();
+    std::string noise;
+    for (const auto byte : crypto::SealKey::random().view()) {
+        noise += std::to_string(static_cast<int>(byte));
+    }
+    for (const std::size_t words : {10U, 40'000U, 200'000U}) {
+        // Nothing that compresses away: the reports alone take several pieces.
+        std::string text;
+        for (std::uint32_t i = 0; text.size() < words; ++i) {
+            const auto some = crypto::keyed_hash(as_bytes(noise).first(32), "words", network.id(),
+                                                 {as_bytes(std::to_string(i))});
+            text += to_hex(some.view());
+        }
+        for (const std::uint32_t size : {0U, 16'000U, 90'000U}) {
+            CAPTURE(words, size);
+            auto report = report_of(text);
+            report.attachments = {{"none", 0}, {"some", size}, {"nothing", 0}, {"last", 3}};
+            Letter letter{.reports = {report}, .attachments = Bytes(size, std::byte{7})};
+            letter.attachments.resize(size + 3, std::byte{9});
+            const auto sent = send(network, author, {&reader}, letter);
+            const auto file_key =
+                crypto::unwrap_file_key(network.id(), key, sent.header, reader.index, 1,
+                                        reader.mail.prekeys.at(1))
+                    .value();
+            const BodyShape shape{sent.header.body_bytes};
+            std::optional<std::uint32_t> spoiled;
+            const auto check = [&] {
+                return crypto::check_body(
+                    network.id(), key, sent.header, file_key,
+                    [&](std::uint32_t piece) -> Result<Bytes> {
+                        auto bytes = to_bytes(BytesView(sent.body).subspan(
+                            shape.segment_offset(piece), shape.segment_size(piece)));
+                        if (spoiled == piece) {
+                            bytes.back() ^= std::byte{1};
+                        }
+                        return bytes;
+                    });
+            };
+            const auto whole =
+                crypto::open_body(network.id(), key, sent.header, file_key, sent.body).value();
+            CHECK(whole.attachments == letter.attachments);
+            const auto checked = check().value();
+            REQUIRE(checked.units.size() == 1);
+            CHECK(checked.units[0].report == whole.units[0].report);
+            const auto all = BytesView(letter.attachments);
+            CHECK(checked.attachments ==
+                  std::vector{crypto::attachment_hash(network.id(), {}),
+                              crypto::attachment_hash(network.id(), all.first(size)),
+                              crypto::attachment_hash(network.id(), {}),
+                              crypto::attachment_hash(network.id(), all.subspan(size))});
+            for (std::uint32_t piece = 0; piece < shape.segment_count(); ++piece) {
+                spoiled = piece;
+                CHECK(check().error().code == Errc::untrusted);
+            }
+        }
+    }
+}
