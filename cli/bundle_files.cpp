@@ -310,6 +310,7 @@ public:
         wanted.set_has_records(options.has_records);
         wanted.set_since(options.since);
         wanted.set_state(options.state);
+        wanted.set_is_due(options.is_due);
     }
 
     Outcome<void> write(Rate& rate) {
@@ -417,6 +418,18 @@ private:
 
 }  // namespace
 
+namespace {
+
+// Nothing that was there goes before all that is new is safe.
+Failure with_old_state(Failure failure) {
+    if (failure.code == "medium") {
+        failure.next = "what was there before still is; is the medium? then try again";
+    }
+    return failure;
+}
+
+}  // namespace
+
 Outcome<Written> write_bundle(const Common& common, const fs::path& path,
                               const WriteOptions& options) {
     std::error_code error;
@@ -435,7 +448,7 @@ Outcome<Written> write_bundle(const Common& common, const fs::path& path,
     BundleFiles files(common, path, is_folder, *sizes, options);
     if (const auto done = files.write(rate); !done) {
         rate.clear();
-        return std::unexpected(done.error());
+        return std::unexpected(with_old_state(done.error()));
     }
     const auto& written = files.written();
     const bool lacks_all = written.reports == 0 && written.left_out > 0;
@@ -447,7 +460,7 @@ Outcome<Written> write_bundle(const Common& common, const fs::path& path,
                     "free space there, or give it more with --max-size"});
     }
     if (const auto done = files.finish(); !done) {
-        return std::unexpected(done.error());
+        return std::unexpected(with_old_state(done.error()));
     }
     files.end();
     return written;
@@ -461,7 +474,9 @@ Outcome<Written> write_in_place_of(const Common& common, const fs::path& folder,
     }
     for (const auto& file : written->left_out == 0 ? own : std::vector<fs::path>{}) {
         if (const auto removed = remove_file(file); !removed) {
-            return std::unexpected(removed.error());
+            auto failure = removed.error();
+            failure.next = "what is new is there, and what it replaces too; try again";
+            return std::unexpected(std::move(failure));
         }
     }
     return written;

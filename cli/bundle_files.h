@@ -93,8 +93,9 @@ struct WriteOptions {
     bool must_hold_news = false;
     // Of what was written there before, as the daemon told it: only what is new since.
     std::string since{};
-    // As the daemon told it: if that is still so, nothing is written.
+    // As the daemon told it then: if that is still so nothing is written, unless it is due anyway.
     std::string state{};
+    bool is_due = false;
 };
 struct Written {
     std::vector<std::filesystem::path> files;  // none: there was nothing to write

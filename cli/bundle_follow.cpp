@@ -32,6 +32,8 @@ constexpr auto write_every = 5s;
 constexpr auto write_all_again = 10min;
 // What was left there is gone and nobody has said to have it: it was lost on the way.
 constexpr auto send_again = 24h;
+// What was refused, for lack of room say, may find some.
+constexpr auto read_again = 1h;
 // One that is still not whole then was not just being copied.
 constexpr auto damaged_after = 30s;
 // So many of ours are put into one.
@@ -63,7 +65,8 @@ struct Seen {
     Clock::time_point since{};
     bool is_growing = false;
     bool is_read = false;
-    ReadBundle told;
+    ReadBundle told{};
+    Clock::time_point read_at{};
     std::vector<std::string> troubles{};
 
     [[nodiscard]] bool is_own() const { return told.is_own; }
@@ -125,6 +128,7 @@ Outcome<void> Follower::take(const fs::path& path, Seen& seen) {
     }
     seen.told = std::move(*told);
     seen.is_read = true;
+    seen.read_at = Clock::now();
     return {};
 }
 
@@ -143,10 +147,11 @@ Outcome<void> Follower::look() {
         }
         auto& seen = seen_[path];
         if (seen.stamp != *stamp) {
-            seen = Seen{*stamp, now, seen.stamp.size >= 0, false, {}, {}};
+            seen = Seen{.stamp = *stamp, .since = now, .is_growing = seen.stamp.size >= 0};
             continue;
         }
-        if (seen.is_read || (seen.is_growing && now - seen.since < copied_after)) {
+        const bool is_due = seen.told.rejected > 0 && now - seen.read_at >= read_again;
+        if ((seen.is_read && !is_due) || (seen.is_growing && now - seen.since < copied_after)) {
             continue;
         }
         const auto taken = take(path, seen);
@@ -218,8 +223,8 @@ Outcome<void> Follower::leave() {
     options.offices = options_.offices;
     options.must_hold_some = false;
     options.must_hold_news = !since_.empty();
-    const bool is_again = owes_all_ || (is_all && Clock::now() - wrote_all_at_ >= send_again);
-    options.state = is_again ? std::string{} : state_;
+    options.is_due = owes_all_ || (is_all && Clock::now() - wrote_all_at_ >= send_again);
+    options.state = state_;
     options.since = is_all ? std::string{} : since_;
     const auto written = write_bundle(common_, folder_, options);
     if (!written) {
@@ -259,7 +264,7 @@ Outcome<void> Follower::left(const Written& written) {
     }
     for (const auto& path : written.files) {
         current_.insert(path);
-        Seen seen{stamp_of(path).value_or(Stamp{}), now, false, true, {}, {}};
+        Seen seen{.stamp = stamp_of(path).value_or(Stamp{}), .since = now, .is_read = true};
         seen.told.is_bundle = true;
         seen.told.is_own = true;
         seen.told.is_whole = true;

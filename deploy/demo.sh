@@ -97,5 +97,15 @@ say "The relay meets hyesan again"
 start hyesan
 until_true counts hyesan "2 acknowledged"
 at hyesan status
+say "Then no link comes any more. A driver takes a stick to hq, and back"
+stop pyongyang
+mkdir "$work/stick"
+last=$(at hyesan queue --to hq --staff 王芳 <<< "第11周：路断了，司机带着这个U盘。")
+at hyesan bundle sync "$work/stick"
+stop hyesan; start hq
+at hq bundle sync "$work/stick"
+stop hq; start hyesan
+at hyesan bundle sync "$work/stick"
+at hyesan trace "$last"
 say "Where is the urgent one?"
 at hyesan trace hyesan-u1

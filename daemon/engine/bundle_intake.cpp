@@ -126,7 +126,7 @@ void BundleIntake::end(Ledger& ledger) {
     if (head_->writer == ledger.us()) {
         report_.said = said_of(*head_, summary_.bytes());
     } else {
-        report_.has_less = keep_bundled(ledger, *head_, summary_.bytes());
+        report_.has_less = BundleKnowledge::keep(ledger, *head_, summary_.bytes());
     }
 }
 

@@ -82,7 +82,7 @@ bool is_said_by_us(const Ledger& ledger, BytesView bytes) {
                                       ledger.network(), said->head);
 }
 
-bool keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary) {
+bool BundleKnowledge::keep(Ledger& ledger, const BundleHead& head, BytesView summary) {
     auto said = said_of(head, summary);
     bool has_less = false;
     if (const auto old = ledger.store().bundled(head.writer); old && *old) {
@@ -90,7 +90,9 @@ bool keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary) {
         if (before && head.version <= before->head.version) {
             return false;
         }
-        has_less = BundleKnowledge::after(said).lacks_some_of(BundleKnowledge::after(**old));
+        const auto now = BundleKnowledge::after(said);
+        const auto then = BundleKnowledge::after(**old);
+        has_less = now.lacks_some_of(then) || (now.carries_ && !then.carries_);
     }
     ledger.write(storage::PutBundled{head.writer, std::move(said)});
     return has_less;

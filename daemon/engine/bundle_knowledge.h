@@ -14,10 +14,6 @@ Bytes said_of(const BundleHead& head, BytesView summary);
 // Whether this office said that, of what it still may sign for: neither of another life nor forged.
 bool is_said_by_us(const Ledger& ledger, BytesView said);
 
-// Keeps it if it is newer. Both must have been verified. True: it lacks what it had the time
-// before.
-bool keep_bundled(Ledger& ledger, const BundleHead& head, BytesView summary);
-
 // Hashes of this office's registers, each made once.
 class RegisterHashes {
 public:
@@ -34,6 +30,9 @@ class BundleKnowledge {
 public:
     // Knows nothing if there was no bundle yet. An Error is the store's.
     static Result<BundleKnowledge> of(const Ledger& ledger, OfficeId office);
+    // Keeps what a bundle said, if it is newer. Both must have been verified. True: its writer
+    // lacks what it had the time before, or takes what it did not take.
+    static bool keep(Ledger& ledger, const BundleHead& head, BytesView summary);
     // From what one bundle said. Knows nothing if `said` is not as said_of() has it.
     static BundleKnowledge after(BytesView said);
 

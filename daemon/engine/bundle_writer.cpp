@@ -60,6 +60,9 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     }
     writer.add_roster(ledger);
     TRY(writer.add_head(ledger, now));
+    // That there is room here now, say: others have to be told, or they never write it again.
+    writer.has_news_ =
+        writer.since_ && BundleKnowledge::after(writer.said_).lacks_some_of(*writer.since_);
     writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
     writer.preamble_left_ = writer.preamble_.size();
     TRY(writer.add_custody(ledger, now));

@@ -454,11 +454,16 @@ void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet&
     if (found == refused.end()) {
         return;
     }
+    const auto before = found->second.count();
     found->second.remove(numbers);
+    if (found->second.count() == before) {
+        return;
+    }
     if (found->second.empty()) {
         refused.erase(found);
     }
     news_.released.insert(log.author);
+    ++releases_;
 }
 
 storage::Arrival Ledger::next_arrival(std::uint32_t reports) {

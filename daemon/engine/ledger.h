@@ -77,6 +77,9 @@ public:
     // Whoever sees the same number again can be sure that no leaf has changed meanwhile. Counts
     // from the start of this engine.
     [[nodiscard]] std::uint64_t leaf_edits() const { return leaf_edits_; }
+    // How often refused numbers were released, from the start of this engine: what this office said
+    // not to want it may have come to hold since.
+    [[nodiscard]] std::uint64_t releases() const { return releases_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
     [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail) const;
@@ -188,6 +191,7 @@ private:
     }
     std::set<OfficeId> stale_leaves_;
     std::uint64_t leaf_edits_ = 0;
+    std::uint64_t releases_ = 0;
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;
     Moved moved_;

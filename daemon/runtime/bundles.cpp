@@ -89,9 +89,18 @@ void Bundles::forget_all() {
 std::string Bundles::state_of(const engine::Ledger& ledger) const {
     ByteWriter out;
     out.raw(life_.view());
+    out.u64(ledger.releases());
     out.u64(ledger.leaf_edits());
     out.u32(ledger.roster().version());
     return std::string(as_text(out.bytes()));
+}
+
+bool Bundles::held_what_it_said(const engine::Ledger& ledger, BytesView state) const {
+    ByteReader in(state);
+    const auto life = in.read_array<Hash>();
+    const auto releases = in.read_u64();
+    return life && releases && *life == life_ ? *releases == ledger.releases()
+                                              : ledger.releases() == 0;
 }
 
 bool Bundles::has_room() const {
@@ -230,7 +239,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
     Pending pending;
     const auto state = state_of(ledger);
     if (request.bundle() == 0) {
-        if (request.state() == state) {
+        if (request.state() == state && !request.is_due()) {
             wire::Answer answer;
             answer.mutable_bundle_write()->set_is_unchanged(true);
             return encode(answer);
@@ -241,7 +250,9 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         engine::BundleOrder order;
         order.is_all = request.is_all();
         order.has_records = request.has_records();
-        if (const auto since = as_bytes(request.since()); engine::is_said_by_us(ledger, since)) {
+        if (const auto since = as_bytes(request.since());
+            engine::is_said_by_us(ledger, since) &&
+            held_what_it_said(ledger, as_bytes(request.state()))) {
             order.since = to_bytes(since);
         }
         for (const auto& name : request.offices()) {

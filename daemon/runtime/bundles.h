@@ -54,6 +54,8 @@ private:
                      wire::BundleRead& told);
     Bytes end_of_file(engine::BundleId id, Writer& writer);
     [[nodiscard]] std::string state_of(const engine::Ledger& ledger) const;
+    // Whether what was said in that state was had, and not only refused.
+    [[nodiscard]] bool held_what_it_said(const engine::Ledger& ledger, BytesView state) const;
 
     const crypto::MachineKeys& machine_;
     NetworkId network_;

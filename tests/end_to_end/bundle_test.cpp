@@ -359,6 +359,7 @@ TEST_CASE("a stick that goes while it is written holds what it held before", "[e
     CHECK(ended.out.find("Safe") == std::string::npos);
     CAPTURE(ended);
     CHECK(std::ranges::count(ended.err, '\n') == 1);
+    CHECK(ended.err.find("what was there before still is") != std::string::npos);
     stick.plug_in();
     const auto taken = offices.hq.ask({"bundle", "import", stick.path().string(), "--read-only"});
     CHECK(taken.at("new") == 1);

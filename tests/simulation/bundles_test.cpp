@@ -193,12 +193,16 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     world.crash(pyongyang);
     world.restart(pyongyang);
     world.read_bundle(pyongyang, whole.bytes);
-    CHECK_FALSE(world.read_bundle(hyesan, world.write_bundle(pyongyang).value().bytes)->has_less);
+    const auto refusing = world.write_bundle(pyongyang).value();
+    CHECK_FALSE(world.read_bundle(hyesan, refusing.bytes)->has_less);
     world.set_carry_limit(pyongyang, 1U << 20);
     world.crash(pyongyang);
     world.restart(pyongyang);
     world.run_for(1h);
-    CHECK(world.read_bundle(hyesan, world.write_bundle(pyongyang).value().bytes)->has_less);
+    // Which is news for others, beside what it left before.
+    const auto room = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing.said).value();
+    CHECK(room.has_news);
+    CHECK(world.read_bundle(hyesan, room.bytes)->has_less);
     const auto wonsan = world.invite_and_join("wonsan");
     const auto known = world.ledger(hyesan).roster().version();
     world.read_bundle(hyesan, world.write_bundle(hq).value().bytes);
