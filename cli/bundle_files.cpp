@@ -24,6 +24,8 @@ constexpr std::size_t read_bytes = 1U << 20;
 constexpr std::uint64_t file_bytes_default = UINT32_MAX;
 // Of a medium, for names and for what others write meanwhile.
 constexpr std::uint64_t spared_bytes = 256U << 10;
+// And a tenth where more is put beside it, what is urgent say.
+constexpr std::uint64_t spared_in_row = 10;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -83,9 +85,9 @@ ReadBundle read_of(const wire::BundleRead& told) {
     read.is_bundle = told.is_bundle();
     read.is_whole = told.is_whole();
     read.is_own = told.is_own();
-    read.is_addition = told.is_addition();
+    read.place = told.place();
     read.brought_roster = told.brought_roster();
-    read.has_less = told.has_less();
+    read.passed_over = told.passed_over();
     read.office = told.office();
     read.made_unix_s = told.made_unix_s();
     read.targets.assign(told.targets().begin(), told.targets().end());
@@ -279,7 +281,8 @@ struct Sizes {
 
 Outcome<Sizes> sizes_of(const fs::path& folder, const WriteOptions& options) {
     const auto free = free_bytes(folder);
-    Sizes sizes{free - std::min(free, spared_bytes), file_bytes_default};
+    const auto spared = std::max(spared_bytes, options.is_in_row ? free / spared_in_row : 0);
+    Sizes sizes{free - std::min(free, spared), file_bytes_default};
     for (const auto& [given, size] :
          {std::pair(&options.max_size, &sizes.total), std::pair(&options.file_size, &sizes.file)}) {
         if (given->empty()) {
@@ -303,6 +306,7 @@ public:
           path_(std::move(path)),
           is_folder_(is_folder),
           sizes_(sizes),
+          is_in_row_(options.is_in_row),
           must_hold_news_(options.must_hold_news) {
         auto& wanted = *request_.mutable_bundle_write();
         wanted.mutable_offices()->Add(options.offices.begin(), options.offices.end());
@@ -311,6 +315,8 @@ public:
         wanted.set_since(options.since);
         wanted.set_state(options.state);
         wanted.set_is_due(options.is_due);
+        wanted.set_is_in_row(options.is_in_row);
+        wanted.set_is_only_addition(options.is_only_addition);
     }
 
     Outcome<void> write(Rate& rate) {
@@ -332,8 +338,8 @@ public:
         }
         return {};
     }
-    // The daemon need not remember it any longer; it would forget it in a minute anyway.
-    void end() {
+    // The daemon need not remember it any longer.
+    ~BundleFiles() {
         auto& wanted = *request_.mutable_bundle_write();
         wanted.set_is_over(true);
         wire::Answer answer;
@@ -341,6 +347,8 @@ public:
             (void)ask(common_, request_, answer);
         }
     }
+    BundleFiles(const BundleFiles&) = delete;
+    BundleFiles& operator=(const BundleFiles&) = delete;
     [[nodiscard]] const Written& written() const { return written_; }
 
 private:
@@ -356,7 +364,8 @@ private:
             }
             const auto size = file ? file->size() : 0;
             wanted.set_file_bytes_max(std::min(left, sizes_.file));
-            wanted.set_may_leave_out(left <= sizes_.file || size + waiting.size() == 0);
+            wanted.set_may_leave_out(!is_in_row_ &&
+                                     (left <= sizes_.file || size + waiting.size() == 0));
             wire::Answer answer;
             if (const auto asked = ask(common_, request_, answer); !asked) {
                 return std::unexpected(asked.error());
@@ -367,6 +376,8 @@ private:
                 return true;
             }
             wanted.set_bundle(told.bundle());
+            wanted.clear_since();
+            wanted.clear_state();
             waiting += told.content();
             written_.reports = told.reports();
             written_.left_out = told.left_out();
@@ -387,6 +398,10 @@ private:
                 waiting.clear();
                 const auto done = written_.bytes + file->size();
                 rate.show("writing", done, done + told.left_bytes());
+            }
+            if (is_in_row_ && ((told.is_file_end() && !told.is_over()) || told.left_out() > 0)) {
+                return std::unexpected(
+                    Failure{exit_no_space, "not_in_one", "it does not fit one file", "free space"});
             }
             if (told.is_file_end()) {
                 written_.said = told.said();
@@ -410,6 +425,7 @@ private:
     fs::path path_;
     bool is_folder_;
     Sizes sizes_;
+    bool is_in_row_;
     bool must_hold_news_;
     wire::Request request_;
     std::vector<OutputFile> files_;
@@ -462,7 +478,6 @@ Outcome<Written> write_bundle(const Common& common, const fs::path& path,
     if (const auto done = files.finish(); !done) {
         return std::unexpected(with_old_state(done.error()));
     }
-    files.end();
     return written;
 }
 

@@ -41,10 +41,10 @@ struct ReadBundle {
     bool is_bundle = false;
     bool is_whole = false;
     bool is_own = false;
-    bool is_addition = false;
+    std::uint32_t place = 0;  // from 1 on, in a row in one place; 0: in none
     bool brought_roster = false;
-    bool has_less = false;
-    std::string office;  // empty: it does not say
+    std::uint64_t passed_over = 0;  // reports that a link is bringing
+    std::string office;             // empty: it does not say
     std::int64_t made_unix_s = 0;
     std::vector<std::string> targets;  // empty: everybody
     std::uint64_t new_reports = 0;
@@ -90,7 +90,11 @@ struct WriteOptions {
     bool is_all = false;
     bool has_records = true;
     bool must_hold_some = true;  // reports, if there are any
+    // For a row in one place: only what is new, all of it in one file, and room is left for what
+    // is urgent later. Exits with no_space where that cannot be, or leaves the row.
+    bool is_in_row = false;
     bool must_hold_news = false;
+    bool is_only_addition = false;
     // Of what was written there before, as the daemon told it: only what is new since.
     std::string since{};
     // As the daemon told it then: if that is still so nothing is written, unless it is due anyway.

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <set>
+#include <utility>
 
 #include "cli/bundle_files.h"
 #include "cli/medium.h"
@@ -28,16 +28,25 @@ constexpr auto look_every = 1s;
 constexpr auto copied_after = 20s;
 // What comes within this time goes into one file.
 constexpr auto write_every = 5s;
+// All that others lack, instead of what is new: not more often, whatever they say.
+constexpr auto write_all_every = 10min;
 // Where there was no room for all of it.
-constexpr auto write_all_again = 10min;
+constexpr auto write_short_every = 1h;
 // What was left there is gone and nobody has said to have it: it was lost on the way.
 constexpr auto send_again = 24h;
+// What the medium refused.
+constexpr auto try_again = 60s;
+// A row of small ones becomes one.
+constexpr std::size_t small_row = 8;
+constexpr std::uint64_t small_row_bytes = 65536;
+// A link is bringing what is in it; perhaps it does not.
+constexpr auto read_passed_over_again = 60s;
+// Somebody else's file that is not whole yet may hold up ours for so long.
+constexpr auto wait_for_others = 30s;
 // What was refused, for lack of room say, may find some.
 constexpr auto read_again = 1h;
 // One that is still not whole then was not just being copied.
 constexpr auto damaged_after = 30s;
-// So many of ours are put into one.
-constexpr std::size_t own_files_max = 32;
 
 struct Stamp {
     std::int64_t size = -1;
@@ -86,8 +95,12 @@ private:
     Outcome<void> take(const fs::path& path, Seen& seen);
     void remember_own();
     Outcome<void> leave();
-    [[nodiscard]] bool is_all_due() const;
-    Outcome<void> left(const Written& written);
+    [[nodiscard]] bool is_row_whole() const;
+    [[nodiscard]] bool is_lost() const;
+    [[nodiscard]] bool is_row_long() const;
+    Outcome<Written> write();
+    Outcome<void> left(const Written& written, bool is_in_row);
+    [[nodiscard]] bool may_replace(const fs::path& path, const Seen& seen) const;
     Outcome<void> tell(const std::string& trouble);
     [[nodiscard]] std::string trouble() const;
 
@@ -95,16 +108,20 @@ private:
     fs::path folder_;
     FollowOptions options_;
     std::map<fs::path, Seen> seen_;
-    // Of ours there the newest that holds all, and what was put beside it since. Older ones may be
-    // there as well: who copies both ways brings back what was removed.
-    std::set<fs::path> current_;
-    // Of the newest of them, as the daemon told it.
+    // Of ours there the newest that holds all, and what was put beside it since, in order. Older
+    // ones may be there as well: who copies both ways brings back what was removed.
+    std::vector<fs::path> row_;
+    // What the last of them said, and the office's state then or later; as the daemon told it.
     std::string since_;
     std::string state_;
-    bool owes_all_ = false;
+    bool has_remembered_ = false;
+    bool is_held_back_ = false;
+    // Since when some of the row are gone, but not all.
+    std::optional<Clock::time_point> broken_since_;
     std::string left_out_;
     Clock::time_point wrote_all_at_{};
     Clock::time_point not_before_{};
+    Clock::time_point tell_not_before_{};
     std::optional<std::string> told_trouble_;
 };
 
@@ -115,7 +132,6 @@ Outcome<void> Follower::take(const fs::path& path, Seen& seen) {
         return std::unexpected(told.error());
     }
     seen.troubles = troubles_of(path, *told);
-    owes_all_ = owes_all_ || told->has_less;
     if (told->new_reports > 0) {
         fmt::print(stderr, "{}: {} new from {}\n", safe_line(path.string()), told->new_reports,
                    told->office);
@@ -150,7 +166,9 @@ Outcome<void> Follower::look() {
             seen = Seen{.stamp = *stamp, .since = now, .is_growing = seen.stamp.size >= 0};
             continue;
         }
-        const bool is_due = seen.told.rejected > 0 && now - seen.read_at >= read_again;
+        const auto read_before = now - seen.read_at;
+        const bool is_due = (seen.told.rejected > 0 && read_before >= read_again) ||
+                            (seen.told.passed_over > 0 && read_before >= read_passed_over_again);
         if ((seen.is_read && !is_due) || (seen.is_growing && now - seen.since < copied_after)) {
             continue;
         }
@@ -162,113 +180,162 @@ Outcome<void> Follower::look() {
             return taken;
         }
     }
-    remember_own();
     return {};
 }
 
-// After a start: what an earlier run left there is not left again.
+// After a start: what an earlier run left there is not left again, if the row is whole. What was
+// written otherwise, by `bundle export` say, vouches for nothing.
 void Follower::remember_own() {
-    if (!since_.empty()) {
-        return;
-    }
     std::multimap<std::int64_t, const fs::path*> ours;
     for (const auto& [path, seen] : seen_) {
-        if (seen.is_own() && seen.told.is_whole && !seen.told.said.empty() &&
+        if (seen.is_own() && seen.told.place > 0 && seen.told.is_whole &&
+            path.extension() != ".part" &&
             std::ranges::is_permutation(seen.told.targets, options_.offices)) {
             ours.emplace(seen.told.made_unix_s, &path);
         }
     }
     for (const auto& [made, path] : ours) {
-        const auto& told = seen_[*path].told;
-        if (!told.is_addition) {
-            current_.clear();
+        const auto place = seen_[*path].told.place;
+        if (place == 1) {
+            row_.clear();
         }
-        current_.insert(*path);
-        since_ = told.said;
+        const bool follows = place == row_.size() + 1;
+        since_ = follows ? seen_[*path].told.said : "";
+        if (!follows) {
+            row_.clear();
+            return;
+        }
+        row_.push_back(*path);
     }
 }
 
-bool Follower::is_all_due() const {
-    if (since_.empty() || owes_all_) {
-        return true;
+bool Follower::is_row_whole() const {
+    return std::ranges::all_of(row_, [&](const auto& path) { return seen_.contains(path); });
+}
+
+// What was there and is not any more, though nobody took it all away.
+bool Follower::is_lost() const {
+    const auto since_all = Clock::now() - wrote_all_at_;
+    const bool is_gone =
+        std::ranges::none_of(row_, [&](const auto& path) { return seen_.contains(path); });
+    return is_gone ? since_all >= send_again
+                   : broken_since_ && Clock::now() - *broken_since_ >= write_all_every &&
+                         since_all >= write_all_every;
+}
+
+bool Follower::is_row_long() const {
+    std::uint64_t bytes = 0;
+    for (const auto& path : row_) {
+        const auto seen = seen_.find(path);
+        bytes += seen == seen_.end() ? 0 : static_cast<std::uint64_t>(seen->second.stamp.size);
     }
-    std::uint64_t all = 0;
-    std::uint64_t added = 0;
-    std::size_t count = 0;
-    for (const auto& [path, seen] : seen_) {
-        if (current_.contains(path)) {
-            (seen.told.is_addition ? added : all) += static_cast<std::uint64_t>(seen.stamp.size);
-            ++count;
-        }
-    }
-    if (count == 0) {
-        // Whoever moves files takes them away.
-        return Clock::now() - wrote_all_at_ >= send_again;
-    }
-    return count >= own_files_max || added >= std::max(all, std::uint64_t{1});
+    return is_row_whole() && row_.size() >= small_row && bytes <= small_row_bytes;
 }
 
 Outcome<void> Follower::leave() {
-    if (options_.is_read_only || Clock::now() < not_before_) {
-        return {};
+    const auto now = Clock::now();
+    if (is_row_whole() || row_.empty()) {
+        broken_since_.reset();
+    } else if (!broken_since_) {
+        broken_since_ = now;
     }
     // First what lies there is read: our own files, and what others have.
-    if (std::ranges::any_of(seen_, [](const auto& entry) {
-            return !entry.second.is_read && !entry.second.is_growing;
-        })) {
+    const bool is_reading = std::ranges::any_of(seen_, [&](const auto& entry) {
+        const auto& seen = entry.second;
+        return !seen.is_read && !seen.is_growing && now - seen.since < wait_for_others;
+    });
+    if (options_.is_read_only || now < not_before_ || is_reading) {
         return {};
     }
-    const bool is_all = is_all_due();
+    if (!std::exchange(has_remembered_, true)) {
+        remember_own();
+    }
+    const auto written = write();
+    if (!written) {
+        not_before_ = now + try_again;
+        return std::unexpected(written.error());
+    }
+    return {};
+}
+
+Outcome<Written> Follower::write() {
+    const auto now = Clock::now();
+    const bool is_lost_there = !since_.empty() && is_lost();
     WriteOptions options;
     options.offices = options_.offices;
     options.must_hold_some = false;
+    options.is_in_row = true;
     options.must_hold_news = !since_.empty();
-    options.is_due = owes_all_ || (is_all && Clock::now() - wrote_all_at_ >= send_again);
+    options.is_due =
+        is_lost_there || (!left_out_.empty() && now - wrote_all_at_ >= write_short_every);
     options.state = state_;
-    options.since = is_all ? std::string{} : since_;
-    const auto written = write_bundle(common_, folder_, options);
+    options.since = is_lost_there || is_row_long() ? std::string{} : since_;
+    // What was held back by that is looked for when it ends.
+    options.is_only_addition = now - wrote_all_at_ < write_all_every;
+    options.is_due = options.is_due || (is_held_back_ && !options.is_only_addition);
+    is_held_back_ = options.is_only_addition;
+    auto written = write_bundle(common_, folder_, options);
+    const bool is_in_row = written || written.error().code != "not_in_one";
+    if (!is_in_row) {
+        if (now - wrote_all_at_ < write_short_every) {
+            return written;
+        }
+        options.is_in_row = false;
+        options.since.clear();
+        written = write_bundle(common_, folder_, options);
+    }
     if (!written) {
-        not_before_ = Clock::now() + write_every;
-        return std::unexpected(written.error());
+        return written;
     }
     state_ = written->state;
     if (written->said.empty()) {
-        return {};  // nothing has changed
+        return written;  // nothing has changed
     }
-    return left(*written);
+    if (const auto done = left(*written, is_in_row); !done) {
+        return std::unexpected(done.error());
+    }
+    return written;
 }
 
-Outcome<void> Follower::left(const Written& written) {
+// Not a copy that somebody is making, and nothing that is for others than this one.
+bool Follower::may_replace(const fs::path& path, const Seen& seen) const {
+    const bool is_fresh = Clock::now() - seen.since < try_again;
+    return seen.is_own() && std::ranges::is_permutation(seen.told.targets, options_.offices) &&
+           (path.extension() != ".part" || !is_fresh);
+}
+
+Outcome<void> Follower::left(const Written& written, bool is_in_row) {
     const auto now = Clock::now();
-    since_ = written.said;
+    not_before_ = now + write_every;
     if (!written.is_addition) {
         wrote_all_at_ = now;
-        owes_all_ = written.left_out > 0;
-        left_out_ = owes_all_ ? fmt::format("no room there for {} reports", written.left_out) : "";
-        not_before_ = now + (owes_all_ ? std::chrono::seconds{write_all_again} : write_every);
-    } else if (written.left_out > 0) {
-        owes_all_ = true;
+        left_out_ = is_in_row ? ""
+                    : written.left_out > 0
+                        ? fmt::format("no room there for {} reports", written.left_out)
+                        : "what is to be left there does not fit one file";
     }
     if (written.files.empty()) {
-        return {};
+        return {};  // there was no news in it
     }
-    not_before_ = std::max(not_before_, now + write_every);
     std::vector<fs::path> replaced;
     for (const auto& [path, seen] : seen_) {
-        if (seen.is_own() && !written.is_addition && written.left_out == 0) {
+        if (!written.is_addition && written.left_out == 0 && may_replace(path, seen)) {
             replaced.push_back(path);
         }
     }
     if (!written.is_addition) {
-        current_.clear();
+        row_.clear();
     }
+    since_ = is_in_row ? written.said : "";
     for (const auto& path : written.files) {
-        current_.insert(path);
+        if (is_in_row) {
+            row_.push_back(path);
+        }
         Seen seen{.stamp = stamp_of(path).value_or(Stamp{}), .since = now, .is_read = true};
         seen.told.is_bundle = true;
         seen.told.is_own = true;
         seen.told.is_whole = true;
-        seen.told.is_addition = written.is_addition;
+        seen.told.targets = options_.offices;
         seen_.insert_or_assign(path, std::move(seen));
         fmt::print(stderr, "{}: left there, {} reports\n", safe_line(path.string()),
                    written.reports);
@@ -295,14 +362,15 @@ std::string Follower::trouble() const {
 }
 
 Outcome<void> Follower::tell(const std::string& trouble) {
-    if (told_trouble_ == trouble) {
+    if (told_trouble_ == trouble || Clock::now() < tell_not_before_) {
         return {};
     }
     wire::Request request;
     request.mutable_folder()->set_path(folder_.string());
-    request.mutable_folder()->set_trouble(trouble);
+    request.mutable_folder()->set_trouble(safe_line(trouble));
     wire::Answer answer;
     const auto asked = ask(common_, request, answer);
+    tell_not_before_ = asked ? Clock::time_point{} : Clock::now() + try_again;
     if (asked) {
         told_trouble_ = trouble;
         if (!trouble.empty()) {

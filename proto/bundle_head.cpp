@@ -5,7 +5,8 @@ namespace fieldpost {
 namespace {
 
 constexpr std::uint8_t carries_nothing = 1;
-constexpr std::uint8_t addition = 2;
+constexpr std::uint8_t in_a_row = 2;
+constexpr unsigned place_shift = 3;  // 5 bits
 
 }  // namespace
 
@@ -16,8 +17,9 @@ Bytes signed_bytes(const BundleHead& head) {
     out.u48(head.version.counter);
     out.u32(head.at.seconds);
     out.u32(head.roster_version);
-    out.u8(static_cast<std::uint8_t>((head.carries ? 0 : carries_nothing) |
-                                     (head.is_addition ? addition : 0) | head.other_flags));
+    const auto place = head.place ? in_a_row | (*head.place << place_shift) : 0;
+    out.u8(
+        static_cast<std::uint8_t>((head.carries ? 0 : carries_nothing) | place | head.other_flags));
     out.varint(head.targets.size());
     for (const auto target : head.targets) {
         out.u16(value_of(target));
@@ -42,8 +44,12 @@ Result<BundleHead> read_bundle_head(ByteReader& in) {
     head.roster_version = TRY(in.read_u32());
     const auto flags = TRY(in.read_u8());
     head.carries = (flags & carries_nothing) == 0;
-    head.is_addition = (flags & addition) != 0;
-    head.other_flags = static_cast<std::uint8_t>(flags & ~(carries_nothing | addition));
+    const auto place = static_cast<std::uint8_t>(flags >> place_shift);
+    head.other_flags = static_cast<std::uint8_t>(flags & ~(carries_nothing | in_a_row));
+    if ((flags & in_a_row) != 0) {
+        head.place = place;
+        head.other_flags &= (1U << place_shift) - 1;
+    }
     const auto targets = TRY(in.read_varint());
     for (std::uint64_t i = 0; i < targets; ++i) {
         head.targets.push_back(OfficeId{TRY(in.read_u16())});

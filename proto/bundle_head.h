@@ -1,6 +1,7 @@
 // What a bundle says of itself: who wrote it, when, for whom, and by a hash what the writer has.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "proto/register.h"
@@ -12,8 +13,10 @@ struct BundleHead {
     RegisterVersion version;
     WallTime at;
     std::uint32_t roster_version = 0;
-    bool carries = true;       // also what is neither from nor for the writer
-    bool is_addition = false;  // without what the writer's earlier ones in the same place hold
+    bool carries = true;  // also what is neither from nor for the writer
+    // One of a row in one place, and how many stand before it: all that its readers lacked is in
+    // those and in this one.
+    std::optional<std::uint8_t> place{};
     // Of a later release: nothing to us, and signed.
     std::uint8_t other_flags = 0;
     std::vector<OfficeId> targets;  // ascending; empty: everybody
@@ -22,6 +25,8 @@ struct BundleHead {
     Signature signature;
     bool operator==(const BundleHead&) const = default;
 };
+
+inline constexpr std::uint8_t bundle_places = 32;
 
 // What is signed under the label "bundle".
 Bytes signed_bytes(const BundleHead& head);

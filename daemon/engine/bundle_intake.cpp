@@ -109,7 +109,7 @@ Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
     report_.writer = head.writer;
     report_.at = head.at;
     report_.targets = head.targets;
-    report_.is_addition = head.is_addition;
+    report_.place = head.place;
     if (head.writer != ledger.us()) {
         ledger.heard_of(head.writer, head.at, now);
         auto& met = ledger.edit_peer(head.writer).met;
@@ -126,7 +126,7 @@ void BundleIntake::end(Ledger& ledger) {
     if (head_->writer == ledger.us()) {
         report_.said = said_of(*head_, summary_.bytes());
     } else {
-        report_.has_less = BundleKnowledge::keep(ledger, *head_, summary_.bytes());
+        BundleKnowledge::keep(ledger, *head_, summary_.bytes());
     }
 }
 
@@ -246,8 +246,15 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
         }
         return ok();
     }
-    if (elsewhere(record.id) || bodies_.size() >= streams_max) {
+    if (elsewhere(record.id)) {
+        if (std::exchange(last_judged_, record.id) != record.id) {
+            report_.passed_over += header->run().count();
+        }
         return ok();
+    }
+    if (bodies_.size() >= streams_max) {
+        // Those that are whole are kept, and the others opened again where they go on.
+        TRY(finish_bodies(ledger, now, notify));
     }
     bodies_.emplace(record.id, ArrivingBody::begin(ledger, record, now));
     streams_[opened.stream] = record.id;

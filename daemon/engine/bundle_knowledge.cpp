@@ -51,6 +51,7 @@ void BundleKnowledge::learn(BytesView bytes) {
     if (!said) {
         return;
     }
+    head_ = said->head;
     carries_ = said->head.carries;
     roster_version_ = std::max(roster_version_, said->head.roster_version);
     for (auto& summary : said->summaries) {
@@ -82,20 +83,20 @@ bool is_said_by_us(const Ledger& ledger, BytesView bytes) {
                                       ledger.network(), said->head);
 }
 
-bool BundleKnowledge::keep(Ledger& ledger, const BundleHead& head, BytesView summary) {
+void BundleKnowledge::keep(Ledger& ledger, const BundleHead& head, BytesView summary) {
     auto said = said_of(head, summary);
-    bool has_less = false;
     if (const auto old = ledger.store().bundled(head.writer); old && *old) {
         const auto before = read_said(**old);
         if (before && head.version <= before->head.version) {
-            return false;
+            return;
         }
         const auto now = BundleKnowledge::after(said);
         const auto then = BundleKnowledge::after(**old);
-        has_less = now.lacks_some_of(then) || (now.carries_ && !then.carries_);
+        if (now.lacks_some_of(then) || (now.carries_ && !then.carries_)) {
+            ledger.note_less(head.writer);
+        }
     }
     ledger.write(storage::PutBundled{head.writer, std::move(said)});
-    return has_less;
 }
 
 Result<BundleKnowledge> BundleKnowledge::of(const Ledger& ledger, OfficeId office) {

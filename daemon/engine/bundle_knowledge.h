@@ -30,13 +30,15 @@ class BundleKnowledge {
 public:
     // Knows nothing if there was no bundle yet. An Error is the store's.
     static Result<BundleKnowledge> of(const Ledger& ledger, OfficeId office);
-    // Keeps what a bundle said, if it is newer. Both must have been verified. True: its writer
-    // lacks what it had the time before, or takes what it did not take.
-    static bool keep(Ledger& ledger, const BundleHead& head, BytesView summary);
+    // Keeps what a bundle said, if it is newer; both must have been verified. Notes in the ledger
+    // if its writer lacks what it had the time before, or takes what it did not take.
+    static void keep(Ledger& ledger, const BundleHead& head, BytesView summary);
     // From what one bundle said. Knows nothing if `said` is not as said_of() has it.
     static BundleKnowledge after(BytesView said);
 
     [[nodiscard]] OfficeId office() const { return office_; }
+    // Of the bundle that said it.
+    [[nodiscard]] const std::optional<BundleHead>& head() const { return head_; }
     // What it says; what its own statement says, without a bundle; 0: not known.
     [[nodiscard]] std::uint32_t roster_version() const { return roster_version_; }
     // Whether it takes this record: it is for it, or it carries.
@@ -54,6 +56,7 @@ private:
     void learn(BytesView said);
 
     OfficeId office_{};
+    std::optional<BundleHead> head_;
     bool carries_ = true;
     std::uint32_t roster_version_ = 0;
     std::map<LogKey, LogSummary> logs_;

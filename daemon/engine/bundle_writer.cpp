@@ -47,9 +47,6 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     writer.order_ = order;
     if (!order.since.empty()) {
         writer.since_ = BundleKnowledge::after(order.since);
-        if (writer.since_->roster_version() != ledger.roster().version()) {
-            writer.since_.reset();  // who came meanwhile lacks what nobody else did
-        }
     }
     for (const auto& [office, entry] : ledger.roster().offices()) {
         const bool is_named = std::ranges::find(order.targets, office) != order.targets.end();
@@ -57,6 +54,9 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
         if (office != ledger.us() && may_read && (order.targets.empty() || is_named)) {
             writer.targets_.push_back(TRY(BundleKnowledge::of(ledger, office)));
         }
+    }
+    if (writer.since_ && !writer.is_enough(ledger)) {
+        writer.since_.reset();
     }
     writer.add_roster(ledger);
     TRY(writer.add_head(ledger, now));
@@ -70,6 +70,24 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     return writer;
 }
 
+// Whether what stands there already is all that they had to be brought until then.
+bool BundleWriter::is_enough(const Ledger& ledger) const {
+    const auto& head = since_->head();
+    if (!head || !head->place || *head->place + 1 >= bundle_places) {
+        return false;
+    }
+    if (order_.is_only_addition) {
+        return true;
+    }
+    const auto has_less = [&](const BundleKnowledge& target) {
+        const auto found = ledger.had_less().find(target.office());
+        return found != ledger.had_less().end() && head->version.counter < found->second;
+    };
+    // Who came with a change of the roster lacks what nobody else did.
+    return head->roster_version == ledger.roster().version() &&
+           std::ranges::none_of(targets_, has_less);
+}
+
 void BundleWriter::add(BundlePart part, const Frame& frame) {
     waiting_.push_back({part, encode_frame(frame), 0});
 }
@@ -80,7 +98,7 @@ void BundleWriter::add_roster(const Ledger& ledger) {
         from = std::min(from, target.roster_version());
     }
     if (since_) {
-        from = since_->roster_version();
+        from = std::min(since_->roster_version(), ledger.roster().version());
     }
     RosterNews news;
     std::size_t size = 0;
@@ -117,7 +135,10 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
     head.at = ledger.wall(now);
     head.roster_version = ledger.roster().version();
     head.carries = ledger.config().carries;
-    head.is_addition = since_.has_value();
+    // What it may not sign yet is in no bundle, and in what it says to have.
+    if (order_.is_in_row && may_sign(ledger)) {
+        head.place = since_ ? static_cast<std::uint8_t>(*since_->head()->place + 1) : 0;
+    }
     head.targets = order_.targets;
     head.summary = crypto::hash("bundle-summary", ledger.network(), {summary});
     crypto::sign_bundle_head(ledger.config().machine->identity, ledger.network(), head);

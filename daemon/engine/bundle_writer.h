@@ -43,6 +43,7 @@ private:
         std::uint32_t offset = 0;  // in the first of them
     };
 
+    [[nodiscard]] bool is_enough(const Ledger& ledger) const;
     [[nodiscard]] bool may_sign(const Ledger& ledger) const;
     [[nodiscard]] bool is_lacked(const Header& header) const;
     [[nodiscard]] bool is_lacked(const Register& entry, RegisterHashes& ours) const;

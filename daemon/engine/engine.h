@@ -114,6 +114,11 @@ struct BundleOrder {
     // What an earlier bundle of ours said of itself, which stands in the same place: only what this
     // office has come to know since, for then those who read both lack nothing. Empty: all.
     Bytes since{};
+    // One of a row in one place (BundleHead::place); `since` is what the one before it said.
+    bool is_in_row = false;
+    // `since` holds even if somebody lacks again what it had, or the roster has changed: all was
+    // written a moment ago.
+    bool is_only_addition = false;
 };
 struct BundleWanted {
     BundleId bundle{};
@@ -250,11 +255,11 @@ struct BundleReport {
     std::map<std::string, std::uint64_t> reasons{};  // of what was rejected
     // By an office that was revoked, say: nothing more of it is taken.
     std::string refused{};
-    bool is_addition = false;
+    std::optional<std::uint8_t> place{};  // BundleHead::place
+    // Of reports that a link is bringing: this file may have to bring them yet.
+    std::uint64_t passed_over = 0;
     // It brought changes of the roster, which what was rejected elsewhere may have needed.
     bool brought_roster = false;
-    // Its writer lacks what it once had: what was left out for it has to be written again.
-    bool has_less = false;
     // Of one that this office wrote, at its end: for BundleOrder::since.
     Bytes said{};
 };

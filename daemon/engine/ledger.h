@@ -80,6 +80,10 @@ public:
     // How often refused numbers were released, from the start of this engine: what this office said
     // not to want it may have come to hold since.
     [[nodiscard]] std::uint64_t releases() const { return releases_; }
+    // Who says in a bundle to lack what it had: what was left out for it has to be written again.
+    // With the counter of our next statement at that time; from the start of this engine.
+    void note_less(OfficeId office) { had_less_[office] = meta_.next_counter; }
+    [[nodiscard]] const std::map<OfficeId, std::uint64_t>& had_less() const { return had_less_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
     [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail) const;
@@ -192,6 +196,7 @@ private:
     std::set<OfficeId> stale_leaves_;
     std::uint64_t leaf_edits_ = 0;
     std::uint64_t releases_ = 0;
+    std::map<OfficeId, std::uint64_t> had_less_;
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;
     Moved moved_;

@@ -55,9 +55,9 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
         reason->set_reports(reports);
     }
     told.set_refused(report.refused);
-    told.set_is_addition(report.is_addition);
+    told.set_place(report.place ? *report.place + 1U : 0U);
     told.set_brought_roster(report.brought_roster);
-    told.set_has_less(report.has_less);
+    told.set_passed_over(report.passed_over);
     told.set_said(std::string(as_text(report.said)));
 }
 
@@ -91,6 +91,9 @@ std::string Bundles::state_of(const engine::Ledger& ledger) const {
     out.raw(life_.view());
     out.u64(ledger.releases());
     out.u64(ledger.leaf_edits());
+    for (const auto& [office, counter] : ledger.had_less()) {
+        out.u64(counter);
+    }
     out.u32(ledger.roster().version());
     return std::string(as_text(out.bytes()));
 }
@@ -254,6 +257,12 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
             engine::is_said_by_us(ledger, since) &&
             held_what_it_said(ledger, as_bytes(request.state()))) {
             order.since = to_bytes(since);
+        }
+        order.is_in_row = request.is_in_row();
+        order.is_only_addition = request.is_only_addition();
+        if (order.is_in_row && ledger.meta().stopped) {
+            // Nobody would know it for ours, we neither: there would be one more each time.
+            return complain(5, "refused", "this office writes nothing", "see: fieldpost attention");
         }
         for (const auto& name : request.offices()) {
             const auto* office = ledger.roster().find(name);

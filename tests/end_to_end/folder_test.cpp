@@ -239,6 +239,25 @@ TEST_CASE("where files are taken away, as by mail, each report is sent once",
     CHECK(names_in(to_hq).size() + names_in(to_hyesan).size() <= names_in(sent).size());
 }
 
+TEST_CASE("what was left in a folder by hand does not stand for what is still to be left there",
+          "[end_to_end][slow]") {
+    Offices offices;
+    const auto share = offices.folder("share");
+    offices.follow(offices.hq, share);
+    offices.hyesan.start();
+    for (int i = 0; i < 12; ++i) {
+        const auto file = offices.network.folder() / "scan.bin";
+        write_file(file, random_bytes(40'000));
+        offices.hyesan.queue({"--to", "hq", "--attach", file.string()}, "scan\n");
+    }
+    // It says to have them all, and holds none; the other holds some.
+    offices.hyesan.ask({"bundle", "import", share.string()});
+    offices.hyesan.ask({"bundle", "export", share.string(), "--max-size", "150kB"});
+    offices.follow(offices.hyesan, share);
+    CAPTURE(offices.hq.log(), offices.hyesan.log());
+    REQUIRE(eventually([&] { return offices.hq.ask({"list", "--inbox"}).size() == 12; }));
+}
+
 TEST_CASE("a folder that is not there is said to need a person, until it is", "[end_to_end]") {
     Offices offices;
     const auto share = offices.network.folder() / "share";

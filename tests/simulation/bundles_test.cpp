@@ -194,7 +194,9 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     world.restart(pyongyang);
     world.read_bundle(pyongyang, whole.bytes);
     const auto refusing = world.write_bundle(pyongyang).value();
-    CHECK_FALSE(world.read_bundle(hyesan, refusing.bytes)->has_less);
+    world.read_bundle(hyesan, refusing.bytes);
+    CHECK(world.ledger(hyesan).had_less().empty());
+    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value().is_addition);
     world.set_carry_limit(pyongyang, 1U << 20);
     world.crash(pyongyang);
     world.restart(pyongyang);
@@ -202,13 +204,33 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     // Which is news for others, beside what it left before.
     const auto room = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing.said).value();
     CHECK(room.has_news);
-    CHECK(world.read_bundle(hyesan, room.bytes)->has_less);
+    world.read_bundle(hyesan, room.bytes);
+    const auto again = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value();
+    CHECK_FALSE(again.is_addition);
+    CHECK(again.reports == 1);
+    // Once: what is written then is there.
+    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again.said).value().is_addition);
+    // And not for those whom that does not concern.
+    CHECK(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, whole.said).value().is_addition);
     const auto wonsan = world.invite_and_join("wonsan");
     const auto known = world.ledger(hyesan).roster().version();
     world.read_bundle(hyesan, world.write_bundle(hq).value().bytes);
     REQUIRE(world.ledger(hyesan).roster().version() > known);
-    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value().is_addition);
+    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again.said).value().is_addition);
     (void)wonsan;
+}
+
+TEST_CASE("many large bodies come at once, and every one is kept", "[simulation]") {
+    World world(11, {"hq", "hyesan"}, {});
+    for (int i = 0; i < 40; ++i) {
+        world.queue(hyesan, {hq}, RecordClass::normal, 4'000 + 100 * static_cast<std::size_t>(i));
+        world.queue(hyesan, {hq}, RecordClass::normal, 33'000);
+    }
+    const auto taken = world.read_bundle(hq, world.write_bundle(hyesan).value().bytes);
+    CHECK(taken->new_reports == 80);
+    CHECK(world.inbox(hq).size() == 80);
+    CHECK(world.ledger(hq).partials().empty());
+    world.check_everything();
 }
 
 TEST_CASE("a small stick takes what matters most, and says what it left", "[simulation]") {

@@ -24,6 +24,7 @@ std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<No
                                                  const Bytes& since) {
     const engine::BundleId id{next_bundle_++};
     engine::BundleOrder order;
+    order.is_in_row = true;
     order.since = since;
     for (const auto target : to) {
         order.targets.push_back(index_of(target));

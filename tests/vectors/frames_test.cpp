@@ -163,7 +163,7 @@ struct Meaning {
             {"at", head.at.seconds},
             {"roster_version", head.roster_version},
             {"carries", head.carries},
-            {"is_addition", head.is_addition},
+            {"place", head.place ? json(*head.place) : json(nullptr)},
             {"targets", targets},
             {"summary", hex(head.summary)}};
     }
@@ -365,10 +365,10 @@ void add_registers(Writer& writer) {
     head.targets = {OfficeId{0}, OfficeId{3}};
     crypto::sign_bundle_head(office.machine.identity, network.id(), head);
     writer.add("bundle head of who carries nothing, for two", head);
-    head.is_addition = true;
-    head.other_flags = 0x80;
+    head.place = 17;
+    head.other_flags = 0x04;
     crypto::sign_bundle_head(office.machine.identity, network.id(), head);
-    writer.add("bundle head of an addition, with a flag of a later release", head);
+    writer.add("bundle head of the eighteenth in a row, with a flag of a later release", head);
 }
 
 // A summary as no writer of ours makes it: readers accept any container.

@@ -96,7 +96,7 @@ def hello(read):
 def bundle_head(read):
     return {"writer": read.writer, "incarnation": read.incarnation, "counter": read.counter, "at": read.time,
             "roster_version": read.roster_version, "carries": not read.flags & 1,
-            "is_addition": bool(read.flags & 2), "targets": read.targets, "summary": read.summary}
+            "place": read.flags >> 3 if read.flags & 2 else None, "targets": read.targets, "summary": read.summary}
 
 
 def opened(read):
