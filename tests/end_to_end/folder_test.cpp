@@ -152,7 +152,8 @@ void tell_story(const Offices& offices) {
 
 }  // namespace
 
-TEST_CASE("a loop of cp between two folders is a link, admission included", "[end_to_end][slow]") {
+TEST_CASE("a loop of cp between two folders is a link, admission included",
+          "[end_to_end][folder][slow]") {
     Offices offices;
     const auto at_hq = offices.folder("hq-files");
     const auto at_hyesan = offices.folder("hyesan-files");
@@ -173,7 +174,7 @@ TEST_CASE("a loop of cp between two folders is a link, admission included", "[en
     }));
 }
 
-TEST_CASE("Syncthing between two folders is a link", "[end_to_end][slow]") {
+TEST_CASE("Syncthing between two folders is a link", "[end_to_end][folder][slow]") {
     Offices offices;
     const auto at_hq = offices.folder("hq-files");
     const auto at_hyesan = offices.folder("hyesan-files");
@@ -188,7 +189,7 @@ TEST_CASE("Syncthing between two folders is a link", "[end_to_end][slow]") {
     CHECK_FALSE(has_item(offices.hq, "folder"));
 }
 
-TEST_CASE("one folder for all is a link", "[end_to_end][slow]") {
+TEST_CASE("one folder for all is a link", "[end_to_end][folder][slow]") {
     Offices offices;
     const auto share = offices.folder("share");
     offices.follow(offices.hq, share);
@@ -208,7 +209,7 @@ TEST_CASE("one folder for all is a link", "[end_to_end][slow]") {
 }
 
 TEST_CASE("where files are taken away, as by mail, each report is sent once",
-          "[end_to_end][slow]") {
+          "[end_to_end][folder][slow]") {
     Offices offices;
     const auto from_hq = offices.folder("from-hq");
     const auto to_hq = offices.folder("to-hq");
@@ -240,7 +241,7 @@ TEST_CASE("where files are taken away, as by mail, each report is sent once",
 }
 
 TEST_CASE("what was left in a folder by hand does not stand for what is still to be left there",
-          "[end_to_end][slow]") {
+          "[end_to_end][folder][slow]") {
     Offices offices;
     const auto share = offices.folder("share");
     offices.follow(offices.hq, share);
@@ -258,7 +259,8 @@ TEST_CASE("what was left in a folder by hand does not stand for what is still to
     REQUIRE(eventually([&] { return offices.hq.ask({"list", "--inbox"}).size() == 12; }));
 }
 
-TEST_CASE("a folder that is not there is said to need a person, until it is", "[end_to_end]") {
+TEST_CASE("a folder that is not there is said to need a person, until it is",
+          "[end_to_end][folder]") {
     Offices offices;
     const auto share = offices.network.folder() / "share";
     offices.follow(offices.hq, share);
@@ -287,7 +289,8 @@ TEST_CASE("a folder that is not there is said to need a person, until it is", "[
     }
 }
 
-TEST_CASE("a file in a folder that stays damaged is said to need a person", "[end_to_end][slow]") {
+TEST_CASE("a file in a folder that stays damaged is said to need a person",
+          "[end_to_end][folder][slow]") {
     Offices offices;
     const auto share = offices.folder("share");
     offices.follow(offices.hq, share);
