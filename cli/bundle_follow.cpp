@@ -277,7 +277,8 @@ Outcome<Written> Follower::write() {
     auto written = write_bundle(common_, folder_, options);
     const bool is_in_row = written || written.error().code != "not_in_one";
     if (!is_in_row) {
-        if (now - wrote_all_at_ < write_short_every) {
+        // Not again and again, but at once after a start: what is urgent has a place there.
+        if (!left_out_.empty() && now - wrote_all_at_ < write_short_every) {
             return written;
         }
         options.is_in_row = false;
