@@ -100,6 +100,7 @@ ReadBundle read_of(const wire::BundleRead& told) {
     read.refused = told.refused();
     read.damaged_bytes = told.damaged_bytes();
     read.said = told.said();
+    read.holds = told.holds();
     return read;
 }
 
@@ -313,6 +314,8 @@ public:
         wanted.set_is_all(options.is_all);
         wanted.set_has_records(options.has_records);
         wanted.set_since(options.since);
+        wanted.mutable_in_row()->Add(options.in_row.begin(), options.in_row.end());
+        wanted.mutable_of_others()->Add(options.of_others.begin(), options.of_others.end());
         wanted.set_state(options.state);
         wanted.set_is_due(options.is_due);
         wanted.set_is_in_row(options.is_in_row);
@@ -377,6 +380,8 @@ private:
             }
             wanted.set_bundle(told.bundle());
             wanted.clear_since();
+            wanted.clear_in_row();
+            wanted.clear_of_others();
             wanted.clear_state();
             waiting += told.content();
             written_.reports = told.reports();
@@ -405,6 +410,8 @@ private:
             }
             if (told.is_file_end()) {
                 written_.said = told.said();
+                written_.holds = told.holds();
+                written_.roster_version = told.roster_version();
                 return keep(std::move(file), told.is_over());
             }
         }

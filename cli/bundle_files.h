@@ -54,6 +54,7 @@ struct ReadBundle {
     std::string refused;
     std::uint64_t damaged_bytes = 0;
     std::string said;
+    std::string holds;
     struct Record {
         std::string id;
         std::string priority;
@@ -97,6 +98,9 @@ struct WriteOptions {
     bool is_only_addition = false;
     // Of what was written there before, as the daemon told it: only what is new since.
     std::string since{};
+    // What those bundles, and files of others there, hold; as the daemon told it.
+    std::vector<std::string> in_row{};
+    std::vector<std::string> of_others{};
     // As the daemon told it then: if that is still so nothing is written, unless it is due anyway.
     std::string state{};
     bool is_due = false;
@@ -109,7 +113,9 @@ struct Written {
     bool is_short = false;
     bool is_addition = false;
     std::string said{};
+    std::string holds{};
     std::string state{};
+    std::uint32_t roster_version = 0;
 };
 // To a new file, or to a folder under names that say nothing.
 Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "cli/bundle_files.h"
@@ -32,7 +33,8 @@ constexpr auto write_every = 5s;
 constexpr auto write_all_every = 10min;
 // Where there was no room for all of it.
 constexpr auto write_short_every = 1h;
-// What was left there is gone and nobody has said to have it: it was lost on the way.
+// What was left there, by this office or another, and nobody has said to have: it was lost on the
+// way, or does not get there from here.
 constexpr auto send_again = 24h;
 // What the medium refused.
 constexpr auto try_again = 60s;
@@ -93,11 +95,13 @@ public:
 private:
     Outcome<void> look();
     Outcome<void> take(const fs::path& path, Seen& seen);
+    void read_refused_again();
     void remember_own();
     Outcome<void> leave();
     [[nodiscard]] bool is_row_whole() const;
     [[nodiscard]] bool is_lost() const;
     [[nodiscard]] bool is_row_long() const;
+    [[nodiscard]] std::set<fs::path> files_of_others() const;
     Outcome<Written> write();
     Outcome<void> left(const Written& written, bool is_in_row);
     [[nodiscard]] bool may_replace(const fs::path& path, const Seen& seen) const;
@@ -110,10 +114,17 @@ private:
     std::map<fs::path, Seen> seen_;
     // Of ours there the newest that holds all, and what was put beside it since, in order. Older
     // ones may be there as well: who copies both ways brings back what was removed.
-    std::vector<fs::path> row_;
+    struct Left {
+        fs::path path;
+        std::string holds;
+    };
+    std::vector<Left> row_;
     // What the last of them said, and the office's state then or later; as the daemon told it.
     std::string since_;
     std::string state_;
+    std::uint32_t roster_version_ = 0;
+    // Of others: what they hold this office did not leave there as well.
+    std::set<fs::path> relied_on_;
     bool has_remembered_ = false;
     bool is_held_back_ = false;
     // Since when some of the row are gone, but not all.
@@ -137,15 +148,19 @@ Outcome<void> Follower::take(const fs::path& path, Seen& seen) {
                    told->office);
     }
     if (told->brought_roster || told->new_reports > 0) {
-        // What it brought may be what another file needed.
-        for (auto& [other, one] : seen_) {
-            one.is_read = one.is_read && (one.told.rejected == 0 && one.told.reasons.empty());
-        }
+        read_refused_again();
     }
     seen.told = std::move(*told);
     seen.is_read = true;
     seen.read_at = Clock::now();
     return {};
+}
+
+// What came since may be what they needed.
+void Follower::read_refused_again() {
+    for (auto& [path, seen] : seen_) {
+        seen.is_read = seen.is_read && seen.told.rejected == 0 && seen.told.reasons.empty();
+    }
 }
 
 Outcome<void> Follower::look() {
@@ -205,19 +220,19 @@ void Follower::remember_own() {
             row_.clear();
             return;
         }
-        row_.push_back(*path);
+        row_.push_back({*path, seen_[*path].told.holds});
     }
 }
 
 bool Follower::is_row_whole() const {
-    return std::ranges::all_of(row_, [&](const auto& path) { return seen_.contains(path); });
+    return std::ranges::all_of(row_, [&](const auto& left) { return seen_.contains(left.path); });
 }
 
 // What was there and is not any more, though nobody took it all away.
 bool Follower::is_lost() const {
     const auto since_all = Clock::now() - wrote_all_at_;
     const bool is_gone =
-        std::ranges::none_of(row_, [&](const auto& path) { return seen_.contains(path); });
+        std::ranges::none_of(row_, [&](const auto& left) { return seen_.contains(left.path); });
     return is_gone ? since_all >= send_again
                    : broken_since_ && Clock::now() - *broken_since_ >= write_all_every &&
                          since_all >= write_all_every;
@@ -225,11 +240,24 @@ bool Follower::is_lost() const {
 
 bool Follower::is_row_long() const {
     std::uint64_t bytes = 0;
-    for (const auto& path : row_) {
-        const auto seen = seen_.find(path);
+    for (const auto& left : row_) {
+        const auto seen = seen_.find(left.path);
         bytes += seen == seen_.end() ? 0 : static_cast<std::uint64_t>(seen->second.stamp.size);
     }
     return is_row_whole() && row_.size() >= small_row && bytes <= small_row_bytes;
+}
+
+// What they hold need not be left here again, for the time that may pass until somebody says to
+// have it.
+std::set<fs::path> Follower::files_of_others() const {
+    std::set<fs::path> others;
+    for (const auto& [path, seen] : seen_) {
+        if (seen.is_read && !seen.is_own() && !seen.told.holds.empty() &&
+            Clock::now() - seen.since < send_again) {
+            others.insert(path);
+        }
+    }
+    return others;
 }
 
 Outcome<void> Follower::leave() {
@@ -274,6 +302,14 @@ Outcome<Written> Follower::write() {
     options.is_only_addition = now - wrote_all_at_ < write_all_every;
     options.is_due = options.is_due || (is_held_back_ && !options.is_only_addition);
     is_held_back_ = options.is_only_addition;
+    const auto others = files_of_others();
+    options.is_due = options.is_due || !std::ranges::includes(others, relied_on_);
+    for (const auto& left : row_) {
+        options.in_row.push_back(left.holds);
+    }
+    for (const auto& path : others) {
+        options.of_others.push_back(seen_.at(path).told.holds);
+    }
     auto written = write_bundle(common_, folder_, options);
     const bool is_in_row = written || written.error().code != "not_in_one";
     if (!is_in_row) {
@@ -291,6 +327,11 @@ Outcome<Written> Follower::write() {
     state_ = written->state;
     if (written->said.empty()) {
         return written;  // nothing has changed
+    }
+    relied_on_ = others;
+    const auto roster_before = std::exchange(roster_version_, written->roster_version);
+    if (roster_before != 0 && roster_before != roster_version_) {
+        read_refused_again();
     }
     if (const auto done = left(*written, is_in_row); !done) {
         return std::unexpected(done.error());
@@ -330,7 +371,7 @@ Outcome<void> Follower::left(const Written& written, bool is_in_row) {
     since_ = is_in_row ? written.said : "";
     for (const auto& path : written.files) {
         if (is_in_row) {
-            row_.push_back(path);
+            row_.push_back({path, written.holds});
         }
         Seen seen{.stamp = stamp_of(path).value_or(Stamp{}), .since = now, .is_read = true};
         seen.told.is_bundle = true;

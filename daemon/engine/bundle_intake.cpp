@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t streams_max = 16;
 // That are told; and one for all others.
 constexpr std::size_t reasons_max = 16;
+// Of more large bodies it is not noted that they are here, and this office leaves them beside it.
+constexpr std::size_t extents_max = 4096;
 
 bool is_of_store(const Error& error) {
     return error.code == Errc::corrupt || error.code == Errc::unavailable ||
@@ -118,7 +120,24 @@ Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
     return ok();
 }
 
+// Its parts are counted from here on.
+void BundleIntake::measure(const Ledger& ledger, const Arriving& record) {
+    const auto& header = record.header;
+    if (writer_ == ledger.us()) {
+        holds_[header.log].add(header.run());  // with what is not in it none of its readers lacks
+    } else if (extents_.size() < extents_max) {
+        extents_.try_emplace(record.id,
+                             Extent{header.log, header.run(), BodyShape{header.body_bytes}});
+    }
+}
+
 void BundleIntake::end(Ledger& ledger) {
+    for (const auto& [id, body] : extents_) {
+        if (body.parts.contains_all({1, part_count(body.shape)})) {
+            holds_[body.log].add(body.run);
+        }
+    }
+    report_.holds = std::exchange(holds_, {});
     if (!head_ || !is_summary_whole_ ||
         crypto::hash("bundle-summary", ledger.network(), {summary_.bytes()}) != head_->summary) {
         return;
@@ -218,6 +237,10 @@ Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
             ledger.count_received(header->run());
             report_.new_reports += header->run().count();
         }
+        if (ledger.log(header->log).held.contains_all(header->run()) &&
+            (verdict == Verdict::wanted || verdict == Verdict::known)) {
+            holds_[header->log].add(header->run());
+        }
         judged(ledger, record, verdict, now, notify);
     }
     return ok();
@@ -239,6 +262,11 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
         return ok();
     }
     const auto verdict = TRY(judge(ledger, record, via(), now, notify));
+    if (verdict == Verdict::known &&
+        ledger.log(record.header.log).held.contains_all(record.header.run())) {
+        measure(ledger, record);
+        streams_[opened.stream] = record.id;
+    }
     if (verdict != Verdict::wanted) {
         // Told once: the cells of one body follow each other.
         if (std::exchange(last_judged_, record.id) != record.id) {
@@ -257,13 +285,22 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
         TRY(finish_bodies(ledger, now, notify));
     }
     bodies_.emplace(record.id, ArrivingBody::begin(ledger, record, now));
+    measure(ledger, record);
     streams_[opened.stream] = record.id;
     return ok();
 }
 
 Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
     const auto stream = streams_.find(chunk.stream);
-    const auto found = stream == streams_.end() ? bodies_.end() : bodies_.find(stream->second);
+    if (stream == streams_.end()) {
+        return ok();
+    }
+    if (const auto body = extents_.find(stream->second);
+        body != extents_.end() && chunk.part > 0 && chunk.part <= part_count(body->second.shape) &&
+        chunk.offset + chunk.bytes.size() == part_size(body->second.shape, chunk.part)) {
+        body->second.parts.add(chunk.part);
+    }
+    const auto found = bodies_.find(stream->second);
     if (found == bodies_.end() || found->second.is_whole()) {
         return ok();
     }

@@ -34,6 +34,7 @@ private:
     Result<void> on(Ledger& ledger, const Chunk& chunk);
     void judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                 std::vector<Notice>& notify);
+    void measure(const Ledger& ledger, const Arriving& record);
     void reject(std::uint64_t reports, const std::string& why);
 
     BundleReport report_;
@@ -45,6 +46,15 @@ private:
     bool is_summary_whole_ = false;
     std::map<std::uint32_t, RecordId> streams_;
     std::map<RecordId, ArrivingBody> bodies_;
+    // How much of a large body is in this file.
+    struct Extent {
+        LogKey log;
+        Interval run;
+        BodyShape shape;
+        IntervalSet parts{};
+    };
+    std::map<RecordId, Extent> extents_;
+    RunsByLog holds_;
 };
 
 }  // namespace fieldpost::engine

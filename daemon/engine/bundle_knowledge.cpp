@@ -10,6 +10,9 @@ constexpr std::size_t summary_frame_bytes = 60'000;
 // Up to so many are all listed, 24 bytes each: nobody can be asked what a hash stands for.
 constexpr std::size_t listed_registers_max = 1000;
 
+// So that a frame of them is small enough to be read.
+constexpr std::size_t runs_intervals_a_frame = 2000;
+
 struct Said {
     BundleHead head;
     Bytes summary;  // frames, each sized
@@ -81,6 +84,44 @@ bool is_said_by_us(const Ledger& ledger, BytesView bytes) {
                said->head.summary &&
            crypto::verify_bundle_head(ledger.config().machine->identity.public_key(),
                                       ledger.network(), said->head);
+}
+
+Bytes encode_runs(const RunsByLog& runs) {
+    ByteWriter out;
+    Summary summary;
+    std::size_t intervals = 0;
+    for (const auto& [log, held] : runs) {
+        if (summary.leaves.empty() || summary.leaves.back().office != log.author) {
+            if (intervals > runs_intervals_a_frame) {
+                out.sized(encode_frame(std::exchange(summary, {})));
+                intervals = 0;
+            }
+            summary.leaves.emplace_back().office = log.author;
+        }
+        summary.leaves.back().logs.push_back({log.incarnation, log.record_class, held, {}});
+        intervals += held.intervals().size() + 1;
+    }
+    if (!summary.leaves.empty()) {
+        out.sized(encode_frame(summary));
+    }
+    return out.take();
+}
+
+void add_runs(RunsByLog& runs, BytesView encoded) {
+    ByteReader in(encoded);
+    while (!in.at_end()) {
+        const auto sized = in.read_sized(encoded.size());
+        const auto frame = sized ? decode_frame(*sized) : std::unexpected(sized.error());
+        const auto* summary = frame ? std::get_if<Summary>(&*frame) : nullptr;
+        if (summary == nullptr) {
+            break;
+        }
+        for (const auto& leaf : summary->leaves) {
+            for (const auto& log : leaf.logs) {
+                runs[{leaf.office, log.incarnation, log.record_class}].add(log.not_wanted);
+            }
+        }
+    }
 }
 
 void BundleKnowledge::keep(Ledger& ledger, const BundleHead& head, BytesView summary) {

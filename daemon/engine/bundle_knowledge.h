@@ -14,6 +14,12 @@ Bytes said_of(const BundleHead& head, BytesView summary);
 // Whether this office said that, of what it still may sign for: neither of another life nor forged.
 bool is_said_by_us(const Ledger& ledger, BytesView said);
 
+// What some files hold, as bytes for the command, which hands it back: a summary of just that, in
+// frames, each sized.
+Bytes encode_runs(const RunsByLog& runs);
+// Adds what it can read of it.
+void add_runs(RunsByLog& runs, BytesView encoded);
+
 // Hashes of this office's registers, each made once.
 class RegisterHashes {
 public:

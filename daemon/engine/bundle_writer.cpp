@@ -18,7 +18,7 @@ constexpr std::size_t other_frame_bytes = 16'384;
 // Of a list of segments, which is the only part that may need several.
 constexpr std::size_t chunk_bytes_max = 60'000;
 // Type, stream, part, offset and the frame's own length.
-constexpr std::size_t chunk_head_bytes = 20;
+constexpr std::size_t cell_chunk_head_bytes = 20;
 // What opening a body again costs, at the most, and that is done once in so many bytes.
 constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
 constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
@@ -45,6 +45,7 @@ bool BundleWriter::may_sign(const Ledger& ledger) const {
 Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& order, Now now) {
     BundleWriter writer;
     writer.order_ = order;
+    writer.us_ = ledger.us();
     if (!order.since.empty()) {
         writer.since_ = BundleKnowledge::after(order.since);
     }
@@ -183,7 +184,18 @@ bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const 
 IntervalSet BundleWriter::lacks(const BundleKnowledge& target, const LogKey& log,
                                 const IntervalSet& held) const {
     auto lacking = order_.is_all ? held : target.lacks(log, held);
-    return since_ ? since_->lacks(log, lacking) : lacking;
+    const auto leave_out = [&](const RunsByLog& runs) {
+        if (const auto found = runs.find(log); found != runs.end()) {
+            lacking = without(lacking, found->second);
+        }
+    };
+    if (since_) {
+        leave_out(order_.in_row);
+    }
+    if (log.author != us_) {
+        leave_out(order_.of_others);
+    }
+    return lacking;
 }
 
 bool BundleWriter::is_lacked(const Header& header) const {
@@ -308,6 +320,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         size += entry.size() + 4;
         reports += record->run.count();
         news.records.push_back(entry.take());
+        holds_[log].add(record->run);
         before = Neighbour{header, record->id};
         numbers.remove(record->run);
     }
@@ -391,7 +404,7 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
         const auto bytes = TRY(part_of(ledger, *part));
         const auto rest = BytesView(bytes).subspan(large.offset);
         const auto some = rest.first(std::min(rest.size(), chunk_bytes_max));
-        if (cell.size() + some.size() + chunk_head_bytes > room) {
+        if (cell.size() + some.size() + cell_chunk_head_bytes > room) {
             break;
         }
         cell.sized(encode_frame(Chunk{1, *part, large.offset, to_bytes(some)}));
@@ -414,6 +427,7 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     is_file_fresh_ = false;
     has_news_ = true;
     if (large.parts.empty()) {
+        holds_[large.header.log].add(large.record.run);
         reports_ += reports;
         under_way_.reset();
     }
@@ -441,7 +455,8 @@ BundleContent BundleWriter::content(BundleContent::Step step) {
             has_news_,
             since_.has_value(),
             left_bytes(),
-            step == BundleContent::Step::over ? said_ : Bytes{}};
+            step == BundleContent::Step::over ? said_ : Bytes{},
+            step == BundleContent::Step::over ? std::exchange(holds_, {}) : RunsByLog{}};
 }
 
 // Without reading, or publishing, a hundred thousand records to find that none fits.

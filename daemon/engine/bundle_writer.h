@@ -47,7 +47,7 @@ private:
     [[nodiscard]] bool may_sign(const Ledger& ledger) const;
     [[nodiscard]] bool is_lacked(const Header& header) const;
     [[nodiscard]] bool is_lacked(const Register& entry, RegisterHashes& ours) const;
-    // What a target lacks of these, and does not have from the bundle before either.
+    // What a target lacks of these, and does not have from what stands there either.
     [[nodiscard]] IntervalSet lacks(const BundleKnowledge& target, const LogKey& log,
                                     const IntervalSet& held) const;
     void add(crypto::BundlePart part, const Frame& frame);
@@ -67,6 +67,7 @@ private:
     [[nodiscard]] std::uint64_t left_bytes() const;
     [[nodiscard]] BundleContent content(BundleContent::Step step);
 
+    OfficeId us_ = no_office;
     BundleOrder order_;
     std::vector<BundleKnowledge> targets_;
     // What who read our bundle before this one has from that.
@@ -79,6 +80,7 @@ private:
     bool has_news_ = false;
     Stage stage_ = Stage::urgent;
     std::deque<Item> waiting_;
+    RunsByLog holds_;                      // so far; what was left out of the file as well
     std::map<LogKey, IntervalSet> small_;  // or not looked at yet
     LargeOnes large_;
     std::uint64_t large_bytes_ = 0;

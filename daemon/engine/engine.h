@@ -106,6 +106,8 @@ struct BundleFrame {
     BundleId bundle{};
     Bytes frame;
 };
+// Records, by the log that they are in.
+using RunsByLog = std::map<LogKey, IntervalSet>;
 // For whom a bundle is written, and what.
 struct BundleOrder {
     std::vector<OfficeId> targets;  // empty: everybody
@@ -114,6 +116,12 @@ struct BundleOrder {
     // What an earlier bundle of ours said of itself, which stands in the same place: only what this
     // office has come to know since, for then those who read both lack nothing. Empty: all.
     Bytes since{};
+    // The records in that bundle and in those of its row before it; without `since` they do not
+    // count.
+    RunsByLog in_row{};
+    // In files of others that stand in the same place. What this office wrote itself it leaves
+    // there all the same.
+    RunsByLog of_others{};
     // One of a row in one place (BundleHead::place); `since` is what the one before it said.
     bool is_in_row = false;
     // `since` holds even if somebody lacks again what it had, or the roster has changed: all was
@@ -260,8 +268,10 @@ struct BundleReport {
     std::uint64_t passed_over = 0;
     // It brought changes of the roster, which what was rejected elsewhere may have needed.
     bool brought_roster = false;
-    // Of one that this office wrote, at its end: for BundleOrder::since.
+    // At its end. Of one that this office wrote: for BundleOrder::since.
     Bytes said{};
+    // What this office holds, or takes now, that whoever reads this file has whole from it alone.
+    RunsByLog holds{};
 };
 struct BundleTaken {
     BundleId bundle{};
@@ -284,7 +294,9 @@ struct BundleContent {
     bool has_news = false;         // it holds more than what every bundle of this office would
     bool is_addition = false;      // as BundleOrder::since asked, unless the roster has changed
     std::uint64_t left_bytes = 0;  // still to be written, as far as it has looked; about
-    Bytes said{};                  // at its end: for BundleOrder::since
+    // At its end, for BundleOrder::since and in_row.
+    Bytes said{};
+    RunsByLog holds{};
 };
 using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
                             CloseLink, LinkUse>;

@@ -59,6 +59,7 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
     told.set_brought_roster(report.brought_roster);
     told.set_passed_over(report.passed_over);
     told.set_said(std::string(as_text(report.said)));
+    told.set_holds(std::string(as_text(engine::encode_runs(report.holds))));
 }
 
 void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
@@ -96,14 +97,6 @@ std::string Bundles::state_of(const engine::Ledger& ledger) const {
     }
     out.u32(ledger.roster().version());
     return std::string(as_text(out.bytes()));
-}
-
-bool Bundles::held_what_it_said(const engine::Ledger& ledger, BytesView state) const {
-    ByteReader in(state);
-    const auto life = in.read_array<Hash>();
-    const auto releases = in.read_u64();
-    return life && releases && *life == life_ ? *releases == ledger.releases()
-                                              : ledger.releases() == 0;
 }
 
 bool Bundles::has_room() const {
@@ -225,10 +218,12 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     told.set_has_news(writer.last.has_news);
     told.set_is_addition(writer.last.is_addition);
     told.set_state(writer.state);
+    told.set_roster_version(writer.roster_version);
     if (bytes.empty()) {
         told.set_is_file_end(true);
         told.set_is_over(writer.is_over);
         told.set_said(std::string(as_text(writer.last.said)));
+        told.set_holds(std::string(as_text(engine::encode_runs(writer.last.holds))));
         writer.sealer = crypto::BundleSealer(keys());
         writer.is_file_ended = false;
         writer.is_new_file = true;
@@ -253,10 +248,14 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         engine::BundleOrder order;
         order.is_all = request.is_all();
         order.has_records = request.has_records();
-        if (const auto since = as_bytes(request.since());
-            engine::is_said_by_us(ledger, since) &&
-            held_what_it_said(ledger, as_bytes(request.state()))) {
+        if (const auto since = as_bytes(request.since()); engine::is_said_by_us(ledger, since)) {
             order.since = to_bytes(since);
+        }
+        for (const auto& runs : request.in_row()) {
+            engine::add_runs(order.in_row, as_bytes(runs));
+        }
+        for (const auto& runs : request.of_others()) {
+            engine::add_runs(order.of_others, as_bytes(runs));
         }
         order.is_in_row = request.is_in_row();
         order.is_only_addition = request.is_only_addition();
@@ -280,7 +279,9 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         order.targets.erase(std::unique(order.targets.begin(), order.targets.end()),
                             order.targets.end());
         id = engine::BundleId{next_++};
-        writers_.emplace(id, Writer{.sealer = crypto::BundleSealer(keys()), .state = state});
+        writers_.emplace(id, Writer{.sealer = crypto::BundleSealer(keys()),
+                                    .state = state,
+                                    .roster_version = ledger.roster().version()});
         pending.inputs.emplace_back(engine::BundleWanted{id, order});
     }
     const auto found = writers_.find(id);

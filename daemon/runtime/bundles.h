@@ -45,6 +45,7 @@ private:
         bool is_new_file = false;
         bool is_over = false;
         std::string state{};
+        std::uint32_t roster_version = 0;
         engine::BundleContent last{};
     };
 
@@ -54,8 +55,6 @@ private:
                      wire::BundleRead& told);
     Bytes end_of_file(engine::BundleId id, Writer& writer);
     [[nodiscard]] std::string state_of(const engine::Ledger& ledger) const;
-    // Whether what was said in that state was had, and not only refused.
-    [[nodiscard]] bool held_what_it_said(const engine::Ledger& ledger, BytesView state) const;
 
     const crypto::MachineKeys& machine_;
     NetworkId network_;

@@ -18,12 +18,12 @@ using namespace std::chrono_literals;
 namespace {
 
 // hq and hyesan, which hq has not admitted yet.
-struct Offices {
+struct OfficesWithFolders {
     Network network;
     Office& hq = network.bare("hq");
     Office& hyesan = network.bare("hyesan");
 
-    Offices() {
+    OfficesWithFolders() {
         hq.ask({"init", "hq", "--network", "reha"});
         hq.start();
         const auto file = network.folder() / "hyesan.invite";
@@ -139,7 +139,7 @@ private:
 };
 
 // The story of one report and its answer.
-void tell_story(const Offices& offices) {
+void tell_story(const OfficesWithFolders& offices) {
     const auto id = offices.hyesan.queue({"--to", "hq"}, "주간 보고\n");
     CAPTURE(offices.hq.log(), offices.hyesan.log());
     REQUIRE(eventually([&] { return state_of(offices.hyesan, id) == "delivered"; }));
@@ -154,7 +154,7 @@ void tell_story(const Offices& offices) {
 
 TEST_CASE("a loop of cp between two folders is a link, admission included",
           "[end_to_end][folder][slow]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto at_hq = offices.folder("hq-files");
     const auto at_hyesan = offices.folder("hyesan-files");
     write_file(at_hq / "letter.odt", random_bytes(5000));
@@ -175,7 +175,7 @@ TEST_CASE("a loop of cp between two folders is a link, admission included",
 }
 
 TEST_CASE("Syncthing between two folders is a link", "[end_to_end][folder][slow]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto at_hq = offices.folder("hq-files");
     const auto at_hyesan = offices.folder("hyesan-files");
     const Syncthing syncthing(offices.folder("syncthing"), {at_hq, at_hyesan});
@@ -190,7 +190,7 @@ TEST_CASE("Syncthing between two folders is a link", "[end_to_end][folder][slow]
 }
 
 TEST_CASE("one folder for all is a link", "[end_to_end][folder][slow]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto share = offices.folder("share");
     offices.follow(offices.hq, share);
     offices.follow(offices.hyesan, share);
@@ -208,9 +208,62 @@ TEST_CASE("one folder for all is a link", "[end_to_end][folder][slow]") {
     REQUIRE(eventually([&] { return state_of(offices.hyesan, second) == "delivered"; }));
 }
 
+TEST_CASE("in a folder that several share a carrier leaves nothing that is there already",
+          "[end_to_end][folder][slow]") {
+    OfficesWithFolders offices;
+    auto& pyongyang = offices.network.bare("pyongyang");
+    const auto invitation = offices.network.folder() / "pyongyang.invite";
+    offices.hq.ask({"invite", "pyongyang", "--no-code", "--output", invitation.string()});
+    pyongyang.ask({"join", invitation.string()});
+    const auto share = offices.folder("share");
+    offices.follow(offices.hq, share);
+    offices.follow(pyongyang, share);
+    offices.follow(offices.hyesan, share);
+    const auto is_active = [](const Office& at, const std::string& whom) {
+        const auto roster = at.ask({"roster"}).at("offices");
+        return std::ranges::any_of(roster, [&](const Json& office) {
+            return office.at("name") == whom && office.at("state") == "active";
+        });
+    };
+    CAPTURE(offices.hq.log(), pyongyang.log(), offices.hyesan.log());
+    REQUIRE(eventually([&] {
+        return is_active(offices.hyesan, "hyesan") && is_active(pyongyang, "pyongyang") &&
+               is_active(pyongyang, "hyesan");
+    }));
+    offices.hq.stop();
+    const auto scan = offices.network.folder() / "scan.bin";
+    write_file(scan, random_bytes(300'000));
+    const auto id = offices.hyesan.queue({"--to", "hq", "--attach", scan.string()}, "scan\n");
+    const auto large_ones = [&] {
+        std::vector<fs::path> large;
+        for (const auto& entry : fs::directory_iterator(share)) {
+            if (entry.file_size() > 100'000) {
+                large.push_back(entry.path());
+            }
+        }
+        return large;
+    };
+    // It says so by its next file, after that of the author.
+    REQUIRE(eventually([&] { return state_of(offices.hyesan, id) == "carried"; }));
+    std::this_thread::sleep_for(7s);
+    REQUIRE(large_ones().size() == 1);
+    // Nor after a restart.
+    pyongyang.stop();
+    pyongyang.start();
+    const auto text = offices.hyesan.queue({"--to", "hq"}, "text\n");
+    REQUIRE(eventually([&] { return state_of(offices.hyesan, text) == "carried"; }));
+    REQUIRE(large_ones().size() == 1);
+    // Somebody tidies up.
+    fs::remove(large_ones().front());
+    REQUIRE(eventually([&] { return large_ones().size() == 1; }));
+    offices.hyesan.stop();
+    offices.hq.start();
+    REQUIRE(eventually([&] { return offices.hq.ask({"list", "--inbox"}).size() == 2; }));
+}
+
 TEST_CASE("where files are taken away, as by mail, each report is sent once",
           "[end_to_end][folder][slow]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto from_hq = offices.folder("from-hq");
     const auto to_hq = offices.folder("to-hq");
     const auto from_hyesan = offices.folder("from-hyesan");
@@ -242,7 +295,7 @@ TEST_CASE("where files are taken away, as by mail, each report is sent once",
 
 TEST_CASE("what was left in a folder by hand does not stand for what is still to be left there",
           "[end_to_end][folder][slow]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto share = offices.folder("share");
     offices.follow(offices.hq, share);
     offices.hyesan.start();
@@ -261,7 +314,7 @@ TEST_CASE("what was left in a folder by hand does not stand for what is still to
 
 TEST_CASE("a folder that is not there is said to need a person, until it is",
           "[end_to_end][folder]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto share = offices.network.folder() / "share";
     offices.follow(offices.hq, share);
     REQUIRE(eventually([&] { return has_item(offices.hq, "folder"); }));
@@ -291,7 +344,7 @@ TEST_CASE("a folder that is not there is said to need a person, until it is",
 
 TEST_CASE("a file in a folder that stays damaged is said to need a person",
           "[end_to_end][folder][slow]") {
-    Offices offices;
+    OfficesWithFolders offices;
     const auto share = offices.folder("share");
     offices.follow(offices.hq, share);
     offices.hyesan.start();

@@ -14,10 +14,6 @@ using engine::What;
 
 namespace {
 
-constexpr Node hq = 0;
-constexpr Node hyesan = 1;
-constexpr Node pyongyang = 2;
-
 // What a driver does at each door: take in what is on the stick, and leave there what is lacking.
 class Stick {
 public:
@@ -147,9 +143,9 @@ TEST_CASE("beside a bundle another one has only what is new", "[simulation]") {
     const auto first = world.queue(hyesan, {hq}, RecordClass::normal, 200'000).value();
     const auto whole = world.write_bundle(hyesan).value();
     CHECK_FALSE(whole.is_addition);
-    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value().has_news);
+    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole).value().has_news);
     const auto second = world.queue(hyesan, {hq}, RecordClass::normal).value();
-    const auto added = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value();
+    const auto added = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole).value();
     CHECK(added.is_addition);
     CHECK(added.has_news);
     CHECK(added.reports == 1);
@@ -163,17 +159,77 @@ TEST_CASE("beside a bundle another one has only what is new", "[simulation]") {
     const auto answer = world.write_bundle(hq, {}, UINT32_MAX, {}, {}).value();
     world.read_bundle(hyesan, answer.bytes);
     CHECK(world.times_happened(hyesan, What::delivered, first, hq) == 1);
-    CHECK_FALSE(world.write_bundle(hq, {}, UINT32_MAX, {}, answer.said).value().has_news);
-    CHECK_FALSE(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, added.said).value().has_news);
+    CHECK_FALSE(world.write_bundle(hq, {}, UINT32_MAX, {}, answer).value().has_news);
+    CHECK_FALSE(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, added).value().has_news);
     // Who carries says so once.
     const auto before = world.write_bundle(pyongyang).value();
     const auto third = world.queue(hyesan, {hq}, RecordClass::normal).value();
     world.read_bundle(pyongyang, world.write_bundle(hyesan).value().bytes);
-    const auto custody = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, before.said).value();
+    const auto custody = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, before).value();
     CHECK(custody.has_news);
     world.read_bundle(hyesan, custody.bytes);
     CHECK(world.times_happened(hyesan, What::carried, third, pyongyang) == 1);
-    CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, custody.said).value().has_news);
+    CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, custody).value().has_news);
+    world.check_everything();
+}
+
+TEST_CASE("where another left a record nobody leaves it again, but its author", "[simulation]") {
+    World world(20, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto text = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto scan = world.queue(hyesan, {hq}, RecordClass::bulk, 300'000).value();
+    const auto from_hyesan = world.write_bundle(hyesan).value();
+    const auto read = world.read_bundle(pyongyang, from_hyesan.bytes).value();
+    CHECK(read.holds == from_hyesan.holds);
+    // Nor does a second reading say otherwise.
+    CHECK(world.read_bundle(pyongyang, from_hyesan.bytes)->holds == from_hyesan.holds);
+    const auto carried = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, {}, read.holds).value();
+    CHECK(carried.reports == 0);
+    CHECK(carried.holds.empty());
+    CHECK(carried.bytes.size() < 4'000);
+    // When that file is gone it does, in the same row.
+    const auto instead = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, carried).value();
+    CHECK(instead.is_addition);
+    CHECK(instead.reports == 2);
+    CHECK(instead.holds == from_hyesan.holds);
+    CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, instead).value().has_news);
+    // Whoever wrote them leaves them for good.
+    const auto of_pyongyang = world.read_bundle(hyesan, instead.bytes).value().holds;
+    CHECK(of_pyongyang == from_hyesan.holds);
+    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, {}, of_pyongyang).value().reports == 2);
+    // Of a file that ends within the large one it has the text alone.
+    const auto cut = BytesView(from_hyesan.bytes).first(from_hyesan.bytes.size() / 2);
+    const auto some = world.read_bundle(wonsan, cut).value();
+    REQUIRE(some.holds.size() == 1);
+    CHECK(some.holds.begin()->first.record_class == RecordClass::normal);
+    CHECK(world.read_bundle(pyongyang, cut)->holds == some.holds);
+    world.read_bundle(wonsan, instead.bytes);
+    CHECK(world.write_bundle(wonsan, {}, UINT32_MAX, {}, {}, some.holds).value().reports == 1);
+    world.read_bundle(hq, instead.bytes);
+    CHECK(world.has_received(hq, text));
+    CHECK(world.has_received(hq, scan));
+    world.check_everything();
+}
+
+TEST_CASE("what was let go and taken again is left there again", "[simulation]") {
+    World world(21, {"hq", "hyesan", "pyongyang"}, {});
+    world.queue(hyesan, {hq}, RecordClass::normal);
+    const auto whole = world.write_bundle(hyesan).value();
+    // It has refused it, so its own bundle says that it does not want it; and does not hold it.
+    world.set_carry_limit(pyongyang, 0);
+    world.crash(pyongyang);
+    world.restart(pyongyang);
+    world.read_bundle(pyongyang, whole.bytes);
+    const auto refusing = world.write_bundle(pyongyang).value();
+    CHECK(refusing.reports == 0);
+    world.set_carry_limit(pyongyang, 1U << 20);
+    world.crash(pyongyang);
+    world.restart(pyongyang);
+    world.run_for(1h);
+    world.connect(hyesan, pyongyang);
+    world.run_for(1min);
+    const auto added = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing).value();
+    CHECK(added.is_addition);
+    CHECK(added.reports == 1);
     world.check_everything();
 }
 
@@ -196,27 +252,27 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     const auto refusing = world.write_bundle(pyongyang).value();
     world.read_bundle(hyesan, refusing.bytes);
     CHECK(world.ledger(hyesan).had_less().empty());
-    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value().is_addition);
+    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole).value().is_addition);
     world.set_carry_limit(pyongyang, 1U << 20);
     world.crash(pyongyang);
     world.restart(pyongyang);
     world.run_for(1h);
     // Which is news for others, beside what it left before.
-    const auto room = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing.said).value();
+    const auto room = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing).value();
     CHECK(room.has_news);
     world.read_bundle(hyesan, room.bytes);
-    const auto again = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole.said).value();
+    const auto again = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole).value();
     CHECK_FALSE(again.is_addition);
     CHECK(again.reports == 1);
     // Once: what is written then is there.
-    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again.said).value().is_addition);
+    CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again).value().is_addition);
     // And not for those whom that does not concern.
-    CHECK(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, whole.said).value().is_addition);
+    CHECK(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, whole).value().is_addition);
     const auto wonsan = world.invite_and_join("wonsan");
     const auto known = world.ledger(hyesan).roster().version();
     world.read_bundle(hyesan, world.write_bundle(hq).value().bytes);
     REQUIRE(world.ledger(hyesan).roster().version() > known);
-    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again.said).value().is_addition);
+    CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again).value().is_addition);
     (void)wonsan;
 }
 

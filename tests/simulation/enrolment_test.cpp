@@ -10,8 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr Node hq = 0;
-constexpr Node pyongyang = 1;
+constexpr Node relay = 1;
 
 bool is_member(const World& world, Node of, std::string_view name) {
     const auto* office = world.ledger(of).roster().find(name);
@@ -29,14 +28,14 @@ TEST_CASE("a new office is admitted through a relay, and what it queued before a
     world.run_until_idle(1h);
     CHECK_FALSE(world.ledger(camp).roster().find("camp")->is_member());
     // The relay hears of the invitation, then of the request, then of the admission.
-    world.connect(hq, pyongyang);
+    world.connect(hq, relay);
     world.run_until_idle(1h);
-    world.cut(hq, pyongyang);
-    world.connect(pyongyang, camp);
+    world.cut(hq, relay);
+    world.connect(relay, camp);
     world.run_until_idle(1h);
     CHECK_FALSE(world.ledger(camp).roster().find("camp")->is_member());
     CHECK(world.times_happened(hq, engine::What::received, *report) == 0);
-    world.connect(hq, pyongyang);
+    world.connect(hq, relay);
     world.run_until_idle(1h);
     CHECK(world.ledger(hq).roster().find("camp")->is_member());
     CHECK(world.ledger(camp).roster().find("camp")->is_member());
@@ -53,37 +52,37 @@ TEST_CASE("what waited for an admission goes when the same two meet again", "[si
     World world(3, {"hq", "pyongyang"}, {});
     const auto camp = world.invite_and_join("camp");
     const auto report = world.queue(camp, {hq}, RecordClass::normal);
-    world.connect(hq, pyongyang);
+    world.connect(hq, relay);
     world.run_until_idle(1h);
-    world.cut(hq, pyongyang);
+    world.cut(hq, relay);
     // The relay has nothing left for the camp, which has something and may not send it yet.
-    world.connect(pyongyang, camp);
+    world.connect(relay, camp);
     world.run_until_idle(1h);
-    world.cut(pyongyang, camp);
-    world.connect(hq, pyongyang);
+    world.cut(relay, camp);
+    world.connect(hq, relay);
     world.run_until_idle(1h);
-    world.cut(hq, pyongyang);
-    world.connect(pyongyang, camp);
+    world.cut(hq, relay);
+    world.connect(relay, camp);
     world.run_until_idle(1h);
-    CHECK(world.times_happened(camp, engine::What::carried, *report, pyongyang) == 1);
+    CHECK(world.times_happened(camp, engine::What::carried, *report, relay) == 1);
 }
 
 TEST_CASE("an invitee shows its invitation to a relay that never heard of it", "[simulation]") {
     World world(4, {"hq", "pyongyang"}, {});
     const auto camp = world.invite_and_join("camp");
     const auto report = world.queue(camp, {hq}, RecordClass::normal);
-    world.connect(camp, pyongyang);
+    world.connect(camp, relay);
     world.run_until_idle(1h);
     // The door took the roster and closed; now it is let in as what it is, and asks to be admitted.
-    CHECK_FALSE(world.is_connected(camp, pyongyang));
-    REQUIRE(world.ledger(pyongyang).roster().find("camp") != nullptr);
-    world.connect(camp, pyongyang);
+    CHECK_FALSE(world.is_connected(camp, relay));
+    REQUIRE(world.ledger(relay).roster().find("camp") != nullptr);
+    world.connect(camp, relay);
     world.run_until_idle(1h);
-    world.cut(camp, pyongyang);
-    world.connect(pyongyang, hq);
+    world.cut(camp, relay);
+    world.connect(relay, hq);
     world.run_until_idle(1h);
     CHECK(is_member(world, hq, "camp"));
-    world.connect(pyongyang, camp);
+    world.connect(relay, camp);
     world.run_until_idle(1h);
     CHECK(world.times_happened(camp, engine::What::delivered, *report, hq) == 1);
     world.check_everything();
@@ -97,12 +96,12 @@ TEST_CASE("a member is not locked out by a relay's old roster", "[simulation]") 
     REQUIRE(is_member(world, camp, "camp"));
     world.cut(camp, hq);
     const auto report = world.queue(camp, {hq}, RecordClass::normal);
-    REQUIRE(world.ledger(pyongyang).roster().find("camp") == nullptr);
-    world.connect(camp, pyongyang);
+    REQUIRE(world.ledger(relay).roster().find("camp") == nullptr);
+    world.connect(camp, relay);
     world.run_until_idle(1h);
-    CHECK(is_member(world, pyongyang, "camp"));
-    CHECK(world.times_happened(camp, engine::What::carried, *report, pyongyang) == 0);
-    world.connect(camp, pyongyang);
+    CHECK(is_member(world, relay, "camp"));
+    CHECK(world.times_happened(camp, engine::What::carried, *report, relay) == 0);
+    world.connect(camp, relay);
     world.run_until_idle(1h);
-    CHECK(world.times_happened(camp, engine::What::carried, *report, pyongyang) == 1);
+    CHECK(world.times_happened(camp, engine::What::carried, *report, relay) == 1);
 }

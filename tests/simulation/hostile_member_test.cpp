@@ -13,10 +13,7 @@ using engine::What;
 
 namespace {
 
-constexpr Node hq = 0;
-constexpr Node hyesan = 1;
 constexpr Node liar = 2;
-constexpr Node wonsan = 3;
 const std::vector<std::string> names = {"hq", "hyesan", "liar", "wonsan"};
 
 // A report or reply in the name of `author`, and a body, to be signed and told by whoever.

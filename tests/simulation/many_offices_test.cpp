@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Node hq = 0;
 constexpr std::size_t offices = 70;
 constexpr Node authors = 25;
 

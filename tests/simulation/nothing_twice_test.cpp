@@ -11,15 +11,6 @@ using engine::What;
 
 namespace {
 
-constexpr Node hq = 0;
-constexpr Node hyesan = 1;
-constexpr Node pyongyang = 2;
-constexpr Node wonsan = 3;
-
-bool has(World& world, Node at, const storage::ReportKey& report) {
-    return world.times_happened(at, What::received, report) == 1;
-}
-
 // Held by pyongyang and wonsan, and its author is away.
 storage::ReportKey held_by_two(World& world, std::size_t attachment) {
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, attachment).value();
@@ -42,7 +33,7 @@ TEST_CASE("two that both have what we lack send it once", "[simulation]") {
     world.connect(pyongyang, hq);
     world.connect(wonsan, hq);
     world.run_until_idle(1h);
-    CHECK(has(world, hq, report));
+    CHECK(world.has_received(hq, report));
     CHECK(world.bytes_sent() - before < size * 105 / 100);
     world.check_everything();
 }
@@ -63,11 +54,11 @@ TEST_CASE("the second half of a body comes from another, and not the first half 
         world.connect(wonsan, hq);
         world.run_for(1s);
     }
-    REQUIRE_FALSE(has(world, hq, report));
+    REQUIRE_FALSE(world.has_received(hq, report));
     world.stop(pyongyang);
     world.connect(wonsan, hq);
     world.run_until_idle(1h);
-    CHECK(has(world, hq, report));
+    CHECK(world.has_received(hq, report));
     CHECK(world.bytes_sent() - before < size * 105 / 100);
     world.check_everything();
 }
@@ -79,7 +70,7 @@ TEST_CASE("a body crosses a link that is cut again and again, and machines that 
     World world(3, {"hq", "hyesan"}, {.latency = 10ms});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
     const engine::LinkPolicy slow{.bytes_per_second = 300'000};
-    for (int contact = 0; !has(world, hq, report); ++contact) {
+    for (int contact = 0; !world.has_received(hq, report); ++contact) {
         REQUIRE(contact < 60);
         world.restart(hq);
         world.restart(hyesan);
@@ -100,7 +91,7 @@ TEST_CASE("what comes together with the end of a link is kept", "[simulation]") 
     World world(5, {"hq", "hyesan"}, {.latency = 200ms});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
     const engine::LinkPolicy slow{.bytes_per_second = 100'000};
-    for (int contact = 0; !has(world, hq, report); ++contact) {
+    for (int contact = 0; !world.has_received(hq, report); ++contact) {
         REQUIRE(contact < 20);
         world.connect(hyesan, hq, slow, slow);
         world.run_for(5s);
@@ -120,9 +111,9 @@ TEST_CASE("many bodies of one size come one after the other, over one link", "[s
     world.connect(hyesan, hq, slow, slow);
     world.run_for(4s);
     // Most of the first ones, and not a little of each.
-    CHECK(has(world, hq, reports[3]));
+    CHECK(world.has_received(hq, reports[3]));
     world.run_until_idle(1h);
-    CHECK(has(world, hq, reports.back()));
+    CHECK(world.has_received(hq, reports.back()));
     CHECK(world.is_connected(hyesan, hq));
     CHECK_FALSE(world.was_told(hq, What::offender));
     world.check_everything();
@@ -134,7 +125,7 @@ TEST_CASE("a large report arrives over contacts of twenty seconds at 9.6 kbit/s"
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
     const engine::LinkPolicy slow{.bytes_per_second = 1200};
     int contacts = 0;
-    for (; !has(world, hq, report); ++contacts) {
+    for (; !world.has_received(hq, report); ++contacts) {
         REQUIRE(contacts < 20);
         world.connect(hyesan, hq, slow, slow);
         world.run_for(20s);

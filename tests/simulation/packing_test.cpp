@@ -13,11 +13,6 @@ using storage::ReportKey;
 
 namespace {
 
-constexpr Node hq = 0;
-constexpr Node hyesan = 1;
-constexpr Node pyongyang = 2;
-constexpr Node wonsan = 3;
-
 std::vector<ReportKey> queue_some(World& world, int count, const std::vector<Node>& to,
                                   RecordClass record_class = RecordClass::normal) {
     std::vector<ReportKey> reports;

@@ -15,22 +15,14 @@ using engine::What;
 
 namespace {
 
-constexpr Node hq = 0;
-constexpr Node hyesan = 1;
-constexpr Node pyongyang = 2;
-
 constexpr std::uint64_t rate = 4000;
 constexpr std::size_t attachment = 200'000;
-
-bool has(World& world, Node at, const storage::ReportKey& report) {
-    return world.times_happened(at, What::received, report) == 1;
-}
 
 // At most this many bytes went both ways in any ten seconds until the report was there.
 std::uint64_t most_in_ten_seconds(World& world, Node at, const storage::ReportKey& report) {
     std::deque<std::uint64_t> seconds;
     std::uint64_t most = 0;
-    while (!has(world, at, report)) {
+    while (!world.has_received(at, report)) {
         const auto before = world.bytes_sent();
         world.run_for(1s);
         seconds.push_back(world.bytes_sent() - before);
@@ -71,8 +63,8 @@ TEST_CASE("what is urgent goes first under a rate too", "[simulation]") {
     world.run_for(20s);
     const auto urgent = world.queue(hyesan, {hq}, RecordClass::urgent).value();
     world.run_for(1s);
-    CHECK(has(world, hq, urgent));
-    CHECK_FALSE(has(world, hq, large));
+    CHECK(world.has_received(hq, urgent));
+    CHECK_FALSE(world.has_received(hq, large));
 }
 
 TEST_CASE("what people wrote goes before the photographs that were queued before it",
@@ -88,13 +80,13 @@ TEST_CASE("what people wrote goes before the photographs that were queued before
         texts.push_back(world.queue(hyesan, {hq}, RecordClass::normal, 3000).value());
     }
     world.run_for(10s);
-    CHECK_FALSE(has(world, hq, large));
+    CHECK_FALSE(world.has_received(hq, large));
     for (const auto& text : texts) {
-        CHECK(has(world, hq, text));
+        CHECK(world.has_received(hq, text));
     }
     world.run_for(60s);
-    CHECK(has(world, hq, large));
-    CHECK_FALSE(has(world, hq, larger));
+    CHECK(world.has_received(hq, large));
+    CHECK_FALSE(world.has_received(hq, larger));
 }
 
 TEST_CASE("outside its window a link carries what is urgent, and tells that it came",
@@ -109,11 +101,11 @@ TEST_CASE("outside its window a link carries what is urgent, and tells that it c
     world.connect(hyesan, hq, at_author ? closed : LinkPolicy{}, at_author ? LinkPolicy{} : closed);
     world.run_until_idle(1h);
     CHECK(world.times_happened(hyesan, What::delivered, urgent, hq) == 1);
-    CHECK_FALSE(has(world, hq, normal));
-    CHECK_FALSE(has(world, hq, large));
+    CHECK_FALSE(world.has_received(hq, normal));
+    CHECK_FALSE(world.has_received(hq, large));
     const auto later = world.queue(hyesan, {hq}, RecordClass::urgent).value();
     world.run_until_idle(1h);
-    CHECK(has(world, hq, later));
+    CHECK(world.has_received(hq, later));
     CHECK(world.bytes_sent() < attachment / 10);
 
     world.connect(hyesan, hq);
@@ -134,8 +126,8 @@ TEST_CASE("a limited link carries for its two ends, and for others when told to"
     CHECK(world.times_happened(hyesan, What::carried, for_hq, pyongyang) == 0);
     world.connect(hq, pyongyang);
     world.run_until_idle(1h);
-    CHECK(has(world, pyongyang, for_both));
-    CHECK(has(world, hyesan, for_both));
+    CHECK(world.has_received(pyongyang, for_both));
+    CHECK(world.has_received(hyesan, for_both));
     world.cut(hq, pyongyang);
     const auto from_pyongyang = world.queue(pyongyang, {hq}, RecordClass::normal).value();
     world.run_until_idle(1h);

@@ -22,6 +22,11 @@
 namespace fieldpost::tests {
 
 using Node = std::size_t;
+// The places of these where a scenario gives its offices in this order.
+inline constexpr Node hq = 0;
+inline constexpr Node hyesan = 1;
+inline constexpr Node pyongyang = 2;
+inline constexpr Node wonsan = 3;
 
 struct Weather {
     double crash_before_commit = 0;
@@ -29,6 +34,16 @@ struct Weather {
     std::chrono::milliseconds latency{50};
     // What comes over a link at one moment is one batch, as it is to a daemon that was busy.
     bool arrives_together = false;
+};
+
+struct Bundle {
+    Bytes bytes;
+    std::uint64_t reports = 0;
+    std::uint64_t left_out = 0;
+    bool has_news = false;
+    bool is_addition = false;
+    Bytes said{};
+    engine::RunsByLog holds{};  // those before it in its row as well
 };
 
 class World {
@@ -52,19 +67,12 @@ public:
 
     // --- by hand
     // A bundle of that office; nothing if it is down, or crashed on the way. It is as large as it
-    // is, or `bytes_max`.
-    struct Bundle {
-        Bytes bytes;
-        std::uint64_t reports = 0;
-        std::uint64_t left_out = 0;
-        bool has_news = false;
-        bool is_addition = false;
-        Bytes said{};
-    };
+    // is, or `bytes_max`. Beside `before`, where others left what is in `of_others`.
     std::optional<Bundle> write_bundle(Node node, const std::vector<Node>& to = {},
                                        std::uint64_t bytes_max = UINT32_MAX,
                                        const std::function<void()>& after_a_cell = {},
-                                       const Bytes& since = {});
+                                       const Bundle& before = {},
+                                       const engine::RunsByLog& of_others = {});
     // Read as a stick gives it, some cells at a time.
     std::optional<engine::BundleReport> read_bundle(Node node, BytesView bytes);
 
@@ -113,6 +121,9 @@ public:
     // As the store says, so for a node that is down too.
     int times_happened(Node node, engine::What what, const storage::ReportKey& report,
                        std::optional<Node> by = std::nullopt);
+    bool has_received(Node node, const storage::ReportKey& report) {
+        return times_happened(node, engine::What::received, report) == 1;
+    }
     std::vector<Report> inbox(Node node);
     // As people at that office see it.
     engine::ReportView view(Node node, const storage::ReportKey& report);

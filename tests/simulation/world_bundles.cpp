@@ -18,14 +18,17 @@ const T* told_of(const std::vector<engine::Notice>& notices) {
 
 }  // namespace
 
-std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<Node>& to,
-                                                 std::uint64_t bytes_max,
-                                                 const std::function<void()>& after_a_cell,
-                                                 const Bytes& since) {
+std::optional<Bundle> World::write_bundle(Node node, const std::vector<Node>& to,
+                                          std::uint64_t bytes_max,
+                                          const std::function<void()>& after_a_cell,
+                                          const Bundle& before,
+                                          const engine::RunsByLog& of_others) {
     const engine::BundleId id{next_bundle_++};
     engine::BundleOrder order;
     order.is_in_row = true;
-    order.since = since;
+    order.since = before.said;
+    order.in_row = before.holds;
+    order.of_others = of_others;
     for (const auto target : to) {
         order.targets.push_back(index_of(target));
     }
@@ -51,6 +54,10 @@ std::optional<World::Bundle> World::write_bundle(Node node, const std::vector<No
         bundle.is_addition = content->is_addition;
         if (content->step == engine::BundleContent::Step::over) {
             bundle.said = content->said;
+            bundle.holds = content->is_addition ? before.holds : engine::RunsByLog{};
+            for (const auto& [log, runs] : content->holds) {
+                bundle.holds[log].add(runs);
+            }
             break;
         }
         append(sealer.cell(content->part, content->content));
