@@ -10,14 +10,14 @@ namespace fieldpost::cli {
 
 namespace {
 
-struct Options {
+struct AckOptions {
     std::vector<std::string> ids;
     std::string outcome = "accepted";
     std::string note;
     std::string staff;
 };
 
-int run_ack(const Common& common, const Options& options) {
+int run_ack(const Common& common, const AckOptions& options) {
     wire::Request request;
     auto& ack = *request.mutable_ack();
     for (const auto& id : options.ids) {
@@ -45,7 +45,7 @@ int run_ack(const Common& common, const Options& options) {
 
 void add_ack(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("ack", "answer for a report that was received");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AckOptions>();
     if (const char* staff = std::getenv("FIELDPOST_STAFF"); staff != nullptr) {
         options->staff = staff;
     }

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Options {
+struct AttentionOptions {
     std::vector<std::uint32_t> dismiss;
     bool check = false;
 };
@@ -68,7 +68,7 @@ void print_items(const Common& common, const wire::Answer& answer) {
     }
 }
 
-int run_attention(const Common& common, const Options& options) {
+int run_attention(const Common& common, const AttentionOptions& options) {
     wire::Answer answer;
     if (!options.dismiss.empty()) {
         wire::Request request;
@@ -101,7 +101,7 @@ int run_attention(const Common& common, const Options& options) {
 
 void add_attention(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("attention", "what needs a person, urgent first");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AttentionOptions>();
     command->add_option("--dismiss", options->dismiss, "these numbers have been seen to");
     command->add_flag("--check", options->check, "exit 9 if anything is left");
     command->footer("Example: fieldpost attention --dismiss 3");

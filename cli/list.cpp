@@ -15,7 +15,7 @@ namespace {
 
 constexpr int on_a_terminal = 50;
 
-struct Options {
+struct ListOptions {
     bool inbox = false;
     bool outbox = false;
     bool carried = false;
@@ -72,7 +72,7 @@ void print_table(const Common& common, const wire::Answer& answer) {
     }
 }
 
-int run_list(const Common& common, const Options& options) {
+int run_list(const Common& common, const ListOptions& options) {
     wire::Request request;
     auto& list = *request.mutable_list();
     const bool any_box = options.inbox || options.outbox || options.carried;
@@ -119,7 +119,7 @@ int run_list(const Common& common, const Options& options) {
 
 void add_list(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("list", "one line a report, newest last");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ListOptions>();
     command->add_flag("--inbox", options->inbox, "what was received here");
     command->add_flag("--outbox", options->outbox, "what was queued here");
     command->add_flag("--carried", options->carried, "what is carried for others");

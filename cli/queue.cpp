@@ -15,7 +15,7 @@ namespace fieldpost::cli {
 
 namespace {
 
-struct Options {
+struct QueueOptions {
     std::vector<std::string> to;
     std::string subject;
     std::string priority = "normal";
@@ -50,7 +50,7 @@ Outcome<std::string> read_standard_input() {
     }
 }
 
-Outcome<std::string> text_of(const Options& options) {
+Outcome<std::string> text_of(const QueueOptions& options) {
     if (options.file != "-") {
         auto bytes = crypto::read_whole(options.file, limits::text_bytes_max);
         if (!bytes) {
@@ -67,7 +67,7 @@ Outcome<std::string> text_of(const Options& options) {
     return read_standard_input();
 }
 
-Outcome<wire::Request> request_of(const Options& options,
+Outcome<wire::Request> request_of(const QueueOptions& options,
                                   std::optional<std::string> given = std::nullopt) {
     wire::Request request;
     auto& queue = *request.mutable_queue();
@@ -146,8 +146,8 @@ Outcome<std::string> input_of(const std::string& path) {
 using nlohmann::json;
 
 // One value of a JSON report: of a kind that its key can have, or it is an error.
-std::optional<std::string> take_json(const std::string& key, const json& value, Options& options,
-                                     std::optional<std::string>& text) {
+std::optional<std::string> take_json(const std::string& key, const json& value,
+                                     QueueOptions& options, std::optional<std::string>& text) {
     const std::array<std::pair<const char*, std::string*>, 8> strings = {
         {{"subject", &options.subject},
          {"priority", &options.priority},
@@ -193,7 +193,7 @@ std::optional<std::string> take_json(const std::string& key, const json& value, 
 }
 
 // As a form or a script writes it. Nothing else may say what the report says.
-Outcome<wire::Request> request_of_json(Options options) {
+Outcome<wire::Request> request_of_json(QueueOptions options) {
     auto input = input_of(options.from_json);
     if (!input) {
         return std::unexpected(input.error());
@@ -218,7 +218,7 @@ Outcome<wire::Request> request_of_json(Options options) {
     return request_of(options, text.value_or(""));
 }
 
-int run_queue(const Common& common, const Options& options) {
+int run_queue(const Common& common, const QueueOptions& options) {
     const auto request = options.from_json.empty() ? request_of(options) : request_of_json(options);
     if (!request) {
         return report(common, request.error());
@@ -250,7 +250,7 @@ int run_queue(const Common& common, const Options& options) {
 
 void add_queue(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("queue", "queue a report");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<QueueOptions>();
     if (const char* staff = std::getenv("FIELDPOST_STAFF"); staff != nullptr) {
         options->staff = staff;
     }

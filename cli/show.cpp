@@ -15,7 +15,7 @@ namespace fieldpost::cli {
 
 namespace {
 
-struct Options {
+struct ShowOptions {
     std::vector<std::string> ids;
     std::string save;
     bool raw = false;
@@ -116,7 +116,7 @@ void print_entry(const wire::Entry& entry) {
     }
 }
 
-Outcome<void> save_all(const Common& common, const Options& options, const wire::Entry& entry) {
+Outcome<void> save_all(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
     for (const auto& file : entry.attachments()) {
         const auto saved = save_new(options.save, clean_name(file.name()), file.content());
         if (!saved) {
@@ -129,7 +129,7 @@ Outcome<void> save_all(const Common& common, const Options& options, const wire:
     return {};
 }
 
-void print(const Common& common, const Options& options, const wire::Entry& entry) {
+void print(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
     if (options.raw) {
         const bool to_terminal = isatty(STDOUT_FILENO) != 0;
         const auto text = to_terminal ? safe_text(entry.text()) : entry.text();
@@ -141,7 +141,7 @@ void print(const Common& common, const Options& options, const wire::Entry& entr
     }
 }
 
-int run_show(const Common& common, const Options& options) {
+int run_show(const Common& common, const ShowOptions& options) {
     std::error_code ignored;
     if (!options.save.empty() && !std::filesystem::is_directory(options.save, ignored)) {
         return report(common, {exit_not_found, "not_found",
@@ -190,7 +190,7 @@ int run_show(const Common& common, const Options& options) {
 
 void add_show(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("show", "read a report");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ShowOptions>();
     command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
     command->add_option("--save", options->save, "write its attachments into this folder");
     command->add_flag("--raw", options->raw, "the text alone, byte for byte to a pipe");

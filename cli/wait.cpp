@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Options {
+struct WaitOptions {
     std::vector<std::string> ids;
     std::string state;
     std::string timeout;
@@ -56,7 +56,7 @@ std::string waiting_words(const wire::Answer& answer, const std::set<std::string
                        human_length(waited.count()));
 }
 
-int run_wait(const Common& common, const Options& options) {
+int run_wait(const Common& common, const WaitOptions& options) {
     std::optional<std::chrono::steady_clock::time_point> end;
     if (!options.timeout.empty() || common.has_timeout) {
         const auto seconds = options.timeout.empty() ? std::optional(common.timeout_s)
@@ -122,7 +122,7 @@ int run_wait(const Common& common, const Options& options) {
 void add_wait(CLI::App& app, const Common& common, Run& run) {
     auto* command =
         app.add_subcommand("wait", "until a report is carried, delivered, acknowledged");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<WaitOptions>();
     command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
     command->add_option("--for", options->state, "carried, delivered or acknowledged")
         ->required()

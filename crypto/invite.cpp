@@ -9,8 +9,8 @@ namespace fieldpost::crypto {
 
 namespace {
 
-constexpr std::string_view magic = "fpinvite";
-constexpr std::uint8_t file_version = 1;
+constexpr std::string_view invite_magic = "fpinvite";
+constexpr std::uint8_t invite_version = 1;
 constexpr std::size_t salt_bytes = 16;
 // Accepted on reading: enough to be worth something, not so much that a file could stop the
 // machine.
@@ -51,16 +51,16 @@ Result<SealKey> key_from_code(std::string_view code, BytesView salt, CodeCost co
     return key;
 }
 
-struct Head {
+struct InviteHead {
     bool has_code = false;
     CodeCost cost;
     Bytes salt;
 };
 
-Bytes encode_head(const Head& head) {
+Bytes encode_head(const InviteHead& head) {
     ByteWriter out;
-    out.raw(as_bytes(magic));
-    out.u8(file_version);
+    out.raw(as_bytes(invite_magic));
+    out.u8(invite_version);
     out.u8(head.has_code ? 1 : 0);
     out.u32(head.cost.passes);
     out.u32(head.cost.memory_kib);
@@ -68,14 +68,14 @@ Bytes encode_head(const Head& head) {
     return out.take();
 }
 
-Result<Head> read_head(ByteReader& in) {
-    if (!equal(TRY(in.read(magic.size())), as_bytes(magic))) {
+Result<InviteHead> read_head(ByteReader& in) {
+    if (!equal(TRY(in.read(invite_magic.size())), as_bytes(invite_magic))) {
         return fail(Errc::malformed, "invitation: not one");
     }
-    if (TRY(in.read_u8()) != file_version) {
+    if (TRY(in.read_u8()) != invite_version) {
         return fail(Errc::unsupported, "invitation: written by a newer release");
     }
-    Head head;
+    InviteHead head;
     const auto has_code = TRY(in.read_u8());
     head.has_code = has_code == 1;
     head.cost.passes = TRY(in.read_u32());
@@ -89,7 +89,7 @@ Result<Head> read_head(ByteReader& in) {
 }
 
 // Without a code whoever has the file has the key: it is in the salt.
-Result<SealKey> key_of(const Head& head, std::string_view code) {
+Result<SealKey> key_of(const InviteHead& head, std::string_view code) {
     if (head.has_code) {
         return key_from_code(code, head.salt, head.cost);
     }
@@ -163,7 +163,7 @@ std::string random_invite_code() {
 }
 
 Result<Bytes> seal_invite(const Invite& invite, std::string_view code, CodeCost cost) {
-    Head head{!code.empty(), cost, Bytes(salt_bytes)};
+    InviteHead head{!code.empty(), cost, Bytes(salt_bytes)};
     fill_random(head.salt);
     const auto key = TRY(key_of(head, code));
     const auto encoded = encode_head(head);

@@ -4,16 +4,16 @@ namespace fieldpost::crypto {
 
 namespace {
 
-constexpr std::string_view magic = "fpostkey";
-constexpr std::uint8_t file_version = 1;
+constexpr std::string_view key_magic = "fpostkey";
+constexpr std::uint8_t key_file_version = 1;
 
 enum class KeyClass : std::uint8_t { machine = 1, mail = 2 };
 enum class Slot : std::uint8_t { open = 0 };
 
 Bytes head_of(KeyClass key_class) {
     ByteWriter out;
-    out.raw(as_bytes(magic));
-    out.u8(file_version);
+    out.raw(as_bytes(key_magic));
+    out.u8(key_file_version);
     out.u8(static_cast<std::uint8_t>(key_class));
     return out.take();
 }
@@ -36,11 +36,11 @@ Bytes sealed_file(KeyClass key_class, ByteWriter content) {
 Result<Bytes> opened_file(KeyClass key_class, BytesView file) {
     ByteReader in(file);
     const auto corrupt = [] { return fail(Errc::corrupt, "key file: damaged, or none of ours"); };
-    const auto head = in.read(magic.size() + 2);
-    if (!head || !equal(head->first(magic.size()), as_bytes(magic))) {
+    const auto head = in.read(key_magic.size() + 2);
+    if (!head || !equal(head->first(key_magic.size()), as_bytes(key_magic))) {
         return corrupt();
     }
-    if ((*head)[magic.size()] != std::byte{file_version}) {
+    if ((*head)[key_magic.size()] != std::byte{key_file_version}) {
         return fail(Errc::unsupported, "key file: written by a newer release");
     }
     if (!equal(*head, head_of(key_class))) {

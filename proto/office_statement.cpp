@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "proto/bytes_field.h"
 #include "proto/office.pb.h"
 #include "proto/wire_format.h"
 
@@ -54,23 +55,11 @@ bool is_listen_endpoint(std::string_view text) {
 
 namespace {
 
-std::string text_of(BytesView bytes) {
-    return std::string(as_text(bytes));
-}
-
 template <class T>
 std::string encoded(const T& value) {
     ByteWriter out;
     write(out, value);
-    return text_of(out.bytes());
-}
-
-template <class Array>
-Result<Array> array_of(const std::string& bytes) {
-    ByteReader in(as_bytes(bytes));
-    const auto array = TRY(in.read_array<Array>());
-    TRY(in.expect_end("office statement"));
-    return array;
+    return field_of(out.bytes());
 }
 
 Result<IntervalSet> set_of(const std::string& bytes) {
@@ -89,8 +78,8 @@ Result<Prekey> prekey_of(const wire::Prekey& message) {
     }
     Prekey prekey;
     prekey.epoch = static_cast<std::uint16_t>(message.epoch());
-    prekey.key = TRY(array_of<BoxPublic>(message.key()));
-    prekey.signature = TRY(array_of<Signature>(message.signature()));
+    prekey.key = TRY(array_of_field<BoxPublic>(message.key(), "office statement"));
+    prekey.signature = TRY(array_of_field<Signature>(message.signature(), "office statement"));
     return prekey;
 }
 
@@ -104,7 +93,7 @@ Result<OwnLog> own_log_of(const wire::OwnLog& message) {
     TRY(incarnation.expect_end("office statement"));
     log.record_class = static_cast<RecordClass>(message.record_class());
     log.tip = message.tip();
-    log.tip_id = TRY(array_of<ShortHash>(message.tip_id()));
+    log.tip_id = TRY(array_of_field<ShortHash>(message.tip_id(), "office statement"));
     log.done = TRY(set_of(message.done()));
     log.withdrawn = TRY(set_of(message.withdrawn()));
     if (!without(log.withdrawn, log.done).empty()) {
@@ -151,11 +140,11 @@ Bytes encode_office_statement(const OfficeStatement& statement) {
     for (const auto& prekey : statement.prekeys) {
         auto* added = message.add_prekeys();
         added->set_epoch(prekey.epoch);
-        added->set_key(text_of(prekey.key.view()));
-        added->set_signature(text_of(prekey.signature.view()));
+        added->set_key(field_of(prekey.key.view()));
+        added->set_signature(field_of(prekey.signature.view()));
     }
     message.set_lifetime_max_s(statement.lifetime_seconds_max);
-    message.set_codecs(text_of(statement.codecs));
+    message.set_codecs(field_of(statement.codecs));
     for (const auto& endpoint : statement.endpoints) {
         message.add_endpoints(endpoint);
     }
@@ -166,7 +155,7 @@ Bytes encode_office_statement(const OfficeStatement& statement) {
         added->set_incarnation(encoded(log.incarnation));
         added->set_record_class(static_cast<std::uint32_t>(log.record_class));
         added->set_tip(log.tip);
-        added->set_tip_id(text_of(log.tip_id.view()));
+        added->set_tip_id(field_of(log.tip_id.view()));
         if (!log.done.empty()) {
             added->set_done(encoded(log.done));
         }
@@ -175,7 +164,7 @@ Bytes encode_office_statement(const OfficeStatement& statement) {
         }
     }
     if (!statement.group_receipts.empty()) {
-        message.set_group_receipts(text_of(encode_group_receipts(statement.group_receipts)));
+        message.set_group_receipts(field_of(encode_group_receipts(statement.group_receipts)));
     }
     message.set_transport_epoch(statement.transport_epoch);
     message.set_roster_version(statement.roster_version);

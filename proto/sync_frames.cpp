@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/bytes_field.h"
 #include "proto/limits.h"
 #include "proto/sync.pb.h"
 #include "proto/wire_format.h"
@@ -34,25 +35,13 @@ enum class FrameType : std::uint8_t {
 constexpr std::size_t part_bytes_max =
     (limits::record_bytes_max / limits::segment_bytes + 1) * Hash::size;
 
-std::string text_of(BytesView bytes) {
-    return std::string(as_text(bytes));
-}
-
-template <class Array>
-Result<Array> array_of(const std::string& bytes) {
-    ByteReader in(as_bytes(bytes));
-    const auto array = TRY(in.read_array<Array>());
-    TRY(in.expect_end("hello"));
-    return array;
-}
-
 Bytes encode_hello(const Hello& hello) {
     wire::Hello message;
     message.set_version_min(hello.version_min);
     message.set_version_max(hello.version_max);
     message.set_roster_version(hello.roster_version);
-    message.set_roster_head(text_of(hello.roster_head.view()));
-    message.set_digest(text_of(hello.digest.view()));
+    message.set_roster_head(field_of(hello.roster_head.view()));
+    message.set_digest(field_of(hello.digest.view()));
     message.set_fingerprint_number(hello.fingerprint_number);
     for (const auto& fingerprint : hello.leaf_fingerprints) {
         message.mutable_leaf_fingerprints()->append(as_text(fingerprint.view()));
@@ -91,8 +80,8 @@ Result<Hello> decode_hello(BytesView bytes) {
     hello.version_min = message.version_min();
     hello.version_max = message.version_max();
     hello.roster_version = message.roster_version();
-    hello.roster_head = TRY(array_of<ShortHash>(message.roster_head()));
-    hello.digest = TRY(array_of<Digest>(message.digest()));
+    hello.roster_head = TRY(array_of_field<ShortHash>(message.roster_head(), "hello"));
+    hello.digest = TRY(array_of_field<Digest>(message.digest(), "hello"));
     hello.fingerprint_number = message.fingerprint_number();
     ByteReader fingerprints(as_bytes(message.leaf_fingerprints()));
     while (!fingerprints.at_end()) {

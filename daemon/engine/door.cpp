@@ -5,7 +5,7 @@ namespace fieldpost::engine {
 namespace {
 
 // From its first frame, and again from each that brought our roster on.
-constexpr std::chrono::milliseconds patience = std::chrono::seconds{10};
+constexpr std::chrono::milliseconds stranger_patience = std::chrono::seconds{10};
 
 }  // namespace
 
@@ -39,7 +39,7 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now n
 }
 
 void Door::open(LinkId link, const BoxPublic& key, Now now) {
-    strangers_[link] = {key, now.steady + patience};
+    strangers_[link] = {key, now.steady + stranger_patience};
 }
 
 void Door::turn_away(LinkId link, std::string reason, std::vector<Notice>& notify) {
@@ -76,7 +76,7 @@ void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
     if (ledger.roster().office_of_link(stranger.key)) {
         turn_away(link, "a stranger no more: it may dial again", notify);
     } else if (ledger.roster().version() > version) {
-        stranger.until = now.steady + patience;
+        stranger.until = now.steady + stranger_patience;
     }
 }
 

@@ -34,7 +34,7 @@ constexpr std::chrono::milliseconds jitter = 3ms;
 constexpr int probe_rounds = 3;
 
 // TCP repairs a loss in less: 4.6 s was the longest seen at 64 kbit/s, 300 ms and 1 % loss.
-constexpr std::chrono::milliseconds patience = 5s;
+constexpr std::chrono::milliseconds patience_min = 5s;
 constexpr int patience_round_trips = 6;
 // While nothing is known of the link.
 constexpr std::chrono::milliseconds patience_at_first = 60s;
@@ -112,7 +112,7 @@ std::optional<Instant> Flow::dead_at() const {
     const std::chrono::milliseconds ours{control_under_way_ * 1000 / rate()};
     return since + ours +
            std::max(
-               {patience, patience_round_trips * last_round_trip_, between + last_round_trip_});
+               {patience_min, patience_round_trips * last_round_trip_, between + last_round_trip_});
 }
 
 void Flow::sent(std::uint64_t total, Instant now) {

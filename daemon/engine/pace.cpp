@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t depth_ms = 250;
 // IPv4, and TCP with time stamps; IPv6 takes 20 more of 1,500.
 constexpr std::uint64_t header_bytes = 52;
-constexpr std::uint64_t frame_bytes_min = 256;
+constexpr std::uint64_t paced_frame_bytes_min = 256;
 // A longer pause earns no more: what is saved is bounded long before it.
 constexpr std::int64_t pause_ms_max = 3'600'000;
 // So that nothing overflows: 80 Gbit/s, which is no limit.
@@ -60,7 +60,7 @@ std::uint32_t Pace::frame_max() const {
     }
     const auto wanted = static_cast<std::uint64_t>(rate_) * 17 / 100;
     return static_cast<std::uint32_t>(whole_segments(
-        std::clamp<std::uint64_t>(wanted, frame_bytes_min, limits::frame_bytes_max)));
+        std::clamp<std::uint64_t>(wanted, paced_frame_bytes_min, limits::frame_bytes_max)));
 }
 
 }  // namespace fieldpost::engine

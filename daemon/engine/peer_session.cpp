@@ -12,7 +12,7 @@ namespace {
 // A peer that breaks the protocol this often on one link loses it.
 constexpr int offences_max = 8;
 // A reachable peer has answered by now over the slowest link; the door is open for twice as long.
-constexpr std::chrono::milliseconds patience = std::chrono::seconds{5};
+constexpr std::chrono::milliseconds greeting_patience = std::chrono::seconds{5};
 // Who has been shown our roster and still says nothing will not.
 constexpr std::chrono::milliseconds longest_silence = std::chrono::seconds{30};
 // At 9.6 kbit/s each comes within the time that the door gives for the next.
@@ -123,7 +123,7 @@ std::optional<Instant> PeerSession::wake_at() const {
         }
         return earliest;
     }
-    return greeted_at_ + (has_shown_roster_ ? longest_silence : patience);
+    return greeted_at_ + (has_shown_roster_ ? longest_silence : greeting_patience);
 }
 
 bool PeerSession::is_dead(Now now) const {
@@ -136,7 +136,7 @@ bool PeerSession::is_dead(Now now) const {
 // A peer that says nothing may not know this office yet: its door takes a newer roster, and no more
 // than so much of it.
 void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out) {
-    if (has_shown_roster_ || now.steady < greeted_at_ + patience) {
+    if (has_shown_roster_ || now.steady < greeted_at_ + greeting_patience) {
         return;
     }
     has_shown_roster_ = true;

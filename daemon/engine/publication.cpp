@@ -23,21 +23,21 @@ constexpr std::size_t together(std::size_t alone_bytes) {
     return alone_bytes * 3 / 4;
 }
 
-struct Waiting {
+struct Unpublished {
     StoredRecord record;
     Header header;
 };
 
-Result<std::optional<Waiting>> waiting(const Ledger& ledger, const LogKey& log, Number number) {
+Result<std::optional<Unpublished>> waiting(const Ledger& ledger, const LogKey& log, Number number) {
     auto record = TRY(ledger.store().record(log, number, storage::StoreView::Body::yes));
     if (!record) {
-        return std::optional<Waiting>{};
+        return std::optional<Unpublished>{};
     }
     auto header = TRY(decode_header(record->header));
-    return Waiting{std::move(*record), std::move(header)};
+    return Unpublished{std::move(*record), std::move(header)};
 }
 
-bool can_be_packed(const Ledger& ledger, const Waiting& one) {
+bool can_be_packed(const Ledger& ledger, const Unpublished& one) {
     return ledger.config().mail != nullptr && one.header.count == 1 &&
            one.header.body_bytes <= unit_body_bytes_max && one.record.blob == storage::Blob{} &&
            one.record.expires > ledger.aged() &&
@@ -45,7 +45,7 @@ bool can_be_packed(const Ledger& ledger, const Waiting& one) {
                                 [](const Stanza& stanza) { return is_group(stanza.recipient); });
 }
 
-bool may_follow(const Waiting& first, const Waiting& last, const Waiting& next) {
+bool may_follow(const Unpublished& first, const Unpublished& last, const Unpublished& next) {
     const auto& a = first.header;
     const auto& b = next.header;
     const auto apart = b.created.unix_seconds() - a.created.unix_seconds();
@@ -60,8 +60,8 @@ bool may_follow(const Waiting& first, const Waiting& last, const Waiting& next) 
 }
 
 // The neighbours from `first` on that one record may take the place of, as many as will fit.
-Result<std::vector<Waiting>> neighbours(const Ledger& ledger, Waiting first, Number last) {
-    std::vector<Waiting> all;
+Result<std::vector<Unpublished>> neighbours(const Ledger& ledger, Unpublished first, Number last) {
+    std::vector<Unpublished> all;
     std::size_t alone = first.header.body_bytes;
     all.push_back(std::move(first));
     while (can_be_packed(ledger, all.back()) && all.back().header.number < last &&
@@ -88,7 +88,7 @@ struct Contents {
 };
 
 // What they say, as long as it can be read.
-Result<Contents> contents_of(const Ledger& ledger, const std::vector<Waiting>& all) {
+Result<Contents> contents_of(const Ledger& ledger, const std::vector<Unpublished>& all) {
     Contents contents;
     for (const auto& one : all) {
         const auto entry = TRY(ledger.store().archive(one.record.arrival));
@@ -105,7 +105,8 @@ Result<Contents> contents_of(const Ledger& ledger, const std::vector<Waiting>& a
     return contents;
 }
 
-Result<crypto::SealedRecord> seal_together(const Ledger& ledger, const std::vector<Waiting>& all,
+Result<crypto::SealedRecord> seal_together(const Ledger& ledger,
+                                           const std::vector<Unpublished>& all,
                                            const std::vector<crypto::Recipient>& recipients,
                                            Contents& contents) {
     while (true) {
@@ -127,7 +128,7 @@ Result<crypto::SealedRecord> seal_together(const Ledger& ledger, const std::vect
 
 // One record in the place of `all`, or of as many of them as fit, without id and signature: its
 // archive entry is written, and what it replaces is gone. Nothing if no two can be one.
-Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Waiting>& all) {
+Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpublished>& all) {
     std::optional<StoredRecord> nothing;
     if (all.size() < 2) {
         return nothing;

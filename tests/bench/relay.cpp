@@ -15,7 +15,7 @@ namespace fieldpost::bench {
 
 namespace {
 
-constexpr std::uint32_t records = 10'000;
+constexpr std::uint32_t relayed = 10'000;
 constexpr int verifications = 4000;
 
 // Signatures over ids, as records have them.
@@ -47,24 +47,24 @@ TEST_CASE("relay") {
     // would come packed.
     exchange(hq, author);
     exchange(wonsan, author);
-    author.queue({hq.index(), wonsan.index()}, report_texts(records));
+    author.queue({hq.index(), wonsan.index()}, report_texts(relayed));
 
     const auto bare_before = verifications_a_second(network);
     const auto wall_before = relay.wall();
     const auto cpu_before = relay.cpu();
     const auto commits_before = relay.commits();
     exchange(author, relay);
-    REQUIRE(relay.ledger().meta().carried_records == records);
-    const auto wall = records / (relay.wall() - wall_before).count();
-    const auto cpu = records / (relay.cpu() - cpu_before).count();
+    REQUIRE(relay.ledger().meta().carried_records == relayed);
+    const auto wall = relayed / (relay.wall() - wall_before).count();
+    const auto cpu = relayed / (relay.cpu() - cpu_before).count();
     const auto commits = relay.commits() - commits_before;
     const auto bare = (bare_before + verifications_a_second(network)) / 2;
 
     add_row("bare Ed25519 verifications",
             fmt::format("{:.0f} a second, {:.0f} µs each", bare, 1e6 / bare));
-    add_row(fmt::format("a relay takes {} records into an empty store, by the clock", records),
+    add_row(fmt::format("a relay takes {} records into an empty store, by the clock", relayed),
             fmt::format("{:.0f} a second, {:.0f} % of bare; {:.1f} records a commit", wall,
-                        100 * wall / bare, double{records} / static_cast<double>(commits)),
+                        100 * wall / bare, double{relayed} / static_cast<double>(commits)),
             "≥ 50 %");
     add_row("the same, by its CPU (without waiting for the disk)",
             fmt::format("{:.0f} a second, {:.0f} % of bare", cpu, 100 * cpu / bare), "≥ 50 %");

@@ -16,13 +16,13 @@ using Site = TwoSites::Site;
 namespace {
 
 // A field office that knows hq by a name only, and thirty addresses at which nobody is.
-struct Offices {
+struct OfficesFarApart {
     Network network;
     TwoSites sites;
     Office& hq = network.bare("hq");
     Office& hyesan = network.bare("hyesan");
 
-    Offices() {
+    OfficesFarApart() {
         hq.live_behind(sites.at(Site::hq));
         hyesan.live_behind(sites.at(Site::field));
         hq.ask({"init", "hq", "--network", "reha", "--listen", "tcp://*:6743", "--advertise",
@@ -87,7 +87,7 @@ TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][slow
         WARN("not tested: " << why);
         return;
     }
-    Offices offices;
+    OfficesFarApart offices;
     const auto& sites = offices.sites;
     offices.hyesan.start();
     const auto first = offices.hyesan.queue({"--to", "hq"}, "before there was any network\n");
@@ -135,7 +135,7 @@ TEST_CASE("while much is sent over a slow link a spare connection stands by",
     // A handshake and the mark of a spare; and what is more than that.
     constexpr std::uint64_t shaken_hands_bytes = 600;
     constexpr std::uint64_t idle_bytes = 2000;
-    Offices offices;
+    OfficesFarApart offices;
     const auto& sites = offices.sites;
     for (const auto site : {Site::field, Site::hq}) {
         sites.set_host(site, 2);

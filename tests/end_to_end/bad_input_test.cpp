@@ -84,7 +84,7 @@ bool can_harm_a_terminal(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end]") {
+TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end][slow]") {
     TwoOffices two;
     // What a row queues, against its promise, goes nowhere while the next ones are looked at.
     two.hq.stop();
@@ -181,7 +181,7 @@ TEST_CASE("an attachment that may not be read is refused", "[end_to_end]") {
                                     5}});
 }
 
-TEST_CASE("an ID that is none costs one line", "[end_to_end]") {
+TEST_CASE("an ID that is none costs one line", "[end_to_end][slow]") {
     TwoOffices two;
     std::vector<Bad> table;
     for (const auto* command : {"show", "trace", "ack"}) {
@@ -212,7 +212,7 @@ TEST_CASE("an ID that is none costs one line", "[end_to_end]") {
     CHECK(two.hq.run({}).exit_code == 2);
 }
 
-TEST_CASE("what cannot be an office is neither made nor invited", "[end_to_end]") {
+TEST_CASE("what cannot be an office is neither made nor invited", "[end_to_end][slow]") {
     TwoOffices two;
     const auto invite = [&](const std::string& name, Words more = {}) {
         Words words = {"invite", name, "--no-code", "--output", two.path("made.invite")};

@@ -18,14 +18,14 @@ namespace {
 
 // Three offices, of which no two ever have a link: two joined by invitation, and were admitted by
 // stick.
-struct Offices {
+struct OfficesWithAStick {
     Network network;
     Office& hq = network.bare("hq");
     Office& hyesan = network.bare("hyesan");
     Office& pyongyang = network.bare("pyongyang");
     fs::path stick = network.folder() / "stick";
 
-    Offices() {
+    OfficesWithAStick() {
         fs::create_directory(stick);
         hq.ask({"init", "hq", "--network", "reha"});
         hq.start();
@@ -110,7 +110,7 @@ std::string state_of(const Office& office, const std::string& id) {
 }  // namespace
 
 TEST_CASE("a stick brings reports there, and receipts and answers home", "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     const auto& hyesan = offices.hyesan;
     // Before hyesan was ever admitted.
     const auto early = hyesan.queue({"--to", "hq"}, "첫 보고\n");
@@ -148,7 +148,7 @@ TEST_CASE("a stick brings reports there, and receipts and answers home", "[end_t
 }
 
 TEST_CASE("what is on a stick beside bundles is left alone", "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto secret = offices.network.folder() / "secret.bin";
     offices.hyesan.ask({"bundle", "export", secret.string()});
@@ -174,7 +174,7 @@ TEST_CASE("what is on a stick beside bundles is left alone", "[end_to_end]") {
 }
 
 TEST_CASE("import reads without writing where it may not, and says what it found", "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto id = offices.hyesan.queue({"--to", "hq"}, "report\n");
     offices.visit(offices.hyesan);
@@ -199,7 +199,7 @@ TEST_CASE("import reads without writing where it may not, and says what it found
 
 TEST_CASE("what an office left on a stick stays until something at least as good is there",
           "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto id = offices.hyesan.queue({"--to", "hq"}, "report\n");
     offices.visit(offices.hyesan);
@@ -223,7 +223,7 @@ TEST_CASE("what an office left on a stick stays until something at least as good
 }
 
 TEST_CASE("inspect tells what is in a bundle, and takes nothing in", "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto id = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
     const auto file = offices.network.folder() / "one.bin";
@@ -244,7 +244,7 @@ TEST_CASE("inspect tells what is in a bundle, and takes nothing in", "[end_to_en
 
 TEST_CASE("a stick that is small gets what matters most, in files as large as it takes",
           "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto file = offices.network.folder() / "scan.bin";
     write_file(file, random_bytes(400'000));
@@ -274,7 +274,7 @@ TEST_CASE("a stick that is small gets what matters most, in files as large as it
 }
 
 TEST_CASE("a damaged bundle is named, and what is whole in it is taken", "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto file = offices.network.folder() / "one.bin";
     for (int i = 0; i < 4; ++i) {
@@ -300,7 +300,7 @@ TEST_CASE("a damaged bundle is named, and what is whole in it is taken", "[end_t
 }
 
 TEST_CASE("a copy that is stopped leaves nothing behind", "[end_to_end]") {
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     const auto file = offices.network.folder() / "scan.bin";
     write_file(file, random_bytes(40'000'000));
@@ -333,7 +333,7 @@ TEST_CASE("a stick that goes while it is written holds what it held before", "[e
         WARN("not tested: a file system of one's own needs root, FUSE and loop devices");
         return;
     }
-    const Offices offices;
+    const OfficesWithAStick offices;
     offices.admit_all();
     ExfatStick stick(offices.network.folder());
     stick.plug_in();

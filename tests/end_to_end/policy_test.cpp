@@ -24,12 +24,12 @@ std::string window(int from, int to) {
     return fmt::format("window = \"{}-{}\"\n", at(from), at(to));
 }
 
-struct Offices {
+struct LinkedOffices {
     Network network;
     Office& hq = network.found();
     Office& hyesan = network.add(hq, "hyesan", "field");
 
-    Offices() {
+    LinkedOffices() {
         REQUIRE(eventually([&] { return is_linked(); }));
     }
     // What hyesan's file says of hq, from now on.
@@ -59,7 +59,7 @@ struct Offices {
 }  // namespace
 
 TEST_CASE("a window closes and opens a link, and urgent may pass outside it", "[end_to_end]") {
-    Offices offices;
+    LinkedOffices offices;
     offices.say(window(2, 3));
     REQUIRE(eventually([&] { return offices.waits_for("outside_window"); }));
     CHECK(offices.peer().at("next_attempt_at").is_string());
@@ -78,7 +78,7 @@ TEST_CASE("a window closes and opens a link, and urgent may pass outside it", "[
 
 TEST_CASE("a transfer that a window cut off goes on where it ended", "[end_to_end]") {
     constexpr std::uint64_t size = 300'000;
-    Offices offices;
+    LinkedOffices offices;
     offices.say("rate_limit = \"800kbit\"\n");
     const auto id = offices.hyesan.queue({"--to", "hq", "--attach", offices.attach(size)}, "x\n");
     REQUIRE(eventually([&] { return number_in(offices.peer(), "/sent_bytes") > size / 4; }));
@@ -91,7 +91,7 @@ TEST_CASE("a transfer that a window cut off goes on where it ended", "[end_to_en
 }
 
 TEST_CASE("a day's bytes are not exceeded, and are remembered", "[end_to_end]") {
-    Offices offices;
+    LinkedOffices offices;
     offices.say("daily_limit = \"200kB\"\n");
     const auto id =
         offices.hyesan.queue({"--to", "hq", "--attach", offices.attach(400'000)}, "large\n");
@@ -112,7 +112,7 @@ TEST_CASE("a day's bytes are not exceeded, and are remembered", "[end_to_end]") 
 }
 
 TEST_CASE("a bad file is refused whole, and the old one stays in force", "[end_to_end]") {
-    Offices offices;
+    LinkedOffices offices;
     offices.say("quiet = true\nrate_limit = \"32kbyte\"\n");
     REQUIRE(eventually([&] { return offices.hyesan.ask({"attention"}).size() == 1; }));
     const auto item = offices.hyesan.ask({"attention"}).at(0);
@@ -125,8 +125,8 @@ TEST_CASE("a bad file is refused whole, and the old one stays in force", "[end_t
     CHECK(eventually([&] { return offices.hyesan.ask({"attention"}).empty(); }));
 }
 
-TEST_CASE("a proxy leads to an office, and its trouble is only its own", "[end_to_end]") {
-    Offices offices;
+TEST_CASE("a proxy leads to an office, and its trouble is only its own", "[end_to_end][slow]") {
+    LinkedOffices offices;
     const auto port = std::to_string(20'000 + ::getpid() % 20'000);
     const Command microsocks{.words = {"/usr/bin/microsocks", "-i", "127.0.0.1", "-p", port},
                              .log = offices.network.folder() / "microsocks.log"};

@@ -34,14 +34,14 @@ json bundle_of(const crypto::FoundingKey& key, const NetworkId& network,
 
 json make_bundles(const Network& network) {
     const auto key = crypto::FoundingKey::random();
-    return {{"network", hex(network.id())},
-            {"founding_key", hex(key.view())},
-            {"bundles",
-             {bundle_of(key, network.id(), {}),
-              bundle_of(key, network.id(),
-                        {{BundlePart::roster, bytes_of("roster")},
-                         {BundlePart::rest, Bytes(200, std::byte{7})},
-                         {BundlePart::rest, bytes_of("more")}})}}};
+    return {
+        {"network", hex(network.id())},
+        {"founding_key", hex(key.view())},
+        {"bundles",
+         {bundle_of(key, network.id(), {}), bundle_of(key, network.id(),
+                                                      {{BundlePart::roster, bytes_of("roster")},
+                                                       {BundlePart::rest, Bytes(200, std::byte{7})},
+                                                       {BundlePart::rest, bytes_of("more")}})}}};
 }
 
 TEST_CASE("published bundles are read", "[vectors]") {

@@ -178,7 +178,7 @@ struct Meaning {
 
 // --- writing -------------------------------------------------------------------------------------
 
-struct Writer {
+struct FrameWriter {
     const Network& network;
     json list = json::array();
 
@@ -265,7 +265,7 @@ LeafSummary authority_leaf() {
     return leaf;
 }
 
-void add_meeting(Writer& writer) {
+void add_meeting(FrameWriter& writer) {
     Hello hello;
     hello.roster_version = 4;
     hello.roster_head = short_hash(writer.network.roster.head());
@@ -310,7 +310,7 @@ void add_meeting(Writer& writer) {
     writer.add("settled", Settled{hello.digest});
 }
 
-void add_records(Writer& writer) {
+void add_records(FrameWriter& writer) {
     const auto& network = writer.network;
     const auto& author = network.offices[1];
     const auto first = record_of(network, author, 1, nullptr, "well 7 needs chlorine");
@@ -334,7 +334,7 @@ void add_records(Writer& writer) {
                            first.body_hash, first.signature});
 }
 
-void add_registers(Writer& writer) {
+void add_registers(FrameWriter& writer) {
     const auto& network = writer.network;
     const auto& office = network.offices[1];
     Register entry;
@@ -473,7 +473,7 @@ json make_leaves(const Network& network) {
 }  // namespace
 
 json make_frames(const Network& network) {
-    Writer writer{network};
+    FrameWriter writer{network};
     add_meeting(writer);
     add_records(writer);
     add_registers(writer);

@@ -235,7 +235,7 @@ Bytes plaintext_of(const std::vector<ReportUnit>& units, BytesView attachments) 
     return bytes;
 }
 
-struct Writer {
+struct RecordWriter {
     const Network& network;
     std::map<LogKey, Neighbour> logs;
     std::optional<Neighbour> last;
@@ -396,7 +396,7 @@ json record_of_version_2(const Network& network) {
 
 json make_records(const Network& network) {
     json file = {{"network", hex(network.id())}};
-    Writer writer{network, {}, {}};
+    RecordWriter writer{network, {}, {}};
     for (const auto& drafts : {first_drafts(), further_drafts(network)}) {
         for (const auto& draft : drafts) {
             file["records"].push_back(writer.write(draft));

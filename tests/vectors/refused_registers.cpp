@@ -244,17 +244,6 @@ void add_custody_refusals(Refusals& out) {
     out.add("custody", "something behind it", good, one_more(good));
 }
 
-RecordProof proof_of(const Network& network, Number number, std::uint8_t count, std::uint8_t salt,
-                     RecordClass record_class = RecordClass::normal) {
-    const auto& office = network.offices[1];
-    RecordProof side;
-    side.key = {record_version, {office.index, {1, 0xc0ffee}, record_class}, number, count};
-    side.body.bytes[0] = std::byte{salt};
-    side.signature = crypto::sign_record(office.machine.identity, network.id(),
-                                         crypto::record_id(network.id(), side));
-    return side;
-}
-
 void add_fork_refusals(Refusals& out, const Network& network) {
     const auto good_entry =
         crypto::make_fork(network.id(), proof_of(network, 5, 3, 1), proof_of(network, 7, 1, 2));

@@ -83,7 +83,7 @@ json meaning(const Register& entry) {
     return nullptr;
 }
 
-struct Writer {
+struct RegisterWriter {
     const Network& network;
     json list = json::array();
 
@@ -153,16 +153,6 @@ OfficeStatement some_statement(const Network& network, const Office& office) {
     return statement;
 }
 
-RecordProof proof_of(const Network& network, Number number, std::uint8_t count, std::uint8_t salt) {
-    const auto& office = network.offices[1];
-    RecordProof side;
-    side.key = {record_version, {office.index, {1, 0xc0ffee}, RecordClass::normal}, number, count};
-    side.body.bytes[0] = std::byte{salt};
-    side.signature = crypto::sign_record(office.machine.identity, network.id(),
-                                         crypto::record_id(network.id(), side));
-    return side;
-}
-
 Register some_epoch_slots(const Network& network) {
     EpochSlots slots;
     slots.group = OfficeId{0xff00};
@@ -194,7 +184,7 @@ Register some_enrolment(const Network& network, const crypto::SigningKey& one_ti
 json make_registers(const Network& network) {
     const auto& office = network.offices[1];
     const auto receipts = kind_of(RegisterKind::receipt);
-    Writer writer{network};
+    RegisterWriter writer{network};
     writer.sign_and_add("receipt", office, {office.index, receipts, receipt_subject(OfficeId{0})},
                         encode_receipt(some_receipt()));
     writer.sign_and_add("receipt of nothing", office,

@@ -14,7 +14,7 @@ std::string path_of(const std::string& name) {
 
 template <class Log>
 json log_meaning(const Log& log) {
-    return {{"incarnation", meaning(log.incarnation)},
+    return {{"incarnation", tests::meaning(log.incarnation)},
             {"class", static_cast<int>(log.record_class)},
             {"top_id", hex(log.top_id)}};
 }
@@ -61,7 +61,7 @@ json meaning(Incarnation incarnation) {
 
 json meaning(const LogKey& log) {
     return {{"author", value_of(log.author)},
-            {"incarnation", meaning(log.incarnation)},
+            {"incarnation", tests::meaning(log.incarnation)},
             {"class", static_cast<int>(log.record_class)}};
 }
 
@@ -69,11 +69,11 @@ json meaning(const Receipt& receipt) {
     json logs = json::array();
     for (const auto& log : receipt.logs) {
         auto means = log_meaning(log);
-        means["received"] = meaning(log.received);
-        means["unreadable"] = meaning(log.unreadable);
+        means["received"] = tests::meaning(log.received);
+        means["unreadable"] = tests::meaning(log.unreadable);
         means["refused"] = json::array();
         for (const auto& [reason, numbers] : log.refused) {
-            means["refused"].push_back({{"reason", reason}, {"numbers", meaning(numbers)}});
+            means["refused"].push_back({{"reason", reason}, {"numbers", tests::meaning(numbers)}});
         }
         logs.push_back(means);
     }
@@ -84,13 +84,15 @@ json meaning(const Custody& custody) {
     json logs = json::array();
     for (const auto& log : custody.logs) {
         auto means = log_meaning(log);
-        means["held"] = meaning(log.held);
+        means["held"] = tests::meaning(log.held);
         logs.push_back(means);
     }
-    return {
-        {"signer", value_of(custody.signer)}, {"incarnation", meaning(custody.version.incarnation)},
-        {"counter", custody.version.counter}, {"author", value_of(custody.author)},
-        {"at", custody.at.seconds},           {"logs", logs}};
+    return {{"signer", value_of(custody.signer)},
+            {"incarnation", tests::meaning(custody.version.incarnation)},
+            {"counter", custody.version.counter},
+            {"author", value_of(custody.author)},
+            {"at", custody.at.seconds},
+            {"logs", logs}};
 }
 
 SealedForVector signed_for_vector(const Network& network, const Office& author, Header header,
@@ -101,6 +103,17 @@ SealedForVector signed_for_vector(const Network& network, const Office& author, 
     const auto id = crypto::record_id(network.id(), header, hashed);
     const auto signature = crypto::sign_record(author.machine.identity, network.id(), id);
     return {std::move(header), std::move(body), pieces, hashed, id, signature, {}};
+}
+
+RecordProof proof_of(const Network& network, Number number, std::uint8_t count, std::uint8_t salt,
+                     RecordClass record_class) {
+    const auto& office = network.offices[1];
+    RecordProof side;
+    side.key = {record_version, {office.index, {1, 0xc0ffee}, record_class}, number, count};
+    side.body.bytes[0] = std::byte{salt};
+    side.signature = crypto::sign_record(office.machine.identity, network.id(),
+                                         crypto::record_id(network.id(), side));
+    return side;
 }
 
 }  // namespace fieldpost::tests

@@ -69,6 +69,10 @@ json meaning(const Receipt& receipt);
 json meaning(const Custody& custody);
 IntervalSet set_of(const json& list);
 
+// One side of a fork: of an office's log, with a body that nobody has.
+RecordProof proof_of(const Network& network, Number number, std::uint8_t count, std::uint8_t salt,
+                     RecordClass record_class = RecordClass::normal);
+
 // A record as it travels.
 struct SealedForVector {
     Header header;

@@ -16,7 +16,7 @@ namespace fieldpost::tests {
 namespace {
 
 json container_json(const char* name, const char* bytes, const IntervalSet& set) {
-    return {{"name", name}, {"container", bytes}, {"intervals", meaning(set)}};
+    return {{"name", name}, {"container", bytes}, {"intervals", tests::meaning(set)}};
 }
 
 // The seed and the network are the same for each file, so that one can grow without the others
@@ -56,7 +56,7 @@ json make_interval_sets() {
                             IntervalSet{{5, 5}}, IntervalSet{{1, 3}, {7, 300}}, holes,
                             IntervalSet{{UINT32_MAX, UINT32_MAX}}, IntervalSet{{1, UINT32_MAX}}}) {
         sets.push_back(
-            {{"intervals", meaning(set)},
+            {{"intervals", tests::meaning(set)},
              {"set", hex_of([&](ByteWriter& out) { write(out, set); })},
              {"container", hex_of([&](ByteWriter& out) { write_container(out, set); })}});
     }

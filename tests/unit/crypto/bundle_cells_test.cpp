@@ -61,7 +61,7 @@ struct Scene {
     }
 };
 
-const std::vector<std::size_t> all{100, 1000, 3, 20'000, 600};
+const std::vector<std::size_t> frame_sizes{100, 1000, 3, 20'000, 600};
 
 }  // namespace
 
@@ -70,7 +70,7 @@ TEST_CASE("a bundle is read back, however it comes", "[crypto]") {
     const auto bundle = scene.bundle();
     for (const std::size_t at_once : {1, 255, 4096, 1 << 20}) {
         bool is_whole = false;
-        CHECK(scene.read(bundle, at_once, &is_whole) == all);
+        CHECK(scene.read(bundle, at_once, &is_whole) == frame_sizes);
         CHECK(is_whole);
     }
     CHECK(padme_size(bundle.size()) == bundle.size());
@@ -100,12 +100,12 @@ TEST_CASE("of a bundle that ends anywhere all before the end opens", "[crypto]")
         bool is_whole = false;
         const auto sizes = scene.read(BytesView(bundle).first(size), 1 << 20, &is_whole);
         REQUIRE(sizes.size() >= most);
-        REQUIRE(std::equal(sizes.begin(), sizes.end(), all.begin()));
+        REQUIRE(std::equal(sizes.begin(), sizes.end(), frame_sizes.begin()));
         most = sizes.size();
         // Only noise is missing once the end was read.
-        REQUIRE((!is_whole || sizes == all));
+        REQUIRE((!is_whole || sizes == frame_sizes));
     }
-    CHECK(most == all.size());
+    CHECK(most == frame_sizes.size());
 }
 
 TEST_CASE("a bit that is wrong costs one cell", "[crypto]") {
@@ -115,7 +115,7 @@ TEST_CASE("a bit that is wrong costs one cell", "[crypto]") {
     for (int i = 0; i < 1000; ++i) {
         auto damaged = bundle;
         damaged[dice() % damaged.size()] ^= std::byte{static_cast<std::uint8_t>(1U << dice() % 8)};
-        REQUIRE(scene.read(damaged, 1 << 20).size() >= all.size() - 1);
+        REQUIRE(scene.read(damaged, 1 << 20).size() >= frame_sizes.size() - 1);
     }
 }
 

@@ -124,7 +124,7 @@ TEST_CASE("numbers are told as numbers", "[proxy]") {
     CHECK(let_it_ask(ipv4, proxy) == "\x05\x01\x00\x01\x0a\x08\x00\x01\x1a\x57"s);
     ProxyTunnel ipv6(proxy.address(), "tcp://[fd00::1]:80");
     CHECK(let_it_ask(ipv6, proxy) ==
-          "\x05\x01\x00\x04\xfd"s + std::string(14, '\0') + "\x01\x00\x50"s);
+          "\x05\x01\x00\x04\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x00\x50"s);
 }
 
 TEST_CASE("once it is through, bytes go both ways, however slowly the answer came", "[proxy]") {

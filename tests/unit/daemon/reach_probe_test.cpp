@@ -16,9 +16,9 @@ using namespace std::chrono_literals;
 namespace {
 
 // Taken, and silent until it listens.
-class Door {
+class ListeningDoor {
 public:
-    Door() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    ListeningDoor() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -27,9 +27,9 @@ public:
         REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
         endpoint_ = fmt::format("tcp://127.0.0.1:{}", ntohs(address.sin_port));
     }
-    ~Door() { ::close(socket_); }
-    Door(const Door&) = delete;
-    Door& operator=(const Door&) = delete;
+    ~ListeningDoor() { ::close(socket_); }
+    ListeningDoor(const ListeningDoor&) = delete;
+    ListeningDoor& operator=(const ListeningDoor&) = delete;
 
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     void open() const { REQUIRE(::listen(socket_, 8) == 0); }
@@ -50,7 +50,7 @@ void await(const ReachProbe& probe) {
 }  // namespace
 
 TEST_CASE("an address is asked until somebody answers", "[link]") {
-    const Door door;
+    const ListeningDoor door;
     ReachProbe probe(door.endpoint());
     auto now = ReachProbe::Clock::now();
     for (int i = 0; i < 5; ++i) {
