@@ -21,6 +21,9 @@ constexpr int turned_away_often = 8;
 // Where a link has died it is likely to die again.
 constexpr std::chrono::milliseconds may_die_again = 30min;
 constexpr std::chrono::milliseconds short_break = 45s;
+// Of one office, to be used later. The one before may be going into use just now: its first frame
+// can come later than the mark of the next, which goes another way.
+constexpr std::ptrdiff_t kept_max = 2;
 // On a short way a handshake may be over before the first answer on a spare has come.
 constexpr std::chrono::milliseconds time_to_answer = 1s;
 // Its HELLO comes with the first answer: half a second by satellite, two over the slowest link.
@@ -504,10 +507,13 @@ void Links::hasten_spares() {
 
 bool Links::on_spare_up(const link::PeerUp& up, Inputs& inputs) {
     if (up.is_spare) {
-        if (const auto old = kept_.find(up.peer); old != kept_.end()) {
+        const auto is_theirs = [&](const auto& one) { return one.first == up.peer; };
+        if (const auto old = std::ranges::find_if(kept_, is_theirs);
+            std::ranges::count_if(kept_, is_theirs) >= kept_max) {
             link_->close(old->second);
+            kept_.erase(old);
         }
-        kept_[up.peer] = up.connection;
+        kept_.emplace_back(up.peer, up.connection);
         return true;
     }
     const auto spare = spares_.find(up.peer);

@@ -131,8 +131,8 @@ private:
     std::map<link::ConnectionId, OfficeId> office_of_;
     std::set<link::ConnectionId> strangers_;
     std::map<OfficeId, Spare> spares_;
-    std::map<OfficeId, link::ConnectionId> kept_;  // dialled by them, for later
-    std::map<OfficeId, Instant> died_;             // when a link to each did last
+    std::vector<std::pair<OfficeId, link::ConnectionId>> kept_;  // dialled by them, for later
+    std::map<OfficeId, Instant> died_;                           // when a link to each did last
     std::vector<link::ConnectionId> to_close_;
     std::map<OfficeId, Traffic> traffic_;
     Dialler dialler_;

@@ -352,7 +352,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("whatever a member says, the others are served", "[end_to_end]") {
+TEST_CASE("whatever a member says, the others are served", "[end_to_end][link]") {
     Scene scene;
     const auto pid = scene.hq.daemon_pid();
     const auto roster = scene.hq.ask({"roster"}).at("version");
@@ -375,7 +375,8 @@ TEST_CASE("whatever a member says, the others are served", "[end_to_end]") {
 #endif
 }
 
-TEST_CASE("a member that sends one message without end is cut off, and named", "[end_to_end]") {
+TEST_CASE("a member that sends one message without end is cut off, and named",
+          "[end_to_end][link]") {
     Scene scene;
     const auto pid = scene.hq.daemon_pid();
     zmq::context_t context;
@@ -412,4 +413,40 @@ TEST_CASE("a member that sends one message without end is cut off, and named", "
 #endif
     scene.check_delivered(id, "a message without end");
     CHECK(scene.hq.daemon_pid() == pid);
+}
+
+TEST_CASE("a spare goes into use although the next one was there before its first word",
+          "[end_to_end][link]") {
+    Scene scene;
+    const auto link = link::ZmqLink::open(scene.keys(), [](const BoxPublic&) {
+                          return std::optional<link::Caller>{};
+                      }).value();
+    std::vector<link::LinkEvent> events;
+    const auto has = [&](auto what, link::ConnectionId connection) {
+        std::ranges::move(link->wait({}, 10ms), std::back_inserter(events));
+        return std::ranges::any_of(events, [&](const auto& event) {
+            const auto* found = std::get_if<decltype(what)>(&event);
+            return found != nullptr && found->connection == connection;
+        });
+    };
+    const auto dial_spare = [&] {
+        const auto connection = link->dial({scene.hq.endpoint()}, scene.hq_key, OfficeId{0});
+        REQUIRE(eventually([&] { return has(link::PeerUp{}, connection); }));
+        REQUIRE(link->send(connection, {}));
+        return connection;
+    };
+    const auto first = dial_spare();
+    const auto second = dial_spare();
+    // Its mark has come when so much has happened at hq.
+    scene.check_delivered(scene.hyesan.queue({"--to", "hq"}, "meanwhile\n"), "two spares");
+    REQUIRE(link->send(first, encode_frame(hello_of(scene.liar))));
+    REQUIRE(
+        eventually([&] { return has(link::FrameIn{}, first) || has(link::PeerDown{}, first); }));
+    CHECK_FALSE(has(link::PeerDown{}, first));
+    CHECK_FALSE(has(link::PeerDown{}, second));
+    // The oldest goes when there is a third.
+    dial_spare();
+    const auto fourth = dial_spare();
+    REQUIRE(eventually([&] { return has(link::PeerDown{}, second); }));
+    CHECK_FALSE(has(link::PeerDown{}, fourth));
 }
