@@ -81,7 +81,7 @@ std::map<std::string, std::uint64_t> arrived_by_port(const TwoSites& sites) {
 
 }  // namespace
 
-TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][slow]") {
+TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][link][slow]") {
     std::string why;
     if (!TwoSites::can_be_made(why)) {
         WARN("not tested: " << why);
@@ -126,7 +126,7 @@ TEST_CASE("a daemon finds its way whatever the network does", "[end_to_end][slow
 }
 
 TEST_CASE("while much is sent over a slow link a spare connection stands by",
-          "[end_to_end][slow]") {
+          "[end_to_end][link][slow]") {
     std::string why;
     if (!TwoSites::can_be_made(why)) {
         WARN("not tested: " << why);

@@ -7,7 +7,7 @@
 
 using namespace fieldpost::end_to_end;
 
-TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end][slow]") {
+TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end][link][slow]") {
     // Sealed it is 10,223,616: bodies have few sizes, and a smaller file would only be padded more.
     constexpr std::uint64_t size = 10'200'000;
     constexpr std::uint64_t cut_after = 300'000;

@@ -90,7 +90,7 @@ void check_works(Office& from, Office& to) {
 
 }  // namespace
 
-TEST_CASE("garbage on the port does not hurt the daemon", "[end_to_end]") {
+TEST_CASE("garbage on the port does not hurt the daemon", "[end_to_end][link]") {
     Network network;
     auto& hq = network.found();
     auto& hyesan = network.add(hq, "hyesan", "field");
@@ -202,7 +202,7 @@ Bytes hello_with(std::uint32_t roster_version) {
 }  // namespace
 
 TEST_CASE("a stranger is told nothing, and all that it can bring is the authority's word",
-          "[end_to_end]") {
+          "[end_to_end][link]") {
     Network network;
     auto& hq = network.found();
     auto& hyesan = network.add(hq, "hyesan", "field");
@@ -243,7 +243,7 @@ TEST_CASE("a stranger is told nothing, and all that it can bring is the authorit
     CHECK(hq.ask({"list", "--inbox"}).size() == 1);
 }
 
-TEST_CASE("a daemon of another network learns nothing and changes nothing", "[end_to_end]") {
+TEST_CASE("a daemon of another network learns nothing and changes nothing", "[end_to_end][link]") {
     ChangedHands two;
     auto& hyesan = two.network.add(two.hq, "hyesan", "field");
     const auto roster = two.hq.ask({"roster"}).at("version");
@@ -261,13 +261,15 @@ TEST_CASE("a daemon of another network learns nothing and changes nothing", "[en
     CHECK(two.hq.log().find("stranger") == std::string::npos);
 }
 
-TEST_CASE("peers says why when whoever answers at an address lets nobody in", "[end_to_end]") {
+TEST_CASE("peers says why when whoever answers at an address lets nobody in",
+          "[end_to_end][link]") {
     ChangedHands two;
     REQUIRE(eventually([&] { return two.was_turned_away(); }));
     CHECK(two.peer().at("reason").is_string());
 }
 
-TEST_CASE("a client of the control socket that keeps no rules hurts no other", "[end_to_end]") {
+TEST_CASE("a client of the control socket that keeps no rules hurts no other",
+          "[end_to_end][link]") {
     Network network;
     auto& hq = network.found();
     const auto length = [](std::uint32_t bytes) {

@@ -80,7 +80,8 @@ private:
 
 }  // namespace
 
-TEST_CASE("whoever stood at a peer's address, the peer is found when it is back", "[end_to_end]") {
+TEST_CASE("whoever stood at a peer's address, the peer is found when it is back",
+          "[end_to_end][link]") {
     Network network;
     auto& hq = network.found();
     auto& hyesan = network.add(hq, "hyesan", "field");

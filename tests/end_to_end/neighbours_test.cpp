@@ -20,7 +20,8 @@ bool is_linked(const Office& office) {
 
 }  // namespace
 
-TEST_CASE("offices of one network find each other with nothing configured", "[end_to_end][slow]") {
+TEST_CASE("offices of one network find each other with nothing configured",
+          "[end_to_end][link][slow]") {
     std::string why;
     if (!TwoSites::can_be_made(why)) {
         WARN("not tested: " << why);

@@ -58,7 +58,8 @@ struct LinkedOffices {
 
 }  // namespace
 
-TEST_CASE("a window closes and opens a link, and urgent may pass outside it", "[end_to_end]") {
+TEST_CASE("a window closes and opens a link, and urgent may pass outside it",
+          "[end_to_end][link]") {
     LinkedOffices offices;
     offices.say(window(2, 3));
     REQUIRE(eventually([&] { return offices.waits_for("outside_window"); }));
@@ -76,7 +77,7 @@ TEST_CASE("a window closes and opens a link, and urgent may pass outside it", "[
     CHECK(offices.peer().at("reason").is_null());
 }
 
-TEST_CASE("a transfer that a window cut off goes on where it ended", "[end_to_end]") {
+TEST_CASE("a transfer that a window cut off goes on where it ended", "[end_to_end][link]") {
     constexpr std::uint64_t size = 300'000;
     LinkedOffices offices;
     offices.say("rate_limit = \"800kbit\"\n");
@@ -90,7 +91,7 @@ TEST_CASE("a transfer that a window cut off goes on where it ended", "[end_to_en
     CHECK(number_in(offices.peer(), "/sent_bytes") < size * 105 / 100);
 }
 
-TEST_CASE("a day's bytes are not exceeded, and are remembered", "[end_to_end]") {
+TEST_CASE("a day's bytes are not exceeded, and are remembered", "[end_to_end][link]") {
     LinkedOffices offices;
     offices.say("daily_limit = \"200kB\"\n");
     const auto id =
@@ -111,7 +112,7 @@ TEST_CASE("a day's bytes are not exceeded, and are remembered", "[end_to_end]") 
     CHECK(offices.is_delivered(id));
 }
 
-TEST_CASE("a bad file is refused whole, and the old one stays in force", "[end_to_end]") {
+TEST_CASE("a bad file is refused whole, and the old one stays in force", "[end_to_end][link]") {
     LinkedOffices offices;
     offices.say("quiet = true\nrate_limit = \"32kbyte\"\n");
     REQUIRE(eventually([&] { return offices.hyesan.ask({"attention"}).size() == 1; }));
@@ -125,7 +126,8 @@ TEST_CASE("a bad file is refused whole, and the old one stays in force", "[end_t
     CHECK(eventually([&] { return offices.hyesan.ask({"attention"}).empty(); }));
 }
 
-TEST_CASE("a proxy leads to an office, and its trouble is only its own", "[end_to_end][slow]") {
+TEST_CASE("a proxy leads to an office, and its trouble is only its own",
+          "[end_to_end][link][slow]") {
     LinkedOffices offices;
     const auto port = std::to_string(20'000 + ::getpid() % 20'000);
     const Command microsocks{.words = {"/usr/bin/microsocks", "-i", "127.0.0.1", "-p", port},
