@@ -201,6 +201,17 @@ bool has_rejected(const ReadBundle& told) {
 
 }  // namespace
 
+Outcome<Standing> standing_since(const Common& common, const std::string& state) {
+    wire::Request request;
+    request.mutable_bundle_write()->set_is_question(true);
+    request.mutable_bundle_write()->set_state(state);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return std::unexpected(asked.error());
+    }
+    return Standing{answer.bundle_write().is_unchanged(), answer.bundle_write().roster_version()};
+}
+
 Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths) {
     std::vector<fs::path> files;
     std::set<fs::path> named;
@@ -316,8 +327,6 @@ public:
         wanted.set_since(options.since);
         wanted.mutable_in_row()->Add(options.in_row.begin(), options.in_row.end());
         wanted.mutable_of_others()->Add(options.of_others.begin(), options.of_others.end());
-        wanted.set_state(options.state);
-        wanted.set_is_due(options.is_due);
         wanted.set_is_in_row(options.is_in_row);
         wanted.set_is_only_addition(options.is_only_addition);
     }
@@ -374,15 +383,10 @@ private:
                 return std::unexpected(asked.error());
             }
             const auto& told = answer.bundle_write();
-            if (told.is_unchanged()) {
-                written_.state = wanted.state();
-                return true;
-            }
             wanted.set_bundle(told.bundle());
             wanted.clear_since();
             wanted.clear_in_row();
             wanted.clear_of_others();
-            wanted.clear_state();
             waiting += told.content();
             written_.reports = told.reports();
             written_.left_out = told.left_out();
@@ -411,7 +415,6 @@ private:
             if (told.is_file_end()) {
                 written_.said = told.said();
                 written_.holds = told.holds();
-                written_.roster_version = told.roster_version();
                 return keep(std::move(file), told.is_over());
             }
         }

@@ -101,9 +101,6 @@ struct WriteOptions {
     // What those bundles, and files of others there, hold; as the daemon told it.
     std::vector<std::string> in_row{};
     std::vector<std::string> of_others{};
-    // As the daemon told it then: if that is still so nothing is written, unless it is due anyway.
-    std::string state{};
-    bool is_due = false;
 };
 struct Written {
     std::vector<std::filesystem::path> files;  // none: there was nothing to write
@@ -115,8 +112,13 @@ struct Written {
     std::string said{};
     std::string holds{};
     std::string state{};
+};
+// Of this office, for bundles.
+struct Standing {
+    bool is_unchanged = false;  // since it was `state`
     std::uint32_t roster_version = 0;
 };
+Outcome<Standing> standing_since(const Common& common, const std::string& state);
 // To a new file, or to a folder under names that say nothing.
 Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,
                               const WriteOptions& options);

@@ -33,9 +33,12 @@ constexpr auto write_every = 5s;
 constexpr auto write_all_every = 10min;
 // Where there was no room for all of it.
 constexpr auto write_short_every = 1h;
-// What was left there, by this office or another, and nobody has said to have: it was lost on the
-// way, or does not get there from here.
+// What was left there is gone and nobody has said to have it: it was lost on the way.
 constexpr auto send_again = 24h;
+// Where others left something: that may not do any longer.
+constexpr auto look_again = 1h;
+// Of what files of others are said to hold; of more this office leaves its own copy.
+constexpr std::size_t of_others_bytes_max = 8U << 20;
 // What the medium refused.
 constexpr auto try_again = 60s;
 // A row of small ones becomes one.
@@ -95,6 +98,7 @@ public:
 private:
     Outcome<void> look();
     Outcome<void> take(const fs::path& path, Seen& seen);
+    Outcome<bool> has_changed();
     void read_refused_again();
     void remember_own();
     Outcome<void> leave();
@@ -102,7 +106,8 @@ private:
     [[nodiscard]] bool is_lost() const;
     [[nodiscard]] bool is_row_long() const;
     [[nodiscard]] std::set<fs::path> files_of_others() const;
-    Outcome<Written> write();
+    [[nodiscard]] bool is_due(const std::set<fs::path>& others) const;
+    Outcome<void> write();
     Outcome<void> left(const Written& written, bool is_in_row);
     [[nodiscard]] bool may_replace(const fs::path& path, const Seen& seen) const;
     Outcome<void> tell(const std::string& trouble);
@@ -127,6 +132,7 @@ private:
     std::set<fs::path> relied_on_;
     bool has_remembered_ = false;
     bool is_held_back_ = false;
+    Clock::time_point looked_at_{};  // for what is to be left there
     // Since when some of the row are gone, but not all.
     std::optional<Clock::time_point> broken_since_;
     std::string left_out_;
@@ -182,7 +188,8 @@ Outcome<void> Follower::look() {
             continue;
         }
         const auto read_before = now - seen.read_at;
-        const bool is_due = (seen.told.rejected > 0 && read_before >= read_again) ||
+        const bool has_refused = seen.told.rejected > 0 || !seen.told.reasons.empty();
+        const bool is_due = (has_refused && read_before >= read_again) ||
                             (seen.told.passed_over > 0 && read_before >= read_passed_over_again);
         if ((seen.is_read && !is_due) || (seen.is_growing && now - seen.since < copied_after)) {
             continue;
@@ -190,6 +197,7 @@ Outcome<void> Follower::look() {
         const auto taken = take(path, seen);
         if (!taken && is_of_file(taken.error())) {
             seen.troubles = {taken.error().what};
+            seen.told.holds.clear();
             seen.is_read = true;  // one that cannot be read does not hold up the others
         } else if (!taken) {
             return taken;
@@ -247,21 +255,45 @@ bool Follower::is_row_long() const {
     return is_row_whole() && row_.size() >= small_row && bytes <= small_row_bytes;
 }
 
-// What they hold need not be left here again, for the time that may pass until somebody says to
-// have it.
+// What they hold need not be left here again.
 std::set<fs::path> Follower::files_of_others() const {
     std::set<fs::path> others;
+    std::size_t bytes = 0;
     for (const auto& [path, seen] : seen_) {
-        if (seen.is_read && !seen.is_own() && !seen.told.holds.empty() &&
-            Clock::now() - seen.since < send_again) {
+        const auto& holds = seen.told.holds;
+        // What is not whole yet is not moved by who moves files.
+        if (!seen.is_own() && !holds.empty() && path.extension() != ".part" &&
+            bytes + holds.size() <= of_others_bytes_max) {
+            bytes += holds.size();
             others.insert(path);
         }
     }
     return others;
 }
 
+// Of this office, since it last looked for what is to be left there.
+Outcome<bool> Follower::has_changed() {
+    const auto standing = standing_since(common_, state_);
+    if (!standing) {
+        return std::unexpected(standing.error());
+    }
+    const auto before = std::exchange(roster_version_, standing->roster_version);
+    if (before != 0 && before != roster_version_) {
+        read_refused_again();
+        // Who is no member any more is not read any more, by nobody.
+        for (auto& [path, seen] : seen_) {
+            seen.is_read = seen.is_read && (seen.is_own() || seen.told.holds.empty());
+        }
+    }
+    return !standing->is_unchanged;
+}
+
 Outcome<void> Follower::leave() {
     const auto now = Clock::now();
+    const auto changed = has_changed();
+    if (!changed) {
+        return std::unexpected(changed.error());
+    }
     if (is_row_whole() || row_.empty()) {
         broken_since_.reset();
     } else if (!broken_since_) {
@@ -270,7 +302,9 @@ Outcome<void> Follower::leave() {
     // First what lies there is read: our own files, and what others have.
     const bool is_reading = std::ranges::any_of(seen_, [&](const auto& entry) {
         const auto& seen = entry.second;
-        return !seen.is_read && !seen.is_growing && now - seen.since < wait_for_others;
+        const bool was_read = seen.read_at != Clock::time_point{};
+        return !seen.is_read && !seen.is_growing &&
+               (was_read || now - seen.since < wait_for_others);
     });
     if (options_.is_read_only || now < not_before_ || is_reading) {
         return {};
@@ -278,35 +312,41 @@ Outcome<void> Follower::leave() {
     if (!std::exchange(has_remembered_, true)) {
         remember_own();
     }
+    if (!*changed && !is_due(files_of_others())) {
+        return {};
+    }
     const auto written = write();
     if (!written) {
         not_before_ = now + try_again;
-        return std::unexpected(written.error());
     }
-    return {};
+    return written;
 }
 
-Outcome<Written> Follower::write() {
+// Although nothing has changed in this office.
+bool Follower::is_due(const std::set<fs::path>& others) const {
     const auto now = Clock::now();
-    const bool is_lost_there = !since_.empty() && is_lost();
+    return (!since_.empty() && is_lost()) ||
+           (!left_out_.empty() && now - wrote_all_at_ >= write_short_every) ||
+           (is_held_back_ && now - wrote_all_at_ >= write_all_every) ||
+           (!relied_on_.empty() && now - looked_at_ >= look_again) ||
+           !std::ranges::includes(others, relied_on_);
+}
+
+Outcome<void> Follower::write() {
+    const auto now = Clock::now();
     WriteOptions options;
     options.offices = options_.offices;
     options.must_hold_some = false;
     options.is_in_row = true;
     options.must_hold_news = !since_.empty();
-    options.is_due =
-        is_lost_there || (!left_out_.empty() && now - wrote_all_at_ >= write_short_every);
-    options.state = state_;
-    options.since = is_lost_there || is_row_long() ? std::string{} : since_;
+    options.since = is_lost() || is_row_long() ? std::string{} : since_;
     // What was held back by that is looked for when it ends.
     options.is_only_addition = now - wrote_all_at_ < write_all_every;
-    options.is_due = options.is_due || (is_held_back_ && !options.is_only_addition);
     is_held_back_ = options.is_only_addition;
-    const auto others = files_of_others();
-    options.is_due = options.is_due || !std::ranges::includes(others, relied_on_);
     for (const auto& left : row_) {
         options.in_row.push_back(left.holds);
     }
+    const auto others = files_of_others();
     for (const auto& path : others) {
         options.of_others.push_back(seen_.at(path).told.holds);
     }
@@ -315,28 +355,19 @@ Outcome<Written> Follower::write() {
     if (!is_in_row) {
         // Not again and again, but at once after a start: what is urgent has a place there.
         if (!left_out_.empty() && now - wrote_all_at_ < write_short_every) {
-            return written;
+            return std::unexpected(written.error());
         }
         options.is_in_row = false;
         options.since.clear();
         written = write_bundle(common_, folder_, options);
     }
     if (!written) {
-        return written;
+        return std::unexpected(written.error());
     }
     state_ = written->state;
-    if (written->said.empty()) {
-        return written;  // nothing has changed
-    }
     relied_on_ = others;
-    const auto roster_before = std::exchange(roster_version_, written->roster_version);
-    if (roster_before != 0 && roster_before != roster_version_) {
-        read_refused_again();
-    }
-    if (const auto done = left(*written, is_in_row); !done) {
-        return std::unexpected(done.error());
-    }
-    return written;
+    looked_at_ = now;
+    return left(*written, is_in_row);
 }
 
 // Not a copy that somebody is making, and nothing that is for others than this one.

@@ -120,20 +120,61 @@ Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
     return ok();
 }
 
-// Its parts are counted from here on.
-void BundleIntake::measure(const Ledger& ledger, const Arriving& record) {
-    const auto& header = record.header;
-    if (writer_ == ledger.us()) {
-        holds_[header.log].add(header.run());  // with what is not in it none of its readers lacks
-    } else if (extents_.size() < extents_max) {
-        extents_.try_emplace(record.id,
-                             Extent{header.log, header.run(), BodyShape{header.body_bytes}});
+void BundleIntake::Extent::advance(std::size_t bytes) {
+    offset += bytes;
+    if (offset == part_size(shape, part)) {
+        ++part;
+        offset = 0;
     }
+}
+
+// Notes that it is in this file; of one in segments, that it begins.
+Result<bool> BundleIntake::measure(const Ledger& ledger, const Arriving& record, Verdict verdict) {
+    const auto& header = record.header;
+    const auto* author = ledger.roster().find(header.log.author);
+    const bool is_held = ledger.log(header.log).held.contains_all(header.run());
+    // Of what is known already nobody has checked the signature.
+    if ((verdict != Verdict::known && verdict != Verdict::wanted) ||
+        (verdict == Verdict::known &&
+         (!is_held || !crypto::verify_record(author->identity, ledger.network(), record.id,
+                                             record.signature)))) {
+        return false;
+    }
+    const BodyShape shape{header.body_bytes};
+    if (shape.is_one_piece()) {
+        holds_[header.log].add(header.run());
+    } else if (extents_.size() < extents_max && !extents_.contains(record.id)) {
+        Extent extent{header.log, header.run(), shape};
+        if (is_held) {
+            const auto stored =
+                TRY(ledger.store().record(header.log, header.number, storage::StoreView::Body::no));
+            extent.held = stored ? std::optional(stored->blob) : std::nullopt;
+        }
+        extents_.emplace(record.id, extent);
+    }
+    return true;
+}
+
+Result<void> BundleIntake::compare(const Ledger& ledger, const Chunk& chunk) {
+    const auto stream = streams_.find(chunk.stream);
+    const auto found = stream == streams_.end() ? extents_.end() : extents_.find(stream->second);
+    if (found == extents_.end() || !found->second.held || !found->second.is_at(chunk)) {
+        return ok();
+    }
+    const auto ours = TRY(ledger.store().part(*found->second.held, chunk.part));
+    const auto rest =
+        ours ? BytesView(*ours).subspan(std::min<std::size_t>(chunk.offset, ours->size()))
+             : BytesView{};
+    if (!chunk.bytes.empty() && rest.size() >= chunk.bytes.size() &&
+        std::ranges::equal(rest.first(chunk.bytes.size()), chunk.bytes)) {
+        found->second.advance(chunk.bytes.size());
+    }
+    return ok();
 }
 
 void BundleIntake::end(Ledger& ledger) {
     for (const auto& [id, body] : extents_) {
-        if (body.parts.contains_all({1, part_count(body.shape)})) {
+        if (body.part > part_count(body.shape)) {
             holds_[body.log].add(body.run);
         }
     }
@@ -237,10 +278,7 @@ Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
             ledger.count_received(header->run());
             report_.new_reports += header->run().count();
         }
-        if (ledger.log(header->log).held.contains_all(header->run()) &&
-            (verdict == Verdict::wanted || verdict == Verdict::known)) {
-            holds_[header->log].add(header->run());
-        }
+        TRY(measure(ledger, record, verdict));
         judged(ledger, record, verdict, now, notify);
     }
     return ok();
@@ -262,12 +300,10 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
         return ok();
     }
     const auto verdict = TRY(judge(ledger, record, via(), now, notify));
-    if (verdict == Verdict::known &&
-        ledger.log(record.header.log).held.contains_all(record.header.run())) {
-        measure(ledger, record);
-        streams_[opened.stream] = record.id;
-    }
     if (verdict != Verdict::wanted) {
+        if (TRY(measure(ledger, record, verdict))) {
+            streams_[opened.stream] = record.id;
+        }
         // Told once: the cells of one body follow each other.
         if (std::exchange(last_judged_, record.id) != record.id) {
             judged(ledger, record, verdict, now, notify);
@@ -285,23 +321,18 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
         TRY(finish_bodies(ledger, now, notify));
     }
     bodies_.emplace(record.id, ArrivingBody::begin(ledger, record, now));
-    measure(ledger, record);
+    TRY(measure(ledger, record, verdict));
     streams_[opened.stream] = record.id;
     return ok();
 }
 
 Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
     const auto stream = streams_.find(chunk.stream);
-    if (stream == streams_.end()) {
-        return ok();
+    const auto found = stream == streams_.end() ? bodies_.end() : bodies_.find(stream->second);
+    if (found == bodies_.end()) {
+        return compare(ledger, chunk);
     }
-    if (const auto body = extents_.find(stream->second);
-        body != extents_.end() && chunk.part > 0 && chunk.part <= part_count(body->second.shape) &&
-        chunk.offset + chunk.bytes.size() == part_size(body->second.shape, chunk.part)) {
-        body->second.parts.add(chunk.part);
-    }
-    const auto found = bodies_.find(stream->second);
-    if (found == bodies_.end() || found->second.is_whole()) {
+    if (found->second.is_whole()) {
         return ok();
     }
     auto& body = found->second;
@@ -309,8 +340,14 @@ Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
         // What came of this part before, over a link say, comes again here.
         body.forget_beginning();
     }
-    if (TRY(body.take(ledger, chunk)) == ArrivingBody::Took::spoiled) {
+    const auto extent = extents_.find(stream->second);
+    const auto took = TRY(body.take(ledger, chunk));
+    if (took == ArrivingBody::Took::spoiled) {
         reject(0, "a part of a body that its author did not sign");
+    }
+    if (took == ArrivingBody::Took::more && extent != extents_.end() &&
+        extent->second.is_at(chunk)) {
+        extent->second.advance(chunk.bytes.size());
     }
     return ok();
 }

@@ -34,7 +34,10 @@ private:
     Result<void> on(Ledger& ledger, const Chunk& chunk);
     void judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                 std::vector<Notice>& notify);
-    void measure(const Ledger& ledger, const Arriving& record);
+    // True: what follows of its body may count.
+    Result<bool> measure(const Ledger& ledger, const Arriving& record, Verdict verdict);
+    // The next of a body that is here already.
+    Result<void> compare(const Ledger& ledger, const Chunk& chunk);
     void reject(std::uint64_t reports, const std::string& why);
 
     BundleReport report_;
@@ -46,12 +49,19 @@ private:
     bool is_summary_whole_ = false;
     std::map<std::uint32_t, RecordId> streams_;
     std::map<RecordId, ArrivingBody> bodies_;
-    // How much of a large body is in this file.
+    // Up to where a large body is in this file, whole and in order.
     struct Extent {
         LogKey log;
         Interval run;
         BodyShape shape;
-        IntervalSet parts{};
+        std::optional<storage::Blob> held{};  // before this file came
+        std::uint32_t part = 1;
+        std::size_t offset = 0;
+
+        [[nodiscard]] bool is_at(const Chunk& chunk) const {
+            return chunk.part == part && chunk.offset == offset;
+        }
+        void advance(std::size_t bytes);
     };
     std::map<RecordId, Extent> extents_;
     RunsByLog holds_;

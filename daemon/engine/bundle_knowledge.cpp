@@ -10,8 +10,8 @@ constexpr std::size_t summary_frame_bytes = 60'000;
 // Up to so many are all listed, 24 bytes each: nobody can be asked what a hash stands for.
 constexpr std::size_t listed_registers_max = 1000;
 
-// So that a frame of them is small enough to be read.
-constexpr std::size_t runs_intervals_a_frame = 2000;
+// Ten bytes each at the most: a frame of them is small enough to be read.
+constexpr std::size_t runs_a_frame = 4000;
 
 struct Said {
     BundleHead head;
@@ -88,21 +88,18 @@ bool is_said_by_us(const Ledger& ledger, BytesView bytes) {
 
 Bytes encode_runs(const RunsByLog& runs) {
     ByteWriter out;
-    Summary summary;
-    std::size_t intervals = 0;
     for (const auto& [log, held] : runs) {
-        if (summary.leaves.empty() || summary.leaves.back().office != log.author) {
-            if (intervals > runs_intervals_a_frame) {
-                out.sized(encode_frame(std::exchange(summary, {})));
-                intervals = 0;
+        const auto& all = held.intervals();
+        for (std::size_t at = 0; at < all.size(); at += runs_a_frame) {
+            IntervalSet some;
+            for (std::size_t i = at; i < std::min(all.size(), at + runs_a_frame); ++i) {
+                some.add(all[i]);
             }
-            summary.leaves.emplace_back().office = log.author;
+            LeafSummary leaf;
+            leaf.office = log.author;
+            leaf.logs = {{log.incarnation, log.record_class, std::move(some), {}}};
+            out.sized(encode_frame(Summary{false, {std::move(leaf)}}));
         }
-        summary.leaves.back().logs.push_back({log.incarnation, log.record_class, held, {}});
-        intervals += held.intervals().size() + 1;
-    }
-    if (!summary.leaves.empty()) {
-        out.sized(encode_frame(summary));
     }
     return out.take();
 }
@@ -111,12 +108,12 @@ void add_runs(RunsByLog& runs, BytesView encoded) {
     ByteReader in(encoded);
     while (!in.at_end()) {
         const auto sized = in.read_sized(encoded.size());
-        const auto frame = sized ? decode_frame(*sized) : std::unexpected(sized.error());
-        const auto* summary = frame ? std::get_if<Summary>(&*frame) : nullptr;
-        if (summary == nullptr) {
+        if (!sized) {
             break;
         }
-        for (const auto& leaf : summary->leaves) {
+        const auto frame = decode_frame(*sized);
+        const auto* summary = frame ? std::get_if<Summary>(&*frame) : nullptr;
+        for (const auto& leaf : summary == nullptr ? std::vector<LeafSummary>{} : summary->leaves) {
             for (const auto& log : leaf.logs) {
                 runs[{leaf.office, log.incarnation, log.record_class}].add(log.not_wanted);
             }

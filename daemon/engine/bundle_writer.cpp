@@ -10,6 +10,7 @@ namespace fieldpost::engine {
 namespace {
 
 using crypto::BundlePart;
+using namespace std::chrono_literals;
 
 // A cell is closed when it has so much, but for what comes in one piece.
 constexpr std::size_t cell_bytes = 65'536;
@@ -22,6 +23,8 @@ constexpr std::size_t cell_chunk_head_bytes = 20;
 // What opening a body again costs, at the most, and that is done once in so many bytes.
 constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
 constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
+// Whoever lacks it after that does not read what others left there, or cannot.
+constexpr auto left_to_others_for = 24h;
 
 // No record is smaller, elided and sealed.
 constexpr std::size_t record_bytes_min = 180;
@@ -45,7 +48,7 @@ bool BundleWriter::may_sign(const Ledger& ledger) const {
 Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& order, Now now) {
     BundleWriter writer;
     writer.order_ = order;
-    writer.us_ = ledger.us();
+    writer.at_ = ledger.wall(now);
     if (!order.since.empty()) {
         writer.since_ = BundleKnowledge::after(order.since);
     }
@@ -192,9 +195,6 @@ IntervalSet BundleWriter::lacks(const BundleKnowledge& target, const LogKey& log
     if (since_) {
         leave_out(order_.in_row);
     }
-    if (log.author != us_) {
-        leave_out(order_.of_others);
-    }
     return lacking;
 }
 
@@ -266,6 +266,26 @@ void BundleWriter::begin_stage(const Ledger& ledger) {
     }
 }
 
+// The run of that record, if this office need not leave it there.
+Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledger,
+                                                             const LogKey& log,
+                                                             Number number) const {
+    const std::optional<Interval> none;
+    const auto found = order_.of_others.find(log);
+    if (log.author == ledger.us() || found == order_.of_others.end() ||
+        !found->second.contains(number)) {
+        return none;
+    }
+    const auto record = TRY(ledger.store().record(log, number, storage::StoreView::Body::no));
+    // The clock of the store, so that neither a restart nor another name of the file begins it
+    // anew.
+    if (!record) {
+        return none;
+    }
+    const std::chrono::seconds since{std::int64_t{at_.seconds} - record->received.seconds};
+    return since >= 0s && since < left_to_others_for ? std::optional(record->run) : none;
+}
+
 // The next frame of records in one piece, or what has to be published before.
 Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledger& ledger,
                                                                             std::size_t room) {
@@ -286,6 +306,10 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         }
         if (!ledger.log(log).held.contains(*number)) {
             numbers.remove({*number, *number});  // it was delivered meanwhile
+            continue;
+        }
+        if (const auto left = TRY(left_to_others(ledger, log, *number))) {
+            numbers.remove(*left);
             continue;
         }
         const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));

@@ -47,7 +47,10 @@ private:
     [[nodiscard]] bool may_sign(const Ledger& ledger) const;
     [[nodiscard]] bool is_lacked(const Header& header) const;
     [[nodiscard]] bool is_lacked(const Register& entry, RegisterHashes& ours) const;
-    // What a target lacks of these, and does not have from what stands there either.
+    [[nodiscard]] Result<std::optional<Interval>> left_to_others(const Ledger& ledger,
+                                                                 const LogKey& log,
+                                                                 Number number) const;
+    // What a target lacks of these, and does not have from the row before either.
     [[nodiscard]] IntervalSet lacks(const BundleKnowledge& target, const LogKey& log,
                                     const IntervalSet& held) const;
     void add(crypto::BundlePart part, const Frame& frame);
@@ -67,7 +70,7 @@ private:
     [[nodiscard]] std::uint64_t left_bytes() const;
     [[nodiscard]] BundleContent content(BundleContent::Step step);
 
-    OfficeId us_ = no_office;
+    WallTime at_;
     BundleOrder order_;
     std::vector<BundleKnowledge> targets_;
     // What who read our bundle before this one has from that.

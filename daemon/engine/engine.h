@@ -119,8 +119,8 @@ struct BundleOrder {
     // The records in that bundle and in those of its row before it; without `since` they do not
     // count.
     RunsByLog in_row{};
-    // In files of others that stand in the same place. What this office wrote itself it leaves
-    // there all the same.
+    // In files of others that stand in the same place: nothing of it for a day after it came here.
+    // What this office wrote itself it leaves there all the same.
     RunsByLog of_others{};
     // One of a row in one place (BundleHead::place); `since` is what the one before it said.
     bool is_in_row = false;
@@ -270,7 +270,8 @@ struct BundleReport {
     bool brought_roster = false;
     // At its end. Of one that this office wrote: for BundleOrder::since.
     Bytes said{};
-    // What this office holds, or takes now, that whoever reads this file has whole from it alone.
+    // What this office holds, or takes now, that whoever reads this file has whole from it alone:
+    // signatures and bodies were compared.
     RunsByLog holds{};
 };
 struct BundleTaken {

@@ -218,7 +218,6 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     told.set_has_news(writer.last.has_news);
     told.set_is_addition(writer.last.is_addition);
     told.set_state(writer.state);
-    told.set_roster_version(writer.roster_version);
     if (bytes.empty()) {
         told.set_is_file_end(true);
         told.set_is_over(writer.is_over);
@@ -237,9 +236,10 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
     Pending pending;
     const auto state = state_of(ledger);
     if (request.bundle() == 0) {
-        if (request.state() == state && !request.is_due()) {
+        if (request.is_question()) {
             wire::Answer answer;
-            answer.mutable_bundle_write()->set_is_unchanged(true);
+            answer.mutable_bundle_write()->set_is_unchanged(request.state() == state);
+            answer.mutable_bundle_write()->set_roster_version(ledger.roster().version());
             return encode(answer);
         }
         if (!has_room()) {
@@ -279,9 +279,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         order.targets.erase(std::unique(order.targets.begin(), order.targets.end()),
                             order.targets.end());
         id = engine::BundleId{next_++};
-        writers_.emplace(id, Writer{.sealer = crypto::BundleSealer(keys()),
-                                    .state = state,
-                                    .roster_version = ledger.roster().version()});
+        writers_.emplace(id, Writer{.sealer = crypto::BundleSealer(keys()), .state = state});
         pending.inputs.emplace_back(engine::BundleWanted{id, order});
     }
     const auto found = writers_.find(id);

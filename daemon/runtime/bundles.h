@@ -45,7 +45,6 @@ private:
         bool is_new_file = false;
         bool is_over = false;
         std::string state{};
-        std::uint32_t roster_version = 0;
         engine::BundleContent last{};
     };
 

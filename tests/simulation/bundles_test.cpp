@@ -204,6 +204,9 @@ TEST_CASE("where another left a record nobody leaves it again, but its author", 
     CHECK(world.read_bundle(pyongyang, cut)->holds == some.holds);
     world.read_bundle(wonsan, instead.bytes);
     CHECK(world.write_bundle(wonsan, {}, UINT32_MAX, {}, {}, some.holds).value().reports == 1);
+    // After a day nobody waits any longer for who may not read what the other left.
+    world.run_for(25h);
+    CHECK(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, {}, read.holds).value().reports == 2);
     world.read_bundle(hq, instead.bytes);
     CHECK(world.has_received(hq, text));
     CHECK(world.has_received(hq, scan));
@@ -415,14 +418,131 @@ void carry_about(std::uint64_t seed) {
     world.check_everything();
 }
 
-}  // namespace
+// A folder as the command follows it: each office's row of bundles, and what is in the others'.
+class Share {
+public:
+    explicit Share(World& world) : world_(world) {}
+    void visit(Node node) {
+        engine::RunsByLog of_others;
+        for (const auto& [writer, row] : rows_) {
+            for (const auto& bytes : row.files) {
+                const auto read = world_.read_bundle(node, bytes);
+                for (const auto& [log, runs] : read&& writer != node ? read->holds : nothing_) {
+                    of_others[log].add(runs);
+                }
+            }
+        }
+        auto& row = rows_[node];
+        auto bundle = world_.write_bundle(node, {}, UINT32_MAX, {}, row.before, of_others);
+        if (!bundle) {
+            return;
+        }
+        if (!bundle->is_addition) {
+            row.files.clear();
+        }
+        if (!bundle->is_addition || bundle->has_news) {
+            row.files.push_back(bundle->bytes);
+            row.before = std::move(*bundle);
+        }
+    }
+    // Its next bundle there is a whole one.
+    void lose(Node node) { rows_.erase(node); }
 
-TEST_CASE("sticks alone bring everything to everybody", "[simulation]") {
+private:
+    struct Row {
+        std::vector<Bytes> files;
+        Bundle before;
+    };
+    World& world_;
+    std::map<Node, Row> rows_;
+    const engine::RunsByLog nothing_;
+};
+
+void share_a_folder(std::uint64_t seed) {
+    INFO("FIELDPOST_SEED=" << seed);
+    World world(seed, {"hq", "hyesan", "pyongyang", "wonsan", "camp"}, {});
+    Share share(world);
+    const auto any = [&](std::size_t below) { return world.dice()() % below; };
+    for (int round = 0; round < 60; ++round) {
+        const Node node = any(world.size());
+        switch (any(8)) {
+            case 0:
+            case 1:
+                world.queue(node, {(node + 1 + any(world.size() - 1)) % world.size()},
+                            static_cast<RecordClass>(1 + any(3)), any(3) == 0 ? any(120'000) : 0);
+                break;
+            case 2:
+            case 3:
+            case 4:
+            case 5:
+                share.visit(node);
+                break;
+            case 6:
+                if (any(4) == 0) {
+                    share.lose(node);
+                }
+                break;
+            default:
+                world.crash(node);
+                world.pass(std::chrono::minutes{any(600)});
+                world.restart(node);
+        }
+    }
+    // One office closes, and its files go; what others carry of it still arrives.
+    const Node closed = any(world.size());
+    for (Node node = 0; node < world.size(); ++node) {
+        world.restart(node);
+    }
+    const auto is_carried = [&](const storage::ReportKey& report) {
+        for (Node node = 0; node < world.size(); ++node) {
+            const LogKey log{report.author, report.origin.incarnation, report.origin.record_class};
+            if (node != closed && world.ledger(node).log(log).held.contains(report.origin.number)) {
+                return true;
+            }
+        }
+        return false;
+    };
+    std::vector<std::pair<storage::ReportKey, Node>> expected;
+    for (const auto& [report, readers] : world.promised()) {
+        for (const auto reader : readers) {
+            if (reader != closed &&
+                (report.author != world.keys(closed).index || is_carried(report))) {
+                expected.emplace_back(report, reader);
+            }
+        }
+    }
+    share.lose(closed);
+    for (int round = 0; round < 4; ++round) {
+        for (Node node = 0; node < world.size(); ++node) {
+            world.pass(1h);
+            if (node != closed) {
+                share.visit(node);
+            }
+        }
+    }
+    for (const auto& [report, reader] : expected) {
+        CHECK(world.times_happened(reader, What::received, report) == 1);
+    }
+    world.check_everything();
+}
+
+// Twenty seeds, or the one that is asked for.
+void play(const std::function<void(std::uint64_t)>& scenario) {
     if (const char* seed = std::getenv("FIELDPOST_SEED")) {
-        carry_about(std::strtoull(seed, nullptr, 10));
+        scenario(std::strtoull(seed, nullptr, 10));
         return;
     }
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-        carry_about(seed);
+        scenario(seed);
     }
+}
+
+}  // namespace
+
+TEST_CASE("sticks alone bring everything to everybody", "[simulation]") {
+    play(carry_about);
+}
+
+TEST_CASE("one folder that all share brings everything to everybody", "[simulation]") {
+    play(share_a_folder);
 }

@@ -106,6 +106,21 @@ Bytes stick_with(const World& world, const std::vector<Frame>& frames) {
     return bytes;
 }
 
+// What is in a bundle.
+std::vector<Frame> frames_of(const World& world, BytesView bundle) {
+    crypto::BundleOpener opener({world.keys(liar).machine.founding_key, world.network().id()});
+    opener.add(bundle);
+    opener.finish();
+    std::vector<Frame> frames;
+    while (const auto cell = opener.next()) {
+        ByteReader in(cell->content);
+        while (!in.at_end()) {
+            frames.push_back(decode_frame(in.read_sized(cell->content.size()).value()).value());
+        }
+    }
+    return frames;
+}
+
 // That `of` has everything that hyesan may ever write, in `signer`'s hand.
 std::vector<Frame> has_everything(const World& world, Node of, Node signer) {
     LeafSummary leaf;
@@ -293,6 +308,64 @@ TEST_CASE("what a stick says in another's name to have is not believed", "[simul
     world.queue(hyesan, {hq}, RecordClass::normal);
     CHECK(world.write_bundle(hyesan, {liar}).value().reports == 0);
     CHECK(world.write_bundle(hyesan).value().reports == 2);
+    world.check_everything();
+}
+
+TEST_CASE("a file that only seems to hold what others carry is not relied on", "[simulation]") {
+    World world(34, names, {});
+    world.queue(hyesan, {hq}, RecordClass::normal);
+    world.queue(hyesan, {hq}, RecordClass::bulk, 100'000);
+    const auto honest = world.write_bundle(hyesan).value();
+    world.read_bundle(wonsan, honest.bytes);
+    const auto frames = frames_of(world, honest.bytes);
+    const auto held = [&](Node reader, const std::vector<Frame>& read) {
+        return world.read_bundle(reader, stick_with(world, read)).value().holds;
+    };
+    REQUIRE(held(wonsan, frames) == honest.holds);
+    // Each of these brings nothing to who lacks it. Nor is it believed of what this office wrote.
+    const auto all_but = [&](auto&& spoil) {
+        std::vector<Frame> spoilt;
+        for (auto frame : frames) {
+            if (spoil(frame)) {
+                spoilt.push_back(std::move(frame));
+            }
+        }
+        return spoilt;
+    };
+    const auto bad_signatures = all_but([](Frame& frame) {
+        if (auto* news = std::get_if<RecordNews>(&frame)) {
+            ByteReader in(news->records.at(0));
+            REQUIRE(restore_header(in, nullptr));
+            news->records[0][news->records[0].size() - in.left()] ^= std::byte{1};
+        }
+        if (auto* opened = std::get_if<StreamOpened>(&frame)) {
+            opened->signature.bytes[0] ^= std::byte{1};
+        }
+        return true;
+    });
+    const auto hollow = all_but([](Frame& frame) {
+        if (auto* chunk = std::get_if<Chunk>(&frame)) {
+            chunk->offset += static_cast<std::uint32_t>(chunk->bytes.size()) - 1;
+            chunk->bytes = {chunk->bytes.back()};
+        }
+        return !std::holds_alternative<RecordNews>(frame);
+    });
+    const auto changed = all_but([](Frame& frame) {
+        if (auto* chunk = std::get_if<Chunk>(&frame); chunk != nullptr && chunk->part == 3) {
+            chunk->bytes[5] ^= std::byte{1};
+        }
+        return !std::holds_alternative<RecordNews>(frame);
+    });
+    const auto opened_only = all_but([](Frame& frame) {
+        return !std::holds_alternative<Chunk>(frame) && !std::holds_alternative<RecordNews>(frame);
+    });
+    int which = 0;
+    for (const auto& spoilt : {bad_signatures, hollow, changed, opened_only}) {
+        CAPTURE(which++);
+        CHECK(held(wonsan, spoilt).empty());
+        CHECK(held(hyesan, spoilt).empty());
+        CHECK(held(liar, spoilt).empty());
+    }
     world.check_everything();
 }
 
