@@ -161,13 +161,18 @@ Result<void> BundleIntake::compare(const Ledger& ledger, const Chunk& chunk) {
     if (found == extents_.end() || !found->second.held || !found->second.is_at(chunk)) {
         return ok();
     }
-    const auto ours = TRY(ledger.store().part(*found->second.held, chunk.part));
-    const auto rest =
-        ours ? BytesView(*ours).subspan(std::min<std::size_t>(chunk.offset, ours->size()))
-             : BytesView{};
-    if (!chunk.bytes.empty() && rest.size() >= chunk.bytes.size() &&
-        std::ranges::equal(rest.first(chunk.bytes.size()), chunk.bytes)) {
-        found->second.advance(chunk.bytes.size());
+    auto& body = found->second;
+    const auto ours = TRY(ledger.store().part(*body.held, chunk.part));
+    const auto rest = ours ? BytesView(*ours).subspan(body.offset) : BytesView{};
+    const auto size = chunk.bytes.size();
+    // Each is a part read from the disk: crumbs of one, and whatever follows what is wrong, are not
+    // looked at.
+    const bool is_large_enough = size >= std::min(rest.size(), limits::segment_bytes);
+    if (rest.empty() || !is_large_enough || size > rest.size() ||
+        !std::ranges::equal(rest.first(size), chunk.bytes)) {
+        body.held.reset();
+    } else {
+        body.advance(size);
     }
     return ok();
 }
