@@ -159,8 +159,10 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
 Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
     for (const auto& target : targets_) {
         auto custody = TRY(custody_of(ledger, target.office()));
+        // What it said not to want it may have refused then, and hold by now.
         const bool is_told =
-            since_ && std::ranges::all_of(custody.logs, [&](const auto& log) {
+            since_ && since_->head()->version.counter >= ledger.released_at() &&
+            std::ranges::all_of(custody.logs, [&](const auto& log) {
                 const LogKey key{target.office(), log.incarnation, log.record_class};
                 return since_->lacks(key, log.held).empty();
             });
@@ -186,16 +188,9 @@ bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const 
 
 IntervalSet BundleWriter::lacks(const BundleKnowledge& target, const LogKey& log,
                                 const IntervalSet& held) const {
-    auto lacking = order_.is_all ? held : target.lacks(log, held);
-    const auto leave_out = [&](const RunsByLog& runs) {
-        if (const auto found = runs.find(log); found != runs.end()) {
-            lacking = without(lacking, found->second);
-        }
-    };
-    if (since_) {
-        leave_out(order_.in_row);
-    }
-    return lacking;
+    const auto lacking = order_.is_all ? held : target.lacks(log, held);
+    const auto there = order_.in_row.find(log);
+    return since_ && there != order_.in_row.end() ? without(lacking, there->second) : lacking;
 }
 
 bool BundleWriter::is_lacked(const Header& header) const {

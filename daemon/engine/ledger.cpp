@@ -464,6 +464,7 @@ void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet&
     }
     news_.released.insert(log.author);
     ++releases_;
+    released_at_ = meta_.next_counter;
 }
 
 storage::Arrival Ledger::next_arrival(std::uint32_t reports) {

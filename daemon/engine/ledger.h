@@ -77,9 +77,11 @@ public:
     // Whoever sees the same number again can be sure that no leaf has changed meanwhile. Counts
     // from the start of this engine.
     [[nodiscard]] std::uint64_t leaf_edits() const { return leaf_edits_; }
-    // How often refused numbers were released, from the start of this engine: what this office said
-    // not to want it may have come to hold since.
+    // How often refused numbers were released, from the start of this engine, and the counter of
+    // our next statement then: what this office said before not to want it may have come to hold
+    // since.
     [[nodiscard]] std::uint64_t releases() const { return releases_; }
+    [[nodiscard]] std::uint64_t released_at() const { return released_at_; }
     // Who says in a bundle to lack what it had: what was left out for it has to be written again.
     // With the counter of our next statement at that time; from the start of this engine.
     void note_less(OfficeId office) { had_less_[office] = meta_.next_counter; }
@@ -196,6 +198,7 @@ private:
     std::set<OfficeId> stale_leaves_;
     std::uint64_t leaf_edits_ = 0;
     std::uint64_t releases_ = 0;
+    std::uint64_t released_at_ = 0;
     std::map<OfficeId, std::uint64_t> had_less_;
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;

@@ -214,8 +214,8 @@ TEST_CASE("where another left a record nobody leaves it again, but its author", 
 }
 
 TEST_CASE("what was let go and taken again is left there again", "[simulation]") {
-    World world(21, {"hq", "hyesan", "pyongyang"}, {});
-    world.queue(hyesan, {hq}, RecordClass::normal);
+    World world(21, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
     const auto whole = world.write_bundle(hyesan).value();
     // It has refused it, so its own bundle says that it does not want it; and does not hold it.
     world.set_carry_limit(pyongyang, 0);
@@ -228,11 +228,16 @@ TEST_CASE("what was let go and taken again is left there again", "[simulation]")
     world.crash(pyongyang);
     world.restart(pyongyang);
     world.run_for(1h);
-    world.connect(hyesan, pyongyang);
+    world.read_bundle(wonsan, whole.bytes);
+    world.connect(wonsan, pyongyang);
     world.run_for(1min);
     const auto added = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing).value();
     CHECK(added.is_addition);
     CHECK(added.reports == 1);
+    // And its author is told who carries it; once.
+    world.read_bundle(hyesan, added.bytes);
+    CHECK(world.times_happened(hyesan, What::carried, report, pyongyang) == 1);
+    CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, added).value().has_news);
     world.check_everything();
 }
 
@@ -363,6 +368,14 @@ TEST_CASE("damage costs what it lies in, and nothing else", "[simulation]") {
 
 namespace {
 
+// For any other office, of any class, and sometimes with an attachment.
+void queue_something(World& world, Node node) {
+    const auto any = [&](std::size_t below) { return world.dice()() % below; };
+    const Node to = (node + 1 + any(world.size() - 1)) % world.size();
+    const auto record_class = static_cast<RecordClass>(1 + any(3));
+    world.queue(node, {to}, record_class, any(3) == 0 ? any(120'000) : 0);
+}
+
 void carry_about(std::uint64_t seed) {
     INFO("FIELDPOST_SEED=" << seed);
     World world(seed, {"hq", "hyesan", "pyongyang", "wonsan", "camp"}, {});
@@ -373,8 +386,7 @@ void carry_about(std::uint64_t seed) {
         switch (any(6)) {
             case 0:
             case 1:
-                world.queue(node, {(node + 1 + any(world.size() - 1)) % world.size()},
-                            static_cast<RecordClass>(1 + any(3)), any(3) == 0 ? any(120'000) : 0);
+                queue_something(world, node);
                 break;
             case 2:
             case 3: {
@@ -468,8 +480,7 @@ void share_a_folder(std::uint64_t seed) {
         switch (any(8)) {
             case 0:
             case 1:
-                world.queue(node, {(node + 1 + any(world.size() - 1)) % world.size()},
-                            static_cast<RecordClass>(1 + any(3)), any(3) == 0 ? any(120'000) : 0);
+                queue_something(world, node);
                 break;
             case 2:
             case 3:
