@@ -17,6 +17,10 @@ public:
     Result<void> commit() override {
         ensure(open_, "a transaction is open");
         open_ = false;
+        if (std::exchange(disk_.loses_next_commit, false)) {
+            changes_.clear();
+            return fail(Errc::unavailable, "commit: the power went");
+        }
         std::uint64_t used = disk_.used_bytes;
         for (const auto& [place, value] : changes_) {
             const auto& content = content_of(place.first);

@@ -16,6 +16,8 @@ struct MemoryDisk {
     // Commits beyond this many bytes fail as a full disk does; 0: no limit.
     std::uint64_t limit_bytes = 0;
     std::uint64_t used_bytes = 0;
+    // The power goes at the next commit, before anything of it is kept: unavailable.
+    bool loses_next_commit = false;
 };
 
 // `disk` must outlive the tables. An open transaction is lost with them, as in a crash.

@@ -262,7 +262,7 @@ Result<std::vector<std::pair<LogKey, LogState>>> RecordStore::logs() const {
     return all;
 }
 
-Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, Body body) const {
+Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, WithBody body) const {
     const auto value =
         TRY(tables_->get(Table::records, number_key(static_cast<std::uint64_t>(arrival))));
     if (!value) {
@@ -274,7 +274,7 @@ Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, Body bo
 }
 
 Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Number number,
-                                                        Body body) const {
+                                                        WithBody body) const {
     const auto key = record_key(log, number);
     // The run that holds the number begins at it or before.
     const auto entry = TRY(tables_->at_or_before(Table::numbers, key));
@@ -291,7 +291,7 @@ Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Numbe
     return found;
 }
 
-Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, Body body) const {
+Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, WithBody body) const {
     const auto entry =
         TRY(tables_->at_or_after(Table::records, number_key(static_cast<std::uint64_t>(from))));
     if (!entry) {
@@ -302,7 +302,7 @@ Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, Body 
     return record;
 }
 
-Result<std::optional<StoredRecord>> RecordStore::record_until(Arrival to, Body body) const {
+Result<std::optional<StoredRecord>> RecordStore::record_until(Arrival to, WithBody body) const {
     const auto entry =
         TRY(tables_->at_or_before(Table::records, number_key(static_cast<std::uint64_t>(to))));
     if (!entry) {
@@ -319,14 +319,6 @@ Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) co
         return std::optional<Bytes>{};
     }
     return to_bytes(*value);
-}
-
-Result<std::optional<Partial>> RecordStore::partial(const RecordId& id) const {
-    const auto value = TRY(tables_->get(Table::partials, id.view()));
-    if (!value) {
-        return std::optional<Partial>{};
-    }
-    return TRY(decode_partial(*value));
 }
 
 Result<std::vector<Partial>> RecordStore::partials() const {
@@ -453,7 +445,7 @@ Result<std::vector<Event>> RecordStore::events_of(const ReportKey& report) const
     return all;
 }
 
-Result<std::optional<StoreView::Expiry>> RecordStore::next_expiry() const {
+Result<std::optional<Expiry>> RecordStore::next_expiry() const {
     const auto entry = TRY(tables_->at_or_after(Table::expiries, {}));
     if (!entry) {
         return std::optional<Expiry>{};

@@ -293,100 +293,70 @@ using StoreChange =
 inline constexpr std::uint32_t schema_version = 1;
 inline constexpr std::uint64_t events_kept = 100'000;
 
-// What the engine may do with a store: read. Every failure is Errc::corrupt or Errc::unavailable.
-class StoreView {
-public:
-    virtual ~StoreView() = default;
+// Whether a record is read with its body.
+enum class WithBody : std::uint8_t { no, yes };
 
-    // Nothing in a store that was never written to.
-    virtual Result<std::optional<OfficeMeta>> meta() const = 0;
-
-    virtual Result<std::optional<LogState>> log(const LogKey& log) const = 0;
-    virtual Result<std::vector<std::pair<LogKey, LogState>>> logs() const = 0;
-
-    // The record whose run holds `number`; without its body if `with_body` is No.
-    enum class Body : std::uint8_t { no, yes };
-    virtual Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
-                                                       Body body) const = 0;
-    virtual Result<std::optional<StoredRecord>> record(Arrival arrival, Body body) const = 0;
-    // The record with the least arrival >= `from`, or the greatest <= `to`.
-    virtual Result<std::optional<StoredRecord>> record_from(Arrival from, Body body) const = 0;
-    virtual Result<std::optional<StoredRecord>> record_until(Arrival to, Body body) const = 0;
-
-    virtual Result<std::optional<Bytes>> part(Blob blob, std::uint32_t part) const = 0;
-    virtual Result<std::optional<Partial>> partial(const RecordId& id) const = 0;
-    virtual Result<std::vector<Partial>> partials() const = 0;
-
-    virtual Result<std::vector<Bytes>> registers() const = 0;
-    virtual Result<std::vector<Bytes>> roster_changes() const = 0;
-    virtual Result<std::vector<Bytes>> custody() const = 0;
-    virtual Result<std::optional<Bytes>> bundled(OfficeId office) const = 0;
-
-    virtual Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const = 0;
-    virtual Result<std::optional<Arrival>> report(const ReportKey& report) const = 0;
-    virtual Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,
-                                      RecordClass record_class) const = 0;
-    virtual Result<std::vector<Arrival>> answers(const ReportKey& about) const = 0;
-    virtual Result<std::optional<KeyedReport>> keyed(const Hash& key) const = 0;
-
-    // The first `limit` events with a seq >= `from`.
-    virtual Result<std::vector<Event>> events(std::uint64_t from, std::size_t limit) const = 0;
-    virtual Result<std::vector<Event>> events_of(const ReportKey& report) const = 0;
-
-    struct Expiry {
-        WallTime at;
-        Arrival arrival{};
-    };
-    // The record that expires next.
-    virtual Result<std::optional<Expiry>> next_expiry() const = 0;
-
-    virtual Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const = 0;
-    virtual Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const = 0;
-    virtual Result<std::vector<AttentionItem>> attention() const = 0;
-    virtual Usage usage() const = 0;
+struct Expiry {
+    WallTime at;
+    Arrival arrival{};
 };
 
-class RecordStore final : public StoreView {
+class RecordStore {
 public:
     // Takes the tables. `seal_key` seals values that hold names or words.
     // unsupported: written by a newer release; nothing was touched.
     static Result<std::unique_ptr<RecordStore>> open(std::unique_ptr<Tables> tables,
                                                      crypto::SealKey seal_key);
 
+    // storage_full: no room could be set aside.
     Result<void> begin() { return tables_->begin(); }
+    // Reads see it at once.
     Result<void> apply(const StoreChange& change);
     // After a failure nothing of the transaction is kept, and none is open.
     Result<void> commit() { return tables_->commit(); }
     void abort() { tables_->abort(); }
 
-    Result<std::optional<OfficeMeta>> meta() const override;
-    Result<std::optional<LogState>> log(const LogKey& log) const override;
-    Result<std::vector<std::pair<LogKey, LogState>>> logs() const override;
+    // --- reads. A failure is Errc::corrupt or Errc::unavailable.
+    // Nothing in a store that was never written to.
+    Result<std::optional<OfficeMeta>> meta() const;
+
+    Result<std::optional<LogState>> log(const LogKey& log) const;
+    Result<std::vector<std::pair<LogKey, LogState>>> logs() const;
+
+    // The record whose run holds `number`.
     Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
-                                               Body body) const override;
-    Result<std::optional<StoredRecord>> record(Arrival arrival, Body body) const override;
-    Result<std::optional<StoredRecord>> record_from(Arrival from, Body body) const override;
-    Result<std::optional<StoredRecord>> record_until(Arrival to, Body body) const override;
-    Result<std::optional<Bytes>> part(Blob blob, std::uint32_t part) const override;
-    Result<std::optional<Partial>> partial(const RecordId& id) const override;
-    Result<std::vector<Partial>> partials() const override;
-    Result<std::vector<Bytes>> registers() const override;
-    Result<std::vector<Bytes>> roster_changes() const override;
-    Result<std::vector<Bytes>> custody() const override;
-    Result<std::optional<Bytes>> bundled(OfficeId office) const override;
-    Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const override;
-    Result<std::optional<Arrival>> report(const ReportKey& report) const override;
+                                               WithBody body) const;
+    Result<std::optional<StoredRecord>> record(Arrival arrival, WithBody body) const;
+    // The record with the least arrival >= `from`, or the greatest <= `to`.
+    Result<std::optional<StoredRecord>> record_from(Arrival from, WithBody body) const;
+    Result<std::optional<StoredRecord>> record_until(Arrival to, WithBody body) const;
+
+    Result<std::optional<Bytes>> part(Blob blob, std::uint32_t part) const;
+    Result<std::vector<Partial>> partials() const;
+
+    Result<std::vector<Bytes>> registers() const;
+    Result<std::vector<Bytes>> roster_changes() const;
+    Result<std::vector<Bytes>> custody() const;
+    Result<std::optional<Bytes>> bundled(OfficeId office) const;
+
+    Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const;
+    Result<std::optional<Arrival>> report(const ReportKey& report) const;
     Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,
-                              RecordClass record_class) const override;
-    Result<std::vector<Arrival>> answers(const ReportKey& about) const override;
-    Result<std::optional<KeyedReport>> keyed(const Hash& key) const override;
-    Result<std::vector<Event>> events(std::uint64_t from, std::size_t limit) const override;
-    Result<std::vector<Event>> events_of(const ReportKey& report) const override;
-    Result<std::optional<Expiry>> next_expiry() const override;
-    Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const override;
-    Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const override;
-    Result<std::vector<AttentionItem>> attention() const override;
-    Usage usage() const override { return tables_->usage(); }
+                              RecordClass record_class) const;
+    Result<std::vector<Arrival>> answers(const ReportKey& about) const;
+    Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
+
+    // The first `limit` events with a seq >= `from`.
+    Result<std::vector<Event>> events(std::uint64_t from, std::size_t limit) const;
+    Result<std::vector<Event>> events_of(const ReportKey& report) const;
+
+    // The record that expires next.
+    Result<std::optional<Expiry>> next_expiry() const;
+
+    Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const;
+    Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const;
+    Result<std::vector<AttentionItem>> attention() const;
+    Usage usage() const { return tables_->usage(); }
 
 private:
     RecordStore(std::unique_ptr<Tables> tables, crypto::SealKey seal_key)

@@ -118,12 +118,12 @@ std::uint64_t trailing_number(BytesView key) {
     return read_big_endian(key.last(std::min<std::size_t>(key.size(), 8)));
 }
 
-Result<StoreView::Expiry> read_expiry_key(BytesView key) {
+Result<Expiry> read_expiry_key(BytesView key) {
     if (key.size() != 12) {
         return fail(Errc::corrupt, "store: an expiry's key");
     }
-    return StoreView::Expiry{{static_cast<std::uint32_t>(read_big_endian(key.first(4)))},
-                             Arrival{read_big_endian(key.subspan(4))}};
+    return Expiry{{static_cast<std::uint32_t>(read_big_endian(key.first(4)))},
+                  Arrival{read_big_endian(key.subspan(4))}};
 }
 
 namespace {
@@ -205,7 +205,7 @@ Result<LogState> read_log(ByteReader& in) {
     return state;
 }
 
-Result<StoredRecord> read_record(ByteReader& in, StoreView::Body body) {
+Result<StoredRecord> read_record(ByteReader& in, WithBody body) {
     StoredRecord record;
     record.log.author = OfficeId{TRY(in.read_u16())};
     record.log.incarnation = TRY(read_incarnation(in));
@@ -218,7 +218,7 @@ Result<StoredRecord> read_record(ByteReader& in, StoreView::Body body) {
     record.expires = WallTime{TRY(in.read_u32())};
     record.header = to_bytes(TRY(in.read_sized(limits::header_bytes_max)));
     record.blob = Blob{TRY(in.read_varint())};
-    if (body == StoreView::Body::yes) {
+    if (body == WithBody::yes) {
         record.body = to_bytes(in.rest());
     }
     return record;
@@ -452,7 +452,7 @@ Result<LogState> decode_log(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_log(in));
 }
-Result<StoredRecord> decode_record(BytesView value, StoreView::Body body) {
+Result<StoredRecord> decode_record(BytesView value, WithBody body) {
     ByteReader in(value);
     return or_corrupt(read_record(in, body));
 }

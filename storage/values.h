@@ -23,7 +23,7 @@ Bytes joined(BytesView a, BytesView b);
 
 Result<LogKey> read_log_key(BytesView key);
 Result<OfficeId> read_office_key(BytesView key);
-Result<StoreView::Expiry> read_expiry_key(BytesView key);
+Result<Expiry> read_expiry_key(BytesView key);
 // The big-endian number that a key ends in.
 std::uint64_t trailing_number(BytesView key);
 
@@ -40,7 +40,7 @@ Bytes encode(const KeyedReport& report);
 Result<OfficeMeta> decode_meta(BytesView value);
 Result<LogState> decode_log(BytesView value);
 // The arrival is the key. The body is left out unless wanted.
-Result<StoredRecord> decode_record(BytesView value, StoreView::Body body);
+Result<StoredRecord> decode_record(BytesView value, WithBody body);
 Result<Partial> decode_partial(BytesView value);
 Result<ArchiveEntry> decode_archive(BytesView value);
 Result<Event> decode_event(BytesView value);

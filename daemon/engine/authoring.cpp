@@ -124,7 +124,7 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     } else {
         record.blob = store_parts(ledger, shape, sealed.body);
     }
-    ledger.put_record(record);
+    ledger.write(storage::PutRecord{record});
     ledger.write(storage::PutExpiry{record.expires, record.arrival});
 
     auto& state = ledger.edit_log(log);
@@ -212,8 +212,7 @@ Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now) {
         }
         // A log ascends in time, so the look ends at the first that is young.
         for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
-            const auto record =
-                TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+            const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
             if (!record || record->received.plus(undelivered_seconds) > ledger.wall(now)) {
                 break;
             }

@@ -147,7 +147,7 @@ Result<bool> BundleIntake::measure(const Ledger& ledger, const Arriving& record,
         Extent extent{header.log, header.run(), shape};
         if (is_held) {
             const auto stored =
-                TRY(ledger.store().record(header.log, header.number, storage::StoreView::Body::no));
+                TRY(ledger.store().record(header.log, header.number, storage::WithBody::no));
             extent.held = stored ? std::optional(stored->blob) : std::nullopt;
         }
         extents_.emplace(record.id, extent);

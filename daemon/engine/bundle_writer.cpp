@@ -271,7 +271,7 @@ Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledge
         !found->second.contains(number)) {
         return none;
     }
-    const auto record = TRY(ledger.store().record(log, number, storage::StoreView::Body::no));
+    const auto record = TRY(ledger.store().record(log, number, storage::WithBody::no));
     // The clock of the store, so that neither a restart nor another name of the file begins it
     // anew.
     if (!record) {
@@ -307,7 +307,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
             numbers.remove(*left);
             continue;
         }
-        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));
+        const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::yes));
         if (!record) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
@@ -361,7 +361,7 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     const auto at = large_.begin();
     const auto [log, number] = at->second;
     auto record = ledger.log(log).held.contains(number)
-                      ? TRY(ledger.store().record(log, number, storage::StoreView::Body::no))
+                      ? TRY(ledger.store().record(log, number, storage::WithBody::no))
                       : std::nullopt;
     if (!record) {
         forget_large(at);

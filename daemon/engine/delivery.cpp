@@ -5,7 +5,7 @@
 
 namespace fieldpost::engine {
 
-Result<Bytes> body_of(const storage::StoreView& store, const storage::StoredRecord& record) {
+Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRecord& record) {
     if (record.blob == storage::Blob{}) {
         return record.body;
     }
@@ -91,8 +91,7 @@ Result<void> file_answer(Ledger& ledger, OfficeId author, storage::Arrival arriv
     const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
     const auto arrival = TRY(ledger.store().report(about));
     const auto asked =
-        arrival ? TRY(ledger.store().record_until(*arrival, storage::StoreView::Body::no))
-                : std::nullopt;
+        arrival ? TRY(ledger.store().record_until(*arrival, storage::WithBody::no)) : std::nullopt;
     // Only whom it was for can answer it: anybody may know its ID.
     if (!asked || !TRY(decode_header(asked->header)).is_addressed_to(author)) {
         return ok();
@@ -157,13 +156,10 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         if (state.withdrawn.contains(static_cast<Number>(header.number + i))) {
             continue;
         }
-        auto* shown =
-            TRY(ledger.edit_shown(header.log.author, origin.incarnation, origin.record_class));
         // A reissue of what was shown before is receipted, and not shown again (P2).
-        if (shown->contains(origin.number)) {
+        if (!TRY(ledger.mark_shown(header.log.author, origin))) {
             continue;
         }
-        shown->add(origin.number);
         const storage::ReportKey key{header.log.author, origin};
         const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
         ledger.write(storage::PutReport{key, arrival});
@@ -334,7 +330,7 @@ Result<void> renew_top(const Ledger& ledger, OfficeId author, ReceiptLog& entry)
     entry.top_id = {};
     while (!entry.received.empty()) {
         const auto top =
-            TRY(ledger.store().record(log, entry.received.top(), storage::StoreView::Body::no));
+            TRY(ledger.store().record(log, entry.received.top(), storage::WithBody::no));
         if (top) {
             entry.top_id = short_hash(top->id);
             return ok();

@@ -14,7 +14,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
 void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id);
 
 // The bytes of a stored record's sealed body, wherever they lie. corrupt: a part is missing.
-Result<Bytes> body_of(const storage::StoreView& store, const storage::StoredRecord& record);
+Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRecord& record);
 
 // What opens a record in a box: to whom may read mail here, not to whom may start the machine. The
 // hashes of its reports go with it if telling them takes all of a body.

@@ -46,33 +46,37 @@ struct Engine::Parts {
     std::uint64_t room_when_released = 0;
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
+    bool is_put_back = false;  // the marker says so: to be told in the first batch
+    bool is_stopping = false;
 
-    Result<void> on(const LinkUp& up, Now now, Outcome& out);
-    Result<void> on(const StrangerUp& up, Now now, Outcome& out);
-    Result<void> on(const LinkDown& down, Now now, Outcome& out);
-    Result<void> on(const LinkRepairs& repairs, Now now, Outcome& out);
-    Result<void> on(const FrameArrived& frame, Now now, Outcome& out);
-    Result<void> on(const BundleFrame& frame, Now now, Outcome& out);
-    Result<void> on(const BundleWanted& wanted, Now now, Outcome& out);
-    Result<void> on(const BundleMore& more, Now now, Outcome& out);
-    Result<void> on(const BundleEnded& ended, Now now, Outcome& out);
-    Result<void> on(const Submitted& submitted, Now now, Outcome& out);
-    Result<void> on(const InviteWanted& wanted, Now now, Outcome& out);
-    Result<void> on(const Dismissed& dismissed, Now now, Outcome& out);
-    Result<void> on(const Confirmed& confirmed, Now now, Outcome& out);
-    Result<void> on(const DayUsed& used, Now now, Outcome& out);
-    Result<void> on(const MachineTrouble& trouble, Now now, Outcome& out);
-    Result<void> on(const TimerFired& timer, Now now, Outcome& out);
-    Result<void> on(const Stopping& stopping, Now now, Outcome& out);
-    Result<void> on(const BatchEnded& ended, Now now, Outcome& out);
+    Result<void> on(const LinkUp& up, Now now, Consequences& out);
+    Result<void> on(const StrangerUp& up, Now now, Consequences& out);
+    Result<void> on(const LinkDown& down, Now now, Consequences& out);
+    Result<void> on(const LinkRepairs& repairs, Now now, Consequences& out);
+    Result<void> on(const FrameArrived& frame, Now now, Consequences& out);
+    Result<void> on(const BundleFrame& frame, Now now, Consequences& out);
+    Result<void> on(const BundleWanted& wanted, Now now, Consequences& out);
+    Result<void> on(const BundleMore& more, Now now, Consequences& out);
+    Result<void> on(const BundleEnded& ended, Now now, Consequences& out);
+    Result<void> on(const Submitted& submitted, Now now, Consequences& out);
+    Result<void> on(const InviteWanted& wanted, Now now, Consequences& out);
+    Result<void> on(const Dismissed& dismissed, Now now, Consequences& out);
+    Result<void> on(const Confirmed& confirmed, Now now, Consequences& out);
+    Result<void> on(const DayUsed& used, Now now, Consequences& out);
+    Result<void> on(const MachineTrouble& trouble, Now now, Consequences& out);
+    Result<void> on(const TimerFired& timer, Now now, Consequences& out);
+    Result<void> on(const Stopping& stopping, Now now, Consequences& out);
 
+    Result<void> handle(std::span<const Input> inputs, const std::function<Now()>& time,
+                        Consequences& out);
+    Result<void> end_batch(Now now, Consequences& out);
     void wake_by(std::optional<Instant> at);
     [[nodiscard]] bool is_bringing(const RecordId& id, std::optional<LinkId> but) const;
-    Result<bool> keep_whole_streams(Now now, Outcome& out);
-    Result<bool> write_bundles(Outcome& out);
-    void tell_of_bundles(Outcome& out);
-    Result<bool> settle_news(Now now, Outcome& out);
-    Result<void> settle_with_closed_offices(Outcome& out);
+    Result<bool> keep_whole_streams(Now now, Consequences& out);
+    Result<bool> write_bundles(Consequences& out);
+    void tell_of_bundles(Consequences& out);
+    Result<bool> settle_news(Now now, Consequences& out);
+    Result<void> settle_with_closed_offices(Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
     Result<bool> publish_wanted(Now now);
     Result<void> sign_receipts(Now now);
@@ -84,14 +88,14 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-Result<Engine> Engine::load(const storage::StoreView& store, const Config& config,
+Result<Engine> Engine::load(storage::RecordStore& store, const Config& config,
                             const Founding& founding, Now now,
                             const std::optional<Marker>& marker) {
-    auto parts = std::make_unique<Parts>(Parts{TRY(Ledger::load(store, config, founding, now))});
-    if (marker && is_behind(parts->ledger.meta(), *marker)) {
-        std::vector<Notice> told;
-        stop_writing(parts->ledger, {parts->ledger.us(), How::local}, std::nullopt, now, told);
-    }
+    TRY(store.begin());
+    auto ledger = Ledger::load(store, config, founding, now);
+    store.abort();
+    auto parts = std::make_unique<Parts>(Parts{TRY(std::move(ledger))});
+    parts->is_put_back = marker && is_behind(parts->ledger.meta(), *marker);
     reserve_numbers(parts->ledger);
     release_refused_before(parts->ledger);
     for (const auto& [log, state] : parts->ledger.logs()) {
@@ -118,16 +122,38 @@ std::vector<LinkView> Engine::links() const {
     return all;
 }
 
-Result<Outcome> Engine::handle(const Input& input, Now now) {
-    parts_->ledger.let_time_pass(now);
-    Outcome out;
-    TRY(std::visit([&](const auto& one) { return parts_->on(one, now, out); }, input));
-    out.persist = parts_->ledger.take_changes();
+Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
+                                       const std::function<Now()>& time) {
+    auto& store = parts_->ledger.store();
+    TRY(store.begin());
+    Consequences out;
+    if (const auto handled = parts_->handle(inputs, time, out); !handled) {
+        store.abort();
+        // After a write that failed the reads of its transaction fail too, with less to say.
+        return std::unexpected(parts_->ledger.write_failure().value_or(handled.error()));
+    }
+    TRY(store.commit());
     out.wake_at = parts_->wake_at;
     return out;
 }
 
-Result<void> Engine::Parts::on(const LinkUp& up, Now now, Outcome& out) {
+Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::function<Now()>& time,
+                                   Consequences& out) {
+    if (std::exchange(is_put_back, false)) {
+        stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, time(), out.notify);
+    }
+    for (const auto& input : inputs) {
+        const auto now = time();
+        ledger.let_time_pass(now);
+        TRY(std::visit([&](const auto& one) { return on(one, now, out); }, input));
+    }
+    const auto now = time();
+    ledger.let_time_pass(now);
+    TRY(end_batch(now, out));
+    return ledger.flush();
+}
+
+Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
     const auto known = flows.find(up.peer);
     const auto [session, added] = sessions.emplace(
         up.link, PeerSession(up.link, up.peer, up.policy,
@@ -141,12 +167,12 @@ Result<void> Engine::Parts::on(const LinkUp& up, Now now, Outcome& out) {
     return session->second.greet(ledger, now, out);
 }
 
-Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Outcome&) {
+Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Consequences&) {
     door.open(up.link, up.key, now);
     return ok();
 }
 
-Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
+Result<void> Engine::Parts::on(const LinkDown& down, Now now, Consequences& out) {
     door.close(down.link);
     const auto found = sessions.find(down.link);
     if (found == sessions.end()) {
@@ -172,14 +198,14 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Outcome& out) {
     return ok();
 }
 
-Result<void> Engine::Parts::on(const LinkRepairs& repairs, Now, Outcome&) {
+Result<void> Engine::Parts::on(const LinkRepairs& repairs, Now, Consequences&) {
     if (const auto found = sessions.find(repairs.link); found != sessions.end()) {
         found->second.repairs(repairs.bytes);
     }
     return ok();
 }
 
-Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Outcome& out) {
+Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Consequences& out) {
     if (door.is_at(frame.link)) {
         door.receive(ledger, frame.link, frame.bytes, now, out.notify);
         return ok();
@@ -198,13 +224,13 @@ bool Engine::Parts::is_bringing(const RecordId& id, std::optional<LinkId> but) c
     });
 }
 
-Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Outcome& out) {
+Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Consequences& out) {
     bundles_read.insert(frame.bundle);
     const auto elsewhere = [&](const RecordId& id) { return is_bringing(id, std::nullopt); };
     return bundles_in[frame.bundle].take(ledger, frame.frame, elsewhere, now, out.notify);
 }
 
-Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Outcome&) {
+Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Consequences&) {
     // A stick does not come back for what was held up for company.
     TRY(renew_receipts(ledger, std::exchange(unreceipted, {}), now));
     bundles_out.insert_or_assign(wanted.bundle,
@@ -212,14 +238,14 @@ Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Outcome&) {
     return ok();
 }
 
-Result<void> Engine::Parts::on(const BundleMore& more, Now, Outcome&) {
+Result<void> Engine::Parts::on(const BundleMore& more, Now, Consequences&) {
     if (bundles_out.contains(more.bundle)) {
         bundles_due.insert_or_assign(more.bundle, more);
     }
     return ok();
 }
 
-Result<void> Engine::Parts::on(const BundleEnded& ended, Now, Outcome&) {
+Result<void> Engine::Parts::on(const BundleEnded& ended, Now, Consequences&) {
     bundles_out.erase(ended.bundle);
     bundles_due.erase(ended.bundle);
     if (const auto found = bundles_in.find(ended.bundle); found != bundles_in.end()) {
@@ -229,16 +255,16 @@ Result<void> Engine::Parts::on(const BundleEnded& ended, Now, Outcome&) {
     return ok();
 }
 
-Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Outcome& out) {
+Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Consequences& out) {
     return submit(ledger, submitted, now, out.notify);
 }
 
-Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Outcome& out) {
+Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Consequences& out) {
     invite(ledger, wanted, now, out.notify);
     return ok();
 }
 
-Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Outcome& out) {
+Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Consequences& out) {
     const auto is_known = [&](std::uint32_t number) {
         return std::ranges::any_of(ledger.attention().items(), [&](const auto& entry) {
             return entry.second.number == number;
@@ -263,31 +289,31 @@ Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Outcome& out
     return ok();
 }
 
-Result<void> Engine::Parts::on(const Confirmed& confirmed, Now now, Outcome&) {
+Result<void> Engine::Parts::on(const Confirmed& confirmed, Now now, Consequences&) {
     ledger.edit_peer(confirmed.office).confirmed = true;
     ledger.keep_raised(What::unconfirmed, confirmed.office, 0, {}, now);
     return ok();
 }
 
-Result<void> Engine::Parts::on(const DayUsed& used, Now, Outcome&) {
+Result<void> Engine::Parts::on(const DayUsed& used, Now, Consequences&) {
     auto& peer = ledger.edit_peer(used.office);
     peer.used_day = used.day;
     peer.used_bytes = used.bytes;
     return ok();
 }
 
-Result<void> Engine::Parts::on(const MachineTrouble& trouble, Now now, Outcome&) {
+Result<void> Engine::Parts::on(const MachineTrouble& trouble, Now now, Consequences&) {
     ledger.keep_raised(trouble.what, ledger.us(), trouble.detail.empty() ? 0 : 1, trouble.detail,
                        now);
     return ok();
 }
 
-Result<void> Engine::Parts::on(const TimerFired&, Now, Outcome&) {
+Result<void> Engine::Parts::on(const TimerFired&, Now, Consequences&) {
     return ok();
 }
 
-Result<void> Engine::Parts::on(const Stopping&, Now, Outcome&) {
-    release_numbers(ledger);
+Result<void> Engine::Parts::on(const Stopping&, Now, Consequences&) {
+    is_stopping = true;
     return ok();
 }
 
@@ -297,26 +323,19 @@ void Engine::Parts::wake_by(std::optional<Instant> at) {
     }
 }
 
-Result<bool> Engine::Parts::keep_whole_streams(Now now, Outcome& out) {
+Result<bool> Engine::Parts::keep_whole_streams(Now now, Consequences& out) {
     bool any = false;
     for (const auto bundle : bundles_read) {
         any = TRY(bundles_in[bundle].finish_bodies(ledger, now, out.notify)) || any;
     }
-    if (any) {
-        return true;
-    }
     for (auto& [link, session] : sessions) {
         any = TRY(session.finish_streams(ledger, now, out)) || any;
-        if (any) {
-            // One a round: the next may be about the same record.
-            return true;
-        }
     }
     return any;
 }
 
 // What is newly held: told to the peers, and receipted if it is for us.
-Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
+Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
         session.tell(ledger, news, out);
@@ -345,7 +364,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Outcome& out) {
 }
 
 // Who was revoked or has retired counts as served, and nobody speaks to who was revoked.
-Result<void> Engine::Parts::settle_with_closed_offices(Outcome& out) {
+Result<void> Engine::Parts::settle_with_closed_offices(Consequences& out) {
     for (const auto& [link, session] : sessions) {
         const auto* peer = ledger.roster().find(session.peer());
         if (peer == nullptr ||
@@ -401,7 +420,7 @@ Result<bool> Engine::Parts::publish_wanted(Now now) {
 }
 
 // A cell of each that is wanted. True: something had to be made public first.
-Result<bool> Engine::Parts::write_bundles(Outcome& out) {
+Result<bool> Engine::Parts::write_bundles(Consequences& out) {
     while (!bundles_due.empty()) {
         const auto due = bundles_due.begin();
         auto step = TRY(bundles_out.at(due->first).next(ledger, due->second));
@@ -418,7 +437,7 @@ Result<bool> Engine::Parts::write_bundles(Outcome& out) {
     return false;
 }
 
-void Engine::Parts::tell_of_bundles(Outcome& out) {
+void Engine::Parts::tell_of_bundles(Consequences& out) {
     for (const auto bundle : std::exchange(bundles_read, {})) {
         out.notify.emplace_back(BundleTaken{bundle, bundles_in[bundle].report()});
     }
@@ -443,18 +462,17 @@ Result<void> Engine::Parts::look_after(Now now) {
     return ok();
 }
 
-Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
+// All that had arrived was handled: now what follows from it.
+Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
     for (auto& [link, session] : sessions) {
         session.let_time_pass(now);
     }
-    // Each step may need what the one before it wrote, and reads go to the store.
-    out.again = TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
-                TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
-                TRY(expire_next(ledger, now, out.notify)) ||
-                TRY(admit_enrolled(ledger, now, out.notify));
-    if (out.again) {
-        return ok();
+    // What one step does may be news to those before it.
+    while (TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
+           TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
+           TRY(expire_due(ledger, now, out.notify)) ||
+           TRY(admit_enrolled(ledger, now, out.notify))) {
     }
     tell_of_bundles(out);
     TRY(look_after(now));
@@ -481,6 +499,9 @@ Result<void> Engine::Parts::on(const BatchEnded&, Now now, Outcome& out) {
     door.close_late(now, out.notify);
     wake_by(door.wake_at());
     wake_by(now.steady + housekeeping_interval);
+    if (is_stopping) {
+        release_numbers(ledger);
+    }
     return ok();
 }
 

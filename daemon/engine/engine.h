@@ -1,13 +1,16 @@
 // The protocol as a value: inputs and the time go in, one batch of consequences comes out.
 //
-// No sockets, files, clock or threads. The engine holds no truth that the store lacks: after a
-// failed commit it is thrown away and made anew. What it keeps and why it converges:
-// daemon/DESIGN.md, whose invariants are cited by number. Frames: proto/WIRE.md.
+// No sockets, files, clock or threads; of the store it needs transactions. The engine holds no
+// truth that the store lacks: after a failed commit it is thrown away and made anew. What it keeps
+// and why it converges: daemon/DESIGN.md, whose invariants are cited by number. Frames:
+// proto/WIRE.md.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -197,14 +200,9 @@ struct TimerFired {};
 // The daemon stops in good order: what was reserved and not used need not be skipped.
 struct Stopping {};
 
-// All that had arrived was handled: now its consequences. Ends every batch of inputs, so that many
-// frames share one commit, one receipt and one statement of custody.
-struct BatchEnded {};
-
-using Input =
-    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame, BundleWanted,
-                 BundleMore, BundleEnded, Submitted, InviteWanted, Dismissed, Confirmed, DayUsed,
-                 MachineTrouble, TimerFired, Stopping, BatchEnded>;
+using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame,
+                           BundleWanted, BundleMore, BundleEnded, Submitted, InviteWanted,
+                           Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
 
 struct OutgoingFrame {
     LinkId link{};
@@ -302,19 +300,15 @@ struct BundleContent {
 using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
                             CloseLink, LinkUse>;
 
-// Everything the world must do because of one input, in this order:
-//   1. apply `persist` to the open transaction, and commit it at the end of the batch;
-//   2. hand each of `send` to its link, which may lose it with everything after it;
-//   3. tell local readers about `notify`.
+// What the world has to do after a batch of inputs, which is committed by now:
+//   1. hand each of `send` to its link, which may lose it with everything after it;
+//   2. tell local readers about `notify`.
 // A crash between two steps is safe: the engine is made anew from the store, and peers ask again
 // for what they did not hear acknowledged.
-struct Outcome {
-    std::vector<storage::StoreChange> persist;
+struct Consequences {
     std::vector<OutgoingFrame> send;
     std::vector<Notice> notify;
     std::optional<Instant> wake_at;  // empty: nothing to do until the next input
-    // Only after BatchEnded: apply `persist`, then end the batch once more.
-    bool again = false;
 };
 
 struct Config {
@@ -359,24 +353,27 @@ class PeerSession;
 
 class Engine {
 public:
-    // `store` and the keys of `config` must outlive the engine. A transaction must be open here and
-    // at every call; reads go through it, so a batch of inputs sees its own changes. The store must
-    // hold an OfficeMeta and the roster (see founding_changes). `marker`, if there is one, is the
-    // last that was had of this office.
-    static Result<Engine> load(const storage::StoreView& store, const Config& config,
+    // `store` and the keys of `config` must outlive the engine. No transaction may be open. The
+    // store must hold an OfficeMeta and the roster (see founding_changes). Nothing is written: the
+    // first batch does that. `marker`, if there is one, is the last that was had of this office.
+    static Result<Engine> load(storage::RecordStore& store, const Config& config,
                                const Founding& founding, Now now,
                                const std::optional<Marker>& marker = std::nullopt);
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
     ~Engine();
 
-    // An Error is the store's: throw the engine and the transaction away.
-    Result<Outcome> handle(const Input& input, Now now);
+    // Handles what has arrived in one transaction of its own, so that many frames share one commit,
+    // one receipt and one statement of custody. Frames leave only after the commit: what they say
+    // is on disk. `time` is asked for each input. After an Error, which is the store's, nothing is
+    // kept and no transaction is open: throw the engine away.
+    Result<Consequences> run_batch(std::span<const Input> inputs, const std::function<Now()>& time);
 
     // To be kept outside the store after every commit.
     [[nodiscard]] Marker marker() const;
 
-    // What this office knows, for those who ask. Valid until the next call of handle.
+    // What this office knows, for those who ask; reads of its store need a transaction. Valid until
+    // the next batch.
     [[nodiscard]] const Ledger& ledger() const;
     [[nodiscard]] std::vector<LinkView> links() const;
 

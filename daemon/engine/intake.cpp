@@ -58,7 +58,7 @@ Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& heade
         return false;
     }
     const auto before =
-        TRY(ledger.store().record(header.log, header.number - 1, storage::StoreView::Body::no));
+        TRY(ledger.store().record(header.log, header.number - 1, storage::WithBody::no));
     return before && header.created < TRY(decode_header(before->header)).created;
 }
 
@@ -198,7 +198,7 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
         refused.remove(stored.run);
     }
     std::erase_if(state.refused, [](const auto& entry) { return entry.second.empty(); });
-    ledger.put_record(stored);
+    ledger.write(storage::PutRecord{stored});
     ledger.tell_held(header.log, stored.run);
     if (header.is_addressed_to(ledger.us())) {
         return deliver(ledger, stored, header, body, from, now, notify);
@@ -306,8 +306,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
     // Never more than can be proved: a top that is not ours proves nothing.
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
-        const auto top =
-            TRY(ledger.store().record(key, log.held.top(), storage::StoreView::Body::no));
+        const auto top = TRY(ledger.store().record(key, log.held.top(), storage::WithBody::no));
         if (!top || short_hash(top->id) != log.top_id ||
             log.held.top() > ledger.log(key).published) {
             return std::optional(Prove{key, log.held.top()});

@@ -15,7 +15,7 @@ const storage::PeerState unknown_peer;
 
 }  // namespace
 
-Result<Ledger> Ledger::load(const storage::StoreView& store, const Config& config,
+Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
                             const Founding& founding, Now now) {
     Ledger ledger(TRY(crypto::Roster::found(founding)));
     ledger.store_ = &store;
@@ -387,29 +387,27 @@ void Ledger::drop_partial(const RecordId& id) {
 }
 
 Result<std::optional<RecordId>> Ledger::held_id(const LogKey& log, Number number) const {
-    const auto added = added_.upper_bound({log, number});
-    if (added != added_.begin() && std::prev(added)->first.first == log) {
-        // Runs never overlap, so the one that begins last before the number is the only candidate.
-        return std::optional(std::prev(added)->second);
-    }
-    const auto stored = TRY(store_->record(log, number, storage::StoreView::Body::no));
+    const auto stored = TRY(store_->record(log, number, storage::WithBody::no));
     return stored ? std::optional(stored->id) : std::nullopt;
 }
 
-Result<IntervalSet*> Ledger::edit_shown(OfficeId author, Incarnation incarnation,
-                                        RecordClass record_class) {
-    const LogKey place{author, incarnation, record_class};
-    auto found = edited_shown_.find(place);
-    if (found == edited_shown_.end()) {
-        found = edited_shown_.emplace(place, TRY(store_->shown(author, incarnation, record_class)))
-                    .first;
+Result<bool> Ledger::mark_shown(OfficeId author, const Origin& origin) {
+    auto shown = TRY(store_->shown(author, origin.incarnation, origin.record_class));
+    if (shown.contains(origin.number)) {
+        return false;
     }
-    return &found->second;
+    shown.add(origin.number);
+    write(storage::PutShown{author, origin.incarnation, origin.record_class, shown});
+    return true;
 }
 
-void Ledger::put_record(const storage::StoredRecord& record) {
-    added_.insert_or_assign({record.log, record.run.first}, record.id);
-    write(storage::PutRecord{record});
+void Ledger::write(const storage::StoreChange& change) {
+    if (write_failure_) {
+        return;
+    }
+    if (const auto applied = store_->apply(change); !applied) {
+        write_failure_ = applied.error();
+    }
 }
 
 WallTime Ledger::wall(Now now) const {
@@ -534,26 +532,18 @@ bool Ledger::dismiss(std::uint32_t number, Now now) {
     return item != nullptr;
 }
 
-std::vector<storage::StoreChange> Ledger::take_changes() {
+Result<void> Ledger::flush() {
     leaves();
-    for (const auto& log : edited_logs_) {
+    for (const auto& log : std::exchange(edited_logs_, {})) {
         write(storage::PutLog{log, logs_.at(log)});
     }
-    edited_logs_.clear();
-    added_.clear();
-    for (auto& [place, numbers] : edited_shown_) {
-        write(storage::PutShown{place.author, place.incarnation, place.record_class, numbers});
-    }
-    edited_shown_.clear();
-    for (const auto office : edited_peers_) {
+    for (const auto office : std::exchange(edited_peers_, {})) {
         write(storage::PutPeer{office, peers_.at(office)});
     }
-    edited_peers_.clear();
-    if (meta_edited_) {
+    if (std::exchange(meta_edited_, false)) {
         write(storage::PutMeta{meta_});
-        meta_edited_ = false;
     }
-    return std::exchange(changes_, {});
+    return write_failure_ ? Result<void>(std::unexpected(*write_failure_)) : ok();
 }
 
 Ledger::News Ledger::take_news() {

@@ -1,8 +1,9 @@
 // What this office knows, in memory as in the store: roster, logs, registers, leaves and counters.
 //
-// Every edit is remembered as a StoreChange until take_changes(). Leaves and digest follow from
-// logs and registers (invariant I7) and are written with them. Not here: who may change what
-// (intake, authoring).
+// A change is applied to the store's open transaction at once, so reads of the store see it. Logs,
+// peers, leaves and the office's page are read from memory, and written once, by flush(). Leaves
+// and digest follow from logs and registers (invariant I7). Not here: who may change what (intake,
+// authoring).
 #pragma once
 
 #include <map>
@@ -24,11 +25,14 @@ enum class Detail : std::uint8_t {
 
 class Ledger {
 public:
-    static Result<Ledger> load(const storage::StoreView& store, const Config& config,
+    // A transaction must be open, here and at every other call. `store` must outlive the ledger.
+    static Result<Ledger> load(storage::RecordStore& store, const Config& config,
                                const Founding& founding, Now now);
 
     [[nodiscard]] const Config& config() const { return *config_; }
-    [[nodiscard]] const storage::StoreView& store() const { return *store_; }
+    [[nodiscard]] const storage::RecordStore& store() const { return *store_; }
+    // Its transactions are the engine's.
+    storage::RecordStore& store() { return *store_; }
     [[nodiscard]] const NetworkId& network() const { return roster_.network(); }
     [[nodiscard]] OfficeId us() const { return meta_.office; }
     [[nodiscard]] const storage::OfficeMeta& meta() const { return meta_; }
@@ -110,13 +114,10 @@ public:
     void put_partial(const storage::Partial& partial);
     void drop_partial(const RecordId& id);
 
-    // --- what the store holds, with what this call has added to it
     // The id of the record held under `number`, zero while unpublished; nothing if none is.
     Result<std::optional<RecordId>> held_id(const LogKey& log, Number number) const;
-    // The numbers of origins already shown here, to be added to.
-    Result<IntervalSet*> edit_shown(OfficeId author, Incarnation incarnation,
-                                    RecordClass record_class);
-    void put_record(const storage::StoredRecord& record);
+    // Notes that a report is shown here. False: it was shown before.
+    Result<bool> mark_shown(OfficeId author, const Origin& origin);
     // For others: bytes held, and bytes promised to bodies under way.
     [[nodiscard]] std::uint64_t carried_bytes() const;
 
@@ -134,7 +135,8 @@ public:
     storage::Blob next_blob();
     storage::PeerState& edit_peer(OfficeId office);
     [[nodiscard]] const storage::PeerState& peer(OfficeId office) const;
-    void write(storage::StoreChange change) { changes_.push_back(std::move(change)); }
+    // A failure is kept until flush(); nothing is written after it.
+    void write(const storage::StoreChange& change);
     // Also raises it, if it is a matter for a person.
     void note(storage::Event event, std::vector<Notice>& notify);
     [[nodiscard]] const Attention& attention() const { return attention_; }
@@ -143,8 +145,10 @@ public:
     // False: no item has that number.
     bool dismiss(std::uint32_t number, Now now);
 
-    // All edits since the last call, leaves included.
-    std::vector<storage::StoreChange> take_changes();
+    // Writes what was edited in memory. Fails with the first failure of any write since the ledger
+    // was loaded: then the transaction is to be aborted, and the ledger thrown away.
+    Result<void> flush();
+    [[nodiscard]] const std::optional<Error>& write_failure() const { return write_failure_; }
 
     // What changed since the last call, for the peers: logs that hold more, registers that are
     // newer.
@@ -168,7 +172,7 @@ private:
     [[nodiscard]] Hash leaf_of(OfficeId office) const;
     [[nodiscard]] LeafSummary leaf_content(OfficeId office) const;
 
-    const storage::StoreView* store_ = nullptr;
+    storage::RecordStore* store_ = nullptr;
     const Config* config_ = nullptr;
     crypto::Roster roster_;
     std::vector<RosterChange> changes_of_roster_;
@@ -187,9 +191,7 @@ private:
     Clock clock_;
     Attention attention_;
 
-    std::vector<storage::StoreChange> changes_;
-    std::map<std::pair<LogKey, Number>, RecordId> added_;
-    std::map<LogKey, IntervalSet> edited_shown_;
+    std::optional<Error> write_failure_;
     std::set<LogKey> edited_logs_;
     void touch_leaf(OfficeId office) {
         stale_leaves_.insert(office);

@@ -37,7 +37,7 @@ Hash PeerSession::settled_on(const Ledger& ledger, const Digest& own) const {
     return crypto::hash("settled-own", ledger.network(), {own.view(), let_through.bytes()});
 }
 
-void PeerSession::send(Outcome& out, const Frame& frame) {
+void PeerSession::send(Consequences& out, const Frame& frame) {
     auto bytes = encode_frame(frame);
     if (is_data(frame)) {
         data_sent_ += bytes.size();
@@ -49,11 +49,11 @@ void PeerSession::send(Outcome& out, const Frame& frame) {
     out.send.push_back({link_, std::move(bytes)});
 }
 
-void PeerSession::close(Outcome& out, std::string reason, bool is_dead) {
+void PeerSession::close(Consequences& out, std::string reason, bool is_dead) {
     out.notify.emplace_back(CloseLink{link_, std::move(reason), is_dead});
 }
 
-void PeerSession::offend(Ledger& ledger, Now now, Outcome& out, const std::string& how) {
+void PeerSession::offend(Ledger& ledger, Now now, Consequences& out, const std::string& how) {
     ++offences_;
     if (offences_ == 1) {
         storage::Event event;
@@ -69,7 +69,7 @@ void PeerSession::offend(Ledger& ledger, Now now, Outcome& out, const std::strin
     }
 }
 
-Result<void> PeerSession::greet(Ledger& ledger, Now now, Outcome& out) {
+Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
     greeted_at_ = now.steady;
     Hello hello;
     hello.roster_version = ledger.roster().version();
@@ -93,7 +93,7 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Outcome& out) {
 
 // The changes that come after `version`, in frames of about `frame_bytes`.
 void PeerSession::send_roster_after(const Ledger& ledger, std::uint32_t version,
-                                    std::size_t frame_bytes, Outcome& out) {
+                                    std::size_t frame_bytes, Consequences& out) {
     RosterNews news;
     std::size_t size = 0;
     for (auto i = version; i < ledger.roster().version(); ++i) {
@@ -110,7 +110,7 @@ void PeerSession::send_roster_after(const Ledger& ledger, std::uint32_t version,
 }
 
 // The changes that the peer does not have, and who could sign what comes after them.
-void PeerSession::send_roster(const Ledger& ledger, Outcome& out) {
+void PeerSession::send_roster(const Ledger& ledger, Consequences& out) {
     send_roster_after(ledger, theirs_->roster_version, summary_frame_bytes(), out);
     theirs_->roster_version = std::max(theirs_->roster_version, ledger.roster().version());
 }
@@ -135,7 +135,7 @@ bool PeerSession::is_dead(Now now) const {
 
 // A peer that says nothing may not know this office yet: its door takes a newer roster, and no more
 // than so much of it.
-void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out) {
+void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Consequences& out) {
     if (has_shown_roster_ || now.steady < greeted_at_ + greeting_patience) {
         return;
     }
@@ -152,7 +152,7 @@ void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Outco
     send_roster_after(ledger, from, shown_frame_bytes, out);
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Outcome& out) {
+Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Consequences& out) {
     if (theirs_) {
         offend(ledger, now, out, "greets twice");
         return ok();

@@ -37,28 +37,28 @@ public:
     [[nodiscard]] LinkId link() const { return link_; }
     [[nodiscard]] OfficeId peer() const { return peer_; }
 
-    Result<void> greet(Ledger& ledger, Now now, Outcome& out);
+    Result<void> greet(Ledger& ledger, Now now, Consequences& out);
 
     // An Error is the store's. What the peer did wrong closes the link, through `out.notify`.
     // `elsewhere` says whether another link is bringing that record.
     using Elsewhere = std::function<bool(const RecordId&)>;
     Result<void> receive(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
-                         Outcome& out);
+                         Consequences& out);
 
     // What it has behind a hole (LinkRepairs).
     void repairs(std::uint64_t bytes) { flow_.repairs(bytes); }
 
     // It broke the protocol: named once, and its link is closed when it does so again and again.
-    void offend(Ledger& ledger, Now now, Outcome& out, const std::string& how);
+    void offend(Ledger& ledger, Now now, Consequences& out, const std::string& how);
 
     // --- at the end of a batch, in this order
     void let_time_pass(Now now);
     // Bodies that are whole now. True if any was kept.
-    Result<bool> finish_streams(Ledger& ledger, Now now, Outcome& out);
+    Result<bool> finish_streams(Ledger& ledger, Now now, Consequences& out);
     // Own logs of which something unpublished is to be sent next, and up to which number.
     [[nodiscard]] std::map<LogKey, Number> to_publish(const Ledger& ledger) const;
     // Everything that credit allows, most urgent first.
-    Result<void> pump(Ledger& ledger, Now now, Outcome& out);
+    Result<void> pump(Ledger& ledger, Now now, Consequences& out);
     [[nodiscard]] const Flow& flow() const { return flow_; }
     // Nothing of what is under way was acknowledged for too long, or it never said a word.
     [[nodiscard]] bool is_dead(Now now) const;
@@ -68,10 +68,10 @@ public:
     [[nodiscard]] LinkView view() const;
     // If it has changed since the last call.
     std::optional<LinkUse> take_use();
-    void tell(Ledger& ledger, const Ledger::News& news, Outcome& out);
+    void tell(Ledger& ledger, const Ledger::News& news, Consequences& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
     // The link that was bringing something is gone: what we skipped because of it is wanted again.
-    void end_skips(Ledger& ledger, Outcome& out);
+    void end_skips(Ledger& ledger, Consequences& out);
 
 private:
     struct Outgoing {
@@ -92,61 +92,62 @@ private:
     using Streams = std::map<std::uint32_t, ArrivingBody>;
 
     [[nodiscard]] Via via() const { return {peer_, How::link}; }
-    void send(Outcome& out, const Frame& frame);
-    void send_roster(const Ledger& ledger, Outcome& out);
+    void send(Consequences& out, const Frame& frame);
+    void send_roster(const Ledger& ledger, Consequences& out);
     void send_roster_after(const Ledger& ledger, std::uint32_t version, std::size_t frame_bytes,
-                           Outcome& out);
-    void show_roster_to_the_silent(const Ledger& ledger, Now now, Outcome& out);
-    void close(Outcome& out, std::string reason, bool is_dead = false);
+                           Consequences& out);
+    void show_roster_to_the_silent(const Ledger& ledger, Now now, Consequences& out);
+    void close(Consequences& out, std::string reason, bool is_dead = false);
 
-    Result<void> on(Ledger& ledger, const Hello& hello, Now now, Outcome& out);
-    Result<void> on(Ledger& ledger, const Summary& summary, Outcome& out);
-    Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out);
-    Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Outcome& out);
+    Result<void> on(Ledger& ledger, const Hello& hello, Now now, Consequences& out);
+    Result<void> on(Ledger& ledger, const Summary& summary, Consequences& out);
+    Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Consequences& out);
+    Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now, const Elsewhere& elsewhere,
-                    Outcome& out);
+                    Consequences& out);
     Result<void> on(Ledger& ledger, const StreamResumed& resumed, const Elsewhere& elsewhere,
-                    Outcome& out);
-    Result<void> on(Ledger& ledger, const Chunk& chunk, Outcome& out);
-    Result<void> on(Ledger& ledger, const Prove& prove, Outcome& out);
+                    Consequences& out);
+    Result<void> on(Ledger& ledger, const Chunk& chunk, Consequences& out);
+    Result<void> on(Ledger& ledger, const Prove& prove, Consequences& out);
 
     Result<void> take_record(Ledger& ledger, BytesView bytes, std::optional<Neighbour>& before,
-                             Now now, Outcome& out);
+                             Now now, Consequences& out);
     Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
-                        Outcome& out);
+                        Consequences& out);
     [[nodiscard]] std::size_t streams_under_way() const;
-    Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, Outcome& out);
+    Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, Consequences& out);
 
     // --- what the two lack of each other (peer_session_comparing.cpp)
     void add_fingerprints(Ledger& ledger, Hello& hello) const;
-    void answer_fingerprints(Ledger& ledger, const Hello& hello, Outcome& out);
-    void answer_fingerprints(Ledger& ledger, const LeafFingerprints& told, Outcome& out);
+    void answer_fingerprints(Ledger& ledger, const Hello& hello, Consequences& out);
+    void answer_fingerprints(Ledger& ledger, const LeafFingerprints& told, Consequences& out);
     void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
-                     Outcome& out);
-    void tell_all(Ledger& ledger, Outcome& out);
+                     Consequences& out);
+    void tell_all(Ledger& ledger, Consequences& out);
     void send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail, bool whole,
-                     Outcome& out);
+                     Consequences& out);
     // Whether it has something that we lack, or may have.
-    bool compare_logs(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
+    bool compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out);
     bool compare_registers(Ledger& ledger, const LeafSummary& leaf);
     // Of which it was told some only, and which have changed since: so that it need not ask.
-    void tell_registers_again(Ledger& ledger, Outcome& out);
+    void tell_registers_again(Ledger& ledger, Consequences& out);
     // Where nothing more is to be sent and registers still differ they are told whole. True if any
     // were.
-    bool clear_up(Ledger& ledger, const Digest& digest, Outcome& out);
-    void hear_leaf(Ledger& ledger, const LeafSummary& leaf, Outcome& out);
-    void answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail, Outcome& out);
+    bool clear_up(Ledger& ledger, const Digest& digest, Consequences& out);
+    void hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequences& out);
+    void answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
+                Consequences& out);
     void has_sent(const LogKey& log, Interval run);
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
-    Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Outcome& out);
-    Result<void> send_small(Ledger& ledger, RecordClass record_class, Outcome& out);
-    Result<void> send_chunks(Ledger& ledger, RecordClass record_class, Outcome& out);
+    Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Consequences& out);
+    Result<void> send_small(Ledger& ledger, RecordClass record_class, Consequences& out);
+    Result<void> send_chunks(Ledger& ledger, RecordClass record_class, Consequences& out);
     // The smallest that needs one; null: there is none.
     const Sized* next_large(RecordClass record_class);
-    Result<void> open_stream(Ledger& ledger, const Sized& large, Outcome& out);
-    Result<void> send_custody(Ledger& ledger, Now now, Outcome& out);
-    void settle(Ledger& ledger, Outcome& out);
+    Result<void> open_stream(Ledger& ledger, const Sized& large, Consequences& out);
+    Result<void> send_custody(Ledger& ledger, Now now, Consequences& out);
+    void settle(Ledger& ledger, Consequences& out);
     // What a pair that settled remembers: of both digests, and of its own.
     [[nodiscard]] Hash settled_on(const Ledger& ledger, const Digest& own,
                                   const Digest& theirs) const;

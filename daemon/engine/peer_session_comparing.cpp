@@ -88,7 +88,7 @@ void PeerSession::add_fingerprints(Ledger& ledger, Hello& hello) const {
     }
 }
 
-void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Outcome& out) {
+void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Consequences& out) {
     const auto number = ledger.peer(peer_).fingerprint_number;
     const bool is_by_buckets = !hello.bucket_fingerprints.empty();
     const bool has_same_roster = hello.roster_version == ledger.roster().version() &&
@@ -137,7 +137,8 @@ void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Outcom
     send(out, told);
 }
 
-void PeerSession::answer_fingerprints(Ledger& ledger, const LeafFingerprints& told, Outcome& out) {
+void PeerSession::answer_fingerprints(Ledger& ledger, const LeafFingerprints& told,
+                                      Consequences& out) {
     if (!theirs_ || std::exchange(has_answered_, true)) {
         return;
     }
@@ -171,13 +172,13 @@ std::size_t PeerSession::summary_frame_bytes() const {
 }
 
 void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
-                              Outcome& out) {
+                              Consequences& out) {
     if (!offices.empty()) {
         send_leaves(ledger, offices, detail, false, out);
     }
 }
 
-void PeerSession::tell_all(Ledger& ledger, Outcome& out) {
+void PeerSession::tell_all(Ledger& ledger, Consequences& out) {
     std::vector<OfficeId> all;
     for (const auto& [office, leaf] : ledger.leaves()) {
         all.push_back(office);
@@ -186,7 +187,7 @@ void PeerSession::tell_all(Ledger& ledger, Outcome& out) {
 }
 
 void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail,
-                              bool whole, Outcome& out) {
+                              bool whole, Consequences& out) {
     std::ranges::sort(offices);  // it may have asked for them in any order
     Summary summary;
     std::size_t size = 0;
@@ -214,7 +215,7 @@ void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Det
     has_told_ = true;
 }
 
-bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Outcome& out) {
+bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
     bool has_more = false;
     std::map<LogKey, const LogSummary*> theirs;
     for (const auto& log : leaf.logs) {
@@ -305,7 +306,7 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
     return has_more;
 }
 
-void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Outcome& out) {
+void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
     // Told twice it says nothing more.
     if (ledger.roster().find(leaf.office) == nullptr || !heard_.named.insert(leaf.office).second) {
         return;
@@ -328,7 +329,7 @@ void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Outcome& ou
     }
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Outcome& out) {
+Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Consequences& out) {
     if (!theirs_) {
         return ok();
     }
@@ -357,7 +358,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Outcome& ou
 }
 
 void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
-                         Outcome& out) {
+                         Consequences& out) {
     send_leaves(ledger, offices, detail, false, out);
     for (const auto office : offices) {
         if (const auto found = unclear_.find(office); found != unclear_.end()) {
@@ -366,7 +367,7 @@ void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, D
     }
 }
 
-void PeerSession::tell_registers_again(Ledger& ledger, Outcome& out) {
+void PeerSession::tell_registers_again(Ledger& ledger, Consequences& out) {
     std::vector<OfficeId> changed;
     for (auto& [office, told] : told_) {
         if (told.detail != Detail::all && !told.is_again &&
@@ -378,7 +379,7 @@ void PeerSession::tell_registers_again(Ledger& ledger, Outcome& out) {
     tell_leaves(ledger, changed, Detail::hash, out);
 }
 
-bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Outcome& out) {
+bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Consequences& out) {
     std::erase_if(unclear_, [&](const auto& entry) {
         return their_digest_ == digest ||
                ledger.registers_hash(ledger.register_list(entry.first)) == entry.second.registers;

@@ -15,7 +15,7 @@ constexpr std::size_t incoming_streams_max = 16;
 }  // namespace
 
 Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
-                                  const Elsewhere& elsewhere, Outcome& out) {
+                                  const Elsewhere& elsewhere, Consequences& out) {
     flow_.heard(now.steady);
     pace_in_.spend_frame(bytes.size());
     pace_out_.spend_acknowledgement();
@@ -98,7 +98,7 @@ Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, Outcome& out) {
+Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, Consequences& out) {
     for (const auto& entry : news.registers) {
         const auto taken = take_register(ledger, entry, via(), now, out.notify);
         if (taken) {
@@ -126,7 +126,7 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
 }
 
 Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
-                                 Outcome& out) {
+                                 Consequences& out) {
     if (verdict == Verdict::forged) {
         offend(ledger, now, out, "a record whose signature does not verify");
     }
@@ -156,7 +156,8 @@ void PeerSession::has_sent(const LogKey& log, Interval run) {
 }
 
 Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
-                                      std::optional<Neighbour>& before, Now now, Outcome& out) {
+                                      std::optional<Neighbour>& before, Now now,
+                                      Consequences& out) {
     ByteReader in(bytes);
     const auto header = restore_header(in, before ? &*before : nullptr);
     if (!header) {
@@ -185,7 +186,7 @@ Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
     return judged(ledger, record, verdict, now, out);
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Outcome& out) {
+Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Consequences& out) {
     std::optional<Neighbour> before;
     for (const auto& bytes : news.records) {
         TRY(take_record(ledger, bytes, before, now, out));
@@ -200,7 +201,7 @@ std::size_t PeerSession::streams_under_way() const {
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now,
-                             const Elsewhere& elsewhere, Outcome& out) {
+                             const Elsewhere& elsewhere, Consequences& out) {
     ByteReader in(opened.elided_header);
     const auto header = restore_header(in, nullptr);
     if (!header || !in.at_end() || incoming_.contains(opened.stream) ||
@@ -228,7 +229,7 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed,
-                             const Elsewhere& elsewhere, Outcome& out) {
+                             const Elsewhere& elsewhere, Consequences& out) {
     auto body = TRY(ArrivingBody::resume(ledger, resumed.id));
     if (!body || incoming_.contains(resumed.stream) ||
         streams_under_way() >= incoming_streams_max) {
@@ -244,7 +245,7 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed,
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
+Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Consequences& out) {
     const auto found = incoming_.find(chunk.stream);
     // Chunks that were under way when we skipped their stream are no offence.
     if (found == incoming_.end() || found->second.is_whole()) {
@@ -274,9 +275,8 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Outcome& out) {
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Outcome& out) {
-    const auto record =
-        TRY(ledger.store().record(prove.log, prove.number, storage::StoreView::Body::yes));
+Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Consequences& out) {
+    const auto record = TRY(ledger.store().record(prove.log, prove.number, storage::WithBody::yes));
     if (!record || record->id.is_zero()) {
         return ok();
     }
@@ -307,7 +307,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Outcome& out) {
 
 // What is on its way has become terminal by another path, and with it what was kept of it.
 PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::iterator at,
-                                                       Outcome& out) {
+                                                       Consequences& out) {
     const auto& header = at->second.record().header;
     send(out, Skip{at->first, SkipReason::terminal});
     at->second.drop(ledger);
@@ -315,7 +315,7 @@ PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::
     return incoming_.erase(at);
 }
 
-Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Outcome& out) {
+Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Consequences& out) {
     bool any = false;
     for (auto at = incoming_.begin(); at != incoming_.end();) {
         auto& body = at->second;
@@ -344,7 +344,7 @@ bool PeerSession::is_bringing(const RecordId& id) const {
                                [&](const auto& entry) { return entry.second.record().id == id; });
 }
 
-void PeerSession::end_skips(Ledger& ledger, Outcome& out) {
+void PeerSession::end_skips(Ledger& ledger, Consequences& out) {
     const auto offices = std::exchange(skipped_elsewhere_, {});
     tell_leaves(ledger, {offices.begin(), offices.end()}, Detail::hash, out);
 }

@@ -39,7 +39,7 @@ void PeerSession::let_time_pass(Now now) {
     pace_in_.let_pass(now_);
 }
 
-void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Outcome& out) {
+void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& out) {
     if (news.roster && theirs_) {
         send_roster(ledger, out);
     }
@@ -128,7 +128,7 @@ bool PeerSession::is_receipt_for_peer(const Ledger& ledger, const RegisterKey& k
 }
 
 Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool others,
-                                         Outcome& out) {
+                                         Consequences& out) {
     RegisterNews news;
     std::size_t size = 0;
     const auto* us = ledger.roster().find(ledger.us());
@@ -168,7 +168,7 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
     return ok();
 }
 
-Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, Outcome& out) {
+Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, Consequences& out) {
     RecordNews news;
     std::size_t size = 0;
     std::optional<Neighbour> before;
@@ -200,8 +200,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, O
                 number = numbers.after(*number);
                 continue;
             }
-            const auto record =
-                TRY(ledger.store().record(log, *number, storage::StoreView::Body::yes));
+            const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::yes));
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
@@ -256,10 +255,10 @@ const PeerSession::Sized* PeerSession::next_large(RecordClass record_class) {
     return nullptr;
 }
 
-Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Outcome& out) {
+Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Consequences& out) {
     const auto log = large.log;
     const auto number = large.number;
-    auto record = TRY(ledger.store().record(log, number, storage::StoreView::Body::yes));
+    auto record = TRY(ledger.store().record(log, number, storage::WithBody::yes));
     to_send_[log].remove({number, number});
     if (!record || !ledger.log(log).held.contains(number)) {
         return ok();
@@ -308,7 +307,7 @@ Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Outcom
     return ok();
 }
 
-Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, Outcome& out) {
+Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, Consequences& out) {
     while (may_send(record_class)) {
         // Small before large: what a person wrote does not wait for the photographs beside it.
         auto at = outgoing_.end();
@@ -364,7 +363,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
     return ok();
 }
 
-Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Outcome& out) {
+Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Consequences& out) {
     if (ledger.meta().stopped || !std::exchange(custody_due_, false)) {
         return ok();
     }
@@ -434,7 +433,7 @@ std::optional<LinkUse> PeerSession::take_use() {
     return use == std::exchange(use_, use) ? std::nullopt : std::optional(use);
 }
 
-void PeerSession::settle(Ledger& ledger, Outcome& out) {
+void PeerSession::settle(Ledger& ledger, Consequences& out) {
     is_settled_ = false;
     if (!has_nothing_left() || (!is_in_step_ && !has_summary_) || has_put_off_ || is_in_question_) {
         return;
@@ -466,7 +465,7 @@ void PeerSession::settle(Ledger& ledger, Outcome& out) {
     }
 }
 
-Result<void> PeerSession::pump(Ledger& ledger, Now now, Outcome& out) {
+Result<void> PeerSession::pump(Ledger& ledger, Now now, Consequences& out) {
     if (is_dead(now)) {
         close(out, "no answer any more", true);
         return ok();

@@ -29,7 +29,7 @@ struct Unpublished {
 };
 
 Result<std::optional<Unpublished>> waiting(const Ledger& ledger, const LogKey& log, Number number) {
-    auto record = TRY(ledger.store().record(log, number, storage::StoreView::Body::yes));
+    auto record = TRY(ledger.store().record(log, number, storage::WithBody::yes));
     if (!record) {
         return std::optional<Unpublished>{};
     }
@@ -208,7 +208,7 @@ Result<void> publish(Ledger& ledger, const LogKey& log, Number number, std::size
         record.signature =
             crypto::sign_record(ledger.config().machine->identity, ledger.network(), record.id);
         record.header = encode_header(header);
-        ledger.put_record(record);
+        ledger.write(storage::PutRecord{record});
         auto& edited = ledger.edit_log(log);
         edited.published = record.run.last;
         edited.published_id = record.id;

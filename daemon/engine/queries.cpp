@@ -9,7 +9,7 @@
 
 namespace fieldpost::engine {
 
-using storage::StoreView;
+using storage::WithBody;
 
 std::string_view name_of(State state) {
     constexpr std::array<std::string_view, 6> names = {"queued",       "carried", "delivered",
@@ -175,7 +175,7 @@ const ReceiptLog* receipt_log(const Ledger& ledger, OfficeId recipient, const Lo
 
 // 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
 Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
-    const auto top = TRY(ledger.store().record(log, entry.received.top(), StoreView::Body::no));
+    const auto top = TRY(ledger.store().record(log, entry.received.top(), WithBody::no));
     return top && short_hash(top->id) == entry.top_id;
 }
 
@@ -240,7 +240,7 @@ enum class Answers : std::uint8_t { who_only, read };
 
 Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers) {
     for (const auto arrival : TRY(ledger.store().answers(view.key))) {
-        const auto record = TRY(ledger.store().record_until(arrival, StoreView::Body::yes));
+        const auto record = TRY(ledger.store().record_until(arrival, WithBody::yes));
         const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
         if (!entry) {
             continue;
@@ -358,7 +358,7 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::St
 Result<Counts> count_reports(const Ledger& ledger) {
     Counts counts;
     auto from = storage::Arrival{0};
-    while (const auto record = TRY(ledger.store().record_from(from, StoreView::Body::no))) {
+    while (const auto record = TRY(ledger.store().record_from(from, WithBody::no))) {
         from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
         const auto header = TRY(decode_header(record->header));
         const auto entry = TRY(ledger.store().archive(record->arrival));
@@ -391,7 +391,7 @@ Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
     std::map<OfficeId, Waiting> waiting;
     for (const auto& [log, state] : ledger.logs()) {
         for (auto number = state.held.next(1); number;) {
-            const auto record = TRY(ledger.store().record(log, *number, StoreView::Body::no));
+            const auto record = TRY(ledger.store().record(log, *number, WithBody::no));
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
@@ -412,9 +412,8 @@ Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
 Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening) {
     const auto arrival = TRY(ledger.store().report(key));
     const LogKey log{key.author, key.origin.incarnation, key.origin.record_class};
-    const auto record =
-        arrival ? TRY(ledger.store().record_until(*arrival, StoreView::Body::yes))
-                : TRY(ledger.store().record(log, key.origin.number, StoreView::Body::yes));
+    const auto record = arrival ? TRY(ledger.store().record_until(*arrival, WithBody::yes))
+                                : TRY(ledger.store().record(log, key.origin.number, WithBody::yes));
     if (record) {
         for (auto& view : TRY(views_of(ledger, *record, opening))) {
             if (view.key == key || !arrival) {

@@ -102,7 +102,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
     std::erase_if(state.refused, [](const auto& entry) { return entry.second.empty(); });
     TRY(drop_partials(ledger, log));
     for (auto number = leaving.next(1); number;) {
-        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+        const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
         if (!record) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
@@ -143,7 +143,7 @@ Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const 
         }
     }
     for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
-        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+        const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
         // It may also decline to carry what is for others: that is no trouble.
         if (!record || !TRY(decode_header(record->header)).is_addressed_to(by)) {
             continue;
@@ -180,8 +180,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
         IntervalSet served;
         IntervalSet delivered;
         for (auto number = concerned.next(1); number;) {
-            const auto record =
-                TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+            const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
@@ -229,7 +228,7 @@ Result<void> apply_statement(Ledger& ledger, OfficeId author) {
 Result<void> settle_held(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
     IntervalSet served;
     for (auto number = numbers.next(1); number;) {
-        const auto record = TRY(ledger.store().record(log, *number, storage::StoreView::Body::no));
+        const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
         if (!record) {
             number = numbers.after(*number);
             continue;
@@ -246,31 +245,45 @@ Result<void> settle_held(Ledger& ledger, const LogKey& log, const IntervalSet& n
     return make_terminal(ledger, log, served);
 }
 
-Result<bool> expire_next(Ledger& ledger, Now now, std::vector<Notice>& notify) {
-    const auto due = TRY(ledger.store().next_expiry());
-    if (!due || due->at > ledger.aged()) {
-        return false;
-    }
-    ledger.write(storage::DropExpiry{due->at, due->arrival});
-    const auto record = TRY(ledger.store().record(due->arrival, storage::StoreView::Body::no));
-    if (!record) {
-        return true;
-    }
-    const auto live = intersection(ledger.log(record->log).held, {record->run});
-    if (record->log.author == ledger.us()) {
+namespace {
+
+Result<void> expire(Ledger& ledger, const storage::StoredRecord& record, Now now,
+                    std::vector<Notice>& notify) {
+    const auto live = intersection(ledger.log(record.log).held, {record.run});
+    if (record.log.author == ledger.us()) {
         for (auto number = live.next(1); number; number = live.after(*number)) {
             storage::Event event;
             event.at = ledger.wall(now);
             event.what = static_cast<std::uint8_t>(What::expired);
             event.office = ledger.us();
             event.report = storage::ReportKey{
-                record->log.author, {record->log.incarnation, record->log.record_class, *number}};
+                record.log.author, {record.log.incarnation, record.log.record_class, *number}};
             ledger.note(std::move(event), notify);
         }
-        ledger.edit_log(record->log).done.add(live);
+        ledger.edit_log(record.log).done.add(live);
     }
-    TRY(make_terminal(ledger, record->log, live));
-    return true;
+    return make_terminal(ledger, record.log, live);
+}
+
+}  // namespace
+
+Result<bool> expire_due(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    bool any = false;
+    while (true) {
+        const auto due = TRY(ledger.store().next_expiry());
+        if (!due || due->at > ledger.aged()) {
+            return any;
+        }
+        any = true;
+        ledger.write(storage::DropExpiry{due->at, due->arrival});
+        if (ledger.write_failure()) {
+            return std::unexpected(*ledger.write_failure());  // or the same would be due for ever
+        }
+        const auto record = TRY(ledger.store().record(due->arrival, storage::WithBody::no));
+        if (record) {
+            TRY(expire(ledger, *record, now, notify));
+        }
+    }
 }
 
 }  // namespace fieldpost::engine

@@ -27,8 +27,7 @@ Result<void> apply_statement(Ledger& ledger, OfficeId author);
 // Of what was kept of `log` just now: those whose recipients are all served are terminal at once.
 Result<void> settle_held(Ledger& ledger, const LogKey& log, const IntervalSet& numbers);
 
-// Expires the record that is due first. Returns whether there was one: the store shows the next
-// only once this one's changes were applied.
-Result<bool> expire_next(Ledger& ledger, Now now, std::vector<Notice>& notify);
+// Expires what is due. Returns whether there was any.
+Result<bool> expire_due(Ledger& ledger, Now now, std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

@@ -62,7 +62,7 @@ namespace {
 
 using engine::Ledger;
 using engine::ReportView;
-using storage::StoreView;
+using storage::WithBody;
 
 std::string text_of(BytesView bytes) {
     return std::string(as_text(bytes));
@@ -386,7 +386,7 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
     std::vector<wire::Entry> found;
     auto to = storage::Arrival{UINT64_MAX};
     while (request.limit() == 0 || found.size() < request.limit()) {
-        const auto record = ASK(or_complain(ledger.store().record_until(to, StoreView::Body::yes)));
+        const auto record = ASK(or_complain(ledger.store().record_until(to, WithBody::yes)));
         if (!record || static_cast<std::uint64_t>(record->arrival) == 0) {
             break;
         }

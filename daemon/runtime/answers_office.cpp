@@ -8,7 +8,7 @@
 namespace fieldpost::runtime {
 
 using engine::Ledger;
-using storage::StoreView;
+using storage::WithBody;
 
 namespace {
 

@@ -49,13 +49,7 @@ private:
     Result<void> reconfigure();
     Result<bool> handle_signals(int signals);
     Result<void> batch_or_recover(const std::vector<engine::Input>& inputs);
-    Result<void> batch(const std::vector<engine::Input>& inputs);
-    Result<void> settle(std::vector<engine::Notice>& notices,
-                        std::vector<engine::OutgoingFrame>& sends);
-    Result<void> apply(engine::Outcome outcome, std::vector<engine::Notice>& notices,
-                       std::vector<engine::OutgoingFrame>& sends);
-    Result<void> carry_out(const std::vector<engine::Input>& inputs,
-                           std::vector<engine::Notice>& notices);
+    Result<std::vector<engine::Notice>> batch(const std::vector<engine::Input>& inputs);
     Result<void> answer(const std::vector<control::RequestIn>& requests);
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
@@ -131,12 +125,10 @@ Result<void> Office::open_store() {
 
 Result<void> Office::load_engine() {
     const auto founding = TRY(home_.founding());
-    TRY(store_->begin());
-    auto loaded = engine::Engine::load(*store_, config_, founding, now(), marker_->marker());
-    store_->abort();
-    engine_.emplace(TRY(std::move(loaded)));
-    // What loading reserved is on disk before any of it is used.
-    return batch({engine::TimerFired{}});
+    engine_.emplace(
+        TRY(engine::Engine::load(*store_, config_, founding, now(), marker_->marker())));
+    TRY(batch({engine::TimerFired{}}));
+    return ok();
 }
 
 // After a failed commit the engine knows what the store does not, so it is made anew, and so is
@@ -149,7 +141,6 @@ Result<void> Office::recover(const Error& why) {
         full_why_ = why.detail;
         spdlog::error("the disk or the store is full: {}", why.detail);
     }
-    store_->abort();
     if (links_) {
         (void)links_->end_all("closed here");  // of which the new engine knows nothing
     }
@@ -159,10 +150,10 @@ Result<void> Office::recover(const Error& why) {
     full_until_.reset();
     auto loaded = load_engine();
     if (loaded) {
-        loaded = batch({engine::MachineTrouble{engine::What::disk_full, full_why_}});
+        const auto told = batch({engine::MachineTrouble{engine::What::disk_full, full_why_}});
+        loaded = told ? ok() : Result<void>(std::unexpected(told.error()));
     }
     if (!loaded && loaded.error().code == Errc::storage_full) {
-        store_->abort();
         full_until_ = now().steady + full_disk_retry;
         return ok();
     }
@@ -172,6 +163,17 @@ Result<void> Office::recover(const Error& why) {
 Result<void> Office::batch_or_recover(const std::vector<engine::Input>& inputs) {
     const auto done = batch(inputs);
     return done ? ok() : recover(done.error());
+}
+
+Result<std::vector<engine::Notice>> Office::batch(const std::vector<engine::Input>& inputs) {
+    auto done = TRY(engine_->run_batch(inputs, now));
+    wake_at_ = done.wake_at;
+    marker_->put(engine_->marker());
+    if (links_) {
+        links_->send(done.send);
+    }
+    tell(done.notify);
+    return std::move(done.notify);
 }
 
 Result<void> Office::reconfigure() {
@@ -219,39 +221,6 @@ Result<bool> Office::handle_signals(int signals) {
     return true;
 }
 
-Result<void> Office::apply(engine::Outcome outcome, std::vector<engine::Notice>& notices,
-                           std::vector<engine::OutgoingFrame>& sends) {
-    for (const auto& change : outcome.persist) {
-        TRY(store_->apply(change));
-    }
-    std::ranges::move(outcome.notify, std::back_inserter(notices));
-    std::ranges::move(outcome.send, std::back_inserter(sends));
-    wake_at_ = outcome.wake_at;
-    return ok();
-}
-
-Result<void> Office::settle(std::vector<engine::Notice>& notices,
-                            std::vector<engine::OutgoingFrame>& sends) {
-    for (bool again = true; again;) {
-        auto outcome = TRY(engine_->handle(engine::BatchEnded{}, now()));
-        again = outcome.again;
-        TRY(apply(std::move(outcome), notices, sends));
-    }
-    TRY(store_->commit());
-    marker_->put(engine_->marker());
-    if (links_) {
-        links_->send(sends);
-    }
-    tell(notices);
-    return ok();
-}
-
-Result<void> Office::batch(const std::vector<engine::Input>& inputs) {
-    TRY(store_->begin());
-    std::vector<engine::Notice> notices;
-    return carry_out(inputs, notices);
-}
-
 void Office::tell(const std::vector<engine::Notice>& notices) {
     const auto& ledger = engine_->ledger();
     for (const auto& notice : notices) {
@@ -270,15 +239,6 @@ void Office::tell(const std::vector<engine::Notice>& notices) {
     }
 }
 
-Result<void> Office::carry_out(const std::vector<engine::Input>& inputs,
-                               std::vector<engine::Notice>& notices) {
-    std::vector<engine::OutgoingFrame> sends;
-    for (const auto& input : inputs) {
-        TRY(apply(TRY(engine_->handle(input, now())), notices, sends));
-    }
-    return settle(notices, sends);
-}
-
 // Every request has its own commit: what is answered is on disk, and one that fails fails alone.
 Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
     for (const auto& request : requests) {
@@ -295,25 +255,26 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
                                   engine_->links(),
                                   &*bundles_,
                                   &folders_};
-        auto handled = TRY(handle_request(engine_->ledger(), request.bytes, next_request_, around));
+        auto read = handle_request(engine_->ledger(), request.bytes, next_request_, around);
+        store_->abort();
+        const auto handled = TRY(std::move(read));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
-            store_->abort();
             control_->answer(request.client, *answer);
             continue;
         }
-        auto& pending = std::get<Pending>(handled);
+        const auto& pending = std::get<Pending>(handled);
         next_request_ += pending.inputs.size();
-        std::vector<engine::Notice> notices;
-        if (const auto done = full_until_ ? fail(Errc::storage_full, "the disk is full")
-                                          : carry_out(pending.inputs, notices);
-            !done) {
-            store_->abort();
+        const auto done =
+            full_until_
+                ? Result<std::vector<engine::Notice>>(fail(Errc::storage_full, "the disk is full"))
+                : batch(pending.inputs);
+        if (!done) {
             control_->answer(request.client, refuse_request(done.error()));
             TRY(full_until_ ? ok() : recover(done.error()));
             continue;
         }
         TRY(store_->begin());
-        const auto answer = finish_request(engine_->ledger(), pending, notices);
+        const auto answer = finish_request(engine_->ledger(), pending, *done);
         store_->abort();
         control_->answer(request.client, TRY(answer));
     }
@@ -388,15 +349,9 @@ Result<void> Office::run(int signals) {
     if (full_until_) {
         return ok();
     }
-    TRY(store_->begin());
-    std::vector<engine::Notice> notices;
-    std::vector<engine::OutgoingFrame> sends;
-    for (const auto& used : links_->to_keep(true)) {
-        TRY(apply(TRY(engine_->handle(used, now())), notices, sends));
-    }
-    TRY(apply(TRY(engine_->handle(engine::Stopping{}, now())), notices, sends));
-    TRY(store_->commit());
-    marker_->put(engine_->marker());
+    auto last = links_->to_keep(true);
+    last.emplace_back(engine::Stopping{});
+    TRY(batch(last));
     return ok();
 }
 

@@ -104,10 +104,7 @@ void EngineOffice::open(const Founding& founding) {
     config_.machine = &machine_;
     config_.mail = &mail_;
     config_.software = "benchmark";
-    must(store_->begin());
-    auto loaded = engine::Engine::load(*store_, config_, founding, now());
-    store_->abort();
-    engine_.emplace(must(std::move(loaded)));
+    engine_.emplace(must(engine::Engine::load(*store_, config_, founding, now())));
     batch({engine::TimerFired{}});
 }
 
@@ -131,35 +128,20 @@ void EngineOffice::queue(const std::vector<OfficeId>& to, const std::vector<std:
 std::vector<engine::OutgoingFrame> EngineOffice::batch(const std::vector<engine::Input>& inputs) {
     const Stopwatch watch;
     const auto cpu_before = cpu_here();
-    must(store_->begin());
-    std::vector<engine::OutgoingFrame> sends;
-    const auto handle = [&](const engine::Input& input) {
-        auto outcome = must(engine_->handle(input, now()));
-        for (const auto& change : outcome.persist) {
-            must(store_->apply(change));
+    auto done = must(engine_->run_batch(inputs, [this] { return now(); }));
+    wake_at_ = done.wake_at;
+    for (const auto& notice : done.notify) {
+        if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+            ensure(false, declined->error.detail.c_str());
         }
-        std::ranges::move(outcome.send, std::back_inserter(sends));
-        wake_at_ = outcome.wake_at;
-        for (const auto& notice : outcome.notify) {
-            if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-                ensure(false, declined->error.detail.c_str());
-            }
-            if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
-                ensure(false, close->reason.c_str());
-            }
+        if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
+            ensure(false, close->reason.c_str());
         }
-        return outcome.again;
-    };
-    for (const auto& input : inputs) {
-        handle(input);
     }
-    while (handle(engine::BatchEnded{})) {
-    }
-    must(store_->commit());
     wall_ += watch.passed();
     cpu_ += cpu_here() - cpu_before;
     ++commits_;
-    return sends;
+    return std::move(done.send);
 }
 
 std::vector<engine::OutgoingFrame> EngineOffice::wait_for(std::chrono::milliseconds time) {

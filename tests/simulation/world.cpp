@@ -97,13 +97,11 @@ Now World::now(Node node) const {
 
 void World::start(Node node) {
     auto& office = offices_[node];
-    REQUIRE(office.store->begin().has_value());
     auto loaded = engine::Engine::load(*office.store, *office.config, network_.roster.founding(),
                                        now(node), office.marker);
-    office.store->abort();
     REQUIRE(loaded.has_value());
     office.engine = std::move(*loaded);
-    // What loading reserved must be on disk before it is used: no fault here.
+    // An office that does not start has no part in a scenario: no fault here.
     const auto weather = std::exchange(weather_, Weather{});
     const auto limit = std::exchange(office.disk->limit_bytes, 0);
     batch(node, {engine::TimerFired{}});
@@ -113,7 +111,6 @@ void World::start(Node node) {
 
 // After a failed commit the engine knows what the store does not: it is made anew.
 void World::rebuild(Node node) {
-    offices_[node].store->abort();
     crash(node);
     start(node);
 }
@@ -122,56 +119,24 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
                   std::vector<engine::Notice>* notices) {
     auto& office = offices_[node];
     ensure(office.engine.has_value(), "only an office that is up handles inputs");
-    REQUIRE(office.store->begin().has_value());
-    std::vector<engine::OutgoingFrame> sends;
-    std::vector<engine::Notice> told;
-    bool is_full = false;
-    const auto handle = [&](const engine::Input& input) {
-        auto outcome = office.engine->handle(input, now(node));
-        if (!outcome) {
-            FAIL("engine: " << outcome.error().detail);
-        }
-        for (const auto& change : outcome->persist) {
-            const auto applied = office.store->apply(change);
-            is_full = is_full || (!applied && applied.error().code == Errc::storage_full);
-            REQUIRE((applied || is_full));
-            if (is_full) {
-                return false;
-            }
-        }
-        std::ranges::move(outcome->send, std::back_inserter(sends));
-        std::ranges::move(outcome->notify, std::back_inserter(told));
-        office.wake_at_ms =
-            outcome->wake_at ? std::optional(outcome->wake_at->since_start.count()) : std::nullopt;
-        return outcome->again;
-    };
-    for (const auto& input : inputs) {
-        handle(input);
-    }
-    int rounds = 0;
-    while (!is_full && handle(engine::BatchEnded{})) {
-        REQUIRE(++rounds < 10'000);
-    }
-    if (is_full) {
-        rebuild(node);
+    office.disk->loses_next_commit = chance(weather_.crash_before_commit);
+    auto done = office.engine->run_batch(inputs, [&] { return now(node); });
+    office.disk->loses_next_commit = false;
+    if (!done) {
+        INFO(done.error().detail);
+        const auto code = done.error().code;
+        REQUIRE((code == Errc::storage_full || code == Errc::unavailable));
+        code == Errc::storage_full ? rebuild(node) : crash(node);
         return false;
     }
-    if (chance(weather_.crash_before_commit)) {
-        office.store->abort();
-        crash(node);
-        return false;
-    }
-    if (const auto committed = office.store->commit(); !committed) {
-        REQUIRE(committed.error().code == Errc::storage_full);
-        rebuild(node);
-        return false;
-    }
+    office.wake_at_ms =
+        done->wake_at ? std::optional(done->wake_at->since_start.count()) : std::nullopt;
     office.marker = office.engine->marker();
     if (chance(weather_.crash_before_send)) {
         crash(node);
         return false;
     }
-    for (auto& frame : sends) {
+    for (auto& frame : done->send) {
         const auto link = links_.find(frame.link);
         if (link == links_.end()) {
             continue;
@@ -182,14 +147,14 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
         flights_.push_back(
             {now_ms_ + weather_.latency.count(), frame.link, to, std::move(frame.bytes)});
     }
-    for (const auto& notice : told) {
+    for (const auto& notice : done->notify) {
         if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
             UNSCOPED_INFO("link closed: " << close->reason);
             drop_link(close->link, std::nullopt);
         }
     }
     if (notices != nullptr) {
-        *notices = std::move(told);
+        *notices = std::move(done->notify);
     }
     if (office.engine) {
         check(node);

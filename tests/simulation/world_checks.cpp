@@ -7,7 +7,7 @@
 
 namespace fieldpost::tests {
 
-using storage::StoreView;
+using storage::WithBody;
 
 // At most one copy a contact (P9, invariant I3), unless a summary asked again.
 void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
@@ -94,7 +94,7 @@ std::vector<Report> World::inbox(Node node) {
     REQUIRE(store.begin().has_value());
     std::vector<Report> reports;
     storage::Arrival from{0};
-    while (const auto record = store.record_from(from, StoreView::Body::yes).value()) {
+    while (const auto record = store.record_from(from, WithBody::yes).value()) {
         from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
         const auto entry = store.archive(record->arrival).value();
         if (!entry || entry->unreadable || entry->box != storage::ArchiveEntry::Box::inbox) {
@@ -145,7 +145,7 @@ void World::check_everything() {
                                                   [](const Office& o) { return o.keys->index; });
             REQUIRE(author != offices_.end());
             for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
-                const auto record = store.record(log, *number, StoreView::Body::yes).value();
+                const auto record = store.record(log, *number, WithBody::yes).value();
                 INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
                 REQUIRE(record.has_value());
                 // Invariant I1.
@@ -197,7 +197,7 @@ void World::check_everything() {
         CHECK((state->held.contains(report.origin.number) ||
                state->terminal.contains(report.origin.number)));
         CHECK(store.report(report).value().has_value());
-        CHECK(store.record(log, report.origin.number, StoreView::Body::no).value().has_value());
+        CHECK(store.record(log, report.origin.number, WithBody::no).value().has_value());
         store.abort();
         for (Node node = 0; node < size(); ++node) {
             if (std::ranges::find(to, node) == to.end()) {

@@ -36,8 +36,7 @@ TEST_CASE("a receipt that would not fit a register says what fits, with its own 
     CHECK(told.received.count() > 500);
     CHECK(without(told.received, state.receipted).empty());
     CHECK(told.received.contains(1));
-    const auto top =
-        office.store().record(log, told.received.top(), storage::StoreView::Body::no).value();
+    const auto top = office.store().record(log, told.received.top(), storage::WithBody::no).value();
     REQUIRE(top.has_value());
     CHECK(told.top_id == short_hash(top->id));
 }

@@ -28,8 +28,13 @@ public:
     storage::RecordStore& store() { return *store_; }
     std::vector<engine::Notice>& notices() { return notices_; }
     static Now now() { return {{}, founded_at}; }
-    // What was written so far, so that reads see it.
-    void write() { apply(ledger_->take_changes()); }
+    // At the end of a batch. Returns what is on the disk then.
+    std::array<storage::MemoryDisk::Content, storage::table_count> write() {
+        REQUIRE(ledger_->flush().has_value());
+        REQUIRE(store_->commit().has_value());
+        REQUIRE(store_->begin().has_value());
+        return disk_.tables;
+    }
 
 private:
     void apply(const std::vector<storage::StoreChange>& changes) {

@@ -118,16 +118,16 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->log(log_b).value() == std::nullopt);
     CHECK(store->logs().value().size() == 1);
     for (const Number number : {1U, 3U, 4U}) {
-        CHECK(store->record(log_a, number, StoreView::Body::yes).value() ==
+        CHECK(store->record(log_a, number, WithBody::yes).value() ==
               record_of(1, log_a, {1, 4}, 300));
     }
-    CHECK(store->record(log_a, 5, StoreView::Body::yes).value() == std::nullopt);
-    CHECK(store->record(log_a, 10, StoreView::Body::yes).value() == std::nullopt);
-    CHECK(store->record(log_b, 1, StoreView::Body::yes).value() == std::nullopt);
-    CHECK(store->record(log_a, 9, StoreView::Body::no).value()->body.empty());
-    CHECK(store->record_from(Arrival{2}, StoreView::Body::no).value()->arrival == Arrival{5});
-    CHECK(store->record_until(Arrival{4}, StoreView::Body::no).value()->arrival == Arrival{1});
-    CHECK(store->record_from(Arrival{6}, StoreView::Body::no).value() == std::nullopt);
+    CHECK(store->record(log_a, 5, WithBody::yes).value() == std::nullopt);
+    CHECK(store->record(log_a, 10, WithBody::yes).value() == std::nullopt);
+    CHECK(store->record(log_b, 1, WithBody::yes).value() == std::nullopt);
+    CHECK(store->record(log_a, 9, WithBody::no).value()->body.empty());
+    CHECK(store->record_from(Arrival{2}, WithBody::no).value()->arrival == Arrival{5});
+    CHECK(store->record_until(Arrival{4}, WithBody::no).value()->arrival == Arrival{1});
+    CHECK(store->record_from(Arrival{6}, WithBody::no).value() == std::nullopt);
     CHECK(store->part(Blob{3}, 1).value()->size() == 16384);
     CHECK(store->part(Blob{3}, 2).value() == std::nullopt);
     CHECK(store->partials().value() == std::vector{partial});
@@ -175,13 +175,13 @@ TEST_CASE("a transaction that is not committed leaves nothing", "[storage]") {
         REQUIRE(store->begin().has_value());
         REQUIRE(store->apply(DropRecord{Arrival{1}, log_a, 1}).has_value());
         REQUIRE(store->apply(PutRecord{record_of(2, log_a, {2, 2}, 10)}).has_value());
-        CHECK(store->record(log_a, 1, StoreView::Body::no).value() == std::nullopt);
-        CHECK(store->record(log_a, 2, StoreView::Body::no).value() != std::nullopt);
+        CHECK(store->record(log_a, 1, WithBody::no).value() == std::nullopt);
+        CHECK(store->record(log_a, 2, WithBody::no).value() != std::nullopt);
     }  // the process dies here
     const auto store = disk.open();
     REQUIRE(store->begin().has_value());
-    CHECK(store->record(log_a, 1, StoreView::Body::no).value() != std::nullopt);
-    CHECK(store->record(log_a, 2, StoreView::Body::no).value() == std::nullopt);
+    CHECK(store->record(log_a, 1, WithBody::no).value() != std::nullopt);
+    CHECK(store->record(log_a, 2, WithBody::no).value() == std::nullopt);
 }
 
 TEST_CASE("a store of a newer schema is refused and left alone", "[storage]") {
@@ -232,7 +232,7 @@ TEST_CASE("a full store says so, keeps what it has, and goes on once there is ro
     }
     change(*store, {PutRecord{record_of(arrival, log_a, {1, 1}, 30'000)}});
     REQUIRE(store->begin().has_value());
-    CHECK(store->record(Arrival{arrival - 1}, StoreView::Body::yes).value()->body.size() == 30'000);
+    CHECK(store->record(Arrival{arrival - 1}, WithBody::yes).value()->body.size() == 30'000);
     CHECK(store->usage().used_bytes > 30U << 20);
 }
 
