@@ -20,6 +20,7 @@
 #include "crypto/box.h"
 #include "proto/interval_set.h"
 #include "proto/vocabulary.h"
+#include "storage/events.h"
 #include "storage/tables.h"
 
 namespace fieldpost::storage {
@@ -101,12 +102,19 @@ struct ReportKey {
     Origin origin;
     auto operator<=>(const ReportKey&) const = default;
 };
+// A report that was first written under this number of a log, and the log.
+inline ReportKey report_in(const LogKey& log, Number number) {
+    return {log.author, {log.incarnation, log.record_class, number}};
+}
+inline LogKey log_of(const ReportKey& report) {
+    return {report.author, report.origin.incarnation, report.origin.record_class};
+}
 
 struct Event {
     std::uint64_t seq = 0;
     WallTime at;
-    std::uint8_t what = 0;  // daemon/engine/notice.h
-    std::uint8_t how = 0;
+    What what{};
+    How how{};
     std::optional<ReportKey> report;
     OfficeId office{};
     OfficeId via{};
@@ -116,7 +124,7 @@ struct Event {
 
 // Something that needs a person. There is one of each (what, office).
 struct AttentionItem {
-    std::uint8_t what = 0;  // daemon/engine/engine.h
+    What what{};
     OfficeId office{};
     std::uint32_t number = 0;  // as people name it; never used twice
     WallTime since;
@@ -272,7 +280,7 @@ struct PutAttention {
     AttentionItem item;
 };
 struct DropAttention {
-    std::uint8_t what = 0;
+    What what{};
     OfficeId office{};
 };
 struct PutExpiry {

@@ -58,7 +58,7 @@ Bytes office_key(OfficeId office) {
     return key;
 }
 
-Bytes attention_key(std::uint8_t what, OfficeId office) {
+Bytes attention_key(What what, OfficeId office) {
     Bytes key{static_cast<std::byte>(what)};
     return joined(key, office_key(office));
 }
@@ -253,8 +253,8 @@ Result<ArchiveEntry> read_archive(ByteReader& in) {
 Result<Event> read_event(ByteReader& in) {
     Event event;
     event.at = WallTime{TRY(in.read_u32())};
-    event.what = TRY(in.read_u8());
-    event.how = TRY(in.read_u8());
+    event.what = What{TRY(in.read_u8())};
+    event.how = How{TRY(in.read_u8())};
     event.office = OfficeId{TRY(in.read_u16())};
     event.via = OfficeId{TRY(in.read_u16())};
     if (TRY(read_flag(in))) {
@@ -266,7 +266,7 @@ Result<Event> read_event(ByteReader& in) {
 
 Result<AttentionItem> read_attention(ByteReader& in) {
     AttentionItem item;
-    item.what = TRY(in.read_u8());
+    item.what = What{TRY(in.read_u8())};
     item.office = OfficeId{TRY(in.read_u16())};
     item.number = TRY(in.read_u32());
     item.since = WallTime{TRY(in.read_u32())};
@@ -394,8 +394,8 @@ Bytes encode(const ArchiveEntry& entry) {
 Bytes encode(const Event& event) {
     ByteWriter out;
     out.u32(event.at.seconds);
-    out.u8(event.what);
-    out.u8(event.how);
+    out.u8(static_cast<std::uint8_t>(event.what));
+    out.u8(static_cast<std::uint8_t>(event.how));
     out.u16(value_of(event.office));
     out.u16(value_of(event.via));
     write_flag(out, event.report.has_value());
@@ -408,7 +408,7 @@ Bytes encode(const Event& event) {
 
 Bytes encode(const AttentionItem& item) {
     ByteWriter out;
-    out.u8(item.what);
+    out.u8(static_cast<std::uint8_t>(item.what));
     out.u16(value_of(item.office));
     out.u32(item.number);
     out.u32(item.since.seconds);

@@ -2,40 +2,16 @@
 
 namespace fieldpost::engine {
 
-std::optional<Severity> severity_of(What what) {
-    switch (what) {
-        case What::failed:
-        case What::fork:
-        case What::rolled_back:
-        case What::second_enrolment:
-        case What::disk_full:
-        case What::configuration:
-        case What::folder:
-        case What::refused:
-        case What::roster_conflict:
-        case What::turned_away:
-            return Severity::urgent;
-        case What::expired:
-        case What::offender:
-        case What::clock:
-        case What::undelivered:
-        case What::unconfirmed:
-            return Severity::warning;
-        default:
-            return std::nullopt;
-    }
-}
-
 void Attention::load(std::vector<storage::AttentionItem> items) {
     for (auto& item : items) {
-        const Key key{static_cast<What>(item.what), item.office};
+        const Key key{item.what, item.office};
         items_.insert_or_assign(key, std::move(item));
     }
 }
 
 const storage::AttentionItem& Attention::raise(const storage::Event& event, std::uint32_t number,
                                                std::uint32_t count) {
-    const auto [at, is_new] = items_.try_emplace({static_cast<What>(event.what), event.office});
+    const auto [at, is_new] = items_.try_emplace({event.what, event.office});
     auto& item = at->second;
     if (is_new) {
         item.what = event.what;

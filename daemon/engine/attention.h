@@ -12,10 +12,6 @@
 
 namespace fieldpost::engine {
 
-enum class Severity : std::uint8_t { warning, urgent };
-// Nothing: that is no matter for a person.
-std::optional<Severity> severity_of(What what);
-
 // Own reports without a receipt for so long are listed.
 inline constexpr std::int64_t undelivered_seconds = std::int64_t{7} * 86400;
 

@@ -146,13 +146,8 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     const Origin origin{log.incarnation, log.record_class, header.number};
     const storage::ReportKey key{ledger.us(), origin};
     ledger.write(storage::PutReport{key, record.arrival});
-    storage::Event event;
-    event.at = header.created;
-    event.what = static_cast<std::uint8_t>(What::queued);
-    event.office = ledger.us();
-    event.report = key;
-    event.detail = report.staff;
-    ledger.note(std::move(event), notify);
+    ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = report.staff}, now,
+                notify);
     if (report.replaces) {
         ledger.write(
             storage::AddAnswer{{report.replaces->author, report.replaces->origin}, record.arrival});
@@ -328,11 +323,7 @@ Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify
                                    enrolment.link, enrolment.mail, office.replaces, office.name}};
         crypto::sign_change(*mail->authority, ledger.roster(), change);
         TRY(ledger.apply_roster_change(change, now));
-        storage::Event event;
-        event.at = change.at;
-        event.what = static_cast<std::uint8_t>(What::admitted);
-        event.office = index;
-        ledger.note(std::move(event), notify);
+        ledger.note(What::admitted, {.office = index}, now, notify);
         return true;
     }
     return false;

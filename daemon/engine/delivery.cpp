@@ -97,14 +97,7 @@ Result<void> file_answer(Ledger& ledger, OfficeId author, storage::Arrival arriv
         return ok();
     }
     ledger.write(storage::AddAnswer{about, arrival_of_answer});
-    storage::Event event;
-    event.at = ledger.wall(now);
-    event.what = static_cast<std::uint8_t>(What::acknowledged);
-    event.how = static_cast<std::uint8_t>(from.how);
-    event.office = author;
-    event.via = from.office;
-    event.report = about;
-    ledger.note(std::move(event), notify);
+    ledger.note(What::acknowledged, {.office = author, .report = about, .via = from}, now, notify);
     return ok();
 }
 
@@ -135,14 +128,11 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         entry.unreadable = true;
         state.unreadable.add(record.run);
         ledger.write(storage::PutArchive{record.arrival, entry});
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::failed);
-        event.office = header.log.author;
-        event.via = from.office;
-        event.report = storage::ReportKey{
-            header.log.author, {header.log.incarnation, header.log.record_class, header.number}};
-        ledger.note(std::move(event), notify);
+        ledger.note(What::failed,
+                    {.office = header.log.author,
+                     .report = storage::report_in(header.log, header.number),
+                     .via = from},
+                    now, notify);
         return ok();
     }
     mark_receipted(ledger, header, record.id);
@@ -163,14 +153,8 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         const storage::ReportKey key{header.log.author, origin};
         const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
         ledger.write(storage::PutReport{key, arrival});
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::received);
-        event.how = static_cast<std::uint8_t>(from.how);
-        event.office = header.log.author;
-        event.via = from.office;
-        event.report = key;
-        ledger.note(std::move(event), notify);
+        ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,
+                    notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
             TRY(file_answer(ledger, header.log.author, arrival, TRY(decode_report(unit.report)),
                             from, now, notify));

@@ -14,10 +14,7 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now n
     for (const auto& change : news.changes) {
         if (ledger.roster().contradicts(change)) {
             ledger.edit_meta().roster_frozen = true;
-            storage::Event event;
-            event.at = ledger.wall(now);
-            event.what = static_cast<std::uint8_t>(What::roster_conflict);
-            ledger.note(std::move(event), notify);
+            ledger.note(What::roster_conflict, {}, now, notify);
             return ok();
         }
         const bool joins_heads = std::ranges::any_of(change.statements, [](const auto& statement) {
@@ -29,11 +26,7 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now n
         }
         TRY(ledger.apply_roster_change(change, now));
         ledger.edit_meta().roster_frozen = false;
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::roster);
-        event.office = from.office;
-        ledger.note(std::move(event), notify);
+        ledger.note(What::roster, {.office = from.office}, now, notify);
     }
     return ok();
 }

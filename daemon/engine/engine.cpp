@@ -159,11 +159,7 @@ Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
         up.link, PeerSession(up.link, up.peer, up.policy,
                              known == flows.end() ? Flow{} : Flow(known->second, now.steady)));
     ensure(added, "a link comes up once");
-    storage::Event event;
-    event.at = ledger.wall(now);
-    event.what = static_cast<std::uint8_t>(What::peer_up);
-    event.office = up.peer;
-    ledger.note(std::move(event), out.notify);
+    ledger.note(What::peer_up, {.office = up.peer}, now, out.notify);
     return session->second.greet(ledger, now, out);
 }
 
@@ -178,11 +174,7 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Consequences& out)
     if (found == sessions.end()) {
         return ok();
     }
-    storage::Event event;
-    event.at = ledger.wall(now);
-    event.what = static_cast<std::uint8_t>(What::peer_down);
-    event.office = found->second.peer();
-    ledger.note(std::move(event), out.notify);
+    ledger.note(What::peer_down, {.office = found->second.peer()}, now, out.notify);
     if (!down.offence.empty()) {
         found->second.offend(ledger, now, out, down.offence);
     }

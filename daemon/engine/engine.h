@@ -25,36 +25,9 @@
 
 namespace fieldpost::engine {
 
-// What happened to a report or an office; the numbers are stored.
-enum class What : std::uint8_t {
-    queued = 1,
-    carried = 2,
-    received = 3,
-    delivered = 4,
-    acknowledged = 5,
-    expired = 6,
-    failed = 7,
-    peer_up = 8,
-    peer_down = 9,
-    roster = 10,
-    fork = 11,              // another record under a number that is taken
-    rolled_back = 12,       // somebody holds what this store signed and lost
-    offender = 13,          // a peer broke the protocol
-    uncarried = 14,         // a newer custody statement lacks what an older one had
-    second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
-    admitted = 16,          // the authority took a new office in
-    disk_full = 17,         // what is for this office had to wait
-    clock = 18,             // a clock in doubt
-    configuration = 19,     // a bad configuration; the old one stays
-    undelivered = 20,       // own reports that nobody has received for long
-    unconfirmed = 21,       // an office whose fingerprint nobody has compared
-    refused = 22,           // a recipient does not take what is for it
-    roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
-    turned_away = 24,  // not admitted yet, and whoever answers lets this office in under no key
-    folder = 25,       // a folder that is synced by itself is not
-};
+using storage::How;
+using storage::What;
 
-enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
 // Which way something came: over a link with that office, or in a bundle that it wrote.
 struct Via {
     OfficeId office{};

@@ -27,15 +27,11 @@ void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {
 
 void note_about(Ledger& ledger, What what, const Header& header, Via from, Now now,
                 std::vector<Notice>& notify) {
-    storage::Event event;
-    event.at = ledger.wall(now);
-    event.what = static_cast<std::uint8_t>(what);
-    event.how = static_cast<std::uint8_t>(from.how);
-    event.office = header.log.author;
-    event.via = from.office;
-    event.report = storage::ReportKey{
-        header.log.author, {header.log.incarnation, header.log.record_class, header.number}};
-    ledger.note(std::move(event), notify);
+    ledger.note(what,
+                {.office = header.log.author,
+                 .report = storage::report_in(header.log, header.number),
+                 .via = from},
+                now, notify);
 }
 
 // What the author wrote before it was cut off stays valid; later runs, and logs not listed, do not.
@@ -319,15 +315,10 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto fresh = intersection(without(log.held, before[key]), ledger.log(key).held);
         for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
-            storage::Event event;
-            event.at = ledger.wall(now);
-            event.what = static_cast<std::uint8_t>(What::carried);
-            event.how = static_cast<std::uint8_t>(from.how);
-            event.office = custody.signer;
-            event.via = from.office;
-            event.report =
-                storage::ReportKey{ledger.us(), {key.incarnation, key.record_class, *number}};
-            ledger.note(std::move(event), notify);
+            ledger.note(
+                What::carried,
+                {.office = custody.signer, .report = storage::report_in(key, *number), .via = from},
+                now, notify);
         }
     }
     return std::optional<Prove>{};

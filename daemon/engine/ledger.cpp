@@ -485,10 +485,20 @@ const storage::PeerState& Ledger::peer(OfficeId office) const {
     return found == peers_.end() ? unknown_peer : found->second;
 }
 
-void Ledger::note(storage::Event event, std::vector<Notice>& notify) {
+void Ledger::note(What what, About about, Now now, std::vector<Notice>& notify) {
+    storage::Event event;
     event.seq = edit_meta().next_event++;
+    event.at = wall(now);
+    event.what = what;
+    event.office = about.office;
+    event.report = about.report;
+    if (about.via) {
+        event.how = about.via->how;
+        event.via = about.via->office;
+    }
+    event.detail = std::move(about.detail);
     write(storage::AddEvent{event});
-    if (severity_of(static_cast<What>(event.what))) {
+    if (storage::kind_of(what).severity) {
         raise(event, 0);
     }
     notify.emplace_back(Happened{std::move(event)});
@@ -509,7 +519,7 @@ void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::s
     if (count == 0) {
         if (is_raised) {
             attention_.settle({what, office});
-            write(storage::DropAttention{static_cast<std::uint8_t>(what), office});
+            write(storage::DropAttention{what, office});
         }
         return;
     }
@@ -518,7 +528,7 @@ void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::s
     }
     storage::Event event;
     event.at = wall(now);
-    event.what = static_cast<std::uint8_t>(what);
+    event.what = what;
     event.office = office;
     event.detail = std::move(detail);
     raise(event, count);

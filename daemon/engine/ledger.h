@@ -137,8 +137,14 @@ public:
     [[nodiscard]] const storage::PeerState& peer(OfficeId office) const;
     // A failure is kept until flush(); nothing is written after it.
     void write(const storage::StoreChange& change);
-    // Also raises it, if it is a matter for a person.
-    void note(storage::Event event, std::vector<Notice>& notify);
+    // Files an event, and raises it if it is a matter for a person.
+    struct About {
+        OfficeId office{};
+        std::optional<storage::ReportKey> report{};
+        std::optional<Via> via{};  // nothing: it happened here
+        std::string detail{};
+    };
+    void note(What what, About about, Now now, std::vector<Notice>& notify);
     [[nodiscard]] const Attention& attention() const { return attention_; }
     // A state that lasts: raised when it begins or grows, and settled by itself at 0.
     void keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail, Now now);

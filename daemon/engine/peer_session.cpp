@@ -56,13 +56,8 @@ void PeerSession::close(Consequences& out, std::string reason, bool is_dead) {
 void PeerSession::offend(Ledger& ledger, Now now, Consequences& out, const std::string& how) {
     ++offences_;
     if (offences_ == 1) {
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::offender);
-        event.how = static_cast<std::uint8_t>(How::link);
-        event.office = peer_;
-        event.detail = how;
-        ledger.note(std::move(event), out.notify);
+        ledger.note(What::offender, {.office = peer_, .via = via(), .detail = how}, now,
+                    out.notify);
     }
     if (offences_ >= offences_max) {
         close(out, how);

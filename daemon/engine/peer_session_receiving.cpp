@@ -132,18 +132,11 @@ Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict
     }
     if (verdict == Verdict::ours) {
         const auto& log = record.header.log;
-        stop_writing(ledger, via(),
-                     storage::ReportKey{log.author,
-                                        {log.incarnation, log.record_class, record.header.number}},
-                     now, out.notify);
+        stop_writing(ledger, via(), storage::report_in(log, record.header.number), now, out.notify);
     }
     has_put_off_ = has_put_off_ || verdict == Verdict::no_space;
     if (verdict == Verdict::no_space && !std::exchange(was_full_, true)) {
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::disk_full);
-        event.office = ledger.us();
-        ledger.note(std::move(event), out.notify);
+        ledger.note(What::disk_full, {.office = ledger.us()}, now, out.notify);
     }
     return ok();
 }

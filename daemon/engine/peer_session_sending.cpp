@@ -400,7 +400,7 @@ LinkView PeerSession::view() const {
         view.round_trip = flow_.least_round_trip();
     }
     const auto key_of = [](const LogKey& log, Number number) {
-        return storage::ReportKey{log.author, {log.incarnation, log.record_class, number}};
+        return storage::report_in(log, number);
     };
     for (const auto& [stream, outgoing] : outgoing_) {
         const auto left = outgoing.bytes_left;

@@ -91,11 +91,7 @@ Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
         return ledger.keep_register(entry);
     }
     if (*old != entry) {
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::second_enrolment);
-        event.office = entry.key.signer;
-        ledger.note(std::move(event), notify);
+        ledger.note(What::second_enrolment, {.office = entry.key.signer}, now, notify);
     }
     return false;
 }
@@ -107,13 +103,7 @@ Result<bool> take_fork(Ledger& ledger, const crypto::RosterOffice& accused, cons
     if (!ledger.keep_register(entry)) {
         return false;
     }
-    storage::Event event;
-    event.at = ledger.wall(now);
-    event.what = static_cast<std::uint8_t>(What::fork);
-    event.how = static_cast<std::uint8_t>(from.how);
-    event.office = entry.key.signer;
-    event.via = from.office;
-    ledger.note(std::move(event), notify);
+    ledger.note(What::fork, {.office = entry.key.signer, .via = from}, now, notify);
     return true;
 }
 

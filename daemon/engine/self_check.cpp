@@ -12,14 +12,8 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
     auto& meta = ledger.edit_meta();
     meta.stopped = true;
     meta.caught = ledger.wall(now);
-    storage::Event event;
-    event.at = meta.caught;
-    event.what = static_cast<std::uint8_t>(What::rolled_back);
-    event.office = ledger.us();
-    event.how = static_cast<std::uint8_t>(via.how);
-    event.via = via.office;
-    event.report = report;
-    ledger.note(std::move(event), notify);
+    ledger.note(What::rolled_back, {.office = ledger.us(), .report = report, .via = via}, now,
+                notify);
 }
 
 Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt) {

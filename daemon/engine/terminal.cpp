@@ -119,16 +119,11 @@ namespace {
 
 // Our own record reached a recipient: say so once for each report of the run.
 void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, OfficeId by,
-                    Via from, WallTime at, std::vector<Notice>& notify) {
+                    Via from, Now now, std::vector<Notice>& notify) {
     for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-        storage::Event event;
-        event.at = at;
-        event.what = static_cast<std::uint8_t>(What::delivered);
-        event.how = static_cast<std::uint8_t>(from.how);
-        event.office = by;
-        event.via = from.office;
-        event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
-        ledger.note(std::move(event), notify);
+        ledger.note(What::delivered,
+                    {.office = by, .report = storage::report_in(log, *number), .via = from}, now,
+                    notify);
     }
 }
 
@@ -148,14 +143,9 @@ Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const 
         if (!record || !TRY(decode_header(record->header)).is_addressed_to(by)) {
             continue;
         }
-        storage::Event event;
-        event.at = ledger.wall(now);
-        event.what = static_cast<std::uint8_t>(What::refused);
-        event.how = static_cast<std::uint8_t>(from.how);
-        event.office = by;
-        event.via = from.office;
-        event.report = storage::ReportKey{log.author, {log.incarnation, log.record_class, *number}};
-        ledger.note(std::move(event), notify);
+        ledger.note(What::refused,
+                    {.office = by, .report = storage::report_in(log, *number), .via = from}, now,
+                    notify);
     }
     return ok();
 }
@@ -198,7 +188,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
         }
         if (author == ledger.us()) {
             TRY(note_refused(ledger, signer, log, entry, old, from, now, notify));
-            note_delivered(ledger, log, delivered, signer, from, ledger.wall(now), notify);
+            note_delivered(ledger, log, delivered, signer, from, now, notify);
             ledger.edit_log(log).done.add(served);
         }
         TRY(make_terminal(ledger, log, served));
@@ -252,13 +242,9 @@ Result<void> expire(Ledger& ledger, const storage::StoredRecord& record, Now now
     const auto live = intersection(ledger.log(record.log).held, {record.run});
     if (record.log.author == ledger.us()) {
         for (auto number = live.next(1); number; number = live.after(*number)) {
-            storage::Event event;
-            event.at = ledger.wall(now);
-            event.what = static_cast<std::uint8_t>(What::expired);
-            event.office = ledger.us();
-            event.report = storage::ReportKey{
-                record.log.author, {record.log.incarnation, record.log.record_class, *number}};
-            ledger.note(std::move(event), notify);
+            ledger.note(What::expired,
+                        {.office = ledger.us(), .report = storage::report_in(record.log, *number)},
+                        now, notify);
         }
         ledger.edit_log(record.log).done.add(live);
     }

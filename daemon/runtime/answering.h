@@ -56,8 +56,6 @@ std::expected<T, Complaint> or_complain(Result<T> result) {
         *std::move(asked);                                    \
     })
 
-std::string name_of(engine::What what);
-
 // About this office and the others (answers_office.cpp).
 Answered status(const engine::Ledger& ledger, const Surroundings& around);
 Answered peers(const engine::Ledger& ledger, const Surroundings& around);

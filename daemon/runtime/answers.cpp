@@ -46,18 +46,6 @@ Bytes encode(const wire::Answer& answer) {
     return to_bytes(as_bytes(answer.SerializeAsString()));
 }
 
-std::string name_of(engine::What what) {
-    constexpr std::array<const char*, 26> names = {
-        "other",          "queued",      "carried",   "received",        "delivered",
-        "acknowledged",   "expired",     "failed",    "peer_up",         "peer_down",
-        "roster",         "fork",        "restored",  "offender",        "uncarried",
-        "enrolled_twice", "admitted",    "disk_full", "clock",           "configuration",
-        "undelivered",    "unconfirmed", "refused",   "roster_conflict", "turned_away",
-        "folder"};
-    const auto index = static_cast<std::size_t>(what);
-    return index < names.size() ? names[index] : names[0];
-}
-
 namespace {
 
 using engine::Ledger;
@@ -173,7 +161,7 @@ std::string outcome_name(ReplyOutcome outcome) {
 std::int64_t time_of(const std::vector<storage::Event>& events, engine::What what,
                      std::optional<OfficeId> office) {
     for (const auto& event : events) {
-        if (event.what == static_cast<std::uint8_t>(what) && (!office || event.office == *office)) {
+        if (event.what == what && (!office || event.office == *office)) {
             return unix_of(event.at);
         }
     }
@@ -478,10 +466,10 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
             constexpr std::array<const char*, 3> hows = {"local", "link", "bundle"};
             auto* added = trace->add_events();
             added->set_at_unix_s(unix_of(event.at));
-            added->set_what(name_of(static_cast<engine::What>(event.what)));
+            added->set_what(std::string(storage::kind_of(event.what).name));
             added->set_office(engine::printed_name(ledger, event.office));
-            added->set_how(hows[std::min<std::size_t>(event.how, 2)]);
-            if (event.how != static_cast<std::uint8_t>(engine::How::local)) {
+            added->set_how(hows[std::min<std::size_t>(static_cast<std::size_t>(event.how), 2)]);
+            if (event.how != engine::How::local) {
                 added->set_via(engine::printed_name(ledger, event.via));
             }
             added->set_words(event.detail);

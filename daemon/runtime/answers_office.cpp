@@ -60,7 +60,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_to_send_bytes(counts.only_here_bytes);
     for (const auto& [key, item] : ledger.attention().items()) {
         if (item.dismissed == WallTime{}) {
-            const bool is_urgent = engine::severity_of(key.first) == engine::Severity::urgent;
+            const bool is_urgent = storage::kind_of(key.first).severity == storage::Severity::urgent;
             is_urgent ? status->set_attention_urgent(status->attention_urgent() + 1)
                       : status->set_attention_other(status->attention_other() + 1);
         }
@@ -224,58 +224,13 @@ Answered roster(const Ledger& ledger, const Surroundings& around) {
     return encode(answer);
 }
 
-namespace {
-
-// What a person can do about it; never "delete".
-std::string next_of(engine::What what, const std::string& office) {
-    using engine::What;
-    switch (what) {
-        case What::expired:
-            return "if it still matters, queue it again with a longer --expires";
-        case What::failed:
-            return fmt::format("tell {}: it could not be read here", office);
-        case What::refused:
-            return fmt::format("ask {} why it takes nothing; see its attention", office);
-        case What::fork:
-            return fmt::format("two machines sign as {}: tell the authority", office);
-        case What::rolled_back:
-            return "stop using this machine for reports, and tell the authority";
-        case What::second_enrolment:
-            return fmt::format("somebody else used {}'s invitation: compare fingerprints", office);
-        case What::roster_conflict:
-            return "no change of the roster counts until the authority joins the two";
-        case What::turned_away:
-            return "ask the authority whether another machine used this invitation, or it expired";
-        case What::offender:
-            return fmt::format("{} sends what breaks the protocol: is its release damaged?",
-                               office);
-        case What::disk_full:
-            return "free space on the disk, or raise limits.store";
-        case What::clock:
-            return "set this machine's clock; if it is right, dismiss this";
-        case What::configuration:
-            return "mend fieldpost.toml, then: systemctl reload fieldpost";
-        case What::folder:
-            return "see to it, or take the [[folder]] out of fieldpost.toml";
-        case What::undelivered:
-            return "see: fieldpost list --outbox, fieldpost peers";
-        case What::unconfirmed:
-            return fmt::format(
-                "compare fingerprints by telephone, then: fieldpost roster confirm {}", office);
-        default:
-            return "";
-    }
-}
-
-}  // namespace
-
 Answered attention(const Ledger& ledger) {
     std::vector<std::pair<engine::What, storage::AttentionItem>> items;
     for (const auto& [key, item] : ledger.attention().items()) {
         items.emplace_back(key.first, item);
     }
     const auto is_urgent = [](const auto& entry) {
-        return engine::severity_of(entry.first) == engine::Severity::urgent;
+        return storage::kind_of(entry.first).severity == storage::Severity::urgent;
     };
     std::ranges::sort(items, [&](const auto& a, const auto& b) {
         return std::pair(!is_urgent(a), a.second.number) <
@@ -286,7 +241,7 @@ Answered attention(const Ledger& ledger) {
         const auto& item = entry.second;
         auto* added = answer.add_items();
         added->set_no(item.number);
-        added->set_what(name_of(entry.first));
+        added->set_what(std::string(storage::kind_of(entry.first).name));
         added->set_severity(is_urgent(entry) ? "urgent" : "warning");
         added->set_since_unix_s(unix_of(item.since));
         if (item.report) {
@@ -296,7 +251,7 @@ Answered attention(const Ledger& ledger) {
         added->set_office(office);
         added->set_count(item.count);
         added->set_detail(item.detail);
-        added->set_next(next_of(entry.first, office));
+        added->set_next(fmt::format(fmt::runtime(storage::kind_of(entry.first).advice), office));
         added->set_dismissed_unix_s(unix_of(item.dismissed));
     }
     return encode(answer);

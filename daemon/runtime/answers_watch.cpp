@@ -59,7 +59,7 @@ Answered watch(const Ledger& ledger, const wire::WatchRequest& request,
         auto* added = watch->add_events();
         added->set_seq(event.seq);
         added->set_at_unix_s(unix_of(event.at));
-        added->set_what(name_of(static_cast<engine::What>(event.what)));
+        added->set_what(std::string(storage::kind_of(event.what).name));
         added->set_office(engine::printed_name(ledger, event.office));
         if (event.report) {
             added->set_id(engine::printed_id(ledger, *event.report));

@@ -233,7 +233,7 @@ void Office::tell(const std::vector<engine::Notice>& notices) {
         }
         if (const auto* happened = std::get_if<engine::Happened>(&notice)) {
             const auto* office = ledger.roster().find(happened->event.office);
-            spdlog::debug("event {} of {}", happened->event.what,
+            spdlog::debug("{}: {}", storage::kind_of(happened->event.what).name,
                           office == nullptr ? "?" : office->name);
         }
     }

@@ -73,8 +73,7 @@ int World::times_happened(Node node, engine::What what, const storage::ReportKey
     store.abort();
     REQUIRE(events.has_value());
     return static_cast<int>(std::ranges::count_if(*events, [&](const storage::Event& event) {
-        return event.what == static_cast<std::uint8_t>(what) &&
-               (!by || event.office == index_of(*by));
+        return event.what == what && (!by || event.office == index_of(*by));
     }));
 }
 
@@ -84,9 +83,8 @@ bool World::was_told(Node node, engine::What what) {
     const auto events = store.events(1, SIZE_MAX);
     store.abort();
     REQUIRE(events.has_value());
-    return std::ranges::any_of(*events, [&](const storage::Event& event) {
-        return event.what == static_cast<std::uint8_t>(what);
-    });
+    return std::ranges::any_of(*events,
+                               [&](const storage::Event& event) { return event.what == what; });
 }
 
 std::vector<Report> World::inbox(Node node) {

@@ -92,7 +92,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     Event event;
     event.seq = 5;
     event.at = {44};
-    event.what = 2;
+    event.what = What::carried;
     event.report = report;
     event.detail = "김은희";
     PeerState peer;

@@ -1,0 +1,66 @@
+#include "storage/events.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fieldpost::storage {
+
+namespace {
+
+constexpr auto urgent = Severity::urgent;
+constexpr auto warning = Severity::warning;
+
+constexpr std::array kinds = {
+    EventKind{What::other, "other"},
+    EventKind{What::queued, "queued"},
+    EventKind{What::carried, "carried"},
+    EventKind{What::received, "received"},
+    EventKind{What::delivered, "delivered"},
+    EventKind{What::acknowledged, "acknowledged"},
+    EventKind{What::expired, "expired", warning,
+              "if it still matters, queue it again with a longer --expires"},
+    EventKind{What::failed, "failed", urgent, "tell {}: it could not be read here"},
+    EventKind{What::peer_up, "peer_up"},
+    EventKind{What::peer_down, "peer_down"},
+    EventKind{What::roster, "roster"},
+    EventKind{What::fork, "fork", urgent, "two machines sign as {}: tell the authority"},
+    EventKind{What::rolled_back, "restored", urgent,
+              "stop using this machine for reports, and tell the authority"},
+    EventKind{What::offender, "offender", warning,
+              "{} sends what breaks the protocol: is its release damaged?"},
+    EventKind{What::uncarried, "uncarried"},
+    EventKind{What::second_enrolment, "enrolled_twice", urgent,
+              "somebody else used {}'s invitation: compare fingerprints"},
+    EventKind{What::admitted, "admitted"},
+    EventKind{What::disk_full, "disk_full", urgent,
+              "free space on the disk, or raise limits.store"},
+    EventKind{What::clock, "clock", warning,
+              "set this machine's clock; if it is right, dismiss this"},
+    EventKind{What::configuration, "configuration", urgent,
+              "mend fieldpost.toml, then: systemctl reload fieldpost"},
+    EventKind{What::undelivered, "undelivered", warning,
+              "see: fieldpost list --outbox, fieldpost peers"},
+    EventKind{What::unconfirmed, "unconfirmed", warning,
+              "compare fingerprints by telephone, then: fieldpost roster confirm {}"},
+    EventKind{What::refused, "refused", urgent, "ask {} why it takes nothing; see its attention"},
+    EventKind{What::roster_conflict, "roster_conflict", urgent,
+              "no change of the roster counts until the authority joins the two"},
+    EventKind{What::turned_away, "turned_away", urgent,
+              "ask the authority whether another machine used this invitation, or it expired"},
+    EventKind{What::folder, "folder", urgent,
+              "see to it, or take the [[folder]] out of fieldpost.toml"},
+};
+
+static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
+    return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
+}));
+static_assert(kinds.size() == static_cast<std::size_t>(What::folder) + 1, "a row for each");
+
+}  // namespace
+
+const EventKind& kind_of(What what) {
+    const auto index = static_cast<std::size_t>(what);
+    return kinds[index < kinds.size() ? index : 0];
+}
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,57 @@
+// What can happen to a report, an office or this machine: the numbers that events and attention
+// are stored under, and for each one row with its name, its severity and what a person can do.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace fieldpost::storage {
+
+// Stored: add at the end, never reorder. Each has a row in events.cpp, checked when that compiles.
+enum class What : std::uint8_t {
+    other = 0,  // of a number that this release does not know
+    queued = 1,
+    carried = 2,
+    received = 3,
+    delivered = 4,
+    acknowledged = 5,
+    expired = 6,
+    failed = 7,
+    peer_up = 8,
+    peer_down = 9,
+    roster = 10,
+    fork = 11,              // another record under a number that is taken
+    rolled_back = 12,       // somebody holds what this store signed and lost
+    offender = 13,          // a peer broke the protocol
+    uncarried = 14,         // a carrier's newer statement lacks what its older one had
+    second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
+    admitted = 16,          // the authority took a new office in
+    disk_full = 17,         // what is for this office had to wait
+    clock = 18,             // a clock in doubt
+    configuration = 19,     // a bad configuration; the old one stays
+    undelivered = 20,       // own reports that nobody has received for long
+    unconfirmed = 21,       // an office whose fingerprint nobody has compared
+    refused = 22,           // a recipient does not take what is for it
+    roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
+    turned_away = 24,       // not admitted yet, and no peer lets this office in under any key
+    folder = 25,            // a folder that is synced by itself is not
+};
+
+// By which path it came: from this machine, over a link, or in a bundle.
+enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
+
+enum class Severity : std::uint8_t { warning, urgent };
+
+struct EventKind {
+    What what{};
+    std::string_view name;               // on the command line, for ever
+    std::optional<Severity> severity{};  // nothing: it is no matter for a person
+    // What a person can do; never "delete". `{}` stands for the office's name.
+    std::string_view advice{};
+};
+
+// The row of `what`; that of `other` for a number that has none.
+const EventKind& kind_of(What what);
+
+}  // namespace fieldpost::storage
