@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "crypto/raw.h"
+#include "proto/bytes.h"
 
 namespace fieldpost::crypto {
 
@@ -61,6 +62,14 @@ void HashStream::add(BytesView bytes) {
 
 Hash HashStream::finish() {
     return end(state_->of);
+}
+
+std::uint64_t accident_check(BytesView bytes) {
+    constexpr std::array<unsigned char, crypto_shorthash_KEYBYTES> no_secret{};
+    std::array<std::byte, crypto_shorthash_BYTES> check{};
+    crypto_shorthash(reinterpret_cast<unsigned char*>(check.data()), raw(bytes), bytes.size(),
+                     no_secret.data());
+    return ByteReader(check).read_u64().value();
 }
 
 Hash hash(std::string_view label, const NetworkId& network,

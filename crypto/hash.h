@@ -35,6 +35,9 @@ private:
 // SHA-256 (FIPS 180-4), for people who compare a saved file with another tool's sum.
 Bytes sha256(BytesView bytes);
 
+// Eight bytes that find an accident in what this machine wrote: SipHash-2-4 without a secret.
+std::uint64_t accident_check(BytesView bytes);
+
 // The label, NUL and network id that every signature and hash input begins with.
 Bytes labelled(std::string_view label, const NetworkId& network,
                std::initializer_list<BytesView> parts);

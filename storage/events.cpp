@@ -49,12 +49,13 @@ constexpr std::array kinds = {
               "ask the authority whether another machine used this invitation, or it expired"},
     EventKind{What::folder, "folder", urgent,
               "see to it, or take the [[folder]] out of fieldpost.toml"},
+    EventKind{What::unreadable, "unreadable", urgent, "{} could not open it: queue it again"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::folder) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::unreadable) + 1, "a row for each");
 
 }  // namespace
 

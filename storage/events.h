@@ -36,6 +36,7 @@ enum class What : std::uint8_t {
     roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
     turned_away = 24,       // not admitted yet, and no peer lets this office in under any key
     folder = 25,            // a folder that is synced by itself is not
+    unreadable = 26,        // a recipient could not open what this office wrote
 };
 
 // By which path it came: from this machine, over a link, or in a bundle.

@@ -34,6 +34,7 @@ public:
             return fail(Errc::storage_full, "commit: the disk is full");
         }
         for (auto& [place, value] : changes) {
+            disk_.changed.insert(place);
             auto& content = disk_.tables[static_cast<std::size_t>(place.first)];
             if (value) {
                 content.insert_or_assign(place.second, std::move(*value));

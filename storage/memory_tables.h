@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "storage/tables.h"
 
@@ -18,6 +19,8 @@ struct MemoryDisk {
     std::uint64_t used_bytes = 0;
     // The power goes at the next commit, before anything of it is kept: unavailable.
     bool loses_next_commit = false;
+    // What commits have changed, for tests that look at no more than that; they empty it.
+    std::set<std::pair<Table, Bytes>> changed;
 };
 
 // `disk` must outlive the tables. An open transaction is lost with them, as in a crash.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/migration.h"
 #include "storage/values.h"
 
 namespace fieldpost::storage {
@@ -10,14 +11,6 @@ namespace {
 
 const Bytes schema_key = to_bytes(as_bytes("schema"));
 const Bytes meta_key = to_bytes(as_bytes("office"));
-
-// What a sealed value is bound to, so that none can stand in another's place.
-Bytes seal_context(Table table, BytesView key) {
-    ByteWriter context;
-    context.u8(static_cast<std::uint8_t>(table));
-    context.raw(key);
-    return context.take();
-}
 
 }  // namespace
 
@@ -32,49 +25,41 @@ IntervalSet LogState::not_wanted() const {
 Result<std::unique_ptr<RecordStore>> RecordStore::open(std::unique_ptr<Tables> tables,
                                                        crypto::SealKey seal_key) {
     std::unique_ptr<RecordStore> store(new RecordStore(std::move(tables), std::move(seal_key)));
-    auto& in = *store->tables_;
-    TRY(in.begin());
-    const auto found = TRY(in.get(Table::meta, schema_key));
-    if (!found) {
-        ByteWriter version;
-        version.u32(schema_version);
-        TRY(in.put(Table::meta, schema_key, version.bytes()));
-        TRY(in.commit());
-        return store;
+    TRY(store->begin());
+    if (const auto ready = store->bring_to_this_schema(); !ready) {
+        store->abort();
+        return std::unexpected(ready.error());
     }
-    ByteReader reader(*found);
-    const auto version = reader.read_u32();
-    in.abort();
-    if (!version) {
-        return fail(Errc::corrupt, "store: no schema version");
-    }
-    if (*version > schema_version) {
-        return fail(Errc::unsupported, fmt::format("store: schema {}, this release knows {}",
-                                                   *version, schema_version));
-    }
+    TRY(store->commit());
     return store;
 }
 
-namespace {
-
-Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value) {
-    if (value.empty()) {
-        return fail(Errc::corrupt, "store: an empty event");
+// The version lies bare, so that every release can read it.
+Result<void> RecordStore::bring_to_this_schema() {
+    auto& raw = tables_.raw();
+    const auto found = TRY(raw.get(Table::meta, schema_key));
+    if (found) {
+        ByteReader reader(*found);
+        const auto version = reader.read_u32();
+        if (!version) {
+            return fail(Errc::corrupt, "store: no schema version");
+        }
+        if (*version > schema_version) {
+            return fail(Errc::unsupported, fmt::format("store: schema {}, this release knows {}",
+                                                       *version, schema_version));
+        }
+        if (*version == schema_version) {
+            return ok();
+        }
+        TRY(migrate_from_1(tables_, seal_key_));
     }
-    const auto key = number_key(seq);
-    const auto content = value.subspan(1);
-    auto event = TRY(decode_event(
-        value[0] == std::byte{0}
-            ? to_bytes(content)
-            : TRY(crypto::open_value(seal_key, seal_context(Table::events, key), content))));
-    event.seq = seq;
-    return event;
+    ByteWriter version;
+    version.u32(schema_version);
+    return raw.put(Table::meta, schema_key, version.bytes());
 }
 
-}  // namespace
-
 struct ChangeApplier {
-    Tables& tables;
+    CheckedTables& tables;
     const crypto::SealKey& seal_key;
 
     Result<void> put(Table table, const Bytes& key, const Bytes& value) {
@@ -84,11 +69,8 @@ struct ChangeApplier {
         return tables.put(table, key,
                           crypto::seal_value(seal_key, seal_context(table, key), value));
     }
-    // Keys that only grow fill pages whole; one that is there already is rewritten.
     Result<void> put_growing(Table table, const Bytes& key, const Bytes& value) {
-        const auto last = TRY(tables.at_or_before(table, Bytes(16, std::byte{0xff})));
-        return !last || last->key < key ? tables.append(table, key, value)
-                                        : tables.put(table, key, value);
+        return tables.put_growing(table, key, value);
     }
 
     Result<void> operator()(const PutMeta& change) {
@@ -146,8 +128,7 @@ struct ChangeApplier {
         return tables.erase(Table::archive, number_key(static_cast<std::uint64_t>(change.arrival)));
     }
     Result<void> operator()(const PutReport& change) {
-        return put(Table::reports, report_key(change.report),
-                   number_key(static_cast<std::uint64_t>(change.arrival)));
+        return put(Table::reports, report_key(change.report), encode(change.progress));
     }
     Result<void> operator()(const PutShown& change) {
         ByteWriter value;
@@ -213,11 +194,11 @@ struct ChangeApplier {
 };
 
 Result<void> RecordStore::apply(const StoreChange& change) {
-    return std::visit(ChangeApplier{*tables_, seal_key_}, change);
+    return std::visit(ChangeApplier{tables_, seal_key_}, change);
 }
 
 Result<std::optional<OfficeMeta>> RecordStore::meta() const {
-    const auto value = TRY(tables_->get(Table::meta, meta_key));
+    const auto value = TRY(tables_.get(Table::meta, meta_key));
     if (!value) {
         return std::optional<OfficeMeta>{};
     }
@@ -225,7 +206,7 @@ Result<std::optional<OfficeMeta>> RecordStore::meta() const {
 }
 
 Result<std::optional<LogState>> RecordStore::log(const LogKey& log) const {
-    const auto value = TRY(tables_->get(Table::logs, log_key(log)));
+    const auto value = TRY(tables_.get(Table::logs, log_key(log)));
     if (!value) {
         return std::optional<LogState>{};
     }
@@ -236,7 +217,8 @@ namespace {
 
 // Calls `each` with every entry whose key begins with `prefix`, in order.
 template <class Each>
-Result<void> for_each(const Tables& tables, Table table, const Bytes& prefix, const Each& each) {
+Result<void> for_each(const CheckedTables& tables, Table table, const Bytes& prefix,
+                      const Each& each) {
     Bytes from = prefix;
     while (true) {
         const auto entry = TRY(tables.at_or_after(table, from));
@@ -254,7 +236,7 @@ Result<void> for_each(const Tables& tables, Table table, const Bytes& prefix, co
 
 Result<std::vector<std::pair<LogKey, LogState>>> RecordStore::logs() const {
     std::vector<std::pair<LogKey, LogState>> all;
-    TRY(for_each(*tables_, Table::logs, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::logs, {}, [&](const TableEntry& entry) -> Result<void> {
         const auto key = TRY(read_log_key(entry.key));
         all.emplace_back(key, TRY(decode_log(entry.value)));
         return ok();
@@ -264,7 +246,7 @@ Result<std::vector<std::pair<LogKey, LogState>>> RecordStore::logs() const {
 
 Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, WithBody body) const {
     const auto value =
-        TRY(tables_->get(Table::records, number_key(static_cast<std::uint64_t>(arrival))));
+        TRY(tables_.get(Table::records, number_key(static_cast<std::uint64_t>(arrival))));
     if (!value) {
         return std::optional<StoredRecord>{};
     }
@@ -277,7 +259,7 @@ Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Numbe
                                                         WithBody body) const {
     const auto key = record_key(log, number);
     // The run that holds the number begins at it or before.
-    const auto entry = TRY(tables_->at_or_before(Table::numbers, key));
+    const auto entry = TRY(tables_.at_or_before(Table::numbers, key));
     if (!entry || entry->key.size() != key.size() || TRY(read_log_key(entry->key)) != log) {
         return std::optional<StoredRecord>{};
     }
@@ -293,7 +275,7 @@ Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Numbe
 
 Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, WithBody body) const {
     const auto entry =
-        TRY(tables_->at_or_after(Table::records, number_key(static_cast<std::uint64_t>(from))));
+        TRY(tables_.at_or_after(Table::records, number_key(static_cast<std::uint64_t>(from))));
     if (!entry) {
         return std::optional<StoredRecord>{};
     }
@@ -304,7 +286,7 @@ Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, WithB
 
 Result<std::optional<StoredRecord>> RecordStore::record_until(Arrival to, WithBody body) const {
     const auto entry =
-        TRY(tables_->at_or_before(Table::records, number_key(static_cast<std::uint64_t>(to))));
+        TRY(tables_.at_or_before(Table::records, number_key(static_cast<std::uint64_t>(to))));
     if (!entry) {
         return std::optional<StoredRecord>{};
     }
@@ -314,7 +296,7 @@ Result<std::optional<StoredRecord>> RecordStore::record_until(Arrival to, WithBo
 }
 
 Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) const {
-    const auto value = TRY(tables_->get(Table::parts, part_key(blob, part)));
+    const auto value = TRY(tables_.get(Table::parts, part_key(blob, part)));
     if (!value) {
         return std::optional<Bytes>{};
     }
@@ -323,7 +305,7 @@ Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) co
 
 Result<std::vector<Partial>> RecordStore::partials() const {
     std::vector<Partial> all;
-    TRY(for_each(*tables_, Table::partials, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::partials, {}, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(TRY(decode_partial(entry.value)));
         return ok();
     }));
@@ -332,7 +314,7 @@ Result<std::vector<Partial>> RecordStore::partials() const {
 
 Result<std::vector<Bytes>> RecordStore::registers() const {
     std::vector<Bytes> all;
-    TRY(for_each(*tables_, Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(to_bytes(entry.value));
         return ok();
     }));
@@ -341,7 +323,7 @@ Result<std::vector<Bytes>> RecordStore::registers() const {
 
 Result<std::vector<Bytes>> RecordStore::roster_changes() const {
     std::vector<Bytes> all;
-    TRY(for_each(*tables_, Table::roster, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::roster, {}, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(TRY(
             crypto::open_value(seal_key_, seal_context(Table::roster, entry.key), entry.value)));
         return ok();
@@ -351,7 +333,7 @@ Result<std::vector<Bytes>> RecordStore::roster_changes() const {
 
 Result<std::vector<Bytes>> RecordStore::custody() const {
     std::vector<Bytes> all;
-    TRY(for_each(*tables_, Table::custody, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::custody, {}, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(to_bytes(entry.value));
         return ok();
     }));
@@ -359,31 +341,30 @@ Result<std::vector<Bytes>> RecordStore::custody() const {
 }
 
 Result<std::optional<Bytes>> RecordStore::bundled(OfficeId office) const {
-    const auto value = TRY(tables_->get(Table::bundled, office_key(office)));
+    const auto value = TRY(tables_.get(Table::bundled, office_key(office)));
     return value ? std::optional(to_bytes(*value)) : std::nullopt;
 }
 
 Result<std::optional<ArchiveEntry>> RecordStore::archive(Arrival arrival) const {
     const auto value =
-        TRY(tables_->get(Table::archive, number_key(static_cast<std::uint64_t>(arrival))));
+        TRY(tables_.get(Table::archive, number_key(static_cast<std::uint64_t>(arrival))));
     if (!value) {
         return std::optional<ArchiveEntry>{};
     }
     return TRY(decode_archive(*value));
 }
 
-Result<std::optional<Arrival>> RecordStore::report(const ReportKey& report) const {
-    const auto value = TRY(tables_->get(Table::reports, report_key(report)));
+Result<std::optional<ReportProgress>> RecordStore::report(const ReportKey& report) const {
+    const auto value = TRY(tables_.get(Table::reports, report_key(report)));
     if (!value) {
-        return std::optional<Arrival>{};
+        return std::optional<ReportProgress>{};
     }
-    return Arrival{trailing_number(*value)};
+    return TRY(decode_progress(*value));
 }
 
 Result<IntervalSet> RecordStore::shown(OfficeId author, Incarnation incarnation,
                                        RecordClass record_class) const {
-    const auto value =
-        TRY(tables_->get(Table::shown, shown_key(author, incarnation, record_class)));
+    const auto value = TRY(tables_.get(Table::shown, shown_key(author, incarnation, record_class)));
     if (!value) {
         return IntervalSet{};
     }
@@ -397,7 +378,7 @@ Result<IntervalSet> RecordStore::shown(OfficeId author, Incarnation incarnation,
 
 Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const {
     std::vector<Arrival> all;
-    TRY(for_each(*tables_, Table::answers, report_key(about),
+    TRY(for_each(tables_, Table::answers, report_key(about),
                  [&](const TableEntry& entry) -> Result<void> {
                      all.push_back(Arrival{trailing_number(entry.key)});
                      return ok();
@@ -406,7 +387,7 @@ Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const 
 }
 
 Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {
-    const auto value = TRY(tables_->get(Table::keys, key.view()));
+    const auto value = TRY(tables_.get(Table::keys, key.view()));
     if (!value) {
         return std::optional<KeyedReport>{};
     }
@@ -416,7 +397,7 @@ Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {
 Result<std::vector<Event>> RecordStore::events(std::uint64_t from, std::size_t limit) const {
     std::vector<Event> all;
     while (all.size() < limit) {
-        const auto entry = TRY(tables_->at_or_after(Table::events, number_key(from)));
+        const auto entry = TRY(tables_.at_or_after(Table::events, number_key(from)));
         if (!entry) {
             break;
         }
@@ -429,14 +410,14 @@ Result<std::vector<Event>> RecordStore::events(std::uint64_t from, std::size_t l
 
 Result<std::vector<Event>> RecordStore::events_of(const ReportKey& report) const {
     std::vector<std::uint64_t> seqs;
-    TRY(for_each(*tables_, Table::report_events, report_key(report),
+    TRY(for_each(tables_, Table::report_events, report_key(report),
                  [&](const TableEntry& entry) -> Result<void> {
                      seqs.push_back(trailing_number(entry.key));
                      return ok();
                  }));
     std::vector<Event> all;
     for (const auto seq : seqs) {
-        const auto value = TRY(tables_->get(Table::events, number_key(seq)));
+        const auto value = TRY(tables_.get(Table::events, number_key(seq)));
         // Only the newest events are kept.
         if (value) {
             all.push_back(TRY(open_event(seal_key_, seq, *value)));
@@ -446,7 +427,7 @@ Result<std::vector<Event>> RecordStore::events_of(const ReportKey& report) const
 }
 
 Result<std::optional<Expiry>> RecordStore::next_expiry() const {
-    const auto entry = TRY(tables_->at_or_after(Table::expiries, {}));
+    const auto entry = TRY(tables_.at_or_after(Table::expiries, {}));
     if (!entry) {
         return std::optional<Expiry>{};
     }
@@ -455,7 +436,7 @@ Result<std::optional<Expiry>> RecordStore::next_expiry() const {
 
 Result<std::vector<std::pair<OfficeId, Hash>>> RecordStore::leaves() const {
     std::vector<std::pair<OfficeId, Hash>> all;
-    TRY(for_each(*tables_, Table::leaves, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::leaves, {}, [&](const TableEntry& entry) -> Result<void> {
         ByteReader in(entry.value);
         const auto leaf = in.read_array<Hash>();
         if (!leaf) {
@@ -469,7 +450,7 @@ Result<std::vector<std::pair<OfficeId, Hash>>> RecordStore::leaves() const {
 
 Result<std::vector<std::pair<OfficeId, PeerState>>> RecordStore::peers() const {
     std::vector<std::pair<OfficeId, PeerState>> all;
-    TRY(for_each(*tables_, Table::peers, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::peers, {}, [&](const TableEntry& entry) -> Result<void> {
         const auto office = TRY(read_office_key(entry.key));
         all.emplace_back(office, TRY(decode_peer(entry.value)));
         return ok();
@@ -479,7 +460,7 @@ Result<std::vector<std::pair<OfficeId, PeerState>>> RecordStore::peers() const {
 
 Result<std::vector<AttentionItem>> RecordStore::attention() const {
     std::vector<AttentionItem> all;
-    TRY(for_each(*tables_, Table::attention, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each(tables_, Table::attention, {}, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(TRY(decode_attention(TRY(crypto::open_value(
             seal_key_, seal_context(Table::attention, entry.key), entry.value)))));
         return ok();

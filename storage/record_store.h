@@ -19,9 +19,10 @@
 
 #include "crypto/box.h"
 #include "proto/interval_set.h"
+#include "proto/report.h"
 #include "proto/vocabulary.h"
+#include "storage/checked_tables.h"
 #include "storage/events.h"
-#include "storage/tables.h"
 
 namespace fieldpost::storage {
 
@@ -109,6 +110,34 @@ inline ReportKey report_in(const LogKey& log, Number number) {
 inline LogKey log_of(const ReportKey& report) {
     return {report.author, report.origin.incarnation, report.origin.record_class};
 }
+
+// How far a report has come. The numbers are stored.
+enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
+enum class FailReason : std::uint8_t { none, unreadable, revoked, retired, refused };
+
+// What this office has proved of one recipient of a report. What it was proved by may be thrown
+// away later: this stays as long as the report does. Changed by engine/progress only.
+struct Recipient {
+    OfficeId office{};
+    State state = State::queued;
+    FailReason reason = FailReason::none;       // of `failed`
+    WallTime carried_at{};                      // zero: never, as are all times
+    OfficeId carried_by{};                      // whose statement of custody showed it
+    WallTime delivered_at{};                    // when the receipt of `office` came
+    WallTime acknowledged_at{};                 // when its newest answer came
+    ReplyOutcome outcome = ReplyOutcome::none;  // of that answer
+    std::optional<Origin> answer{};             // which that is, of `office`
+    bool operator==(const Recipient&) const = default;
+};
+
+// The page of a report in an inbox or outbox.
+struct ReportProgress {
+    Arrival arrival{};
+    // Of an own report all it was addressed to; of another's this office alone.
+    std::vector<Recipient> recipients;
+    std::optional<ReportKey> replaced_by;  // its newest correction
+    bool operator==(const ReportProgress&) const = default;
+};
 
 struct Event {
     std::uint64_t seq = 0;
@@ -248,7 +277,7 @@ struct DropArchive {
 };
 struct PutReport {
     ReportKey report;
-    Arrival arrival{};
+    ReportProgress progress;
 };
 struct PutShown {
     OfficeId author{};
@@ -298,7 +327,7 @@ using StoreChange =
                  PutArchive, DropArchive, PutReport, PutShown, AddAnswer, PutKeyed, AddEvent,
                  PutLeaf, PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
-inline constexpr std::uint32_t schema_version = 1;
+inline constexpr std::uint32_t schema_version = 2;
 inline constexpr std::uint64_t events_kept = 100'000;
 
 // Whether a record is read with its body.
@@ -311,18 +340,19 @@ struct Expiry {
 
 class RecordStore {
 public:
-    // Takes the tables. `seal_key` seals values that hold names or words.
+    // Takes the tables. `seal_key` seals values that hold names or words. A store of an older
+    // schema is brought to this one, in one transaction.
     // unsupported: written by a newer release; nothing was touched.
     static Result<std::unique_ptr<RecordStore>> open(std::unique_ptr<Tables> tables,
                                                      crypto::SealKey seal_key);
 
     // storage_full: no room could be set aside.
-    Result<void> begin() { return tables_->begin(); }
+    Result<void> begin() { return tables_.raw().begin(); }
     // Reads see it at once.
     Result<void> apply(const StoreChange& change);
     // After a failure nothing of the transaction is kept, and none is open.
-    Result<void> commit() { return tables_->commit(); }
-    void abort() { tables_->abort(); }
+    Result<void> commit() { return tables_.raw().commit(); }
+    void abort() { tables_.raw().abort(); }
 
     // --- reads. A failure is Errc::corrupt or Errc::unavailable.
     // Nothing in a store that was never written to.
@@ -348,7 +378,7 @@ public:
     Result<std::optional<Bytes>> bundled(OfficeId office) const;
 
     Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const;
-    Result<std::optional<Arrival>> report(const ReportKey& report) const;
+    Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
     Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,
                               RecordClass record_class) const;
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
@@ -364,14 +394,14 @@ public:
     Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const;
     Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const;
     Result<std::vector<AttentionItem>> attention() const;
-    Usage usage() const { return tables_->usage(); }
+    Usage usage() const { return tables_.usage(); }
 
 private:
     RecordStore(std::unique_ptr<Tables> tables, crypto::SealKey seal_key)
         : tables_(std::move(tables)), seal_key_(std::move(seal_key)) {}
-    friend struct ChangeApplier;
+    Result<void> bring_to_this_schema();
 
-    std::unique_ptr<Tables> tables_;
+    CheckedTables tables_;
     crypto::SealKey seal_key_;
 };
 

@@ -107,6 +107,14 @@ Result<LogKey> read_log_key(BytesView key) {
     return log;
 }
 
+Result<ReportKey> read_report_key(BytesView key) {
+    if (key.size() != log_key_bytes + 4) {
+        return fail(Errc::corrupt, "store: a report's key");
+    }
+    return report_in(TRY(read_log_key(key)),
+                     static_cast<Number>(read_big_endian(key.subspan(log_key_bytes))));
+}
+
 Result<OfficeId> read_office_key(BytesView key) {
     if (key.size() != 2) {
         return fail(Errc::corrupt, "store: an office's key");
@@ -303,6 +311,36 @@ Result<KeyedReport> read_keyed(ByteReader& in) {
     return keyed;
 }
 
+Result<ReportProgress> read_progress(ByteReader& in) {
+    ReportProgress progress;
+    progress.arrival = Arrival{TRY(in.read_varint())};
+    if (TRY(read_flag(in))) {
+        progress.replaced_by = TRY(read_report_key(in));
+    }
+    const auto count = TRY(in.read_u8());
+    for (unsigned i = 0; i < count; ++i) {
+        Recipient one;
+        one.office = OfficeId{TRY(in.read_u16())};
+        one.state = State{TRY(in.read_u8())};
+        one.reason = FailReason{TRY(in.read_u8())};
+        one.outcome = ReplyOutcome{TRY(in.read_u8())};
+        if (one.state > State::failed || one.reason > FailReason::refused ||
+            one.outcome > ReplyOutcome::refused) {
+            return fail(Errc::corrupt, "a state that is none");
+        }
+        one.carried_at = WallTime{TRY(in.read_u32())};
+        one.carried_by = OfficeId{TRY(in.read_u16())};
+        one.delivered_at = WallTime{TRY(in.read_u32())};
+        one.acknowledged_at = WallTime{TRY(in.read_u32())};
+        if (TRY(read_flag(in))) {
+            one.answer = TRY(read_origin(in));
+        }
+        progress.recipients.push_back(one);
+    }
+    TRY(in.expect_end("report"));
+    return progress;
+}
+
 }  // namespace
 
 Bytes encode(const OfficeMeta& meta) {
@@ -444,6 +482,32 @@ Bytes encode(const KeyedReport& report) {
     return out.take();
 }
 
+Bytes encode(const ReportProgress& progress) {
+    ByteWriter out;
+    out.varint(static_cast<std::uint64_t>(progress.arrival));
+    write_flag(out, progress.replaced_by.has_value());
+    if (progress.replaced_by) {
+        write_report_key(out, *progress.replaced_by);
+    }
+    static_assert(limits::recipients_max < 256);
+    out.u8(static_cast<std::uint8_t>(progress.recipients.size()));
+    for (const auto& one : progress.recipients) {
+        out.u16(value_of(one.office));
+        out.u8(static_cast<std::uint8_t>(one.state));
+        out.u8(static_cast<std::uint8_t>(one.reason));
+        out.u8(static_cast<std::uint8_t>(one.outcome));
+        out.u32(one.carried_at.seconds);
+        out.u16(value_of(one.carried_by));
+        out.u32(one.delivered_at.seconds);
+        out.u32(one.acknowledged_at.seconds);
+        write_flag(out, one.answer.has_value());
+        if (one.answer) {
+            write(out, *one.answer);
+        }
+    }
+    return out.take();
+}
+
 Result<OfficeMeta> decode_meta(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_meta(in));
@@ -479,6 +543,32 @@ Result<PeerState> decode_peer(BytesView value) {
 Result<KeyedReport> decode_keyed(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_keyed(in));
+}
+
+Result<ReportProgress> decode_progress(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_progress(in));
+}
+
+Bytes seal_context(Table table, BytesView key) {
+    ByteWriter context;
+    context.u8(static_cast<std::uint8_t>(table));
+    context.raw(key);
+    return context.take();
+}
+
+Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value) {
+    if (value.empty()) {
+        return fail(Errc::corrupt, "store: an empty event");
+    }
+    const auto key = number_key(seq);
+    const auto content = value.subspan(1);
+    auto event = TRY(decode_event(
+        value[0] == std::byte{0}
+            ? to_bytes(content)
+            : TRY(crypto::open_value(seal_key, seal_context(Table::events, key), content))));
+    event.seq = seq;
+    return event;
 }
 
 }  // namespace fieldpost::storage

@@ -22,6 +22,7 @@ Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_cla
 Bytes joined(BytesView a, BytesView b);
 
 Result<LogKey> read_log_key(BytesView key);
+Result<ReportKey> read_report_key(BytesView key);
 Result<OfficeId> read_office_key(BytesView key);
 Result<Expiry> read_expiry_key(BytesView key);
 // The big-endian number that a key ends in.
@@ -36,6 +37,7 @@ Bytes encode(const Event& event);
 Bytes encode(const AttentionItem& item);
 Bytes encode(const PeerState& state);
 Bytes encode(const KeyedReport& report);
+Bytes encode(const ReportProgress& progress);
 
 Result<OfficeMeta> decode_meta(BytesView value);
 Result<LogState> decode_log(BytesView value);
@@ -47,5 +49,11 @@ Result<Event> decode_event(BytesView value);
 Result<AttentionItem> decode_attention(BytesView value);
 Result<PeerState> decode_peer(BytesView value);
 Result<KeyedReport> decode_keyed(BytesView value);
+Result<ReportProgress> decode_progress(BytesView value);
+
+// What a sealed value is bound to, so that none can stand in another's place.
+Bytes seal_context(Table table, BytesView key);
+// An event as it lies in its table: sealed if it has words.
+Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value);
 
 }  // namespace fieldpost::storage

@@ -5,6 +5,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
 
@@ -145,16 +146,28 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     ledger.write(storage::PutArchive{record.arrival, entry});
     const Origin origin{log.incarnation, log.record_class, header.number};
     const storage::ReportKey key{ledger.us(), origin};
-    ledger.write(storage::PutReport{key, record.arrival});
+    storage::ReportProgress progress;
+    progress.arrival = record.arrival;
+    for (const auto office : draft.to) {
+        progress.recipients.push_back({.office = office});
+    }
+    ledger.write(storage::PutReport{key, std::move(progress)});
     ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = report.staff}, now,
                 notify);
     if (report.replaces) {
-        ledger.write(
-            storage::AddAnswer{{report.replaces->author, report.replaces->origin}, record.arrival});
+        const storage::ReportKey original{report.replaces->author, report.replaces->origin};
+        ledger.write(storage::AddAnswer{original, record.arrival});
+        TRY(replace(ledger, original, key));
     }
     if (report.reply_to && draft.kind == RecordKind::acknowledgement) {
-        ledger.write(
-            storage::AddAnswer{{report.reply_to->author, report.reply_to->origin}, record.arrival});
+        const storage::ReportKey about{report.reply_to->author, report.reply_to->origin};
+        ledger.write(storage::AddAnswer{about, record.arrival});
+        TRY(prove(ledger, about,
+                  {.of = Proof::Of::answered,
+                   .recipient = ledger.us(),
+                   .answer = origin,
+                   .outcome = report.outcome},
+                  now));
     }
 
     return Written{

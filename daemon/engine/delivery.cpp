@@ -2,6 +2,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
 
@@ -83,30 +84,53 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Bod
 }
 
 // An acknowledgement of one of our reports is filed with it.
-Result<void> file_answer(Ledger& ledger, OfficeId author, storage::Arrival arrival_of_answer,
-                         const Report& answer, Via from, Now now, std::vector<Notice>& notify) {
+Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key,
+                         storage::Arrival arrival, const Report& answer, Via from, Now now,
+                         std::vector<Notice>& notify) {
     if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
         return ok();
     }
     const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
-    const auto arrival = TRY(ledger.store().report(about));
-    const auto asked =
-        arrival ? TRY(ledger.store().record_until(*arrival, storage::WithBody::no)) : std::nullopt;
+    const auto progress = TRY(ledger.store().report(about));
     // Only whom it was for can answer it: anybody may know its ID.
-    if (!asked || !TRY(decode_header(asked->header)).is_addressed_to(author)) {
+    if (!progress || std::ranges::find(progress->recipients, key.author,
+                                       &storage::Recipient::office) == progress->recipients.end()) {
         return ok();
     }
-    ledger.write(storage::AddAnswer{about, arrival_of_answer});
-    ledger.note(What::acknowledged, {.office = author, .report = about, .via = from}, now, notify);
+    ledger.write(storage::AddAnswer{about, arrival});
+    TRY(prove(ledger, about,
+              {.of = Proof::Of::answered,
+               .recipient = key.author,
+               .answer = key.origin,
+               .outcome = answer.outcome},
+              now));
+    ledger.note(What::acknowledged, {.office = key.author, .report = about, .via = from}, now,
+                notify);
     return ok();
 }
 
 // A correction is filed with what it corrects, which its author alone can do.
 Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
                               storage::Arrival arrival, const Report& report) {
-    if (report.replaces && report.replaces->author == key.author) {
-        ledger.write(
-            storage::AddAnswer{{report.replaces->author, report.replaces->origin}, arrival});
+    if (!report.replaces || report.replaces->author != key.author) {
+        return ok();
+    }
+    const storage::ReportKey original{report.replaces->author, report.replaces->origin};
+    ledger.write(storage::AddAnswer{original, arrival});
+    return replace(ledger, original, key);
+}
+
+// Corrections of a report that came before it.
+Result<void> find_replacements(Ledger& ledger, const storage::ReportKey& original) {
+    for (const auto arrival : TRY(ledger.store().answers(original))) {
+        const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
+        if (record && record->log.author == original.author) {
+            const auto position =
+                static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+            TRY(replace(ledger, original,
+                        storage::report_in(record->log,
+                                           static_cast<Number>(record->run.first + position))));
+        }
     }
     return ok();
 }
@@ -128,6 +152,13 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         entry.unreadable = true;
         state.unreadable.add(record.run);
         ledger.write(storage::PutArchive{record.arrival, entry});
+        storage::ReportProgress progress;
+        progress.arrival = record.arrival;
+        progress.recipients = {{.office = ledger.us(),
+                                .state = storage::State::failed,
+                                .reason = storage::FailReason::unreadable}};
+        ledger.write(storage::PutReport{storage::report_in(header.log, header.number),
+                                        std::move(progress)});
         ledger.note(What::failed,
                     {.office = header.log.author,
                      .report = storage::report_in(header.log, header.number),
@@ -152,12 +183,18 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         }
         const storage::ReportKey key{header.log.author, origin};
         const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
-        ledger.write(storage::PutReport{key, arrival});
+        storage::ReportProgress progress;
+        progress.arrival = arrival;
+        progress.recipients = {{.office = ledger.us(),
+                                .state = storage::State::delivered,
+                                .delivered_at = ledger.wall(now)}};
+        ledger.write(storage::PutReport{key, std::move(progress)});
+        TRY(find_replacements(ledger, key));
         ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,
                     notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
-            TRY(file_answer(ledger, header.log.author, arrival, TRY(decode_report(unit.report)),
-                            from, now, notify));
+            TRY(file_answer(ledger, key, arrival, TRY(decode_report(unit.report)), from, now,
+                            notify));
         } else {
             TRY(file_replacement(ledger, key, arrival, TRY(decode_report(unit.report))));
         }

@@ -9,6 +9,7 @@
 #include "daemon/engine/door.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/peer_session.h"
+#include "daemon/engine/progress.h"
 #include "daemon/engine/publication.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
@@ -76,7 +77,7 @@ struct Engine::Parts {
     Result<bool> write_bundles(Consequences& out);
     void tell_of_bundles(Consequences& out);
     Result<bool> settle_news(Now now, Consequences& out);
-    Result<void> settle_with_closed_offices(Consequences& out);
+    Result<void> settle_with_closed_offices(Now now, Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
     Result<bool> publish_wanted(Now now);
     Result<void> sign_receipts(Now now);
@@ -342,7 +343,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
         release_refused_by_roster(ledger);
     }
     if (news.roster_closed_one) {
-        TRY(settle_with_closed_offices(out));
+        TRY(settle_with_closed_offices(now, out));
     }
     // More than before: something went, or the office may carry more.
     const auto limit = ledger.config().carry_bytes_max;
@@ -356,7 +357,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
 }
 
 // Who was revoked or has retired counts as served, and nobody speaks to who was revoked.
-Result<void> Engine::Parts::settle_with_closed_offices(Consequences& out) {
+Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& out) {
     for (const auto& [link, session] : sessions) {
         const auto* peer = ledger.roster().find(session.peer());
         if (peer == nullptr ||
@@ -365,6 +366,10 @@ Result<void> Engine::Parts::settle_with_closed_offices(Consequences& out) {
         }
     }
     for (const auto& [log, state] : std::map(ledger.logs())) {
+        for (auto number = state.held.next(1); number && log.author == ledger.us();
+             number = state.held.after(*number)) {
+            TRY(prove_again(ledger, storage::report_in(log, *number), now));
+        }
         TRY(settle_held(ledger, log, state.held));
     }
     return ok();

@@ -5,6 +5,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/progress.h"
 #include "daemon/engine/terminal.h"
 
 namespace fieldpost::engine {
@@ -315,10 +316,18 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto fresh = intersection(without(log.held, before[key]), ledger.log(key).held);
         for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
-            ledger.note(
-                What::carried,
-                {.office = custody.signer, .report = storage::report_in(key, *number), .via = from},
-                now, notify);
+            const auto report = storage::report_in(key, *number);
+            TRY(prove(ledger, report, {.of = Proof::Of::carried, .by = custody.signer}, now));
+            ledger.note(What::carried,
+                        {.office = custody.signer, .report = report, .via = from}, now, notify);
+        }
+        before[key].remove(log.held);
+    }
+    // What it has let go of: perhaps nobody carries that now.
+    for (const auto& [key, gone] : before) {
+        const auto live = intersection(gone, ledger.log(key).held);
+        for (auto number = live.next(1); number; number = live.after(*number)) {
+            TRY(prove_again(ledger, storage::report_in(key, *number), now));
         }
     }
     return std::optional<Prove>{};

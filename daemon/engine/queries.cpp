@@ -17,6 +17,17 @@ std::string_view name_of(State state) {
     return names[static_cast<std::size_t>(state)];
 }
 
+std::string_view name_of(storage::FailReason reason) {
+    constexpr std::array<std::string_view, 5> names = {"", "unreadable", "revoked", "retired",
+                                                       "refused"};
+    return names[static_cast<std::size_t>(reason)];
+}
+
+std::string_view name_of(ReplyOutcome outcome) {
+    constexpr std::array<std::string_view, 4> names = {"", "accepted", "correct", "refused"};
+    return names[static_cast<std::size_t>(outcome)];
+}
+
 std::string_view name_of(RecordClass record_class) {
     constexpr std::array<std::string_view, record_classes> names = {"reply", "urgent", "normal",
                                                                     "bulk"};
@@ -141,88 +152,10 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
     return std::optional<storage::ReportKey>{};
 }
 
-std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& key) {
-    std::vector<OfficeId> carriers;
-    if (key.author != ledger.us()) {
-        return carriers;
-    }
-    for (const auto& [office, custody] : ledger.all_custody()) {
-        for (const auto& log : custody.logs) {
-            if (log.incarnation == key.origin.incarnation &&
-                log.record_class == key.origin.record_class &&
-                log.held.contains(key.origin.number)) {
-                carriers.push_back(office);
-            }
-        }
-    }
-    return carriers;
-}
-
 namespace {
 
-const ReceiptLog* receipt_log(const Ledger& ledger, OfficeId recipient, const LogKey& log) {
-    const auto* receipt = ledger.receipt(recipient, log.author);
-    if (receipt == nullptr) {
-        return nullptr;
-    }
-    for (const auto& entry : receipt->logs) {
-        if (entry.incarnation == log.incarnation && entry.record_class == log.record_class) {
-            return &entry;
-        }
-    }
-    return nullptr;
-}
-
-// 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
-Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
-    const auto top = TRY(ledger.store().record(log, entry.received.top(), WithBody::no));
-    return top && short_hash(top->id) == entry.top_id;
-}
-
-Result<RecipientProgress> progress_of(const Ledger& ledger, const Header& header, Number number,
-                                      OfficeId recipient) {
-    RecipientProgress progress;
-    progress.office = recipient;
-    const auto* entry = receipt_log(ledger, recipient, header.log);
-    if (entry != nullptr && entry->received.contains(number) &&
-        TRY(is_top_ours(ledger, header.log, *entry))) {
-        progress.state = State::delivered;
-        return progress;
-    }
-    if (entry != nullptr && entry->unreadable.contains(number)) {
-        progress.state = State::failed;
-        progress.reason = "unreadable";
-        return progress;
-    }
-    if (entry != nullptr && std::ranges::any_of(entry->refused, [&](const auto& refused) {
-            return refused.second.contains(number);
-        })) {
-        progress.state = State::failed;
-        progress.reason = "refused";
-        return progress;
-    }
-    const auto* office = ledger.roster().find(recipient);
-    if (office == nullptr || !office->has_keys() || office->state == crypto::OfficeState::revoked) {
-        progress.state = State::failed;
-        progress.reason = "revoked";
-        return progress;
-    }
-    const auto& state = ledger.log(header.log);
-    if (state.withdrawn.contains(number)) {
-        progress.state = State::failed;
-        progress.reason = "withdrawn";
-    } else if (state.terminal.contains(number)) {
-        progress.state = State::expired;
-    } else if (!carriers_of(ledger, {header.log.author,
-                                     {header.log.incarnation, header.log.record_class, number}})
-                    .empty()) {
-        progress.state = State::carried;
-    }
-    return progress;
-}
-
 // A record is where its least advanced recipient is that is still under way.
-State combined(const std::vector<RecipientProgress>& recipients) {
+State combined(const std::vector<storage::Recipient>& recipients) {
     std::optional<State> least;
     State ended = State::queued;
     for (const auto& one : recipients) {
@@ -235,70 +168,47 @@ State combined(const std::vector<RecipientProgress>& recipients) {
     return least.value_or(ended);
 }
 
-// Whether the answers are read, or only who answered.
-enum class Answers : std::uint8_t { who_only, read };
-
-Result<void> add_answers(const Ledger& ledger, ReportView& view, Answers answers) {
-    for (const auto arrival : TRY(ledger.store().answers(view.key))) {
-        const auto record = TRY(ledger.store().record_until(arrival, WithBody::yes));
-        const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
-        if (!entry) {
-            continue;
+// Where it stands; of what is only carried nothing is known.
+Result<void> add_state(const Ledger& ledger, ReportView& view) {
+    const auto progress = TRY(ledger.store().report(view.key));
+    if (!view.entry || !progress) {
+        view.state = State::carried;
+        return ok();
+    }
+    view.state = combined(progress->recipients);
+    view.replaced_by = progress->replaced_by;
+    for (const auto& one : progress->recipients) {
+        if (view.state == State::failed && one.state == State::failed) {
+            view.reason = name_of(one.reason);
         }
-        const auto header = TRY(decode_header(record->header));
-        const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
-                                                       static_cast<std::uint64_t>(record->arrival));
-        const storage::ReportKey key{record->log.author,
-                                     {record->log.incarnation, record->log.record_class,
-                                      static_cast<Number>(record->run.first + position)}};
-        if (header.kind == static_cast<std::uint8_t>(RecordKind::report)) {
-            view.replaced_by = key;
-            continue;
-        }
-        const auto who =
-            std::ranges::find(view.recipients, record->log.author, &RecipientProgress::office);
-        if (who == view.recipients.end()) {
-            // Ours, to what is in our inbox.
-            view.state = State::acknowledged;
-            continue;
-        }
-        who->state = State::acknowledged;
-        who->answer = key;
-        if (answers == Answers::who_only) {
-            continue;
-        }
-        const auto opened = open_archived(ledger, *record, *entry, Opening::reports);
-        if (opened && position < opened->reports.size()) {
-            const auto& answer = opened->reports[position];
-            who->outcome = answer.outcome;
-            who->staff = answer.staff;
-            who->note = answer.text;
-        }
+        view.recipients.push_back({one, {}, {}});
     }
     return ok();
 }
 
-Result<void> add_state(const Ledger& ledger, ReportView& view, Answers answers = Answers::read) {
-    const bool is_ours = view.header.log.author == ledger.us();
-    for (const auto& stanza : view.header.stanzas) {
-        if (is_ours) {
-            view.recipients.push_back(
-                TRY(progress_of(ledger, view.header, view.key.origin.number, stanza.recipient)));
+// What the newest answers say.
+Result<void> add_words(const Ledger& ledger, ReportView& view) {
+    for (auto& one : view.recipients) {
+        const auto answer =
+            one.proved.answer
+                ? TRY(ledger.store().report({one.proved.office, *one.proved.answer}))
+                : std::nullopt;
+        const auto record =
+            answer ? TRY(ledger.store().record_until(answer->arrival, WithBody::yes))
+                   : std::nullopt;
+        const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
+        const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
+                                  : fail(Errc::not_found, "no answer");
+        if (!opened) {
+            continue;
         }
-    }
-    if (!is_ours) {
-        view.state = !view.entry              ? State::carried
-                     : view.entry->unreadable ? State::failed
-                                              : State::delivered;
-        view.reason = view.entry && view.entry->unreadable ? "unreadable" : "";
-    }
-    TRY(add_answers(ledger, view, answers));
-    if (is_ours) {
-        view.state = combined(view.recipients);
-        for (const auto& one : view.recipients) {
-            if (view.state == State::failed && one.state == State::failed) {
-                view.reason = one.reason;
-            }
+        const auto position = static_cast<std::uint64_t>(answer->arrival) -
+                              static_cast<std::uint64_t>(record->arrival);
+        if (position < opened->reports.size()) {
+            const auto& words = opened->reports[position];
+            one.proved.outcome = words.outcome;
+            one.staff = words.staff;
+            one.note = words.text;
         }
     }
     return ok();
@@ -345,7 +255,8 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::St
             view.key.origin = *opened->units[i].origin;
         }
         // Shown once: a reissue of what came before is not in the box again.
-        if (TRY(ledger.store().report(view.key)) != view.arrival) {
+        const auto progress = TRY(ledger.store().report(view.key));
+        if (!progress || progress->arrival != view.arrival) {
             continue;
         }
         add_content(*opened, i, view);
@@ -367,12 +278,9 @@ Result<Counts> count_reports(const Ledger& ledger) {
         }
         for (std::uint64_t n = record->run.first; n <= record->run.last; ++n) {
             ReportView view;
-            view.header = header;
             view.entry = entry;
-            view.key = {
-                record->log.author,
-                {record->log.incarnation, record->log.record_class, static_cast<Number>(n)}};
-            TRY(add_state(ledger, view, Answers::who_only));
+            view.key = storage::report_in(record->log, static_cast<Number>(n));
+            TRY(add_state(ledger, view));
             if (entry->box == storage::ArchiveEntry::Box::inbox) {
                 ++(view.state == State::acknowledged ? counts.acknowledged : counts.unacknowledged);
                 continue;
@@ -410,13 +318,14 @@ Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
 }
 
 Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening) {
-    const auto arrival = TRY(ledger.store().report(key));
-    const LogKey log{key.author, key.origin.incarnation, key.origin.record_class};
-    const auto record = arrival ? TRY(ledger.store().record_until(*arrival, WithBody::yes))
-                                : TRY(ledger.store().record(log, key.origin.number, WithBody::yes));
+    const auto progress = TRY(ledger.store().report(key));
+    const auto record =
+        progress ? TRY(ledger.store().record_until(progress->arrival, WithBody::yes))
+                 : TRY(ledger.store().record(log_of(key), key.origin.number, WithBody::yes));
     if (record) {
         for (auto& view : TRY(views_of(ledger, *record, opening))) {
-            if (view.key == key || !arrival) {
+            if (view.key == key || !progress) {
+                TRY(add_words(ledger, view));
                 return std::move(view);
             }
         }

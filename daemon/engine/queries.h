@@ -1,27 +1,26 @@
 // What people ask: what is in the boxes, and how far a report has come. Reads only.
 //
-// A state is never more than can be proved (P4): `delivered` stands on the recipient's receipt,
-// `acknowledged` on its signed answer, `carried` on a carrier's newest statement of custody.
+// A state is read from the report's page, which engine/progress keeps; nothing is derived here from
+// what may be thrown away.
 #pragma once
 
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
 
-// In the order of progress; of a record's recipients the least advanced one under way is shown.
-enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
+// Of a report's recipients the least advanced one under way is shown.
+using storage::State;
 std::string_view name_of(State state);
+std::string_view name_of(storage::FailReason reason);
+std::string_view name_of(ReplyOutcome outcome);
 std::string_view name_of(RecordClass record_class);
 
-struct RecipientProgress {
-    OfficeId office{};
-    State state = State::queued;
-    std::string reason;  // of `failed`
-    // The answer, if there is one.
-    ReplyOutcome outcome = ReplyOutcome::none;
+struct RecipientView {
+    storage::Recipient proved;
+    // Of its newest answer, where that was asked for.
     std::string staff;
     std::string note;
-    std::optional<storage::ReportKey> answer;
 };
 
 struct ReportView {
@@ -31,8 +30,8 @@ struct ReportView {
     Header header;
     std::optional<storage::ArchiveEntry> entry;  // none: only carried
     State state = State::queued;
-    std::string reason;
-    std::vector<RecipientProgress> recipients;
+    std::string reason;                     // of `failed`
+    std::vector<RecipientView> recipients;  // of another's report this office alone
     std::optional<storage::ReportKey> replaced_by;
     // If it can be read here.
     std::optional<Report> report;
@@ -51,9 +50,6 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
 // The reports of one stored record, one each; a carried record is one.
 Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record,
                                          Opening opening);
-// Who says it holds this report of ours, by its newest statement of custody.
-std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& key);
-
 // How many reports stand where, in both boxes. Nothing is opened for it.
 struct Counts {
     std::map<State, std::uint32_t> outbox;
@@ -72,7 +68,7 @@ struct Waiting {
 };
 Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger);
 
-// not_found: not in a box here and not carried.
+// With the words of its answers. not_found: not in a box here and not carried.
 Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening);
 
 }  // namespace fieldpost::engine

@@ -1,5 +1,7 @@
 #include "daemon/engine/terminal.h"
 
+#include "daemon/engine/progress.h"
+
 namespace fieldpost::engine {
 
 namespace {
@@ -117,37 +119,53 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
 
 namespace {
 
-// Our own record reached a recipient: say so once for each report of the run.
-void note_delivered(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, OfficeId by,
-                    Via from, Now now, std::vector<Notice>& notify) {
-    for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-        ledger.note(What::delivered,
-                    {.office = by, .report = storage::report_in(log, *number), .via = from}, now,
-                    notify);
+// 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
+Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
+    if (entry.received.empty()) {
+        return false;
     }
+    const auto top = TRY(ledger.held_id(log, entry.received.top()));
+    return top && short_hash(*top) == entry.top_id;
 }
 
-// A recipient does not take what we wrote to it, for now.
-Result<void> note_refused(Ledger& ledger, OfficeId by, const LogKey& log, const ReceiptLog& entry,
-                          const ReceiptLog* old, Via from, Now now, std::vector<Notice>& notify) {
-    IntervalSet fresh;
+IntervalSet all_refused(const ReceiptLog& entry) {
+    IntervalSet all;
     for (const auto& [reason, numbers] : entry.refused) {
-        fresh.add(intersection(numbers, ledger.log(log).held));
-        if (old != nullptr && old->refused.contains(reason)) {
-            fresh.remove(old->refused.at(reason));
-        }
+        all.add(numbers);
     }
-    for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
-        const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
-        // It may also decline to carry what is for others: that is no trouble.
-        if (!record || !TRY(decode_header(record->header)).is_addressed_to(by)) {
-            continue;
+    return all;
+}
+
+// What a receipt proves of our own reports, whether they are still held or not: one that has
+// expired here may have arrived all the same.
+Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
+                              const ReceiptLog& entry, const ReceiptLog* old, Via from, Now now,
+                              std::vector<Notice>& notify) {
+    // Whoever signs it can name any number: only those that were shown to anyone are looked up.
+    const IntervalSet ours{{1, ledger.log(log).published}};
+    const auto each = [&](const IntervalSet& numbers, Proof::Of of,
+                          std::optional<What> what) -> Result<void> {
+        const auto known = intersection(numbers, ours);
+        for (auto number = known.next(1); number; number = known.after(*number)) {
+            const auto report = storage::report_in(log, *number);
+            if (TRY(prove(ledger, report, {.of = of, .recipient = by}, now)) && what) {
+                ledger.note(*what, {.office = by, .report = report, .via = from}, now, notify);
+            }
         }
-        ledger.note(What::refused,
-                    {.office = by, .report = storage::report_in(log, *number), .via = from}, now,
-                    notify);
+        return ok();
+    };
+    const auto refused = all_refused(entry);
+    if (old != nullptr) {
+        TRY(each(without(all_refused(*old), refused), Proof::Of::refused_no_more, {}));
     }
-    return ok();
+    if (TRY(is_top_ours(ledger, log, entry))) {
+        TRY(each(old == nullptr ? entry.received : without(entry.received, old->received),
+                 Proof::Of::received, What::delivered));
+    }
+    TRY(each(old == nullptr ? entry.unreadable : without(entry.unreadable, old->unreadable),
+             Proof::Of::unreadable, What::unreadable));
+    return each(old == nullptr ? refused : without(refused, all_refused(*old)), Proof::Of::refused,
+                What::refused);
 }
 
 }  // namespace
@@ -168,7 +186,6 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
         }
         const auto concerned = intersection(covered, ledger.log(log).held);
         IntervalSet served;
-        IntervalSet delivered;
         for (auto number = concerned.next(1); number;) {
             const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
             if (!record) {
@@ -180,15 +197,11 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
                 if (is_owed_to_nobody(ledger, header, *n)) {
                     served.add(*n);
                 }
-                if (header.is_addressed_to(signer) && entry.received.contains(*n)) {
-                    delivered.add(*n);
-                }
             }
             number = concerned.after(record->run.last);
         }
         if (author == ledger.us()) {
-            TRY(note_refused(ledger, signer, log, entry, old, from, now, notify));
-            note_delivered(ledger, log, delivered, signer, from, now, notify);
+            TRY(prove_by_receipt(ledger, signer, log, entry, old, from, now, notify));
             ledger.edit_log(log).done.add(served);
         }
         TRY(make_terminal(ledger, log, served));
@@ -242,9 +255,10 @@ Result<void> expire(Ledger& ledger, const storage::StoredRecord& record, Now now
     const auto live = intersection(ledger.log(record.log).held, {record.run});
     if (record.log.author == ledger.us()) {
         for (auto number = live.next(1); number; number = live.after(*number)) {
-            ledger.note(What::expired,
-                        {.office = ledger.us(), .report = storage::report_in(record.log, *number)},
-                        now, notify);
+            const auto report = storage::report_in(record.log, *number);
+            if (TRY(prove(ledger, report, {.of = Proof::Of::expired}, now))) {
+                ledger.note(What::expired, {.office = ledger.us(), .report = report}, now, notify);
+            }
         }
         ledger.edit_log(record.log).done.add(live);
     }

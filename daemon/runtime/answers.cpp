@@ -153,21 +153,6 @@ ReportRef reference_to(const ReportView& view) {
 // --- entries
 // --------------------------------------------------------------------------------------
 
-std::string outcome_name(ReplyOutcome outcome) {
-    constexpr std::array<const char*, 4> names = {"", "accepted", "correct", "refused"};
-    return names[static_cast<std::size_t>(outcome)];
-}
-
-std::int64_t time_of(const std::vector<storage::Event>& events, engine::What what,
-                     std::optional<OfficeId> office) {
-    for (const auto& event : events) {
-        if (event.what == what && (!office || event.office == *office)) {
-            return unix_of(event.at);
-        }
-    }
-    return 0;
-}
-
 Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     wire::Entry entry;
     entry.set_id(engine::printed_id(ledger, view.key));
@@ -187,19 +172,19 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     entry.set_size_bytes(view.header.body_bytes);
     entry.set_is_acknowledgement(view.header.kind ==
                                  static_cast<std::uint8_t>(RecordKind::acknowledgement));
-    const auto events = TRY(ledger.store().events_of(view.key));
-    for (const auto& one : view.recipients) {
+    for (const auto& [one, staff, note] : view.recipients) {
         auto* recipient = entry.add_recipients();
         recipient->set_office(engine::printed_name(ledger, one.office));
         recipient->set_state(std::string(engine::name_of(one.state)));
-        recipient->set_reason(one.reason);
-        recipient->set_carried_unix_s(time_of(events, engine::What::carried, std::nullopt));
-        recipient->set_delivered_unix_s(time_of(events, engine::What::delivered, one.office));
-        recipient->set_acknowledged_unix_s(time_of(events, engine::What::acknowledged, one.office));
-        recipient->set_outcome(outcome_name(one.outcome));
-        recipient->set_staff(one.staff);
-        recipient->set_note(one.note);
-        recipient->set_answer_id(one.answer ? engine::printed_id(ledger, *one.answer) : "");
+        recipient->set_reason(std::string(engine::name_of(one.reason)));
+        recipient->set_carried_unix_s(unix_of(one.carried_at));
+        recipient->set_delivered_unix_s(unix_of(one.delivered_at));
+        recipient->set_acknowledged_unix_s(unix_of(one.acknowledged_at));
+        recipient->set_outcome(std::string(engine::name_of(one.outcome)));
+        recipient->set_staff(staff);
+        recipient->set_note(note);
+        recipient->set_answer_id(one.answer ? engine::printed_id(ledger, {one.office, *one.answer})
+                                            : "");
         recipient->set_heard_unix_s(unix_of(ledger.peer(one.office).heard));
     }
     if (view.report) {

@@ -11,6 +11,7 @@
 
 #include "proto/bytes.h"
 #include "storage/lmdb_tables.h"
+#include "storage/record_store.h"
 #include "tests/end_to_end/refusals.h"
 
 using namespace fieldpost::end_to_end;
@@ -129,7 +130,7 @@ TEST_CASE("a store of a newer release is left alone", "[end_to_end]") {
     };
     set_schema(1000);
     check_daemon_says(run_daemon(hq.home()), 6, "schema 1000");
-    set_schema(1);
+    set_schema(fieldpost::storage::schema_version);
     hq.start();
     CHECK(hq.ask({"status"}).at("state") == "active");
 }

@@ -141,7 +141,7 @@ TEST_CASE("each report of a pack has its own answer, and answers are packed too"
         CHECK(world.times_happened(hyesan, What::acknowledged, report, hq) == 1);
         const auto view = world.view(hyesan, report);
         REQUIRE(view.recipients.size() == 1);
-        CHECK(view.recipients[0].answer == answers.at(report));
+        CHECK(view.recipients[0].proved.answer == answers.at(report).origin);
         CHECK(view.recipients[0].note == world.texts().at(answers.at(report)));
     }
     world.check_everything();

@@ -14,11 +14,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 void survive(std::uint64_t seed) {
     CAPTURE(seed);
     World world(seed, {"hq", "hyesan", "pyongyang", "wonsan"},
@@ -76,10 +71,10 @@ void survive(std::uint64_t seed) {
 
 TEST_CASE("offices survive any weather, and everything promised arrives once", "[simulation]") {
     if (std::getenv("FIELDPOST_SEED") != nullptr) {
-        survive(from_environment("FIELDPOST_SEED", 0));
+        survive(number_from_environment("FIELDPOST_SEED", 0));
         return;
     }
-    const auto seeds = from_environment("FIELDPOST_SEEDS", 200);
+    const auto seeds = number_from_environment("FIELDPOST_SEEDS", 200);
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         survive(seed);
     }

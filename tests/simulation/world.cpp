@@ -2,9 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "crypto/sealed_record.h"
 
 namespace fieldpost::tests {
+
+std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+    const char* text = std::getenv(name);
+    return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
 
 World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather weather)
     : random_(seed), dice_(seed), weather_(weather), network_(make_network(names)) {
@@ -364,6 +371,7 @@ void World::put_back(Node node, const storage::MemoryDisk& copy) {
     *offices_[node].disk = copy;
     // It may forget what is terminal: that is the trouble with it.
     offices_[node].terminal_before.clear();
+    offices_[node].shown_before.clear();
 }
 
 void World::restart(Node node) {
@@ -378,6 +386,13 @@ void World::pass(std::chrono::milliseconds time) {
 
 void World::set_clock(Node node, std::int64_t wrong_by_seconds) {
     offices_[node].clock_wrong_by = wrong_by_seconds;
+}
+
+void World::advertise(Node node, std::vector<std::string> endpoints) {
+    offices_[node].config->endpoints = std::move(endpoints);
+    if (is_up(node)) {
+        batch(node, {engine::TimerFired{}});
+    }
 }
 
 void World::set_disk_limit(Node node, std::uint64_t bytes) {

@@ -28,6 +28,9 @@ inline constexpr Node hyesan = 1;
 inline constexpr Node pyongyang = 2;
 inline constexpr Node wonsan = 3;
 
+// Of FIELDPOST_SEED and FIELDPOST_SEEDS.
+std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise);
+
 struct Weather {
     double crash_before_commit = 0;
     double crash_before_send = 0;
@@ -98,6 +101,8 @@ public:
     void put_back(Node node, const storage::MemoryDisk& copy);
     // As when the whole folder is put back, and not only the store.
     void lose_marker(Node node) { offices_[node].marker.reset(); }
+    // An administrator changed its addresses: it says so in a newer statement.
+    void advertise(Node node, std::vector<std::string> endpoints);
     // As if `as` had linked up and said just this.
     void tell(Node node, Node as, const Frame& frame);
     // The authority's word, told to node 0.
@@ -152,6 +157,7 @@ private:
         std::optional<engine::Engine> engine;
         std::optional<std::int64_t> wake_at_ms;
         std::map<LogKey, IntervalSet> terminal_before;
+        std::map<storage::ReportKey, std::vector<storage::Recipient>> shown_before;
         std::int64_t clock_wrong_by = 0;
         std::optional<engine::Marker> marker;
         std::optional<BoxPublic> one_time;  // of one that joined by an invitation
@@ -189,6 +195,8 @@ private:
     void drop_link(engine::LinkId link, std::optional<Node> without);
     void check_sent(engine::LinkId link, Node from, BytesView bytes);
     void check(Node node);
+    void check_progress(Node node);
+    std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
 
     SeededRandom random_;
     std::mt19937_64 dice_;

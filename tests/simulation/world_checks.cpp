@@ -3,6 +3,7 @@
 
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "storage/values.h"
 #include "tests/simulation/world.h"
 
 namespace fieldpost::tests {
@@ -118,7 +119,76 @@ engine::ReportView World::view(Node node, const storage::ReportKey& report) {
     return std::move(*found);
 }
 
+std::optional<storage::ReportProgress> World::progress(Node node,
+                                                       const storage::ReportKey& report) {
+    auto& store = *offices_[node].store;
+    REQUIRE(store.begin().has_value());
+    auto found = store.report(report);
+    store.abort();
+    REQUIRE(found.has_value());
+    return std::move(*found);
+}
+
+namespace {
+
+// Invariant I8: forward only, with the exceptions that daemon/DESIGN.md lists.
+bool may_become(const storage::Recipient& before, const storage::Recipient& after) {
+    using storage::FailReason;
+    using storage::State;
+    const bool is_unreadable =
+        after.state == State::failed && after.reason == FailReason::unreadable;
+    const bool has_arrived =
+        after.state == State::delivered || after.state == State::acknowledged || is_unreadable;
+    switch (before.state) {
+        case State::queued:
+        case State::carried:  // back to queued: check_progress asks why
+            return true;
+        case State::delivered:
+            return has_arrived;
+        case State::acknowledged:
+            return after.state == State::acknowledged;
+        case State::expired:
+            return after.state == State::expired || has_arrived;
+        case State::failed:
+            return before.reason == FailReason::refused || after.reason == before.reason ||
+                   has_arrived;
+    }
+    return false;
+}
+
+}  // namespace
+
+void World::check_progress(Node node) {
+    auto& office = offices_[node];
+    for (const auto& [table, key] : std::exchange(office.disk->changed, {})) {
+        if (table != storage::Table::reports) {
+            continue;
+        }
+        const auto report = storage::read_report_key(key).value();
+        const auto now = progress(node, report).value();
+        if (report.author != index_of(node)) {
+            continue;
+        }
+        auto& before = office.shown_before[report];
+        for (std::size_t i = 0; i < before.size(); ++i) {
+            const auto& was = before[i];
+            const auto& is = now.recipients.at(i);
+            INFO("office " << node << ", report " << report.origin.number << " of class "
+                           << static_cast<int>(report.origin.record_class) << " to "
+                           << value_of(was.office) << ": " << engine::name_of(was.state)
+                           << " became " << engine::name_of(is.state) << " "
+                           << engine::name_of(is.reason));
+            CHECK(may_become(was, is));
+            if (was.state == storage::State::carried && is.state == storage::State::queued) {
+                CHECK(engine::carriers_of(ledger(node), report).empty());
+            }
+        }
+        before = now.recipients;
+    }
+}
+
 void World::check(Node node) {
+    check_progress(node);
     auto& office = offices_[node];
     const auto& ledger = office.engine->ledger();
     for (const auto& [log, state] : ledger.logs()) {
@@ -208,6 +278,15 @@ void World::check_everything() {
             const auto shown = times_happened(node, engine::What::received, report);
             // P2.
             CHECK(shown <= 1);
+            // P4: what the author shows is so.
+            const auto page = progress(author, report);
+            REQUIRE(page.has_value());
+            for (const auto& one : page->recipients) {
+                if (one.office == index_of(node) && (one.state == storage::State::delivered ||
+                                                     one.state == storage::State::acknowledged)) {
+                    CHECK(shown == 1);
+                }
+            }
             // P4: what the author was told is so.
             if (times_happened(author, engine::What::delivered, report, node) > 0) {
                 CHECK(shown == 1);

@@ -98,6 +98,19 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     PeerState peer;
     peer.fingerprint_number = 9;
     const KeyedReport keyed{{}, report};
+    ReportProgress progress;
+    progress.arrival = Arrival{1};
+    progress.replaced_by = report_in(log_b, 3);
+    progress.recipients = {
+        {.office = OfficeId{1},
+         .state = State::acknowledged,
+         .carried_at = {30},
+         .carried_by = OfficeId{2},
+         .delivered_at = {40},
+         .acknowledged_at = {50},
+         .outcome = ReplyOutcome::correct,
+         .answer = Origin{{1, 7}, RecordClass::reply, 9}},
+        {.office = OfficeId{2}, .state = State::failed, .reason = FailReason::refused}};
     {
         const auto store = disk.open();
         change(*store,
@@ -105,7 +118,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
                 PutRecord{record_of(5, log_a, {9, 9}, 30'000)}, PutPart{Blob{3}, 1, Bytes(16384)},
                 PutPartial{partial}, PutRegister{OfficeId{3}, 2, {}, Bytes(9)},
                 AddRosterChange{1, Bytes(200, std::byte{1})}, PutCustody{OfficeId{1}, Bytes(80)},
-                PutArchive{Arrival{1}, entry}, PutReport{report, Arrival{1}},
+                PutArchive{Arrival{1}, entry}, PutReport{report, progress},
                 PutShown{OfficeId{3}, {1, 7}, RecordClass::normal, {{1, 4}}},
                 AddAnswer{report, Arrival{5}}, PutKeyed{{}, keyed}, AddEvent{event},
                 PutLeaf{OfficeId{3}, {}}, PutPeer{OfficeId{3}, peer}, PutExpiry{{900}, Arrival{5}},
@@ -135,7 +148,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->roster_changes().value() == std::vector<Bytes>{Bytes(200, std::byte{1})});
     CHECK(store->custody().value() == std::vector<Bytes>{Bytes(80)});
     CHECK(store->archive(Arrival{1}).value() == entry);
-    CHECK(store->report(report).value() == Arrival{1});
+    CHECK(store->report(report).value() == progress);
     CHECK(store->shown(OfficeId{3}, {1, 7}, RecordClass::normal).value() == IntervalSet{{1, 4}});
     CHECK(store->shown(OfficeId{3}, {1, 7}, RecordClass::bulk).value().empty());
     CHECK(store->answers(report).value() == std::vector{Arrival{5}});
@@ -314,4 +327,46 @@ TEST_CASE("LMDB and memory agree after any run of operations", "[storage]") {
             }
         }
     }));
+}
+
+TEST_CASE("a value in which one bit has turned is damage, and is never read", "[storage]") {
+    MemoryDisk disk;
+    const auto store = RecordStore::open(open_memory_tables(disk), seal_bytes.duplicate()).value();
+    const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 2}};
+    ReportProgress progress;
+    progress.recipients = {{.office = OfficeId{1}}};
+    change(*store, {PutReport{report, progress}, PutLeaf{OfficeId{3}, {}},
+                    PutCustody{OfficeId{1}, Bytes(80)}});
+    for (auto& content : disk.tables) {
+        for (auto& [key, value] : content) {
+            if (key == to_bytes(as_bytes("schema"))) {
+                continue;
+            }
+            for (std::size_t at = 0; at < value.size(); ++at) {
+                value[at] ^= std::byte{4};
+                REQUIRE(store->begin().has_value());
+                const auto read = store->report(report);
+                const auto leaves = store->leaves();
+                const auto custody = store->custody();
+                store->abort();
+                const bool is_found = (!read && read.error().code == Errc::corrupt) ||
+                                      (!leaves && leaves.error().code == Errc::corrupt) ||
+                                      (!custody && custody.error().code == Errc::corrupt);
+                CHECK(is_found);
+                value[at] ^= std::byte{4};
+            }
+        }
+    }
+}
+
+TEST_CASE("a value that stands under another's key is damage", "[storage]") {
+    MemoryDisk disk;
+    const auto store = RecordStore::open(open_memory_tables(disk), seal_bytes.duplicate()).value();
+    change(*store, {PutCustody{OfficeId{1}, Bytes(80)}, PutCustody{OfficeId{2}, Bytes(81)}});
+    auto& custody = disk.tables[static_cast<std::size_t>(Table::custody)];
+    std::swap(custody.begin()->second, custody.rbegin()->second);
+    REQUIRE(store->begin().has_value());
+    const auto read = store->custody();
+    REQUIRE_FALSE(read.has_value());
+    CHECK(read.error().code == Errc::corrupt);
 }

@@ -1,0 +1,217 @@
+#include "storage/migration.h"
+
+#include <fmt/format.h>
+
+#include "proto/record.h"
+#include "proto/register.h"
+#include "storage/values.h"
+
+namespace fieldpost::storage {
+
+namespace {
+
+// A store of schema 1, whose values lie bare.
+class Schema1 {
+public:
+    static Result<Schema1> open(Tables& tables, const crypto::SealKey& seal_key) {
+        Schema1 old(tables, seal_key);
+        const auto meta = TRY(tables.get(Table::meta, as_bytes("office")));
+        if (meta) {
+            old.us_ = TRY(decode_meta(*meta)).office;
+        }
+        TRY(old.each(Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
+            ByteReader in(entry.value);
+            const auto one = TRY(read_register(in));
+            const auto author = read_receipt_subject(one.key.subject);
+            if (one.key.kind == static_cast<std::uint8_t>(RegisterKind::receipt) && author &&
+                *author == old.us_) {
+                old.receipts_.emplace(one.key.signer, TRY(decode_receipt(one.payload)));
+            }
+            return ok();
+        }));
+        TRY(old.each(Table::custody, {}, [&](const TableEntry& entry) -> Result<void> {
+            ByteReader in(entry.value);
+            old.custody_.push_back(TRY(read_custody(in)));
+            return ok();
+        }));
+        return old;
+    }
+
+    // Calls `each` with every entry whose key begins with `prefix`; the table may be changed under
+    // these keys meanwhile.
+    template <class Each>
+    Result<void> each(Table table, const Bytes& prefix, const Each& each) const {
+        Bytes from = prefix;
+        while (true) {
+            const auto entry = TRY(tables_->at_or_after(table, from));
+            if (!entry || entry->key.size() < prefix.size() ||
+                !std::equal(prefix.begin(), prefix.end(), entry->key.begin())) {
+                return ok();
+            }
+            from = entry->key;
+            from.push_back(std::byte{0});
+            TRY(each(*entry));
+        }
+    }
+
+    [[nodiscard]] Result<ReportProgress> progress_of(const ReportKey& report,
+                                                     Arrival arrival) const {
+        ReportProgress progress;
+        progress.arrival = arrival;
+        const auto record = TRY(record_at(arrival));
+        const auto header = TRY(decode_header(record.header));
+        if (report.author == us_) {
+            for (const auto& stanza : header.stanzas) {
+                progress.recipients.push_back({.office = stanza.recipient});
+            }
+            TRY(add_events(report, progress));
+            TRY(add_statements(report, progress));
+        } else {
+            progress.recipients.push_back(
+                {.office = us_, .state = State::delivered, .delivered_at = record.received});
+        }
+        TRY(add_answers(report, progress));
+        return progress;
+    }
+
+private:
+    Schema1(Tables& tables, const crypto::SealKey& seal_key)
+        : tables_(&tables), seal_key_(&seal_key) {}
+
+    [[nodiscard]] Result<StoredRecord> record_at(Arrival arrival) const {
+        const auto entry = TRY(
+            tables_->at_or_before(Table::records, number_key(static_cast<std::uint64_t>(arrival))));
+        if (!entry) {
+            return fail(Errc::corrupt, "store: a report without its record");
+        }
+        auto record = TRY(decode_record(entry->value, WithBody::no));
+        record.arrival = Arrival{trailing_number(entry->key)};
+        return record;
+    }
+
+    static Recipient* recipient(ReportProgress& progress, OfficeId office) {
+        const auto found = std::ranges::find(progress.recipients, office, &Recipient::office);
+        return found == progress.recipients.end() ? nullptr : &*found;
+    }
+
+    // What this office noted when it was proved.
+    Result<void> add_events(const ReportKey& report, ReportProgress& progress) const {
+        return each(Table::report_events, report_key(report),
+                    [&](const TableEntry& entry) -> Result<void> {
+                        const auto seq = trailing_number(entry.key);
+                        const auto value = TRY(tables_->get(Table::events, number_key(seq)));
+                        if (!value) {
+                            return ok();
+                        }
+                        const auto event = TRY(open_event(*seal_key_, seq, *value));
+                        auto* one = recipient(progress, event.office);
+                        for (auto& any : progress.recipients) {
+                            if (event.what == What::carried && any.carried_at == WallTime{}) {
+                                any.carried_at = event.at;
+                                any.carried_by = event.office;
+                            }
+                            if (event.what == What::expired && any.state == State::queued) {
+                                any.state = State::expired;
+                            }
+                        }
+                        if (event.what == What::delivered && one != nullptr) {
+                            one->state = State::delivered;
+                            one->delivered_at = event.at;
+                        }
+                        return ok();
+                    });
+    }
+
+    // What others' newest statements prove beyond that, and what nobody's does.
+    Result<void> add_statements(const ReportKey& report, ReportProgress& progress) const {
+        const auto log = log_of(report);
+        const auto number = report.origin.number;
+        const auto state = TRY(tables_->get(Table::logs, log_key(log)));
+        const bool is_terminal = state && TRY(decode_log(*state)).terminal.contains(number);
+        const auto is_of_log = [&](const auto& entry) {
+            return entry.incarnation == log.incarnation && entry.record_class == log.record_class;
+        };
+        const bool is_carried = std::ranges::any_of(custody_, [&](const Custody& custody) {
+            return std::ranges::any_of(custody.logs, [&](const auto& entry) {
+                return is_of_log(entry) && entry.held.contains(number);
+            });
+        });
+        for (auto& one : progress.recipients) {
+            const auto receipt = receipts_.find(one.office);
+            if (receipt != receipts_.end() && one.state != State::delivered) {
+                for (const auto& entry : receipt->second.logs) {
+                    if (is_of_log(entry) && entry.received.contains(number)) {
+                        one.state = State::delivered;
+                    } else if (is_of_log(entry) && entry.unreadable.contains(number)) {
+                        one.state = State::failed;
+                        one.reason = FailReason::unreadable;
+                    }
+                }
+            }
+            if (one.state == State::queued) {
+                one.state = is_terminal  ? State::expired
+                            : is_carried ? State::carried
+                                         : State::queued;
+            }
+            if (one.state == State::queued) {
+                one.carried_at = {};
+                one.carried_by = {};
+            }
+        }
+        return ok();
+    }
+
+    Result<void> add_answers(const ReportKey& report, ReportProgress& progress) const {
+        return each(
+            Table::answers, report_key(report), [&](const TableEntry& entry) -> Result<void> {
+                const Arrival arrival{trailing_number(entry.key)};
+                const auto record = TRY(record_at(arrival));
+                const auto key = report_in(
+                    record.log,
+                    static_cast<Number>(record.run.first + static_cast<std::uint64_t>(arrival) -
+                                        static_cast<std::uint64_t>(record.arrival)));
+                if (TRY(decode_header(record.header)).kind ==
+                    static_cast<std::uint8_t>(RecordKind::report)) {
+                    progress.replaced_by = key;
+                } else if (auto* one = recipient(progress, record.log.author)) {
+                    one->state = State::acknowledged;
+                    one->acknowledged_at = record.received;
+                    one->answer = key.origin;
+                }
+                return ok();
+            });
+    }
+
+    Tables* tables_;
+    const crypto::SealKey* seal_key_;
+    OfficeId us_{};
+    std::map<OfficeId, Receipt> receipts_;
+    std::vector<Custody> custody_;
+};
+
+}  // namespace
+
+Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_key) {
+    auto& raw = tables.raw();
+    const auto old = TRY(Schema1::open(raw, seal_key));
+    // Reports first, while all that they are derived from still lies as it did.
+    TRY(old.each(Table::reports, {}, [&](const TableEntry& entry) -> Result<void> {
+        const auto report = TRY(read_report_key(entry.key));
+        const auto progress = TRY(old.progress_of(report, Arrival{trailing_number(entry.value)}));
+        return tables.put(Table::reports, entry.key, encode(progress));
+    }));
+    for (std::size_t i = 0; i < table_count; ++i) {
+        const auto table = static_cast<Table>(i);
+        if (table == Table::reports) {
+            continue;
+        }
+        TRY(old.each(table, {}, [&](const TableEntry& entry) -> Result<void> {
+            const bool is_bare =
+                table == Table::meta && std::ranges::equal(entry.key, as_bytes("schema"));
+            return is_bare ? ok() : tables.put(table, entry.key, to_bytes(entry.value));
+        }));
+    }
+    return ok();
+}
+
+}  // namespace fieldpost::storage
