@@ -209,6 +209,8 @@ int run_peers(const Common& common) {
                                                : peer.reason();
         if (peer.state() == "connected" && !peer.reason().empty()) {
             why = "urgent only, " + peer.reason();
+        } else if (peer.reason() == "no_greeting") {
+            why = "no office answers there, but something does";
         }
         std::ranges::replace(why, '_', ' ');
         if (peer.has_rtt_ms()) {

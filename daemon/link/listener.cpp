@@ -288,7 +288,7 @@ void Listener::read_socket(std::vector<LinkEvent>& events) {
         const auto last_ended = is_end ? heeded : heeded - 1;
         for (const auto& [id, known] : std::map(numbers_of(event.value))) {
             if (known <= last_ended) {
-                lose(id, {id, "the peer went"}, events);
+                lose(id, {id, EndReason::peer_went}, events);
             }
         }
         silent_.erase(event.value);
@@ -310,7 +310,7 @@ void Listener::cut_floods(std::vector<LinkEvent>& events) {
         const auto& one = accepted_.at(id);
         if (one.own_fd.bytes_received().value_or(0) > one.read_bytes + unread_bytes_max) {
             one.own_fd.cut_off();
-            lose(id, {id, "a message without end", true}, events);
+            lose(id, {id, EndReason::offence, "a message without end"}, events);
         }
     }
     for (const auto& [fd, silent] : silent_) {

@@ -138,7 +138,7 @@ void ZmqLink::Sockets::connect(ConnectionId id, const Wanted& wanted, const std:
         dialled.emplace(id, std::move(made));
     } catch (const zmq::error_t& error) {
         // Out of sockets, or not an address: the same as no answer, only sooner.
-        told_next.emplace_back(PeerDown{id, error.what()});
+        told_next.emplace_back(PeerDown{id, EndReason::no_answer, error.what()});
     }
 }
 
@@ -151,7 +151,7 @@ void ZmqLink::Sockets::read_names() {
         const auto [id, wanted] = std::move(*found);
         nameless.erase(found);
         if (answer.endpoint.empty()) {
-            told_next.emplace_back(PeerDown{id, "no such name"});
+            told_next.emplace_back(PeerDown{id, EndReason::no_name});
         } else {
             set_out(id, wanted, answer.endpoint);
         }
@@ -169,7 +169,7 @@ void ZmqLink::Sockets::advance_tunnels() {
         if (state == ProxyTunnel::State::ended) {
             // Once libzmq has its end of it, it says itself that the other is gone.
             if (!one.is_dialled) {
-                told_next.emplace_back(PeerDown{id, "proxy: " + one.tunnel->reason()});
+                told_next.emplace_back(PeerDown{id, EndReason::proxy, one.tunnel->reason()});
             }
             at = tunnelled.erase(at);
         } else {
@@ -283,6 +283,20 @@ void ZmqLink::Sockets::advance_probes(std::vector<LinkEvent>& events) {
     }
 }
 
+std::string_view words_of(EndReason reason) {
+    constexpr std::array<std::string_view, 10> words = {"no answer",
+                                                        "no greeting",
+                                                        "no such name",
+                                                        "the proxy could not reach it",
+                                                        "refused",
+                                                        "not let in",
+                                                        "the link went",
+                                                        "the peer went",
+                                                        "it broke the protocol",
+                                                        "closed here"};
+    return words.at(static_cast<std::size_t>(reason));
+}
+
 void ZmqLink::Sockets::lose(PeerDown how, std::vector<LinkEvent>& events) {
     dialled.erase(how.connection);
     tunnelled.erase(how.connection);
@@ -303,13 +317,13 @@ void ZmqLink::Sockets::cut_floods(std::vector<LinkEvent>& events) {
         }
     }
     for (const auto id : flooding) {
-        lose({id, "a message without end", true}, events);
+        lose({id, EndReason::offence, "a message without end"}, events);
     }
 }
 
 void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& events) {
     auto& connection = dialled.at(id);
-    std::optional<std::string> ended;
+    std::optional<EndReason> ended;
     while (const auto event = next_event(connection.socket.monitor)) {
         switch (event->event) {
             case ZMQ_EVENT_CONNECTED:
@@ -321,15 +335,17 @@ void ZmqLink::Sockets::read_dialled(ConnectionId id, std::vector<LinkEvent>& eve
                 events.emplace_back(PeerUp{id, connection.peer, true});
                 break;
             case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-                ended = "refused";
+                ended = EndReason::refused;
                 break;
             case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                ended = ended.value_or("not let in");
+                ended = ended.value_or(EndReason::not_let_in);
                 break;
             case ZMQ_EVENT_DISCONNECTED:
             case ZMQ_EVENT_CLOSED:
-                ended = ended.value_or(connection.is_up ? "the link went" : "no answer");
+                ended = ended.value_or(connection.is_up    ? EndReason::link_went
+                                       : connection.own_fd ? EndReason::no_greeting
+                                                           : EndReason::no_answer);
                 break;
             default:
                 break;

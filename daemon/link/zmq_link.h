@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -46,12 +47,27 @@ struct StrangerUp {
     ConnectionId connection{};
     BoxPublic key;
 };
-// Of either.
+// Why a connection ended, or did not come up.
+enum class EndReason : std::uint8_t {
+    no_answer,    // nobody accepts connections there
+    no_greeting,  // something accepts them and does not speak as an office does: a login page, say
+    no_name,      // the name of the machine is not known
+    proxy,        // the proxy could not reach it; the detail says why
+    refused,      // the peer does not know our key, or has shut it out
+    not_let_in,   // the handshake failed: the peer has another key than we expect, say
+    link_went,    // one that we dialled and that was up
+    peer_went,    // one that the peer dialled
+    offence,      // cut off here, because of what no office does; the detail says what
+    closed_here,  // the detail says why
+};
+// For the log.
+std::string_view words_of(EndReason reason);
+
+// A peer's connection, or a stranger's, has ended, or did not come up.
 struct PeerDown {
     ConnectionId connection{};
-    std::string reason;
-    // By what no peer of ours does: then it was cut off here.
-    bool is_offence = false;
+    EndReason reason{};
+    std::string detail{};
 };
 // Empty: what came was no single frame.
 struct FrameIn {

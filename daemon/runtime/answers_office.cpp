@@ -60,7 +60,8 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_to_send_bytes(counts.only_here_bytes);
     for (const auto& [key, item] : ledger.attention().items()) {
         if (item.dismissed == WallTime{}) {
-            const bool is_urgent = storage::kind_of(key.first).severity == storage::Severity::urgent;
+            const bool is_urgent =
+                storage::kind_of(key.first).severity == storage::Severity::urgent;
             is_urgent ? status->set_attention_urgent(status->attention_urgent() + 1)
                       : status->set_attention_other(status->attention_other() + 1);
         }
@@ -101,11 +102,23 @@ std::string reason_of(const Dialler::Attempt& attempt) {
     if (!attempt.permit.reason.empty()) {
         return std::string(attempt.permit.reason);
     }
-    return attempt.reason == "no answer"           ? "no_answer"
-           : attempt.reason == "refused"           ? "refused"
-           : attempt.reason == "no such name"      ? "no_name"
-           : attempt.reason.starts_with("proxy: ") ? "proxy"
-                                                   : "";
+    if (!attempt.reason) {
+        return "";
+    }
+    switch (*attempt.reason) {
+        case link::EndReason::no_answer:
+            return "no_answer";
+        case link::EndReason::no_greeting:
+            return "no_greeting";
+        case link::EndReason::no_name:
+            return "no_name";
+        case link::EndReason::proxy:
+            return "proxy";
+        case link::EndReason::refused:
+            return "refused";
+        default:
+            return "";
+    }
 }
 
 // Where and when an office is dialled: of several ways the one that works, worked last, or is tried

@@ -140,7 +140,7 @@ void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
     }
 }
 
-void Dialler::went(link::ConnectionId connection, const std::string& reason, Now now) {
+void Dialler::went(link::ConnectionId connection, link::EndReason reason, Now now) {
     for (auto& [target, attempt] : attempts_) {
         if (attempt.connection != connection) {
             continue;
@@ -211,7 +211,7 @@ void Dialler::came(link::ConnectionId connection, Now now) {
     for (auto& [target, attempt] : attempts_) {
         if (attempt.connection == connection) {
             attempt.failing_since.reset();
-            attempt.reason.clear();
+            attempt.reason.reset();
             attempt.succeeded = now.steady;
         }
     }

@@ -30,7 +30,7 @@ public:
         std::optional<Instant> failing_since;
         Instant next{};
         std::optional<link::ConnectionId> connection;
-        std::string reason;  // of the last failure
+        std::optional<link::EndReason> reason;  // of the last failure
         std::uint32_t failures = 0;
         bool is_up = false;
         Instant succeeded{};  // last; zero: never
@@ -54,7 +54,7 @@ public:
     // Dials what is due and not linked already, a few at a time, first where it was reached last.
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
                   const std::set<OfficeId>& linked, Now now);
-    void went(link::ConnectionId connection, const std::string& reason, Now now);
+    void went(link::ConnectionId connection, link::EndReason reason, Now now);
     // The attempt whose connection this is; null: none.
     [[nodiscard]] const std::pair<const Target, Attempt>* of(link::ConnectionId connection) const;
     // What was begun as `old` goes on as `fresh`.

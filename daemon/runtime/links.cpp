@@ -10,6 +10,7 @@ namespace fieldpost::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+using link::EndReason;
 
 // A cable brings a carrier, addresses and routes, one after the other.
 constexpr std::chrono::milliseconds network_settles = 200ms;
@@ -131,7 +132,7 @@ std::vector<engine::Input> Links::end_all(const std::string& reason) {
     }
     for (const auto connection : all) {
         link_->close(connection);
-        on_down({connection, reason}, inputs);
+        on_down({connection, EndReason::closed_here, reason}, inputs);
     }
     while (!spares_.empty()) {
         drop_spare(spares_.begin()->first);
@@ -163,7 +164,7 @@ void Links::send(const std::vector<engine::OutgoingFrame>& frames) {
 
 void Links::drop(link::ConnectionId connection, Inputs& inputs) {
     link_->close(connection);
-    on_down({connection, "closed here"}, inputs);
+    on_down({connection, EndReason::closed_here}, inputs);
 }
 
 void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
@@ -215,7 +216,7 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
 }
 
 void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
-    const auto& [connection, reason, is_offence] = down;
+    const auto& [connection, reason, detail] = down;
     std::erase_if(kept_, [&](const auto& entry) { return entry.second == down.connection; });
     if (std::erase_if(spares_, [&](const auto& entry) {
             return entry.second.connection == down.connection;
@@ -230,9 +231,9 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
         peers_, [&](const auto& entry) { return entry.second.connection == down.connection; });
     // A door closes without a word.
     const bool is_refused =
-        reason == "refused" || reason == "not let in" ||
-        (reason == "the link went" && peer != peers_.end() && !peer->second.has_spoken);
-    dialler_.went(connection, is_refused ? "refused" : reason, now());
+        reason == EndReason::refused || reason == EndReason::not_let_in ||
+        (reason == EndReason::link_went && peer != peers_.end() && !peer->second.has_spoken);
+    dialler_.went(connection, is_refused ? EndReason::refused : reason, now());
     if (one_time_ && is_refused) {
         on_refused(inputs);
     }
@@ -240,9 +241,10 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
         return;
     }
     const auto office = peer->first;
-    spdlog::info("link to {} is down: {}", engine_->ledger().roster().find(office)->name, reason);
+    spdlog::info("link to {} is down: {}{}{}", engine_->ledger().roster().find(office)->name,
+                 link::words_of(reason), detail.empty() ? "" : ", ", detail);
     // The kernel's word for a way that went, if it was asked to look after it.
-    if (reason == "the link went" && peer->second.awaits_body) {
+    if (reason == EndReason::link_went && peer->second.awaits_body) {
         died_[office] = now().steady;
     }
     const auto died = died_.find(office);
@@ -254,7 +256,8 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
     peers_.erase(peer);
     office_of_.erase(connection);
     daily_use_.ended(connection);
-    inputs.emplace_back(engine::LinkDown{link_id(connection), is_offence ? reason : ""});
+    inputs.emplace_back(
+        engine::LinkDown{link_id(connection), reason == EndReason::offence ? detail : ""});
 }
 
 void Links::on_refused(Inputs& inputs) {

@@ -2,6 +2,11 @@
 // that goes is noticed. Method: two links in one process, over loopback.
 #include "daemon/link/zmq_link.h"
 
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "crypto/box.h"
@@ -35,7 +40,7 @@ Event await(End& first, End& second) {
                 return *found;
             }
             if (const auto* down = std::get_if<PeerDown>(&event)) {
-                FAIL("the link went down: " << down->reason);
+                FAIL("the link went down: " << words_of(down->reason));
             }
         }
         second.link->wait({}, 10ms);
@@ -147,9 +152,9 @@ TEST_CASE("a key that is shut out is refused, and so is a server with another ke
     const auto endpoint = server.link->listen(any_port).value();
     client.link->dial({endpoint}, server.keys.public_key, us);
     const auto refused = await<PeerDown>(client, server).reason;
-    CHECK((refused == "refused" || refused == "not let in"));
+    CHECK((refused == EndReason::refused || refused == EndReason::not_let_in));
     client.link->dial({endpoint}, client.keys.public_key, us);
-    CHECK(await<PeerDown>(client, server).reason != "refused");
+    CHECK(await<PeerDown>(client, server).reason != EndReason::refused);
 }
 
 TEST_CASE("nobody there is no answer, and a taken address is an error", "[link]") {
@@ -158,9 +163,43 @@ TEST_CASE("nobody there is no answer, and a taken address is an error", "[link]"
     client.open({});
     other.open({});
     client.link->dial({"tcp://127.0.0.1:9"}, other.keys.public_key, us);  // nothing listens there
-    CHECK(await<PeerDown>(client, other).reason == "no answer");
+    CHECK(await<PeerDown>(client, other).reason == EndReason::no_answer);
     const auto endpoint = client.link->listen(any_port).value();
     CHECK(other.link->listen(endpoint).error().code == Errc::unavailable);
+}
+
+TEST_CASE("what answers but speaks otherwise, as a login page does, is told from no answer",
+          "[link]") {
+    const int page = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(page, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(page, 4) == 0);
+    REQUIRE(::getsockname(page, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    End client;
+    client.open({});
+    client.link->dial({fmt::format("tcp://127.0.0.1:{}", ntohs(address.sin_port))},
+                      crypto::BoxKeyPair::random().public_key, us);
+    std::optional<EndReason> reason;
+    int visitor = -1;
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (!reason && std::chrono::steady_clock::now() < end) {
+        if (visitor < 0 && (visitor = ::accept(page, nullptr, nullptr)) >= 0) {
+            const std::string_view answer = "HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n";
+            REQUIRE(::send(visitor, answer.data(), answer.size(), MSG_NOSIGNAL) > 0);
+        }
+        for (const auto& event : client.link->wait({}, 10ms)) {
+            if (const auto* down = std::get_if<PeerDown>(&event)) {
+                reason = down->reason;
+            }
+        }
+    }
+    ::close(visitor);
+    ::close(page);
+    REQUIRE(reason.has_value());
+    CHECK(words_of(*reason) == "no greeting");
 }
 
 TEST_CASE("a stranger comes in as one, with its key, and only so many at a time", "[link]") {
@@ -180,8 +219,8 @@ TEST_CASE("a stranger comes in as one, with its key, and only so many at a time"
     server.link->close(stranger.connection);
     CHECK(await<PeerDown>(client, server).connection == dialled);
     int let_in = 1;
-    std::string reason;
-    for (; let_in < 100 && reason.empty(); ++let_in) {
+    std::optional<EndReason> reason;
+    for (; let_in < 100 && !reason; ++let_in) {
         const auto again = knock();
         const auto end = std::chrono::steady_clock::now() + 20s;
         bool is_answered = false;
@@ -197,6 +236,6 @@ TEST_CASE("a stranger comes in as one, with its key, and only so many at a time"
         REQUIRE(is_answered);
         client.link->close(again);
     }
-    CHECK((reason == "refused" || reason == "not let in"));
+    CHECK((reason == EndReason::refused || reason == EndReason::not_let_in));
     CHECK(let_in < 20);
 }
