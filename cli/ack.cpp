@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/text.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {
@@ -34,8 +35,15 @@ int run_ack(const Common& common, const AckOptions& options) {
         if (common.json) {
             const nlohmann::json object = {{"id", entry.id()}, {"state", entry.state()}};
             fmt::print("{}\n", object.dump());
-        } else {
-            fmt::print("{} {}\n", entry.id(), entry.state());
+            continue;
+        }
+        fmt::print("{} {}\n", entry.id(), entry.state());
+        if (entry.recipients_size() > 0 && !common.quiet) {
+            const auto& before = entry.recipients(0);
+            fmt::print(stderr, "{} was answered before: {}{}, {}; now: {}\n", entry.id(),
+                       before.outcome(),
+                       before.staff().empty() ? "" : " by " + safe_line(before.staff()),
+                       local_time(before.acknowledged_unix_s()), options.outcome);
         }
     }
     return exit_done;

@@ -25,8 +25,24 @@ struct ListOptions {
     std::string type;
     std::string since;
     std::string held_by;
+    std::string before;
+    std::string priority;
+    std::string outcome;
+    std::string grep;
+    bool unanswered = false;
+    bool all_versions = false;
     int limit = -1;
 };
+
+// What an answer asks for stands beside the state; lists have no room for "accepted".
+std::string state_words(const wire::Entry& entry) {
+    if (!entry.replaced_by().empty()) {
+        return "replaced";
+    }
+    const bool is_told = entry.state() == "acknowledged" && entry.outcome() != "accepted" &&
+                         !entry.outcome().empty();
+    return is_told ? entry.state() + ", " + entry.outcome() : entry.state();
+}
 
 // How many of the recipients have it.
 std::string got(const wire::Entry& entry) {
@@ -60,16 +76,20 @@ void print_table(const Common& common, const wire::Answer& answer) {
     for (const auto& entry : answer.entries()) {
         const auto age = unix_now() - entry.received_unix_s();
         const auto id = run_id(entry.id(), entry.count());
-        table.add({id, with_whom(entry), entry.state(), got(entry), human_age(age),
-                   human_size(entry.size_bytes()), safe_line(entry.subject())});
+        table.add({id, with_whom(entry), state_words(entry), got(entry), human_age(age),
+                   human_size(entry.size_bytes()),
+                   safe_line(entry.subject().empty() ? entry.preview() : entry.subject())});
     }
     fmt::print("{}", table.text(terminal_width(), {4, 5}));
     const auto shown = static_cast<std::uint32_t>(answer.entries_size());
-    if (answer.total() > shown && !common.quiet) {
-        fmt::print(stderr,
-                   "{} of {}, newest last. GOT: recipients that have it. All: list --limit 0\n",
-                   shown, grouped(answer.total()));
+    if (!answer.has_more() || common.quiet) {
+        return;
     }
+    // Without a filter the whole is counted; with one that would take a look at all of it.
+    fmt::print(stderr, "{}, newest last; GOT: recipients that have it. Older: --before {}{}\n",
+               answer.total() > shown ? fmt::format("{} of {}", shown, grouped(answer.total()))
+                                      : fmt::format("The last {}; there are more", shown),
+               answer.entries(0).id(), shown < 1000 ? ". All: --limit 0" : "");
 }
 
 int run_list(const Common& common, const ListOptions& options) {
@@ -84,6 +104,12 @@ int run_list(const Common& common, const ListOptions& options) {
     list.set_to(options.to);
     list.set_type(options.type);
     list.set_held_by(options.held_by);
+    list.set_before(options.before);
+    list.set_priority(options.priority);
+    list.set_outcome(options.outcome);
+    list.set_grep(options.grep);
+    list.set_unanswered(options.unanswered);
+    list.set_all_versions(options.all_versions);
     if (!options.since.empty()) {
         const auto since = parse_time(options.since);
         if (!since) {
@@ -131,6 +157,15 @@ void add_list(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--type", options->type, "of this form");
     command->add_option("--since", options->since, "arrived here since: 2026-11-21, 7d");
     command->add_option("--held-by", options->held_by, "own ones that this office says it carries");
+    command->add_option("--priority", options->priority, "urgent, normal or bulk")
+        ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+    command->add_option("--outcome", options->outcome, "answered so: accepted, correct or refused")
+        ->check(CLI::IsMember({"accepted", "correct", "refused"}));
+    command->add_flag("--unanswered", options->unanswered,
+                      "received here, and not answered by this office");
+    command->add_option("--grep", options->grep, "with this in subject, text or fields");
+    command->add_flag("--all-versions", options->all_versions, "corrected ones too");
+    command->add_option("--before", options->before, "older than this ID");
     command->add_option("--limit", options->limit, "the last N; 0: all")
         ->check(CLI::NonNegativeNumber);
     command->footer("Example: fieldpost list --inbox --since 7d");

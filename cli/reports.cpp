@@ -83,6 +83,8 @@ ordered_json list_json(const wire::Entry& entry) {
         {"reply_to", text_or_null(entry.reply_to())},
         {"replaces", text_or_null(entry.replaces())},
         {"replaced_by", text_or_null(entry.replaced_by())},
+        {"outcome", text_or_null(entry.outcome())},
+        {"preview", text_or_null(entry.preview())},
     };
 }
 

@@ -57,7 +57,7 @@ std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) 
         return one.note().empty() ? words : words + ", \"" + one.note() + "\"";
     }
     if (one.state() == "delivered") {
-        return one.office() + "'s receipt";
+        return trace.entry().box() == "inbox" ? "received here" : one.office() + "'s receipt";
     }
     if (one.state() == "carried" && trace.carried_by_size() > 0) {
         return trace.carried_by(0).office() + "'s statement; none of " + one.office();
@@ -103,7 +103,7 @@ void print_trace(const wire::Trace& trace) {
         return r.state() == "delivered" || r.state() == "acknowledged";
     });
     fmt::print("{}: {}.", entry.id(), entry.state());
-    if (entry.recipients_size() > 0) {
+    if (entry.box() == "outbox") {
         fmt::print(" {} of {} recipients {} it", having, entry.recipients_size(),
                    having == 1 ? "has" : "have");
         const auto lacking = std::ranges::find(entry.recipients(), "carried",

@@ -50,12 +50,15 @@ constexpr std::array kinds = {
     EventKind{What::folder, "folder", urgent,
               "see to it, or take the [[folder]] out of fieldpost.toml"},
     EventKind{What::unreadable, "unreadable", urgent, "{} could not open it: queue it again"},
+    EventKind{What::correct, "correct", warning,
+              "{} asks for a correction: read its note with trace, then queue with --replaces"},
+    EventKind{What::declined, "declined", warning, "{} refused it: read its note with trace"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::unreadable) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::declined) + 1, "a row for each");
 
 }  // namespace
 

@@ -37,6 +37,8 @@ enum class What : std::uint8_t {
     turned_away = 24,       // not admitted yet, and no peer lets this office in under any key
     folder = 25,            // a folder that is synced by itself is not
     unreadable = 26,        // a recipient could not open what this office wrote
+    correct = 27,           // a person at a recipient asks for a correction
+    declined = 28,          // a person at a recipient refused a report
 };
 
 // By which path it came: from this machine, over a link, or in a bundle.
@@ -51,6 +53,11 @@ struct EventKind {
     // What a person can do; never "delete". `{}` stands for the office's name.
     std::string_view advice{};
 };
+
+// Whether attention has an item for each report, and not one for all of an office.
+constexpr bool is_for_each_report(What what) {
+    return what == What::correct || what == What::declined;
+}
 
 // The row of `what`; that of `other` for a number that has none.
 const EventKind& kind_of(What what);

@@ -182,11 +182,10 @@ struct ChangeApplier {
         return tables.erase(Table::expiries, expiry_key(change.at, change.arrival));
     }
     Result<void> operator()(const PutAttention& change) {
-        return put_sealed(Table::attention, attention_key(change.item.what, change.item.office),
-                          encode(change.item));
+        return put_sealed(Table::attention, attention_key(change.item), encode(change.item));
     }
     Result<void> operator()(const DropAttention& change) {
-        return tables.erase(Table::attention, attention_key(change.what, change.office));
+        return tables.erase(Table::attention, attention_key(change.item));
     }
     Result<void> operator()(const PutPeer& change) {
         return put(Table::peers, office_key(change.office), encode(change.state));

@@ -151,7 +151,8 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 
-// Something that needs a person. There is one of each (what, office).
+// Something that needs a person. There is one of each (what, office), or of each (what, office,
+// report) where is_for_each_report.
 struct AttentionItem {
     What what{};
     OfficeId office{};
@@ -309,8 +310,7 @@ struct PutAttention {
     AttentionItem item;
 };
 struct DropAttention {
-    What what{};
-    OfficeId office{};
+    AttentionItem item;
 };
 struct PutExpiry {
     WallTime at;

@@ -58,9 +58,10 @@ Bytes office_key(OfficeId office) {
     return key;
 }
 
-Bytes attention_key(What what, OfficeId office) {
-    Bytes key{static_cast<std::byte>(what)};
-    return joined(key, office_key(office));
+Bytes attention_key(const AttentionItem& item) {
+    auto key = joined(Bytes{static_cast<std::byte>(item.what)}, office_key(item.office));
+    return is_for_each_report(item.what) && item.report ? joined(key, report_key(*item.report))
+                                                        : key;
 }
 
 Bytes expiry_key(WallTime at, Arrival arrival) {

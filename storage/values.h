@@ -15,7 +15,7 @@ Bytes record_key(const LogKey& log, Number number);
 Bytes report_key(const ReportKey& report);
 Bytes office_key(OfficeId office);
 Bytes part_key(Blob blob, std::uint32_t part);
-Bytes attention_key(What what, OfficeId office);
+Bytes attention_key(const AttentionItem& item);
 Bytes expiry_key(WallTime at, Arrival arrival);
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject);
 Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_class);

@@ -2,16 +2,24 @@
 
 namespace fieldpost::engine {
 
+namespace {
+
+Attention::Key key_of(What what, OfficeId office, const std::optional<storage::ReportKey>& report) {
+    return {what, office, storage::is_for_each_report(what) ? report : std::nullopt};
+}
+
+}  // namespace
+
 void Attention::load(std::vector<storage::AttentionItem> items) {
     for (auto& item : items) {
-        const Key key{item.what, item.office};
+        const auto key = key_of(item.what, item.office, item.report);
         items_.insert_or_assign(key, std::move(item));
     }
 }
 
 const storage::AttentionItem& Attention::raise(const storage::Event& event, std::uint32_t number,
                                                std::uint32_t count) {
-    const auto [at, is_new] = items_.try_emplace({event.what, event.office});
+    const auto [at, is_new] = items_.try_emplace(key_of(event.what, event.office, event.report));
     auto& item = at->second;
     if (is_new) {
         item.what = event.what;

@@ -17,7 +17,13 @@ inline constexpr std::int64_t undelivered_seconds = std::int64_t{7} * 86400;
 
 class Attention {
 public:
-    using Key = std::pair<What, OfficeId>;
+    struct Key {
+        What what{};
+        OfficeId office{};
+        // Of answers there is an item for each report.
+        std::optional<storage::ReportKey> report{};
+        auto operator<=>(const Key&) const = default;
+    };
 
     void load(std::vector<storage::AttentionItem> items);
     [[nodiscard]] const std::map<Key, storage::AttentionItem>& items() const { return items_; }
@@ -28,7 +34,7 @@ public:
                                         std::uint32_t count);
     // Nothing if no item has that number.
     const storage::AttentionItem* dismiss(std::uint32_t number, WallTime at);
-    void settle(const Key& key) { items_.erase(key); }
+    void settle(Key key) { items_.erase(key); }
 
 private:
     std::map<Key, storage::AttentionItem> items_;

@@ -84,9 +84,8 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Bod
 }
 
 // An acknowledgement of one of our reports is filed with it.
-Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key,
-                         storage::Arrival arrival, const Report& answer, Via from, Now now,
-                         std::vector<Notice>& notify) {
+Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage::Arrival arrival,
+                         const Report& answer, Via from, Now now, std::vector<Notice>& notify) {
     if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
         return ok();
     }
@@ -98,12 +97,24 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key,
         return ok();
     }
     ledger.write(storage::AddAnswer{about, arrival});
-    TRY(prove(ledger, about,
-              {.of = Proof::Of::answered,
-               .recipient = key.author,
-               .answer = key.origin,
-               .outcome = answer.outcome},
-              now));
+    if (TRY(prove(ledger, about,
+                  {.of = Proof::Of::answered,
+                   .recipient = key.author,
+                   .answer = key.origin,
+                   .outcome = answer.outcome},
+                  now))) {
+        // Its newest answer counts, and what an older one asked for is settled by it.
+        ledger.settle(What::correct, key.author, about);
+        ledger.settle(What::declined, key.author, about);
+        if (answer.outcome == ReplyOutcome::correct && !progress->replaced_by) {
+            ledger.note(What::correct, {.office = key.author, .report = about, .via = from}, now,
+                        notify);
+        }
+        if (answer.outcome == ReplyOutcome::refused) {
+            ledger.note(What::declined, {.office = key.author, .report = about, .via = from}, now,
+                        notify);
+        }
+    }
     ledger.note(What::acknowledged, {.office = key.author, .report = about, .via = from}, now,
                 notify);
     return ok();
@@ -157,8 +168,8 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         progress.recipients = {{.office = ledger.us(),
                                 .state = storage::State::failed,
                                 .reason = storage::FailReason::unreadable}};
-        ledger.write(storage::PutReport{storage::report_in(header.log, header.number),
-                                        std::move(progress)});
+        ledger.write(
+            storage::PutReport{storage::report_in(header.log, header.number), std::move(progress)});
         ledger.note(What::failed,
                     {.office = header.log.author,
                      .report = storage::report_in(header.log, header.number),

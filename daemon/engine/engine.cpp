@@ -272,7 +272,7 @@ Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Consequences
         }
     }
     for (const auto number : dismissed.numbers) {
-        const auto clock = ledger.attention().items().find({What::clock, ledger.us()});
+        const auto clock = ledger.attention().items().find({What::clock, ledger.us(), {}});
         if (clock != ledger.attention().items().end() && clock->second.number == number) {
             // An office that meets one other only would wait for a second witness for ever.
             ledger.trust_clock(now);

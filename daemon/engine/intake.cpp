@@ -318,8 +318,8 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
         for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
             const auto report = storage::report_in(key, *number);
             TRY(prove(ledger, report, {.of = Proof::Of::carried, .by = custody.signer}, now));
-            ledger.note(What::carried,
-                        {.office = custody.signer, .report = report, .via = from}, now, notify);
+            ledger.note(What::carried, {.office = custody.signer, .report = report, .via = from},
+                        now, notify);
         }
         before[key].remove(log.held);
     }

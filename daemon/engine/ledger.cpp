@@ -514,12 +514,12 @@ void Ledger::raise(const storage::Event& event, std::uint32_t count) {
 
 void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail,
                          Now now) {
-    const auto found = attention_.items().find({what, office});
+    const auto found = attention_.items().find({what, office, {}});
     const bool is_raised = found != attention_.items().end();
     if (count == 0) {
         if (is_raised) {
-            attention_.settle({what, office});
-            write(storage::DropAttention{what, office});
+            write(storage::DropAttention{found->second});
+            attention_.settle(found->first);
         }
         return;
     }
@@ -532,6 +532,14 @@ void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::s
     event.office = office;
     event.detail = std::move(detail);
     raise(event, count);
+}
+
+void Ledger::settle(What what, OfficeId office, const storage::ReportKey& report) {
+    const auto found = attention_.items().find({what, office, report});
+    if (found != attention_.items().end()) {
+        write(storage::DropAttention{found->second});
+        attention_.settle(found->first);
+    }
 }
 
 bool Ledger::dismiss(std::uint32_t number, Now now) {

@@ -125,6 +125,10 @@ Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
         return ok();
     }
     progress->replaced_by = correction;
+    for (const auto& one : progress->recipients) {
+        ledger.settle(What::correct, one.office, original);
+        ledger.settle(What::declined, one.office, original);
+    }
     ledger.write(storage::PutReport{original, std::move(*progress)});
     return ok();
 }

@@ -190,12 +190,11 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
 Result<void> add_words(const Ledger& ledger, ReportView& view) {
     for (auto& one : view.recipients) {
         const auto answer =
-            one.proved.answer
-                ? TRY(ledger.store().report({one.proved.office, *one.proved.answer}))
-                : std::nullopt;
-        const auto record =
-            answer ? TRY(ledger.store().record_until(answer->arrival, WithBody::yes))
-                   : std::nullopt;
+            one.proved.answer ? TRY(ledger.store().report({one.proved.office, *one.proved.answer}))
+                              : std::nullopt;
+        const auto record = answer
+                                ? TRY(ledger.store().record_until(answer->arrival, WithBody::yes))
+                                : std::nullopt;
         const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
         const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
                                   : fail(Errc::not_found, "no answer");
@@ -281,7 +280,11 @@ Result<Counts> count_reports(const Ledger& ledger) {
             view.entry = entry;
             view.key = storage::report_in(record->log, static_cast<Number>(n));
             TRY(add_state(ledger, view));
-            if (entry->box == storage::ArchiveEntry::Box::inbox) {
+            const bool is_inbox = entry->box == storage::ArchiveEntry::Box::inbox;
+            if (view.replaced_by) {
+                ++(is_inbox ? counts.replaced_in_inbox : counts.replaced_in_outbox);
+            }
+            if (is_inbox) {
                 ++(view.state == State::acknowledged ? counts.acknowledged : counts.unacknowledged);
                 continue;
             }

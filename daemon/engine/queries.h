@@ -55,6 +55,9 @@ struct Counts {
     std::map<State, std::uint32_t> outbox;
     std::uint32_t unacknowledged = 0;
     std::uint32_t acknowledged = 0;
+    // Of those, corrected by a newer one.
+    std::uint32_t replaced_in_inbox = 0;
+    std::uint32_t replaced_in_outbox = 0;
     // That no other office has yet.
     std::uint32_t only_here = 0;
     std::uint64_t only_here_bytes = 0;

@@ -3,11 +3,14 @@
 
 #include <expected>
 
+#include "daemon/engine/queries.h"
 #include "daemon/runtime/answers.h"
 
 namespace fieldpost::wire {
 class Answer;
 class AttentionRequest;
+class Entry;
+class ListRequest;
 class RosterRequest;
 class SyncRequest;
 class WatchRequest;
@@ -55,6 +58,15 @@ std::expected<T, Complaint> or_complain(Result<T> result) {
         }                                                     \
         *std::move(asked);                                    \
     })
+
+bool is_group_name(std::string_view name);
+// A report as lists and details show it, without its text and files.
+Result<wire::Entry> entry_of(const engine::Ledger& ledger, const engine::ReportView& view);
+
+// Of many reports (answers_list.cpp).
+Answered list(const engine::Ledger& ledger, const wire::ListRequest& request);
+// What stands for the subject of a report that has none.
+Result<std::string> preview_of(const engine::Ledger& ledger, const Report& report);
 
 // About this office and the others (answers_office.cpp).
 Answered status(const engine::Ledger& ledger, const Surroundings& around);

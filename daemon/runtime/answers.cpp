@@ -73,9 +73,13 @@ std::vector<OfficeId> members_of(const Ledger& ledger, std::string_view group) {
     return members;
 }
 
+}  // namespace
+
 bool is_group_name(std::string_view name) {
     return name == "@all" || name == "@field" || name == "@relay" || name == "@hq";
 }
+
+namespace {
 
 struct Addressees {
     std::vector<OfficeId> offices;
@@ -153,6 +157,8 @@ ReportRef reference_to(const ReportView& view) {
 // --- entries
 // --------------------------------------------------------------------------------------
 
+}  // namespace
+
 Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     wire::Entry entry;
     entry.set_id(engine::printed_id(ledger, view.key));
@@ -172,6 +178,15 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     entry.set_size_bytes(view.header.body_bytes);
     entry.set_is_acknowledgement(view.header.kind ==
                                  static_cast<std::uint8_t>(RecordKind::acknowledgement));
+    if (view.replaced_by) {
+        entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
+    }
+    // Of several answers the one that most needs the author.
+    auto outcome = ReplyOutcome::none;
+    for (const auto& one : view.recipients) {
+        outcome = std::max(outcome, one.proved.outcome);
+    }
+    entry.set_outcome(std::string(engine::name_of(outcome)));
     for (const auto& [one, staff, note] : view.recipients) {
         auto* recipient = entry.add_recipients();
         recipient->set_office(engine::printed_name(ledger, one.office));
@@ -196,15 +211,15 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
         entry.set_staff(report.staff);
         entry.set_attachment_count(static_cast<std::uint32_t>(report.attachments.size()));
         entry.set_size_bytes(report.text.size() + report.attachment_bytes());
+        if (report.subject.empty()) {
+            entry.set_preview(TRY(preview_of(ledger, report)));
+        }
         for (const auto& group : report.addressed) {
             entry.add_to(group);
         }
         if (report.reply_to) {
             entry.set_reply_to(
                 engine::printed_id(ledger, {report.reply_to->author, report.reply_to->origin}));
-        }
-        if (view.replaced_by) {
-            entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
         }
         if (report.replaces) {
             entry.set_replaces(
@@ -230,6 +245,8 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     }
     return entry;
 }
+
+namespace {
 
 // The files and their sums if the attachments were opened.
 void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
@@ -284,7 +301,19 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
             return complain(5, "refused", "only an own report can be replaced",
                             "use --reply-to to answer another office's", {request.replaces()});
         }
+        if (const auto& newer = views.front().replaced_by) {
+            const auto id = engine::printed_id(ledger, *newer);
+            return complain(6, "invalid",
+                            fmt::format("{} was corrected by {} already", request.replaces(), id),
+                            fmt::format("correct that: --replaces {}", id), {id});
+        }
         draft.report.replaces = reference_to(views.front());
+        for (const auto& one : views.front().recipients) {
+            const auto* office = ledger.roster().find(one.proved.office);
+            if (request.to().empty() && office != nullptr && office->is_member()) {
+                names.push_back(engine::printed_name(ledger, one.proved.office));
+            }
+        }
     }
     if (names.empty()) {
         return complain(2, "usage", "nobody is addressed", "name an office or group with --to");
@@ -322,73 +351,6 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     return Pending{{std::move(submitted)}, {}};
 }
 
-bool fits(const wire::Entry& entry, const wire::ListRequest& filter) {
-    const unsigned box = entry.box() == "inbox" ? 1 : entry.box() == "outbox" ? 2 : 4;
-    const auto names = [](const auto& list, const std::string& name) {
-        return std::ranges::find(list, name) != list.end();
-    };
-    const bool is_to = filter.to().empty() || names(entry.to(), filter.to()) ||
-                       std::ranges::any_of(entry.recipients(), [&](const auto& r) {
-                           return r.office() == filter.to();
-                       });
-    return (filter.boxes() & box) != 0 &&
-           (filter.state().empty() || entry.state() == filter.state()) &&
-           (filter.from().empty() || entry.from() == filter.from()) && is_to &&
-           (filter.type().empty() || entry.type() == filter.type()) &&
-           (filter.held_by().empty() || names(entry.carried_by(), filter.held_by())) &&
-           entry.received_unix_s() >= filter.since_unix_s() && !entry.is_acknowledgement();
-}
-
-bool is_filtered(const wire::ListRequest& request) {
-    return !request.state().empty() || !request.from().empty() || !request.to().empty() ||
-           !request.type().empty() || !request.held_by().empty() || request.since_unix_s() != 0;
-}
-
-Answered list(const Ledger& ledger, const wire::ListRequest& request) {
-    for (const auto* name : {&request.from(), &request.to(), &request.held_by()}) {
-        if (name->starts_with('@') && !is_group_name(*name)) {
-            return complain(4, "not_found", fmt::format("there is no group {}", *name),
-                            "groups are @hq, @field, @relay and @all", {*name});
-        }
-        if (!name->empty() && !name->starts_with('@') && ledger.roster().find(*name) == nullptr) {
-            return complain(4, "not_found", fmt::format("no office is called {}", *name),
-                            "see: fieldpost roster", {*name});
-        }
-    }
-    // From the newest back, so that a short list of a long history is cheap.
-    std::vector<wire::Entry> found;
-    auto to = storage::Arrival{UINT64_MAX};
-    while (request.limit() == 0 || found.size() < request.limit()) {
-        const auto record = ASK(or_complain(ledger.store().record_until(to, WithBody::yes)));
-        if (!record || static_cast<std::uint64_t>(record->arrival) == 0) {
-            break;
-        }
-        to = storage::Arrival{static_cast<std::uint64_t>(record->arrival) - 1};
-        const auto views =
-            ASK(or_complain(engine::views_of(ledger, *record, engine::Opening::reports)));
-        for (auto at = views.rbegin(); at != views.rend(); ++at) {
-            auto entry = ASK(or_complain(entry_of(ledger, *at)));
-            if (fits(entry, request)) {
-                found.push_back(std::move(entry));
-            }
-        }
-    }
-    wire::Answer answer;
-    if (request.want_total()) {
-        const auto counts = ASK(or_complain(engine::count_reports(ledger)));
-        auto total = (request.boxes() & 1U) == 0 ? 0 : counts.acknowledged + counts.unacknowledged;
-        for (const auto& [state, count] : counts.outbox) {
-            total += (request.boxes() & 2U) == 0 ? 0 : count;
-        }
-        // What a filter would leave out is not counted twice.
-        answer.set_total(is_filtered(request) ? static_cast<std::uint32_t>(found.size()) : total);
-    }
-    for (auto at = found.rbegin(); at != found.rend(); ++at) {
-        *answer.add_entries() = std::move(*at);
-    }
-    return encode(answer);
-}
-
 Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     wire::Answer answer;
     // All are checked first. Only one at a time is open whole, and none if nobody wants its files.
@@ -411,12 +373,28 @@ Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
 Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t first_request) {
     Pending pending;
+    wire::Answer answer;
+    const auto outcome = static_cast<ReplyOutcome>(std::clamp(request.outcome(), 1U, 3U));
     const auto views = ASK(views_by_id(ledger, request.ids()));
     for (const auto& view : views) {
         const auto id = engine::printed_id(ledger, view.key);
         if (!view.entry || view.entry->box != storage::ArchiveEntry::Box::inbox) {
             return complain(5, "refused", fmt::format("{} was not received here", id),
                             "only a recipient acknowledges", {id});
+        }
+        auto* entry = answer.add_entries();
+        entry->set_id(id);
+        entry->set_state("acknowledged");
+        // Of what is in the inbox the only recipient on its page is this office.
+        if (!view.recipients.empty() && view.recipients.front().proved.answer) {
+            const auto& [before, staff, note] = view.recipients.front();
+            if (before.outcome == outcome && staff == request.staff() && note == request.note()) {
+                continue;  // said already: a command that is repeated writes nothing
+            }
+            auto* replaced = entry->add_recipients();
+            replaced->set_outcome(std::string(engine::name_of(before.outcome)));
+            replaced->set_staff(staff);
+            replaced->set_acknowledged_unix_s(unix_of(before.acknowledged_at));
         }
         engine::Submitted submitted;
         submitted.request = first_request + pending.inputs.size();
@@ -426,11 +404,18 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
         draft.to = {view.key.author};
         draft.report.text = request.note();
         draft.report.staff = request.staff();
-        draft.report.outcome = static_cast<ReplyOutcome>(std::clamp(request.outcome(), 1U, 3U));
+        draft.report.outcome = outcome;
         draft.report.reply_to = reference_to(view);
         pending.inputs.emplace_back(std::move(submitted));
-        pending.ids.push_back(id);
     }
+    pending.finish = [answer](const Ledger&, const std::vector<engine::Notice>& notices) {
+        for (const auto& notice : notices) {
+            if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+                return encode(complaint_of(declined->error));
+            }
+        }
+        return encode(answer);
+    };
     return pending;
 }
 
@@ -533,18 +518,11 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
         return pending.finish(ledger, notices);
     }
     wire::Answer answer;
-    std::size_t done = 0;
     for (const auto& notice : notices) {
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
             return encode(complaint_of(declined->error));
         }
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
-            if (done < pending.ids.size()) {
-                auto* entry = answer.add_entries();
-                entry->set_id(pending.ids[done++]);
-                entry->set_state("acknowledged");
-                continue;
-            }
             answer.set_id(engine::printed_id(ledger, accepted->report));
             // Of one that was queued before under the same key, what is there says it.
             const auto hash =

@@ -30,7 +30,6 @@ struct Surroundings {
 // Either the answer, or inputs for the engine, whose notices make the answer.
 struct Pending {
     std::vector<engine::Input> inputs;
-    std::vector<std::string> ids{};  // what each input is about, where the answer repeats it
     // What makes the answer, where it takes more than that.
     std::function<Bytes(const engine::Ledger&, const std::vector<engine::Notice>&)> finish{};
 };

@@ -60,8 +60,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_to_send_bytes(counts.only_here_bytes);
     for (const auto& [key, item] : ledger.attention().items()) {
         if (item.dismissed == WallTime{}) {
-            const bool is_urgent =
-                storage::kind_of(key.first).severity == storage::Severity::urgent;
+            const bool is_urgent = storage::kind_of(key.what).severity == storage::Severity::urgent;
             is_urgent ? status->set_attention_urgent(status->attention_urgent() + 1)
                       : status->set_attention_other(status->attention_other() + 1);
         }
@@ -240,7 +239,7 @@ Answered roster(const Ledger& ledger, const Surroundings& around) {
 Answered attention(const Ledger& ledger) {
     std::vector<std::pair<engine::What, storage::AttentionItem>> items;
     for (const auto& [key, item] : ledger.attention().items()) {
-        items.emplace_back(key.first, item);
+        items.emplace_back(key.what, item);
     }
     const auto is_urgent = [](const auto& entry) {
         return storage::kind_of(entry.first).severity == storage::Severity::urgent;

@@ -83,6 +83,36 @@ TEST_CASE("the example configuration is accepted with every key in use", "[end_t
     CHECK(check(home.path(), "listens = []\n" + full).exit_code == 6);
 }
 
+TEST_CASE("what is installed comes with the two targets that the operator's page builds",
+          "[end_to_end]") {
+    const std::filesystem::path build = FIELDPOST_BUILD_DIR;
+    CHECK(read_file(deploy / "README.md").find("--target fieldpost fieldpostd\n") !=
+          std::string::npos);
+    const auto commands = run(
+        {.words = {"/usr/bin/ninja", "-C", build, "-t", "commands", "fieldpost", "fieldpostd"}});
+    REQUIRE(commands.exit_code == 0);
+    const fieldpost::tests::TemporaryFolder prefix;
+    const auto installed =
+        run({.words = {"/usr/bin/cmake", "--install", build, "--prefix", prefix.path().string()}});
+    CAPTURE(installed);
+    REQUIRE(installed.exit_code == 0);
+    for (const auto* file :
+         {"bin/fieldpost", "bin/fieldpostd", "lib/systemd/system/fieldpost.service",
+          "lib/sysusers.d/fieldpost.conf", "share/man/man1/fieldpost.1",
+          "share/man/man8/fieldpostd.8", "share/bash-completion/completions/fieldpost",
+          "share/zsh/site-functions/_fieldpost",
+          "share/fish/vendor_completions.d/fieldpost.fish"}) {
+        CAPTURE(file);
+        CHECK(std::filesystem::exists(prefix.path() / file));
+    }
+    // What is made by a command must be made by one of these: a complete build hides that.
+    for (const auto* made :
+         {"completions/fieldpost.bash", "completions/_fieldpost", "completions/fieldpost.fish"}) {
+        CAPTURE(made);
+        CHECK(commands.out.find(made) != std::string::npos);
+    }
+}
+
 TEST_CASE("the example configuration says the store's true default", "[end_to_end]") {
     Network network;
     const auto limit = number_in(network.found().ask({"status"}), "/store/limit_bytes");

@@ -1,0 +1,120 @@
+// Goal: a list says what there is: never more than was asked for, never silent about more, and
+// answers and corrections stand where people look. Method: two real offices; reports that travelled
+// as one record, and the command on pipes and on a terminal.
+#include <catch2/catch.hpp>
+
+#include "tests/end_to_end/offices.h"
+
+using namespace fieldpost::end_to_end;
+
+namespace {
+
+struct Pair {
+    Network network;
+    Office& hq = network.found();
+    Office& hyesan = network.add(hq, "hyesan", "field");
+
+    void deliver(const std::string& id) {
+        REQUIRE(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
+    }
+    void hear_answer(const std::string& id, const std::string& outcome) {
+        const auto has_come = [&] {
+            return hyesan.ask({"trace", id})["recipients"][0]["outcome"] == outcome;
+        };
+        REQUIRE(eventually(has_come));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a limit is a number of reports, whatever record they travelled in", "[lists]") {
+    Pair at;
+    at.hq.stop();
+    for (int i = 0; i < 16; ++i) {
+        at.hyesan.queue({"--to", "hq", "--subject", "주간 보고"}, "물리치료 20명");
+    }
+    at.hq.start();
+    at.deliver("hyesan-16");
+    for (const auto* box : {"--inbox", "--outbox"}) {
+        auto& office = std::string(box) == "--inbox" ? at.hq : at.hyesan;
+        CHECK(office.ask({"list", box, "--limit", "1"}).size() == 1);
+        CHECK(ids_of(office.ask({"list", box, "--limit", "1"})).front() == "hyesan-16");
+        CHECK(office.ask({"list", box, "--limit", "6"}).size() == 6);
+        CHECK(office.ask({"list", box, "--limit", "0"}).size() == 16);
+        // From page to page each comes once.
+        std::vector<std::string> seen;
+        for (Words page = {"list", box, "--limit", "5"};;) {
+            auto ids = ids_of(office.ask(page));
+            if (ids.empty()) {
+                break;
+            }
+            page = {"list", box, "--limit", "5", "--before", ids.front()};
+            seen.insert(seen.begin(), ids.begin(), ids.end());
+        }
+        CHECK(seen == ids_of(office.ask({"list", box})));
+    }
+    const auto whole = at.hq.show({"list", "--limit", "6"});
+    CHECK(std::ranges::count(whole.out, '\n') == 7);
+    CHECK(whole.err.find("6 of 16, newest last") != std::string::npos);
+    const auto filtered = at.hq.show({"list", "--state", "delivered", "--limit", "6"});
+    CHECK(filtered.err.find("The last 6; there are more") != std::string::npos);
+    CHECK(filtered.err.find("--before hyesan-11") != std::string::npos);
+    CHECK(at.hq.show({"list", "--state", "delivered", "--limit", "16"}).err.empty());
+}
+
+TEST_CASE("an answer other than accepted is seen by its author, and by who gave it", "[lists]") {
+    Pair at;
+    const auto id = at.hyesan.queue({"--to", "hq", "--subject", "재고"}, "석고 12kg");
+    const auto other = at.hyesan.queue({"--to", "hq"}, "둘째 보고의 첫 줄\n그리고 다음 줄");
+    at.deliver(other);
+    CHECK(at.hq.ask({"list", "--unanswered"}).size() == 2);
+    at.hq.run({"ack", id, "--outcome", "correct", "--note", "날짜?", "--staff", "박철수"});
+    at.hear_answer(id, "correct");
+    CHECK(at.hq.ask({"list", "--unanswered"}).size() == 1);
+    // The author: in lists, in attention.
+    CHECK(entry_of(at.hyesan.ask({"list"}), id)["outcome"] == "correct");
+    CHECK(at.hyesan.run({"list"}).out.find("acknowledged, correct") != std::string::npos);
+    CHECK(ids_of(at.hyesan.ask({"list", "--outcome", "correct"})) == std::vector{id});
+    const auto items = [&] { return at.hyesan.ask({"attention"}); };
+    const auto has_item = [&](const std::string& what) {
+        return std::ranges::any_of(items(), [&](const Json& item) {
+            return item["what"] == what && item["id"] == id && item["office"] == "hq";
+        });
+    };
+    CHECK(has_item("correct"));
+    // Who answered sees the own answer, and what a second one replaces.
+    const auto own = at.hq.ask({"trace", id})["recipients"];
+    REQUIRE(own.size() == 1);
+    CHECK(own[0]["office"] == "hq");
+    CHECK(own[0]["outcome"] == "correct");
+    CHECK(own[0]["note"] == "날짜?");
+    CHECK(at.hq.run({"show", id}).out.find("correct by 박철수, \"날짜?\"") != std::string::npos);
+    const auto repeated =
+        at.hq.run({"ack", id, "--outcome", "correct", "--note", "날짜?", "--staff", "박철수"});
+    CHECK(repeated.exit_code == 0);
+    CHECK(repeated.err.empty());
+    const auto second = at.hq.run({"ack", id, "--outcome", "refused"});
+    CHECK(second.err.find(id + " was answered before: correct by 박철수") != std::string::npos);
+    at.hear_answer(id, "refused");
+    CHECK(at.hyesan.ask({"trace", id})["recipients"][0]["answer_id"] == "hq-r2");
+    CHECK_FALSE(has_item("correct"));
+    CHECK(has_item("declined"));
+    // A correction settles it; lists show the newest alone.
+    const auto correction = at.hyesan.queue({"--replaces", id, "--subject", "재고"}, "석고 11kg");
+    CHECK_FALSE(has_item("declined"));
+    at.deliver(correction);
+    for (const auto* office : {&at.hq, &at.hyesan}) {
+        CHECK(ids_of(office->ask({"list"})) == std::vector{other, correction});
+        CHECK(office->ask({"list", "--all-versions"}).size() == 3);
+        CHECK(entry_of(office->ask({"list", "--all-versions"}), id)["replaced_by"] == correction);
+    }
+    const auto again = at.hyesan.run({"queue", "--replaces", id}, "석고 10kg");
+    CHECK(again.exit_code == 6);
+    CHECK(again.err.find("--replaces " + correction) != std::string::npos);
+    // What stands for a subject.
+    CHECK(entry_of(at.hq.ask({"list"}), other)["preview"] == "둘째 보고의 첫 줄");
+    const auto reply = at.hq.queue({"--reply-to", correction}, "고맙습니다");
+    CHECK(entry_of(at.hq.ask({"list"}), reply)["preview"] == "re: 재고");
+    CHECK(ids_of(at.hq.ask({"list", "--grep", "11KG"})) == std::vector{correction});
+    CHECK(at.hq.ask({"list", "--grep", "없는 말"}).empty());
+}
