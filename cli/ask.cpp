@@ -22,7 +22,7 @@ constexpr std::size_t answer_bytes_max = 1U << 30;
 
 class Socket {
 public:
-    Socket() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+    Socket() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
     ~Socket() {
         if (fd_ >= 0) {
             ::close(fd_);
@@ -45,6 +45,32 @@ Failure timed_out(const wire::Request& request) {
                     : "try again, or give it longer with --timeout"};
 }
 
+// Of the errno that connect() left.
+Failure not_connected(const Common& common) {
+    if (errno == EACCES || errno == EPERM) {
+        return {exit_refused, "no_access", fmt::format("{} is closed to you", common.home.string()),
+                "ask an administrator to add you to the group fieldpost"};
+    }
+    if (!crypto::OfficeHome(common.home).is_office()) {
+        return {exit_no_daemon, "daemon_down",
+                fmt::format("no office lives in {}", common.home.string()),
+                "name another with --home, or see: fieldpost init, join"};
+    }
+    return {exit_no_daemon, "daemon_down", "the daemon is not running",
+            fmt::format("start it: fieldpostd --home {}", common.home.string())};
+}
+
+// False: not in time. Who catches signals looks at them between two requests.
+bool is_ready(const Common& common, const Socket& socket, short events) {
+    pollfd waiting{socket.fd(), events, 0};
+    const auto wait_ms = static_cast<int>(std::min(common.timeout_s, std::uint32_t{86400}) * 1000);
+    int ready = -1;
+    do {
+        ready = ::poll(&waiting, 1, wait_ms);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
 Outcome<void> connect_to(const Common& common, const Socket& socket) {
     const auto path = crypto::OfficeHome(common.home).socket();
     sockaddr_un address{};
@@ -54,22 +80,23 @@ Outcome<void> connect_to(const Common& common, const Socket& socket) {
                                        "choose a shorter one"});
     }
     std::strcpy(address.sun_path, path.c_str());
-    if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-        return {};
+    // A daemon that is stopped, or very busy, has a full queue; there is nothing to poll for.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{common.timeout_s};
+    constexpr int retry_ms = 20;
+    while (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+           0) {
+        if (errno != EAGAIN) {
+            return std::unexpected(not_connected(common));
+        }
+        if (std::chrono::steady_clock::now() >= until) {
+            return std::unexpected(Failure{exit_timed_out, "no_answer",
+                                           "the daemon takes no request: it is stopped or busy",
+                                           "try again, or give it longer with --timeout; nothing "
+                                           "was done"});
+        }
+        ::poll(nullptr, 0, retry_ms);
     }
-    if (errno == EACCES || errno == EPERM) {
-        return std::unexpected(Failure{exit_refused, "no_access",
-                                       fmt::format("{} is closed to you", common.home.string()),
-                                       "ask an administrator to add you to the group fieldpost"});
-    }
-    if (!crypto::OfficeHome(common.home).is_office()) {
-        return std::unexpected(Failure{exit_no_daemon, "daemon_down",
-                                       fmt::format("no office lives in {}", common.home.string()),
-                                       "name another with --home, or see: fieldpost init, join"});
-    }
-    return std::unexpected(
-        Failure{exit_no_daemon, "daemon_down", "the daemon is not running",
-                fmt::format("start it: fieldpostd --home {}", common.home.string())});
+    return {};
 }
 
 }  // namespace
@@ -140,6 +167,12 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
         if (now < 0 && errno == EINTR) {
             continue;
         }
+        if (now < 0 && errno == EAGAIN) {
+            if (!is_ready(common, socket, POLLOUT)) {
+                return std::unexpected(timed_out(request));
+            }
+            continue;
+        }
         if (now <= 0) {
             return std::unexpected(Failure{exit_failed, "failed", "the daemon hung up",
                                            "see the daemon's log; nothing was done"});
@@ -149,13 +182,7 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     Bytes in;
     std::array<std::byte, 65536> buffer;
     while (true) {
-        pollfd waiting{socket.fd(), POLLIN, 0};
-        const auto ready = ::poll(
-            &waiting, 1, static_cast<int>(std::min(common.timeout_s, std::uint32_t{86400}) * 1000));
-        if (ready < 0 && errno == EINTR) {
-            continue;  // who catches signals looks at them between two requests
-        }
-        if (ready <= 0) {
+        if (!is_ready(common, socket, POLLIN)) {
             return std::unexpected(timed_out(request));
         }
         const auto got = ::read(socket.fd(), buffer.data(), buffer.size());

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/text.h"
 #include "crypto/office_home.h"
 #include "proto/control.pb.h"
@@ -35,21 +36,6 @@ std::unexpected<Failure> invalid(std::string what, std::string next) {
     return std::unexpected(Failure{exit_invalid, "invalid", std::move(what), std::move(next)});
 }
 
-Outcome<std::string> read_standard_input() {
-    std::string text;
-    std::array<char, 65536> buffer;
-    while (true) {
-        const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-        if (got <= 0) {
-            return text;
-        }
-        text.append(buffer.data(), static_cast<std::size_t>(got));
-        if (text.size() > limits::text_bytes_max) {
-            return invalid("the text is over 1 MiB", "send the rest with --attach");
-        }
-    }
-}
-
 Outcome<std::string> text_of(const QueueOptions& options) {
     if (options.file != "-") {
         auto bytes = crypto::read_whole(options.file, limits::text_bytes_max);
@@ -64,7 +50,7 @@ Outcome<std::string> text_of(const QueueOptions& options) {
         }
         fmt::print(stderr, "Type the report; Ctrl-D ends it, Ctrl-C queues nothing.\n");
     }
-    return read_standard_input();
+    return read_standard_input(limits::text_bytes_max);
 }
 
 Outcome<wire::Request> request_of(const QueueOptions& options,
@@ -134,7 +120,7 @@ Outcome<wire::Request> request_of(const QueueOptions& options,
 
 Outcome<std::string> input_of(const std::string& path) {
     if (path == "-") {
-        return read_standard_input();
+        return read_standard_input(limits::report_bytes_max);
     }
     auto bytes = crypto::read_whole(path, limits::report_bytes_max);
     if (!bytes) {
@@ -232,7 +218,7 @@ int run_queue(const Common& common, const QueueOptions& options) {
     if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
         std::fflush(stdout) != 0) {
         return report(common,
-                      {errno == ENOSPC ? exit_no_space : exit_failed,
+                      {exit_timed_out,
                        "output",
                        fmt::format("{} is queued, but its ID could not be written", answer.id()),
                        "do not queue it again",

@@ -116,17 +116,49 @@ void print_entry(const wire::Entry& entry) {
     }
 }
 
-Outcome<void> save_all(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
-    for (const auto& file : entry.attachments()) {
-        const auto saved = save_new(options.save, clean_name(file.name()), file.content());
-        if (!saved) {
-            return std::unexpected(saved.error());
+// For a folder that refuses a name: without what FAT and NTFS do not take, and short.
+std::string plain_name(const std::string& name) {
+    constexpr std::size_t stem_bytes_max = 100;
+    constexpr std::size_t ending_bytes_max = 16;
+    const std::filesystem::path whole(name);
+    auto stem = whole.stem().string();
+    auto ending = whole.extension().string();
+    for (auto* part : {&stem, &ending}) {
+        std::ranges::replace_if(
+            *part, [](char c) { return std::string_view("<>:\"|?*").contains(c); }, '_');
+        const auto bytes_max = part == &stem ? stem_bytes_max : ending_bytes_max;
+        auto end = std::min(part->size(), bytes_max);
+        while (end < part->size() && end > 0 &&
+               (static_cast<unsigned char>((*part)[end]) & 0xc0U) == 0x80U) {
+            --end;
         }
-        if (!common.quiet) {
-            fmt::print(stderr, "saved     {}\n", *saved);
+        part->resize(end);
+        while (!part->empty() && (part->back() == '.' || part->back() == ' ')) {
+            part->pop_back();
         }
     }
-    return {};
+    return stem.empty() ? "attachment" + ending : stem + ending;
+}
+
+// All that can be; the error is of the first that cannot.
+Outcome<void> save_all(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
+    Outcome<void> all;
+    for (const auto& file : entry.attachments()) {
+        const auto name = clean_name(file.name());
+        auto saved = save_new(options.save, name, file.content());
+        if (!saved && saved.error().exit != exit_no_space) {
+            saved = save_new(options.save, plain_name(name), file.content());
+        }
+        if (!saved) {
+            all = all ? std::unexpected(saved.error()) : std::move(all);
+            continue;
+        }
+        if (!common.quiet) {
+            fmt::print(stderr, "saved     {}{}\n", *saved,
+                       *saved == name ? "" : fmt::format(" (it is called {})", name));
+        }
+    }
+    return all;
 }
 
 void print(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
@@ -157,6 +189,7 @@ int run_show(const Common& common, const ShowOptions& options) {
         return report(common, asked.error());
     }
     bool is_first = true;
+    Outcome<void> saved;
     for (auto& entry : *answer.mutable_entries()) {
         const bool wants_files = !options.save.empty();
         if ((wants_files || common.json) && entry.attachments_size() > 0) {
@@ -172,9 +205,8 @@ int run_show(const Common& common, const ShowOptions& options) {
             }
             entry = whole.entries(0);
             if (wants_files) {
-                if (const auto saved = save_all(common, options, entry); !saved) {
-                    return report(common, saved.error());
-                }
+                auto these = save_all(common, options, entry);
+                saved = saved ? std::move(these) : std::move(saved);
             }
         }
         if (!is_first && !options.raw && !common.json) {
@@ -183,7 +215,7 @@ int run_show(const Common& common, const ShowOptions& options) {
         print(common, options, entry);
         is_first = false;
     }
-    return exit_done;
+    return saved ? static_cast<int>(exit_done) : report(common, saved.error());
 }
 
 }  // namespace

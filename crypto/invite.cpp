@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "crypto/roster.h"
+#include "proto/typed.h"
 
 namespace fieldpost::crypto {
 
@@ -26,8 +27,8 @@ constexpr std::size_t code_characters = 10;
 
 std::string canonical_code(std::string_view code) {
     std::string canonical;
-    for (const char c : code) {
-        if (c == '-' || c == ' ') {
+    for (const char c : plain_typed(code)) {
+        if (c == '-') {
             continue;
         }
         const char upper = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);

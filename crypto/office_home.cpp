@@ -54,7 +54,8 @@ Result<void> write_whole(const fs::path& path, BytesView bytes, unsigned mode) {
     {
         const File file(
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-        if (file.fd() < 0) {
+        // Whoever has a strict umask still shares what the group is to read.
+        if (file.fd() < 0 || ::fchmod(file.fd(), mode) != 0) {
             return os_error("cannot write", temporary);
         }
         std::size_t done = 0;
@@ -112,7 +113,14 @@ Result<Bytes> read_whole(const fs::path& path, std::size_t max) {
         }
         done += static_cast<std::size_t>(got);
     }
-    bytes.resize(done);
+    // What is cut off, added to or written over meanwhile is neither the old file nor the new one.
+    std::byte more{};
+    struct stat after{};
+    if (done < bytes.size() || ::read(file.fd(), &more, 1) != 0 || fstat(file.fd(), &after) != 0 ||
+        after.st_mtim.tv_sec != info.st_mtim.tv_sec ||
+        after.st_mtim.tv_nsec != info.st_mtim.tv_nsec) {
+        return fail(Errc::unavailable, fmt::format("{} changes while it is read", path.string()));
+    }
     return bytes;
 }
 

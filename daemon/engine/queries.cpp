@@ -6,6 +6,7 @@
 
 #include "crypto/sealed_record.h"
 #include "daemon/engine/terminal.h"
+#include "proto/typed.h"
 
 namespace fieldpost::engine {
 
@@ -50,24 +51,6 @@ std::string printed_id(const Ledger& ledger, const storage::ReportKey& key) {
 
 namespace {
 
-// Lower case, and digits as people's input methods write them (U+FF10 to U+FF19).
-std::string folded(std::string_view id) {
-    std::string plain;
-    for (std::size_t i = 0; i < id.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(id[i]);
-        if (byte == 0xef && i + 2 < id.size() && static_cast<unsigned char>(id[i + 1]) == 0xbc) {
-            const auto third = static_cast<unsigned char>(id[i + 2]);
-            if (third >= 0x90 && third <= 0x99) {
-                plain += static_cast<char>('0' + (third - 0x90));
-                i += 2;
-                continue;
-            }
-        }
-        plain += static_cast<char>(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
-    }
-    return plain;
-}
-
 template <class Number>
 std::optional<Number> number_of(std::string_view digits) {
     Number number{};
@@ -91,7 +74,7 @@ struct ParsedId {
 };
 
 std::optional<ParsedId> parse_id(std::string_view id) {
-    const auto plain = folded(id);
+    const auto plain = plain_typed(id);
     const auto dash = plain.rfind('-');
     if (dash == std::string::npos) {
         return std::nullopt;

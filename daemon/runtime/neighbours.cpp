@@ -19,32 +19,42 @@ constexpr std::chrono::milliseconds soon_interval = 2s;
 // Longer than it takes a linked office to call again.
 constexpr std::chrono::milliseconds remembered = 15min;
 constexpr std::size_t addresses_max = 4;
+// How an IPv6 address begins that stands for one of IPv4 (RFC 4291, 2.5.5.2).
+constexpr std::array<std::byte, 12> ipv4_mapped = {
+    std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0},    std::byte{0},
+    std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0xff}, std::byte{0xff}};
 constexpr std::chrono::milliseconds another_address_interval = 10s;
 constexpr std::chrono::milliseconds same_address_interval = 20s;
 
-// The port on which one listens who is bound so, and reached from there; 0: is not.
-std::uint16_t port_at(const std::string& bound, const link::BeaconSocket::Address& address) {
+}  // namespace
+
+std::uint16_t port_reached_at(const std::string& bound,
+                              const link::BeaconSocket::Address& address) {
     constexpr std::size_t scheme = 6;
     const auto colon = bound.rfind(':');
-    const auto host = bound.substr(scheme, colon - scheme);
-    const bool is_ipv4 = address[10] == std::byte{0xff} && address[0] == std::byte{0};
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    is_ipv4 ? ::inet_ntop(AF_INET, address.data() + 12, text.data(), text.size())
-            : ::inet_ntop(AF_INET6, address.data(), text.data(), text.size());
-    const bool is_reached = host == "*" || host == "[::]" || (host == "0.0.0.0" && is_ipv4) ||
-                            host == (is_ipv4 ? text.data() : fmt::format("[{}]", text.data()));
+    auto host = bound.substr(scheme, colon - scheme);
+    if (host.starts_with('[') && host.ends_with(']')) {
+        host = host.substr(1, host.size() - 2);
+    }
+    const bool is_ipv4 = std::ranges::equal(std::span(address).first(12), ipv4_mapped);
+    link::BeaconSocket::Address own{};
+    bool is_reached = host == "*" || host == "::" || (host == "0.0.0.0" && is_ipv4);
+    if (!is_reached && ::inet_pton(AF_INET6, host.c_str(), own.data()) == 1) {
+        is_reached = own == address;
+    } else if (!is_reached && ::inet_pton(AF_INET, host.c_str(), own.data() + 12) == 1) {
+        std::ranges::copy(ipv4_mapped, own.begin());
+        is_reached = own == address;
+    }
     std::uint16_t port = 0;
     std::from_chars(bound.data() + colon + 1, bound.data() + bound.size(), port);
     return is_reached ? port : std::uint16_t{0};
 }
 
-}  // namespace
-
 void Neighbours::call(link::BeaconSocket& socket, OfficeId us,
                       const std::vector<std::string>& bound) const {
     socket.call([&](const link::BeaconSocket::Address& from) -> Bytes {
         for (const auto& endpoint : bound) {
-            if (const auto port = port_at(endpoint, from); port != 0) {
+            if (const auto port = port_reached_at(endpoint, from); port != 0) {
                 crypto::BeaconNonce nonce;
                 crypto::fill_random(nonce.bytes);
                 return crypto::seal_beacon(key_, network_, {us, port}, nonce, from);

@@ -15,6 +15,10 @@
 
 namespace fieldpost::runtime {
 
+// The port under which a socket that is bound to `bound` (an endpoint of ZeroMQ) is reached through
+// `address` of this machine; 0 if it is not reached there.
+std::uint16_t port_reached_at(const std::string& bound, const link::BeaconSocket::Address& address);
+
 class Neighbours {
 public:
     Neighbours(const crypto::FoundingKey& founding_key, const NetworkId& network)

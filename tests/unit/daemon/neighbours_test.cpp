@@ -1,5 +1,6 @@
 #include "daemon/runtime/neighbours.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -124,4 +125,28 @@ TEST_CASE("an office calls often while it is alone, and soon when the network ch
     CHECK(calls_in(31s, false) == 1);
     heard.neighbours.call_soon(now);
     CHECK(calls_in(1s, true) == 1);
+}
+
+TEST_CASE("a socket is reached where it is bound, however its address is written", "[beacon]") {
+    const auto address = [](const std::string& text) {
+        link::BeaconSocket::Address bytes{};
+        REQUIRE(::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1);
+        return bytes;
+    };
+    const auto ipv4 = address("::ffff:10.78.5.1");
+    for (const auto* bound :
+         {"tcp://10.78.5.1:6743", "tcp://[::ffff:10.78.5.1]:6743", "tcp://[::ffff:a4e:501]:6743",
+          "tcp://*:6743", "tcp://[::]:6743", "tcp://0.0.0.0:6743"}) {
+        CAPTURE(bound);
+        CHECK(port_reached_at(bound, ipv4) == 6743);
+    }
+    for (const auto* bound : {"tcp://10.78.5.2:6743", "tcp://[::ffff:10.78.5.2]:6743",
+                              "tcp://[fe80::1]:6743", "tcp://127.0.0.1:6743"}) {
+        CAPTURE(bound);
+        CHECK(port_reached_at(bound, ipv4) == 0);
+    }
+    const auto ipv6 = address("fd00::5");
+    CHECK(port_reached_at("tcp://[fd00:0:0::5]:7", ipv6) == 7);
+    CHECK(port_reached_at("tcp://0.0.0.0:7", ipv6) == 0);
+    CHECK(port_reached_at("tcp://[fd00::6]:7", ipv6) == 0);
 }
