@@ -2,19 +2,32 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+
+#include "cli/text.h"
+#include "crypto/office_home.h"
 
 namespace fieldpost::cli {
 
 namespace {
 
-std::unexpected<Failure> broken_off(const std::string& why) {
-    return std::unexpected(Failure{exit_failed, "input",
-                                   "the text could not be read to its end: " + why,
-                                   "nothing was queued; try again"});
+namespace fs = std::filesystem;
+
+Failure broken_off(const std::string& why) {
+    return {exit_failed, "input", "the text could not be read to its end: " + why,
+            "nothing was queued; try again"};
+}
+
+Failure too_long(std::size_t bytes_max) {
+    return {exit_invalid, "invalid", fmt::format("the text is over {} MiB", bytes_max >> 20U),
+            "send the rest with --attach"};
 }
 
 // A terminal that is gone reads as its end would.
@@ -23,36 +36,268 @@ bool has_hung_up() {
     return ::poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+// Waits where there is nothing yet. Less than 0: it failed, and errno says why.
+ssize_t read_some(std::span<char> buffer) {
+    while (true) {
+        const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            pollfd input{STDIN_FILENO, POLLIN, 0};
+            ::poll(&input, 1, -1);
+        } else if (got >= 0 || errno != EINTR) {
+            return got;
+        }
+    }
+}
+
 }  // namespace
 
 Outcome<std::string> read_standard_input(std::size_t bytes_max) {
     std::string text;
     std::array<char, 65536> buffer;
-    const bool is_terminal = isatty(STDIN_FILENO) != 0;
     while (true) {
-        const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            pollfd input{STDIN_FILENO, POLLIN, 0};
-            ::poll(&input, 1, -1);
-            continue;
-        }
+        const auto got = read_some(buffer);
         if (got < 0) {
-            return broken_off(std::strerror(errno));
+            return std::unexpected(broken_off(std::strerror(errno)));
         }
         if (got == 0) {
-            return is_terminal && has_hung_up() ? broken_off("the terminal hung up")
-                                                : Outcome<std::string>(std::move(text));
+            if (isatty(STDIN_FILENO) != 0 && has_hung_up()) {
+                return std::unexpected(broken_off("the terminal hung up"));
+            }
+            return text;
         }
         text.append(buffer.data(), static_cast<std::size_t>(got));
         if (text.size() > bytes_max) {
-            return std::unexpected(Failure{exit_invalid, "invalid",
-                                           fmt::format("the text is over {} MiB", bytes_max >> 20U),
-                                           "send the rest with --attach"});
+            return std::unexpected(too_long(bytes_max));
         }
     }
+}
+
+namespace {
+
+// The terminal without its line editing, until this goes; signals that end the program put it back
+// first.
+class RawTerminal {
+public:
+    RawTerminal() {
+        is_terminal_ = ::tcgetattr(STDIN_FILENO, &before) == 0;
+        raw = before;
+        raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+        raw.c_iflag &= ~static_cast<tcflag_t>(IXON);
+        raw.c_cc[VMIN] = 1;
+        raw.c_cc[VTIME] = 0;
+        for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+            struct sigaction old{};
+            ::sigaction(number, nullptr, &old);
+            if (old.sa_handler == SIG_DFL) {
+                std::signal(number, put_back_and_die);
+            }
+        }
+        std::signal(SIGCONT, set_again);
+        set_again(0);
+    }
+    ~RawTerminal() {
+        std::signal(SIGCONT, SIG_DFL);
+        if (is_terminal_) {
+            ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+        }
+    }
+    RawTerminal(const RawTerminal&) = delete;
+    RawTerminal& operator=(const RawTerminal&) = delete;
+
+private:
+    static void put_back_and_die(int number) {
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
+        std::signal(number, SIG_DFL);
+        ::raise(number);
+    }
+    static void set_again(int) { ::tcsetattr(STDIN_FILENO, TCSANOW, &raw); }
+
+    static inline termios before{};
+    static inline termios raw{};
+    bool is_terminal_ = false;
+};
+
+// One line after the other, with what erases them.
+class Editor {
+public:
+    // False: the text has ended.
+    bool take(char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        constexpr unsigned char escape = 0x1b;
+        constexpr unsigned char erase = 0x7f;
+        if (in_escape_) {
+            // ESC [ ... letter: an arrow, or the marks around what is pasted.
+            const bool goes_on = (escape_bytes_++ == 0 && (c == '[' || c == 'O')) ||
+                                 (escape_bytes_ > 1 && (byte < 0x40 || byte > 0x7e));
+            in_escape_ = goes_on;
+            return true;
+        }
+        if (byte == escape) {
+            in_escape_ = true;
+            escape_bytes_ = 0;
+        } else if (c == control('D')) {
+            if (!is_at_line_start()) {
+                echo("\n");
+            }
+            return false;
+        } else if (byte == erase || c == control('H')) {
+            erase_character();
+        } else if (c == control('U')) {
+            while (!is_at_line_start()) {
+                erase_character();
+            }
+        } else if (c == control('W')) {
+            while (!is_at_line_start() && text_.back() == ' ') {
+                erase_character();
+            }
+            while (!is_at_line_start() && text_.back() != ' ') {
+                erase_character();
+            }
+        } else if (c == '\r' || c == '\n') {
+            add('\n');
+        } else if (byte >= 0x20 || c == '\t') {
+            add(c);
+        }
+        return true;
+    }
+    void show() {
+        std::fwrite(shown_.data(), 1, shown_.size(), stderr);
+        std::fflush(stderr);
+        shown_.clear();
+    }
+    std::string& text() { return text_; }
+
+private:
+    static constexpr char control(char letter) { return static_cast<char>(letter - '@'); }
+    [[nodiscard]] bool is_at_line_start() const { return text_.empty() || text_.back() == '\n'; }
+    void echo(std::string_view bytes) { shown_ += bytes; }
+    void add(char c) {
+        text_ += c;
+        shown_ += c;
+    }
+    void erase_character() {
+        if (is_at_line_start()) {
+            return;
+        }
+        auto begin = text_.size() - 1;
+        while (begin > 0 && (static_cast<unsigned char>(text_[begin]) & 0xc0U) == 0x80U) {
+            --begin;
+        }
+        for (auto width = cells(std::string_view(text_).substr(begin)); width > 0; --width) {
+            echo("\b \b");
+        }
+        text_.resize(begin);
+    }
+
+    std::string text_;
+    std::string shown_;
+    bool in_escape_ = false;
+    int escape_bytes_ = 0;
+};
+
+}  // namespace
+
+Typed read_terminal(std::size_t bytes_max) {
+    const RawTerminal terminal;
+    Editor editor;
+    std::array<char, 4096> buffer;
+    while (true) {
+        const auto got = read_some(buffer);
+        if (got <= 0) {
+            return {std::move(editor.text()),
+                    broken_off(got == 0 ? "the terminal hung up" : std::strerror(errno))};
+        }
+        for (const char c : std::span(buffer).first(static_cast<std::size_t>(got))) {
+            if (!editor.take(c)) {
+                editor.show();
+                return {std::move(editor.text()), std::nullopt};
+            }
+        }
+        editor.show();
+        if (editor.text().size() > bytes_max) {
+            return {std::move(editor.text()), too_long(bytes_max)};
+        }
+    }
+}
+
+namespace {
+
+std::optional<fs::path> drafts_folder() {
+    const char* state = std::getenv("XDG_STATE_HOME");
+    const char* home = std::getenv("HOME");
+    if (state != nullptr && *state == '/') {
+        return fs::path(state) / "fieldpost";
+    }
+    return home != nullptr && *home == '/'
+               ? std::optional(fs::path(home) / ".local" / "state" / "fieldpost")
+               : std::nullopt;
+}
+
+// A name that sorts behind all before it.
+std::optional<fs::path> new_draft() {
+    const auto folder = drafts_folder();
+    std::error_code error;
+    if (!folder || (fs::create_directories(*folder, error), error)) {
+        return std::nullopt;
+    }
+    fs::permissions(*folder, fs::perms::owner_all, error);
+    return *folder / fmt::format("draft-{:012}-{}.txt", unix_now(), ::getpid());
+}
+
+}  // namespace
+
+std::optional<fs::path> keep_draft(const std::string& text) {
+    const auto path = new_draft();
+    if (!path || !crypto::write_whole(*path, as_bytes(text), 0600)) {
+        return std::nullopt;
+    }
+    return path;
+}
+
+std::optional<fs::path> last_draft() {
+    const auto folder = drafts_folder();
+    std::optional<fs::path> last;
+    std::error_code error;
+    if (!folder) {
+        return last;
+    }
+    for (const auto& entry : fs::directory_iterator(*folder, error)) {
+        const auto name = entry.path().filename().string();
+        if (name.starts_with("draft-") && name.ends_with(".txt") &&
+            (!last || last->filename() < entry.path().filename())) {
+            last = entry.path();
+        }
+    }
+    return last;
+}
+
+Outcome<fs::path> edit_draft() {
+    const auto path = keep_draft("");
+    if (!path) {
+        return std::unexpected(Failure{exit_failed, "failed", "no draft can be kept",
+                                       "set HOME, or give the text as a file"});
+    }
+    const char* visual = std::getenv("VISUAL");
+    const char* editor = std::getenv("EDITOR");
+    const std::string chosen = visual != nullptr && *visual != '\0'   ? visual
+                               : editor != nullptr && *editor != '\0' ? editor
+                                                                      : "vi";
+    // As git does it: the shell takes the editor's own options apart.
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto line = chosen + " \"$1\"";
+        ::execl("/bin/sh", "sh", "-c", line.c_str(), "sh", path->c_str(), nullptr);
+        ::_exit(127);
+    }
+    int status = 0;
+    while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return std::unexpected(Failure{exit_failed, "failed",
+                                       fmt::format("the editor {} failed", chosen),
+                                       "set VISUAL or EDITOR; nothing was queued"});
+    }
+    return *path;
 }
 
 }  // namespace fieldpost::cli

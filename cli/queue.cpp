@@ -29,6 +29,10 @@ struct QueueOptions {
     std::string staff;
     std::string key;
     std::string from_json;
+    std::string text;
+    bool has_text = false;
+    bool edit = false;
+    bool draft = false;
     std::string file = "-";
 };
 
@@ -36,25 +40,8 @@ std::unexpected<Failure> invalid(std::string what, std::string next) {
     return std::unexpected(Failure{exit_invalid, "invalid", std::move(what), std::move(next)});
 }
 
-Outcome<std::string> text_of(const QueueOptions& options) {
-    if (options.file != "-") {
-        auto bytes = crypto::read_whole(options.file, limits::text_bytes_max);
-        if (!bytes) {
-            return std::unexpected(failure_of(bytes.error()));
-        }
-        return std::string(as_text(*bytes));
-    }
-    if (isatty(STDIN_FILENO) != 0) {
-        if (!options.fields.empty() || !options.attachments.empty()) {
-            return "";
-        }
-        fmt::print(stderr, "Type the report; Ctrl-D ends it, Ctrl-C queues nothing.\n");
-    }
-    return read_standard_input(limits::text_bytes_max);
-}
-
-Outcome<wire::Request> request_of(const QueueOptions& options,
-                                  std::optional<std::string> given = std::nullopt) {
+// All but the text.
+Outcome<wire::Request> request_of(const QueueOptions& options) {
     wire::Request request;
     auto& queue = *request.mutable_queue();
     for (const auto& to : options.to) {
@@ -84,21 +71,14 @@ Outcome<wire::Request> request_of(const QueueOptions& options,
         added->set_key(field.substr(0, equals));
         added->set_value(field.substr(equals + 1));
     }
-    auto text = given ? Outcome<std::string>(std::move(*given)) : text_of(options);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    const std::array<std::pair<const char*, const std::string*>, 4> words_given = {
-        {{"text", &*text},
-         {"subject", &options.subject},
-         {"staff name", &options.staff},
-         {"type", &options.type}}};
+    const std::array<std::pair<const char*, const std::string*>, 3> words_given = {
+        {{"subject", &options.subject}, {"staff name", &options.staff}, {"type", &options.type}}};
     for (const auto& [what, words] : words_given) {
         if (!is_valid_utf8(*words)) {
-            return invalid(fmt::format("the {} is not UTF-8", what), "save it as UTF-8");
+            return invalid(fmt::format("the {} is not UTF-8", what),
+                           "type it in a terminal with a UTF-8 locale");
         }
     }
-    queue.set_text(std::move(*text));
     queue.set_subject(options.subject);
     queue.set_priority(options.priority == "urgent" ? 1 : options.priority == "bulk" ? 3 : 2);
     queue.set_lifetime_s(limits::lifetime_seconds_default);
@@ -116,6 +96,105 @@ Outcome<wire::Request> request_of(const QueueOptions& options,
     queue.set_staff(options.staff);
     queue.set_key(options.key);
     return request;
+}
+
+// Where the text of a report comes from. Of a draft the file goes once the report is queued.
+struct Text {
+    std::string words;
+    bool is_typed = false;
+    std::filesystem::path draft{};
+};
+
+Outcome<std::string> read_file(const std::filesystem::path& path) {
+    auto bytes = crypto::read_whole(path, limits::text_bytes_max);
+    if (!bytes) {
+        return std::unexpected(failure_of(bytes.error()));
+    }
+    return std::string(as_text(*bytes));
+}
+
+// What was typed is kept, and the error says where.
+Failure with_draft(Failure failure, const Text& text) {
+    if (!text.draft.empty()) {
+        failure.next += fmt::format("; the text is kept: fieldpost queue --draft");
+    } else if (text.is_typed && !text.words.empty()) {
+        const auto kept = keep_draft(text.words);
+        failure.next += kept ? fmt::format(
+                                   "; your text is kept in {}; go on with: fieldpost queue "
+                                   "--draft",
+                                   kept->string())
+                             : "; your text could not be kept: copy it from this terminal";
+    }
+    return failure;
+}
+
+Outcome<Text> text_of(const QueueOptions& options) {
+    Text text;
+    if (options.has_text) {
+        text.words = options.text;
+        return text;
+    }
+    if (options.draft || options.edit) {
+        if (options.draft) {
+            const auto last = last_draft();
+            if (!last) {
+                return std::unexpected(Failure{exit_not_found, "not_found", "there is no draft",
+                                               "queue without --draft"});
+            }
+            text.draft = *last;
+        } else {
+            auto edited = edit_draft();
+            if (!edited) {
+                return std::unexpected(edited.error());
+            }
+            text.draft = *edited;
+        }
+        auto words = read_file(text.draft);
+        if (!words) {
+            return std::unexpected(words.error());
+        }
+        text.words = std::move(*words);
+        return text;
+    }
+    if (options.file == "-" && isatty(STDIN_FILENO) != 0) {
+        fmt::print(stderr, "Type the report; Ctrl-D ends it, Ctrl-C queues nothing.\n");
+        auto typed = read_terminal(limits::text_bytes_max);
+        text.words = std::move(typed.text);
+        text.is_typed = true;
+        return typed.broken_off
+                   ? Outcome<Text>(std::unexpected(with_draft(*typed.broken_off, text)))
+                   : text;
+    }
+    auto words =
+        options.file == "-" ? read_standard_input(limits::text_bytes_max) : read_file(options.file);
+    if (!words) {
+        return std::unexpected(words.error());
+    }
+    text.words = std::move(*words);
+    return text;
+}
+
+// Everything but the text is checked before a person begins to write.
+Outcome<void> check(const Common& common, wire::Request request) {
+    request.mutable_queue()->set_only_check(true);
+    request.mutable_queue()->clear_attachments();
+    wire::Answer answer;
+    return ask(common, request, answer);
+}
+
+bool is_written_now(const QueueOptions& options) {
+    return options.edit || (options.file == "-" && !options.has_text && !options.draft &&
+                            isatty(STDIN_FILENO) != 0);
+}
+
+std::optional<Failure> not_utf8(const QueueOptions& options, const std::string& text) {
+    if (is_valid_utf8(text)) {
+        return std::nullopt;
+    }
+    return options.file == "-"
+               ? Failure{exit_invalid, "invalid", "the text is not UTF-8", "save it as UTF-8"}
+               : Failure{exit_invalid, "invalid", fmt::format("{} is no UTF-8 text", options.file),
+                         fmt::format("send it with --attach {}", options.file)};
 }
 
 Outcome<std::string> input_of(const std::string& path) {
@@ -201,17 +280,45 @@ Outcome<wire::Request> request_of_json(QueueOptions options) {
         return invalid(fmt::format("{} is no priority", options.priority),
                        "urgent, normal or bulk");
     }
-    return request_of(options, text.value_or(""));
+    auto request = request_of(options);
+    if (request && !is_valid_utf8(text.value_or(""))) {
+        return invalid("the text is not UTF-8", "save it as UTF-8");
+    }
+    if (request) {
+        request->mutable_queue()->set_text(text.value_or(""));
+    }
+    return request;
 }
 
 int run_queue(const Common& common, const QueueOptions& options) {
-    const auto request = options.from_json.empty() ? request_of(options) : request_of_json(options);
+    auto request = options.from_json.empty() ? request_of(options) : request_of_json(options);
     if (!request) {
         return report(common, request.error());
     }
+    Text text;
+    if (options.from_json.empty()) {
+        if (is_written_now(options)) {
+            if (const auto checked = check(common, *request); !checked) {
+                return report(common, checked.error());
+            }
+        }
+        auto read = text_of(options);
+        if (!read) {
+            return report(common, read.error());
+        }
+        text = std::move(*read);
+        if (auto wrong = not_utf8(options, text.words)) {
+            return report(common, with_draft(*wrong, text));
+        }
+        request->mutable_queue()->set_text(text.words);
+    }
     wire::Answer answer;
     if (const auto asked = ask(common, *request, answer); !asked) {
-        return report(common, asked.error());
+        return report(common, with_draft(asked.error(), text));
+    }
+    if (!text.draft.empty()) {
+        std::error_code ignored;
+        std::filesystem::remove(text.draft, ignored);
     }
     const nlohmann::json object = {{"id", answer.id()}, {"hash", to_hex(as_bytes(answer.hash()))}};
     const auto line = (common.json ? object.dump() : answer.id()) + "\n";
@@ -255,7 +362,21 @@ void add_queue(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--replaces", options->replaces, "the own report this corrects");
     command->add_option("--staff", options->staff, "who writes it");
     command->add_option("--key", options->key, "queue the same content once only");
-    command->add_option("FILE", options->file, "the text; - or nothing: standard input");
+    auto* text = command->add_option_function<std::string>(
+        "--text",
+        [options](const std::string& given) {
+            options->text = given;
+            options->has_text = true;
+        },
+        "the text itself");
+    auto* edit = command->add_flag("--edit", options->edit, "write it with $VISUAL or $EDITOR");
+    auto* draft = command->add_flag("--draft", options->draft,
+                                    "take up the last text that could not be queued");
+    auto* file =
+        command->add_option("FILE", options->file, "the text; - or nothing: standard input");
+    text->excludes(edit)->excludes(draft)->excludes(file);
+    edit->excludes(draft)->excludes(file);
+    draft->excludes(file);
     const auto others = command->get_options();
     auto* json = command->add_option("--from-json", options->from_json,
                                      "the whole report as one JSON object, and nothing besides");

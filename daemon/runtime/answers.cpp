@@ -330,6 +330,9 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     for (const auto& field : request.fields()) {
         draft.report.fields.push_back({field.key(), field.value()});
     }
+    if (request.only_check()) {
+        return encode(wire::Answer{});
+    }
     ByteWriter attachments;
     for (const auto& file : request.attachments()) {
         draft.report.attachments.push_back(

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -24,22 +25,28 @@ std::size_t reports_in(const Office& office) {
     return office.ask({"list", "--outbox"}).size();
 }
 
-// Runs `fieldpost queue` with this standard input, which `feed` gives it or breaks off.
+// Runs `fieldpost queue WORDS...` with this standard input, which `feed` gives it or breaks off.
+// Drafts go into the office's folder.
 int queue_with(const Office& office, int input, const std::function<void()>& feed,
-               bool is_its_terminal) {
-    const auto home = office.home().string();
+               const Words& words = {"--to", "hq"}) {
+    Words all = {FIELDPOST_BIN, "--home", office.home().string(), "queue"};
+    all.insert(all.end(), words.begin(), words.end());
+    std::vector<char*> arguments;
+    for (auto& word : all) {
+        arguments.push_back(word.data());
+    }
+    arguments.push_back(nullptr);
+    const auto state = office.home().parent_path() / "state";
     const pid_t child = ::fork();
     if (child == 0) {
         ::setsid();
+        ::signal(SIGHUP, SIG_IGN);  // as under nohup, or a shell that is gone
+        ::setenv("XDG_STATE_HOME", state.c_str(), 1);
         ::dup2(input, STDIN_FILENO);
-        if (is_its_terminal) {
-            ::signal(SIGHUP, SIG_IGN);  // as under nohup, or a shell that is gone
-        }
         ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
         ::dup2(STDOUT_FILENO, STDERR_FILENO);
         ::closefrom(3);
-        ::execl(FIELDPOST_BIN, FIELDPOST_BIN, "--home", home.c_str(), "queue", "--to", "hq",
-                nullptr);
+        ::execv(FIELDPOST_BIN, arguments.data());
         ::_exit(127);
     }
     ::close(input);
@@ -47,6 +54,49 @@ int queue_with(const Office& office, int input, const std::function<void()>& fee
     int status = 0;
     ::waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Types at a terminal, once the command has made it ready.
+int type(const Office& office, std::string_view keys, const Words& words = {"--to", "hq"},
+         const std::function<void()>& before_the_end = {}) {
+    int master = -1;
+    int terminal = -1;
+    REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
+    const int held = ::dup(terminal);  // so that what is typed early is not lost
+    const auto code = queue_with(
+        office, terminal,
+        [&] {
+            const auto is_raw = [&] {
+                termios now{};
+                return ::tcgetattr(held, &now) == 0 && (now.c_lflag & ICANON) == 0;
+            };
+            if (!eventually(is_raw)) {
+                ::close(held);
+                ::close(master);
+                return;
+            }
+            CHECK(::write(master, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));
+            if (before_the_end) {
+                std::this_thread::sleep_for(200ms);
+                before_the_end();
+            }
+            const char end = 4;
+            CHECK(::write(master, &end, 1) == 1);
+        },
+        words);
+    ::close(held);
+    ::close(master);
+    return code;
+}
+
+std::vector<std::filesystem::path> drafts_of(const Office& office) {
+    std::vector<std::filesystem::path> drafts;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(
+             office.home().parent_path() / "state" / "fieldpost", none)) {
+        drafts.push_back(entry.path());
+    }
+    return drafts;
 }
 
 struct Hyesan {
@@ -63,18 +113,64 @@ TEST_CASE("a terminal that hangs up in mid-sentence queues nothing", "[input]") 
         int master = -1;
         int terminal = -1;
         REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
-        const auto code = queue_with(
-            at.office, terminal,
-            [&] {
-                const std::string_view begun = "오늘 환자 열두 명이\n왔습니다. 그리고";
-                CHECK(::write(master, begun.data(), begun.size()) > 0);
-                std::this_thread::sleep_for(300ms);
-                ::close(master);
-            },
-            true);
+        const auto code = queue_with(at.office, terminal, [&] {
+            std::this_thread::sleep_for(300ms);
+            const std::string_view begun = "오늘 환자 열두 명이\n왔습니다. 그리고";
+            CHECK(::write(master, begun.data(), begun.size()) > 0);
+            std::this_thread::sleep_for(300ms);
+            ::close(master);
+        });
         CHECK(code == 1);
     }
     CHECK(reports_in(at.office) == 0);
+    // What had been typed is not lost.
+    const auto drafts = drafts_of(at.office);
+    REQUIRE_FALSE(drafts.empty());
+    CHECK(read_file(drafts.back()) == "오늘 환자 열두 명이\n왔습니다. 그리고");
+}
+
+TEST_CASE("a line of any length is taken whole from a terminal, and can be mended", "[input]") {
+    Hyesan at;
+    std::string line;
+    for (int i = 0; i < 2000; ++i) {
+        line += "가";
+    }
+    REQUIRE(type(at.office, line + "\r끝") == 0);
+    CHECK(at.office.run({"show", "hyesan-1", "--raw"}).out == line + "\n끝");
+    // Backspace takes a letter, Ctrl-W a word, Ctrl-U a line; an arrow and other controls nothing.
+    REQUIRE(type(at.office,
+                 "틀린\x15"
+                 "환자 열두 병\x7f명 없다\x17왔다\x1b[D\x01\x1b[200~.\x1b[201~") == 0);
+    CHECK(at.office.run({"show", "hyesan-2", "--raw"}).out == "환자 열두 명 왔다.");
+    // Beside a file a text is asked for, and may be empty.
+    write_file(at.network.folder() / "사진.jpg", "one");
+    REQUIRE(type(at.office, "",
+                 {"--to", "hq", "--attach", (at.network.folder() / "사진.jpg").string()}) == 0);
+    CHECK(reports_in(at.office) == 3);
+}
+
+TEST_CASE("what was typed survives a daemon that went, and is taken up again", "[input]") {
+    Hyesan at;
+    // A mistake is told before anything is typed: the terminal is never made ready.
+    int master = -1;
+    int terminal = -1;
+    REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
+    CHECK(queue_with(at.office, terminal, [] {}, {"--to", "hqq"}) == 4);
+    ::close(master);
+    CHECK(type(at.office, "두 쪽짜리 글", {"--to", "hq"}, [&] { at.office.kill(); }) == 3);
+    const auto drafts = drafts_of(at.office);
+    REQUIRE(drafts.size() == 1);
+    CHECK(read_file(drafts.front()) == "두 쪽짜리 글");
+    struct stat info{};
+    REQUIRE(::stat(drafts.front().c_str(), &info) == 0);
+    CHECK((info.st_mode & 0777U) == 0600);
+    at.office.start();
+    const Words again = {"--to", "hq", "--draft"};
+    CHECK(queue_with(at.office, ::open("/dev/null", O_RDONLY), [] {}, again) == 0);
+    CHECK(at.office.run({"show", ids_of(at.office.ask({"list"})).front(), "--raw"}).out ==
+          "두 쪽짜리 글");
+    CHECK(drafts_of(at.office).empty());
+    CHECK(queue_with(at.office, ::open("/dev/null", O_RDONLY), [] {}, again) == 4);
 }
 
 TEST_CASE("a pipe that cannot wait is waited for, and is whole at its end", "[input]") {
@@ -82,16 +178,13 @@ TEST_CASE("a pipe that cannot wait is waited for, and is whole at its end", "[in
     std::array<int, 2> ends{};
     REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
     REQUIRE(::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
-    const auto code = queue_with(
-        at.office, ends[0],
-        [&] {
-            for (const std::string_view part : {"첫째 ", "둘째"}) {
-                std::this_thread::sleep_for(200ms);
-                CHECK(::write(ends[1], part.data(), part.size()) > 0);
-            }
-            ::close(ends[1]);
-        },
-        false);
+    const auto code = queue_with(at.office, ends[0], [&] {
+        for (const std::string_view part : {"첫째 ", "둘째"}) {
+            std::this_thread::sleep_for(200ms);
+            CHECK(::write(ends[1], part.data(), part.size()) > 0);
+        }
+        ::close(ends[1]);
+    });
     CHECK(code == 0);
     CHECK(at.office.run({"show", "hyesan-1", "--raw"}).out == "첫째 둘째");
 }
@@ -101,7 +194,7 @@ TEST_CASE("what cannot be read to its end is not queued", "[input]") {
     // Reading a folder fails, as a bad sector does.
     const int folder = ::open("/", O_RDONLY | O_DIRECTORY);
     REQUIRE(folder >= 0);
-    CHECK(queue_with(at.office, folder, [] {}, false) == 1);
+    CHECK(queue_with(at.office, folder, [] {}) == 1);
     CHECK(reports_in(at.office) == 0);
 }
 
