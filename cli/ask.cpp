@@ -37,7 +37,8 @@ private:
 };
 
 Failure timed_out(const wire::Request& request) {
-    const bool changes = request.has_queue() || request.has_ack() || request.has_invite() ||
+    const bool changes = (request.has_queue() && !request.queue().only_check()) ||
+                         request.has_ack() || request.has_invite() ||
                          request.attention().dismiss_size() > 0 ||
                          !request.roster().confirm().empty();
     return {exit_timed_out, "outcome_unknown", "the daemon did not answer in time",

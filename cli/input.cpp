@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 #include "cli/text.h"
 #include "crypto/office_home.h"
@@ -36,6 +37,9 @@ bool has_hung_up() {
     return ::poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+// The number of a signal that ends the program, once it came.
+volatile std::sig_atomic_t must_end = 0;
+
 // Waits where there is nothing yet. Less than 0: it failed, and errno says why.
 ssize_t read_some(std::span<char> buffer) {
     while (true) {
@@ -43,7 +47,7 @@ ssize_t read_some(std::span<char> buffer) {
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             pollfd input{STDIN_FILENO, POLLIN, 0};
             ::poll(&input, 1, -1);
-        } else if (got >= 0 || errno != EINTR) {
+        } else if (got >= 0 || errno != EINTR || must_end != 0) {
             return got;
         }
     }
@@ -54,13 +58,14 @@ ssize_t read_some(std::span<char> buffer) {
 Outcome<std::string> read_standard_input(std::size_t bytes_max) {
     std::string text;
     std::array<char, 65536> buffer;
+    const bool is_terminal = isatty(STDIN_FILENO) != 0;
     while (true) {
         const auto got = read_some(buffer);
         if (got < 0) {
             return std::unexpected(broken_off(std::strerror(errno)));
         }
         if (got == 0) {
-            if (isatty(STDIN_FILENO) != 0 && has_hung_up()) {
+            if (is_terminal && has_hung_up()) {
                 return std::unexpected(broken_off("the terminal hung up"));
             }
             return text;
@@ -85,18 +90,18 @@ public:
         raw.c_iflag &= ~static_cast<tcflag_t>(IXON);
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
-        for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
-            struct sigaction old{};
-            ::sigaction(number, nullptr, &old);
-            if (old.sa_handler == SIG_DFL) {
-                std::signal(number, put_back_and_die);
-            }
-        }
-        std::signal(SIGCONT, set_again);
+        // A person who presses Ctrl-C wants nothing kept; a window that is closed has no such wish.
+        set(SIGINT, put_back_and_die);
+        set(SIGQUIT, put_back_and_die);
+        set(SIGHUP, note_end);
+        set(SIGTERM, note_end);
+        set(SIGCONT, set_again);
         set_again(0);
     }
     ~RawTerminal() {
-        std::signal(SIGCONT, SIG_DFL);
+        for (const auto& [number, before_us] : replaced_) {
+            ::sigaction(number, &before_us, nullptr);
+        }
         if (is_terminal_) {
             ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
         }
@@ -105,6 +110,19 @@ public:
     RawTerminal& operator=(const RawTerminal&) = delete;
 
 private:
+    // Without SA_RESTART, so that a read ends. What was ignored stays so.
+    void set(int number, void (*handler)(int)) {
+        struct sigaction old{};
+        ::sigaction(number, nullptr, &old);
+        if (old.sa_handler == SIG_IGN) {
+            return;
+        }
+        struct sigaction ours{};
+        ours.sa_handler = handler;
+        ::sigaction(number, &ours, nullptr);
+        replaced_.emplace_back(number, old);
+    }
+    static void note_end(int number) { must_end = number; }
     static void put_back_and_die(int number) {
         ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
         std::signal(number, SIG_DFL);
@@ -115,6 +133,7 @@ private:
     static inline termios before{};
     static inline termios raw{};
     bool is_terminal_ = false;
+    std::vector<std::pair<int, struct sigaction>> replaced_;
 };
 
 // One line after the other, with what erases them.
@@ -127,10 +146,12 @@ public:
         constexpr unsigned char erase = 0x7f;
         if (in_escape_) {
             // ESC [ ... letter: an arrow, or the marks around what is pasted.
-            const bool goes_on = (escape_bytes_++ == 0 && (c == '[' || c == 'O')) ||
-                                 (escape_bytes_ > 1 && (byte < 0x40 || byte > 0x7e));
-            in_escape_ = goes_on;
-            return true;
+            const bool is_first = escape_bytes_++ == 0;
+            in_escape_ = is_first ? c == '[' || c == 'O' : byte < 0x40;
+            if (byte >= 0x20 && byte < 0x7f) {
+                return true;
+            }
+            in_escape_ = false;  // a key that sends no sequence, and then this
         }
         if (byte == escape) {
             in_escape_ = true;
@@ -205,7 +226,8 @@ Typed read_terminal(std::size_t bytes_max) {
         const auto got = read_some(buffer);
         if (got <= 0) {
             return {std::move(editor.text()),
-                    broken_off(got == 0 ? "the terminal hung up" : std::strerror(errno))};
+                    broken_off(got == 0 || must_end != 0 ? "the terminal hung up"
+                                                         : std::strerror(errno))};
         }
         for (const char c : std::span(buffer).first(static_cast<std::size_t>(got))) {
             if (!editor.take(c)) {
@@ -289,13 +311,28 @@ Outcome<fs::path> edit_draft() {
         ::execl("/bin/sh", "sh", "-c", line.c_str(), "sh", path->c_str(), nullptr);
         ::_exit(127);
     }
+    // The keys that would end this program are the editor's meanwhile.
+    const auto interrupt = std::signal(SIGINT, SIG_IGN);
+    const auto quit = std::signal(SIGQUIT, SIG_IGN);
     int status = 0;
     while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
+    std::signal(SIGINT, interrupt);
+    std::signal(SIGQUIT, quit);
+    std::error_code error;
+    const bool has_text = fs::file_size(*path, error) > 0 && !error;
+    if (!has_text) {
+        fs::remove(*path, error);  // or it would hide the draft before it
+    }
     if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return std::unexpected(Failure{exit_failed, "failed",
-                                       fmt::format("the editor {} failed", chosen),
-                                       "set VISUAL or EDITOR; nothing was queued"});
+        return std::unexpected(
+            Failure{exit_failed, "failed", fmt::format("the editor {} failed", chosen),
+                    has_text ? "nothing was queued; the text is kept: fieldpost queue --draft"
+                             : "set VISUAL or EDITOR; nothing was queued"});
+    }
+    if (!has_text) {
+        return std::unexpected(
+            Failure{exit_invalid, "invalid", "the text is empty", "nothing was queued"});
     }
     return *path;
 }

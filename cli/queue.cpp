@@ -116,7 +116,8 @@ Outcome<std::string> read_file(const std::filesystem::path& path) {
 // What was typed is kept, and the error says where.
 Failure with_draft(Failure failure, const Text& text) {
     if (!text.draft.empty()) {
-        failure.next += fmt::format("; the text is kept: fieldpost queue --draft");
+        failure.next += fmt::format("; the text is kept in {}; go on with: fieldpost queue --draft",
+                                    text.draft.string());
     } else if (text.is_typed && !text.words.empty()) {
         const auto kept = keep_draft(text.words);
         failure.next += kept ? fmt::format(
@@ -311,6 +312,10 @@ int run_queue(const Common& common, const QueueOptions& options) {
             return report(common, with_draft(*wrong, text));
         }
         request->mutable_queue()->set_text(text.words);
+    }
+    if (text.is_typed && !text.words.empty()) {
+        // Kept before the daemon is asked: whatever ends this program then loses nothing.
+        text.draft = keep_draft(text.words).value_or("");
     }
     wire::Answer answer;
     if (const auto asked = ask(common, *request, answer); !asked) {

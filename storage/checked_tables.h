@@ -16,7 +16,7 @@ public:
     explicit CheckedTables(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
 
     // Transactions, and values as they lie on the disk.
-    Tables& raw() { return *tables_; }
+    [[nodiscard]] Tables& raw() const { return *tables_; }
     [[nodiscard]] Usage usage() const { return tables_->usage(); }
 
     // As Tables. corrupt: the value is not what was written under this key.

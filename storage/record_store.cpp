@@ -89,7 +89,10 @@ struct ChangeApplier {
         return tables.erase(Table::numbers, record_key(change.log, change.number));
     }
     Result<void> operator()(const PutPart& change) {
-        return put_growing(Table::parts, part_key(change.blob, change.part), change.bytes);
+        const auto key = part_key(change.blob, change.part);
+        const auto last = TRY(tables.raw().at_or_before(Table::parts, Bytes(16, std::byte{0xff})));
+        return !last || last->key < key ? tables.raw().append(Table::parts, key, change.bytes)
+                                        : tables.raw().put(Table::parts, key, change.bytes);
     }
     Result<void> operator()(const DropParts& change) {
         for (std::uint32_t part = 1; part <= change.count; ++part) {
@@ -295,7 +298,7 @@ Result<std::optional<StoredRecord>> RecordStore::record_until(Arrival to, WithBo
 }
 
 Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) const {
-    const auto value = TRY(tables_.get(Table::parts, part_key(blob, part)));
+    const auto value = TRY(tables_.raw().get(Table::parts, part_key(blob, part)));
     if (!value) {
         return std::optional<Bytes>{};
     }

@@ -110,7 +110,7 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
             ledger.note(What::correct, {.office = key.author, .report = about, .via = from}, now,
                         notify);
         }
-        if (answer.outcome == ReplyOutcome::refused) {
+        if (answer.outcome == ReplyOutcome::refused && !progress->replaced_by) {
             ledger.note(What::declined, {.office = key.author, .report = about, .via = from}, now,
                         notify);
         }
@@ -127,6 +127,9 @@ Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
         return ok();
     }
     const storage::ReportKey original{report.replaces->author, report.replaces->origin};
+    if (log_of(original) == log_of(key) && key.origin <= original.origin) {
+        return ok();  // nobody corrects what comes later: two that did would hide each other
+    }
     ledger.write(storage::AddAnswer{original, arrival});
     return replace(ledger, original, key);
 }
@@ -163,13 +166,16 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         entry.unreadable = true;
         state.unreadable.add(record.run);
         ledger.write(storage::PutArchive{record.arrival, entry});
-        storage::ReportProgress progress;
-        progress.arrival = record.arrival;
-        progress.recipients = {{.office = ledger.us(),
-                                .state = storage::State::failed,
-                                .reason = storage::FailReason::unreadable}};
-        ledger.write(
-            storage::PutReport{storage::report_in(header.log, header.number), std::move(progress)});
+        const auto report = storage::report_in(header.log, header.number);
+        // One that was read here under this number is not hidden by one that cannot be.
+        if (!TRY(ledger.store().report(report))) {
+            storage::ReportProgress progress;
+            progress.arrival = record.arrival;
+            progress.recipients = {{.office = ledger.us(),
+                                    .state = storage::State::failed,
+                                    .reason = storage::FailReason::unreadable}};
+            ledger.write(storage::PutReport{report, std::move(progress)});
+        }
         ledger.note(What::failed,
                     {.office = header.log.author,
                      .report = storage::report_in(header.log, header.number),

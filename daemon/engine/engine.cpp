@@ -470,6 +470,10 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
            TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
            TRY(expire_due(ledger, now, out.notify)) ||
            TRY(admit_enrolled(ledger, now, out.notify))) {
+        if (ledger.write_failure()) {
+            // What was not written would be found undone, and be done again, for ever.
+            return std::unexpected(*ledger.write_failure());
+        }
     }
     tell_of_bundles(out);
     TRY(look_after(now));

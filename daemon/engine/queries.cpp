@@ -155,7 +155,9 @@ State combined(const std::vector<storage::Recipient>& recipients) {
 Result<void> add_state(const Ledger& ledger, ReportView& view) {
     const auto progress = TRY(ledger.store().report(view.key));
     if (!view.entry || !progress) {
-        view.state = State::carried;
+        const bool is_unreadable = view.entry && view.entry->unreadable;
+        view.state = is_unreadable ? State::failed : State::carried;
+        view.reason = is_unreadable ? name_of(storage::FailReason::unreadable) : "";
         return ok();
     }
     view.state = combined(progress->recipients);

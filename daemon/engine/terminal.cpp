@@ -121,9 +121,6 @@ namespace {
 
 // 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
 Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
-    if (entry.received.empty()) {
-        return false;
-    }
     const auto top = TRY(ledger.held_id(log, entry.received.top()));
     return top && short_hash(*top) == entry.top_id;
 }
@@ -158,10 +155,8 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
     if (old != nullptr) {
         TRY(each(without(all_refused(*old), refused), Proof::Of::refused_no_more, {}));
     }
-    if (TRY(is_top_ours(ledger, log, entry))) {
-        TRY(each(old == nullptr ? entry.received : without(entry.received, old->received),
-                 Proof::Of::received, What::delivered));
-    }
+    TRY(each(old == nullptr ? entry.received : without(entry.received, old->received),
+             Proof::Of::received, What::delivered));
     TRY(each(old == nullptr ? entry.unreadable : without(entry.unreadable, old->unreadable),
              Proof::Of::unreadable, What::unreadable));
     return each(old == nullptr ? refused : without(refused, all_refused(*old)), Proof::Of::refused,
@@ -199,6 +194,10 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
                 }
             }
             number = concerned.after(record->run.last);
+        }
+        if (author == ledger.us() && !entry.received.empty() &&
+            !TRY(is_top_ours(ledger, log, entry))) {
+            continue;  // it speaks of another store's records: it ends none of these
         }
         if (author == ledger.us()) {
             TRY(prove_by_receipt(ledger, signer, log, entry, old, from, now, notify));

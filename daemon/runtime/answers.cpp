@@ -301,7 +301,13 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
             return complain(5, "refused", "only an own report can be replaced",
                             "use --reply-to to answer another office's", {request.replaces()});
         }
-        if (const auto& newer = views.front().replaced_by) {
+        const auto& newer = views.front().replaced_by;
+        // What was queued under a key before is found again by it, whatever came since.
+        const auto used = request.key().empty()
+                              ? std::nullopt
+                              : ASK(or_complain(ledger.store().keyed(hash_of_request(
+                                    ledger, "queue-key", as_bytes(request.key())))));
+        if (newer && !used) {
             const auto id = engine::printed_id(ledger, *newer);
             return complain(6, "invalid",
                             fmt::format("{} was corrected by {} already", request.replaces(), id),

@@ -34,7 +34,11 @@ std::string folded(std::string_view text) {
 }
 
 std::string first_words(std::string_view text) {
-    const auto begin = text.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    if (text.starts_with(byte_order_mark)) {
+        text.remove_prefix(byte_order_mark.size());
+    }
+    const auto begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string_view::npos) {
         return "";
     }
@@ -151,11 +155,16 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
     if (!request.before().empty()) {
         const auto key = ASK(or_complain(engine::find_id(ledger, request.before())));
         const auto progress = key ? ASK(or_complain(ledger.store().report(*key))) : std::nullopt;
-        if (!progress) {
+        // What is only carried has no page.
+        const auto carried = key && !progress
+                                 ? ASK(or_complain(ledger.store().record(
+                                       log_of(*key), key->origin.number, WithBody::no)))
+                                 : std::nullopt;
+        if (!progress && !carried) {
             return complain(4, "not_found", fmt::format("no report {} here", request.before()),
                             "see: fieldpost list", {request.before()});
         }
-        before = progress->arrival;
+        before = progress ? progress->arrival : carried->arrival;
     }
     const Filter filter{request, folded(request.grep())};
     // From the newest back, so that a short list of a long history is cheap.

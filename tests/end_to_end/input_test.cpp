@@ -142,11 +142,14 @@ TEST_CASE("a line of any length is taken whole from a terminal, and can be mende
                  "틀린\x15"
                  "환자 열두 병\x7f명 없다\x17왔다\x1b[D\x01\x1b[200~.\x1b[201~") == 0);
     CHECK(at.office.run({"show", "hyesan-2", "--raw"}).out == "환자 열두 명 왔다.");
+    // A lone Escape takes nothing with it.
+    REQUIRE(type(at.office, "\x1b가나\x1b[다") == 0);
+    CHECK(at.office.run({"show", "hyesan-3", "--raw"}).out == "가나다");
     // Beside a file a text is asked for, and may be empty.
     write_file(at.network.folder() / "사진.jpg", "one");
     REQUIRE(type(at.office, "",
                  {"--to", "hq", "--attach", (at.network.folder() / "사진.jpg").string()}) == 0);
-    CHECK(reports_in(at.office) == 3);
+    CHECK(reports_in(at.office) == 4);
 }
 
 TEST_CASE("what was typed survives a daemon that went, and is taken up again", "[input]") {
@@ -170,6 +173,19 @@ TEST_CASE("what was typed survives a daemon that went, and is taken up again", "
     CHECK(at.office.run({"show", ids_of(at.office.ask({"list"})).front(), "--raw"}).out ==
           "두 쪽짜리 글");
     CHECK(drafts_of(at.office).empty());
+    // An editor that writes nothing, or fails, leaves no draft that hides another.
+    for (const auto* editor : {"true", "false"}) {
+        ::setenv("EDITOR", editor, 1);
+        CHECK(queue_with(at.office, ::open("/dev/null", O_RDONLY), [] {},
+                         {"--to", "hq", "--edit"}) != 0);
+        CHECK(drafts_of(at.office).empty());
+    }
+    ::setenv("EDITOR", "sh -c 'echo 편집기에서 > \"$0\"'", 1);
+    CHECK(queue_with(at.office, ::open("/dev/null", O_RDONLY), [] {}, {"--to", "hq", "--edit"}) ==
+          0);
+    ::unsetenv("EDITOR");
+    CHECK(at.office.run({"list", "--grep", "편집기에서"}).out.find("편집기에서") !=
+          std::string::npos);
     CHECK(queue_with(at.office, ::open("/dev/null", O_RDONLY), [] {}, again) == 4);
 }
 

@@ -60,6 +60,16 @@ TEST_CASE("a limit is a number of reports, whatever record they travelled in", "
     CHECK(filtered.err.find("The last 6; there are more") != std::string::npos);
     CHECK(filtered.err.find("--before hyesan-11") != std::string::npos);
     CHECK(at.hq.show({"list", "--state", "delivered", "--limit", "16"}).err.empty());
+    // What is only carried can be gone back over, too.
+    auto& relay = at.network.add(at.hq, "pyongyang", "relay");
+    at.hq.stop();
+    const auto first = at.hyesan.queue({"--to", "hq"}, "하나");
+    at.hyesan.queue({"--to", "hq", "--priority", "bulk"}, "둘");
+    const auto carries_both = [&] { return relay.ask({"list", "--carried"}).size() == 2; };
+    REQUIRE(eventually(carries_both));
+    const auto newest = ids_of(relay.ask({"list", "--carried", "--limit", "1"}));
+    REQUIRE(newest.size() == 1);
+    CHECK(relay.ask({"list", "--carried", "--before", newest.front()}).size() == 1);
 }
 
 TEST_CASE("an answer other than accepted is seen by its author, and by who gave it", "[lists]") {
@@ -117,4 +127,14 @@ TEST_CASE("an answer other than accepted is seen by its author, and by who gave 
     CHECK(entry_of(at.hq.ask({"list"}), reply)["preview"] == "re: 재고");
     CHECK(ids_of(at.hq.ask({"list", "--grep", "11KG"})) == std::vector{correction});
     CHECK(at.hq.ask({"list", "--grep", "없는 말"}).empty());
+    // A full-width bracket begins with the byte that a byte-order mark begins with.
+    const auto bracket = at.hyesan.queue({"--to", "hq"}, "（주간）보고");
+    CHECK(entry_of(at.hyesan.ask({"list"}), bracket)["preview"] == "（주간）보고");
+    const auto marked = at.hyesan.queue({"--to", "hq"}, "\xef\xbb\xbf메모장");
+    CHECK(entry_of(at.hyesan.ask({"list"}), marked)["preview"] == "메모장");
+    // A key finds what was queued under it, though that is corrected by now: by itself.
+    const Words keyed = {"queue", "--key", "k1", "--replaces", marked};
+    const auto once = at.hyesan.run(keyed, "둘째 판");
+    CHECK(once.exit_code == 0);
+    CHECK(at.hyesan.run(keyed, "둘째 판").out == once.out);
 }
