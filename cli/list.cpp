@@ -86,10 +86,13 @@ void print_table(const Common& common, const wire::Answer& answer) {
         return;
     }
     // Without a filter the whole is counted; with one that would take a look at all of it.
-    fmt::print(stderr, "{}, newest last; GOT: recipients that have it. Older: --before {}{}\n",
-               answer.total() > shown ? fmt::format("{} of {}", shown, grouped(answer.total()))
-                                      : fmt::format("The last {}; there are more", shown),
-               answer.entries(0).id(), shown < 1000 ? ". All: --limit 0" : "");
+    const auto which = answer.total() > shown
+                           ? fmt::format("{} of {}, newest last", shown, grouped(answer.total()))
+                           : fmt::format("The last {}; there are more", shown);
+    fmt::print(stderr,
+               "{}. GOT: recipients that have it. All: list --limit 0\n"
+               "The page before: --before {}\n",
+               which, answer.entries(0).id());
 }
 
 int run_list(const Common& common, const ListOptions& options) {

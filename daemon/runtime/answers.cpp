@@ -337,6 +337,9 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
         draft.report.fields.push_back({field.key(), field.value()});
     }
     if (request.only_check()) {
+        if (const auto fits = check_report(draft.report); !fits) {
+            return std::unexpected(complaint_of(fits.error()));
+        }
         return encode(wire::Answer{});
     }
     ByteWriter attachments;

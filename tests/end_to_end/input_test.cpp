@@ -160,6 +160,10 @@ TEST_CASE("what was typed survives a daemon that went, and is taken up again", "
     REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
     CHECK(queue_with(at.office, terminal, [] {}, {"--to", "hqq"}) == 4);
     ::close(master);
+    REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
+    CHECK(queue_with(at.office, terminal, [] {},
+                     {"--to", "hq", "--field", "a=1", "--field", "a=2"}) == 6);
+    ::close(master);
     CHECK(type(at.office, "두 쪽짜리 글", {"--to", "hq"}, [&] { at.office.kill(); }) == 3);
     const auto drafts = drafts_of(at.office);
     REQUIRE(drafts.size() == 1);
