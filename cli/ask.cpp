@@ -58,7 +58,7 @@ Failure not_connected(const Common& common) {
                 "name another with --home, or see: fieldpost init, join"};
     }
     return {exit_no_daemon, "daemon_down", "the daemon is not running",
-            fmt::format("start it: fieldpostd --home {}", common.home.string())};
+            "start it: " + how_to_start(common.home)};
 }
 
 // False: not in time. Who catches signals looks at them between two requests.
@@ -120,6 +120,12 @@ int report(const Common& common, const Failure& failure) {
 Failure no_duration(const std::string& given) {
     return {exit_invalid, "invalid", fmt::format("{} is no duration", given),
             "write it as 30s, 15min, 36h or 30d"};
+}
+
+std::string how_to_start(const std::filesystem::path& home) {
+    // An installed office belongs to its own user: the daemon refuses everybody else there.
+    return home == "/var/lib/fieldpost" ? "sudo systemctl start fieldpost"
+                                        : fmt::format("fieldpostd --home {}", home.string());
 }
 
 bool color_of(const std::string& option) {

@@ -54,6 +54,9 @@ int report(const Common& common, const Failure& failure);
 
 Failure no_duration(const std::string& given);
 
+// How the daemon of this home is started here, as a person would type it.
+std::string how_to_start(const std::filesystem::path& home);
+
 // `auto`: on a terminal, unless NO_COLOR is set.
 bool color_of(const std::string& option);
 // In red, if colours are wanted.

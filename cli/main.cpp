@@ -77,10 +77,20 @@ std::string empty_option(const CLI::App& app) {
     return {};
 }
 
+// Commands that the manual names as coming: who types one has made no mistake.
+bool is_planned(std::string_view command) {
+    constexpr std::array<std::string_view, 14> planned = {
+        "withdraw", "export", "forget",  "coverage", "doctor", "passphrase", "lock",
+        "unlock",   "backup", "restore", "wipe",     "revoke", "block",      "retire"};
+    return std::ranges::find(planned, command) != planned.end();
+}
+
 std::string words_of(const CLI::ParseError& error, const CLI::App& app) {
     std::string words = error.what();
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && app.get_subcommands().empty()) {
-        return fmt::format("there is no command {}", words.substr(words.rfind(' ') + 1));
+        const auto command = words.substr(words.rfind(' ') + 1);
+        return is_planned(command) ? fmt::format("{} is not in this release", command)
+                                   : fmt::format("there is no command {}", command);
     }
     const auto chosen = app.get_subcommands();
     if (words == "A subcommand is required" && !chosen.empty()) {

@@ -109,7 +109,7 @@ int print_office(const Common& common, const std::string& office, const std::str
                    fingerprint);
     }
     if (!common.json && !common.quiet) {
-        fmt::print(stderr, "Start it now: fieldpostd --home {}\n", common.home.string());
+        fmt::print(stderr, "Start it now: {}\n", how_to_start(common.home));
     }
     return exit_done;
 }

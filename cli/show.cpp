@@ -73,6 +73,23 @@ Outcome<std::string> save_new(const std::filesystem::path& folder, const std::st
         Failure{exit_failed, "failed", "too many files of that name", "choose another folder"});
 }
 
+// As another machine's editor meant it: without a byte-order mark, and a line's end as here. Raw
+// text stays as it is.
+std::string as_lines(std::string_view text) {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    if (text.starts_with(byte_order_mark)) {
+        text.remove_prefix(byte_order_mark.size());
+    }
+    std::string lines;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const bool is_before_newline = at + 1 < text.size() && text[at + 1] == '\n';
+        if (text[at] != '\r' || !is_before_newline) {
+            lines += text[at];
+        }
+    }
+    return lines;
+}
+
 void print_entry(const wire::Entry& entry) {
     const auto line = [](std::string_view label, const std::string& value) {
         if (!value.empty()) {
@@ -112,7 +129,8 @@ void print_entry(const wire::Entry& entry) {
     if (!entry.is_open()) {
         fmt::print("\nThis office cannot read it.\n");
     } else {
-        fmt::print("\n{}{}", safe_text(entry.text()), entry.text().ends_with('\n') ? "" : "\n");
+        fmt::print("\n{}{}", safe_text(as_lines(entry.text())),
+                   entry.text().ends_with('\n') ? "" : "\n");
     }
 }
 

@@ -30,10 +30,6 @@ double used_by_store(const end_to_end::Office& office) {
     return static_cast<double>(end_to_end::number_in(office.ask({"status"}), "/store/used_bytes"));
 }
 
-bool is_linked(const end_to_end::Office& office) {
-    return end_to_end::number_in(office.ask({"status"}), "/peers/connected") == 1;
-}
-
 // Two offices with a tap on the only way between them.
 struct TwoOffices {
     end_to_end::Network network;

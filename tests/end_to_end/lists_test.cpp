@@ -132,6 +132,12 @@ TEST_CASE("an answer other than accepted is seen by its author, and by who gave 
     CHECK(entry_of(at.hyesan.ask({"list"}), bracket)["preview"] == "（주간）보고");
     const auto marked = at.hyesan.queue({"--to", "hq"}, "\xef\xbb\xbf메모장");
     CHECK(entry_of(at.hyesan.ask({"list"}), marked)["preview"] == "메모장");
+    const auto windows = at.hyesan.queue({"--to", "hq"}, "\xef\xbb\xbf주간\r\n환자 12명\r\n");
+    CHECK(at.hyesan.show({"show", windows}).out.ends_with("\n주간\n환자 12명\n"));
+    CHECK(at.hyesan.run({"show", windows, "--raw"}).out == "\xef\xbb\xbf주간\r\n환자 12명\r\n");
+    const auto planned = at.hyesan.run({"withdraw", windows});
+    CHECK(planned.exit_code == 2);
+    CHECK(planned.err.find("withdraw is not in this release") != std::string::npos);
     // A key finds what was queued under it, though that is corrected by now: by itself.
     const Words keyed = {"queue", "--key", "k1", "--replaces", marked};
     const auto once = at.hyesan.run(keyed, "둘째 판");

@@ -12,14 +12,6 @@
 using namespace fieldpost::end_to_end;
 using Site = TwoSites::Site;
 
-namespace {
-
-bool is_linked(const Office& office) {
-    return number_in(office.ask({"status"}), "/peers/connected") == 1;
-}
-
-}  // namespace
-
 TEST_CASE("offices of one network find each other with nothing configured",
           "[end_to_end][link][slow]") {
     std::string why;

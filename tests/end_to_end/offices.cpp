@@ -156,6 +156,10 @@ Office& Network::add(Office& inviting, const std::string& name, const std::strin
     return office;
 }
 
+bool is_linked(const Office& office) {
+    return number_in(office.ask({"status"}), "/peers/connected") == 1;
+}
+
 bool knows_as_active(const Office& at, const std::string& name) {
     const auto roster = at.ask({"roster"});
     return std::ranges::any_of(roster.at("offices"), [&](const auto& office) {

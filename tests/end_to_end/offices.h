@@ -80,6 +80,8 @@ private:
     std::map<std::string, std::unique_ptr<Office>> offices_;
 };
 
+// Whether it has one link.
+bool is_linked(const Office& office);
 // Whether `at` knows `name` as a member.
 bool knows_as_active(const Office& at, const std::string& name);
 // status.outbox.STATE and the like: number_in(status, "/outbox/delivered").

@@ -65,10 +65,6 @@ void queue_all(const Office& at, std::vector<Letter>& letters) {
     }
 }
 
-bool is_linked(const Office& office) {
-    return number_in(office.ask({"status"}), "/peers/connected") == 1;
-}
-
 // hyesan is up before and after, and hq in between. The request to be admitted is the first thing
 // on a new link, but nothing tells when the relay has it: a visit can be too short.
 bool visit_until_admitted(const Office& relay, Office& hyesan, Office& hq) {
