@@ -46,7 +46,7 @@ Failure timed_out(const wire::Request& request) {
                     : "try again, or give it longer with --timeout"};
 }
 
-// Of the errno that connect() left.
+// Explains the errno that connect() left.
 Failure not_connected(const Common& common) {
     if (errno == EACCES || errno == EPERM) {
         return {exit_refused, "no_access", fmt::format("{} is closed to you", common.home.string()),

@@ -12,9 +12,9 @@ namespace fieldpost::cli {
 // for a whole one. invalid: more than `bytes_max`.
 Outcome<std::string> read_standard_input(std::size_t bytes_max);
 
-// What a person typed at the terminal of standard input, until Ctrl-D. A line may be of any length:
-// the terminal's own line editing, which cuts at 4,095 bytes, is off. Backspace, Ctrl-W and Ctrl-U
-// erase; Ctrl-C ends the program.
+// Reads what a person types at the terminal of standard input, until Ctrl-D. A line may be of any
+// length: the terminal's own line editing, which cuts at 4,095 bytes, is off. Backspace, Ctrl-W and
+// Ctrl-U erase; Ctrl-C ends the program.
 struct Typed {
     std::string text;
     // The terminal went, or the text is too long: `text` is what came so far.

@@ -34,7 +34,7 @@ struct ListOptions {
     int limit = -1;
 };
 
-// What an answer asks for stands beside the state; lists have no room for "accepted".
+// The state, and beside it an outcome that needs the author; lists have no room for "accepted".
 std::string state_words(const wire::Entry& entry) {
     if (!entry.replaced_by().empty()) {
         return "replaced";

@@ -98,7 +98,7 @@ Outcome<wire::Request> request_of(const QueueOptions& options) {
     return request;
 }
 
-// Where the text of a report comes from. Of a draft the file goes once the report is queued.
+// The text of a report and its source. The file of a draft is removed once the report is queued.
 struct Text {
     std::string words;
     bool is_typed = false;
@@ -113,7 +113,7 @@ Outcome<std::string> read_file(const std::filesystem::path& path) {
     return std::string(as_text(*bytes));
 }
 
-// What was typed is kept, and the error says where.
+// Keeps typed text as a draft, and lets the error say where it is.
 Failure with_draft(Failure failure, const Text& text) {
     if (!text.draft.empty()) {
         failure.next += fmt::format("; the text is kept in {}; go on with: fieldpost queue --draft",

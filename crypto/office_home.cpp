@@ -54,7 +54,7 @@ Result<void> write_whole(const fs::path& path, BytesView bytes, unsigned mode) {
     {
         const File file(
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-        // Whoever has a strict umask still shares what the group is to read.
+        // A strict umask must not close to the group what it is to read.
         if (file.fd() < 0 || ::fchmod(file.fd(), mode) != 0) {
             return os_error("cannot write", temporary);
         }
@@ -113,7 +113,7 @@ Result<Bytes> read_whole(const fs::path& path, std::size_t max) {
         }
         done += static_cast<std::size_t>(got);
     }
-    // What is cut off, added to or written over meanwhile is neither the old file nor the new one.
+    // A file that is written meanwhile would be taken half old and half new.
     std::byte more{};
     struct stat after{};
     if (done < bytes.size() || ::read(file.fd(), &more, 1) != 0 || fstat(file.fd(), &after) != 0 ||
