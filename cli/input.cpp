@@ -269,7 +269,7 @@ std::optional<fs::path> new_draft() {
 }  // namespace
 
 std::optional<fs::path> keep_draft(const std::string& text) {
-    const auto path = new_draft();
+    auto path = new_draft();
     if (!path || !crypto::write_whole(*path, as_bytes(text), 0600)) {
         return std::nullopt;
     }
@@ -294,7 +294,7 @@ std::optional<fs::path> last_draft() {
 }
 
 Outcome<fs::path> edit_draft() {
-    const auto path = keep_draft("");
+    auto path = keep_draft("");
     if (!path) {
         return std::unexpected(Failure{exit_failed, "failed", "no draft can be kept",
                                        "set HOME, or give the text as a file"});
@@ -334,7 +334,7 @@ Outcome<fs::path> edit_draft() {
         return std::unexpected(
             Failure{exit_invalid, "invalid", "the text is empty", "nothing was queued"});
     }
-    return *path;
+    return std::move(*path);
 }
 
 }  // namespace fieldpost::cli
