@@ -139,7 +139,10 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
                               const ReceiptLog& entry, const ReceiptLog* old, Via from, Now now,
                               std::vector<Notice>& notify) {
     // Whoever signs it can name any number: only those that were shown to anyone are looked up.
-    const IntervalSet ours{{1, ledger.log(log).published}};
+    IntervalSet ours;
+    if (const auto published = ledger.log(log).published; published != 0) {
+        ours.add({1, published});
+    }
     const auto each = [&](const IntervalSet& numbers, Proof::Of of,
                           std::optional<What> what) -> Result<void> {
         const auto known = intersection(numbers, ours);

@@ -136,3 +136,25 @@ TEST_CASE("epoch slots of the authority are carried, in the leaf of the first of
     CHECK(office.ledger().registers_in_leaf(OfficeId{0}).size() == 1);
     CHECK(office.ledger().take_news().registers.contains(entry.key));
 }
+
+TEST_CASE("a receipt about a log of which nothing was ever sent proves nothing, and harms nothing",
+          "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice office(network, 0);
+    Receipt receipt;
+    ReceiptLog log;
+    log.incarnation = {1, 7};
+    log.record_class = RecordClass::normal;
+    SECTION("unreadable") {
+        log.unreadable = {{1, 4'000'000'000}};
+    }
+    SECTION("refused") {
+        log.refused = {{1, {{1, 4'000'000'000}}}};
+    }
+    receipt.logs = {log};
+    const auto entry =
+        signed_by(network, 1, static_cast<std::uint8_t>(RegisterKind::receipt),
+                  receipt_subject(network.offices[0].index), 5, encode_receipt(receipt));
+    CHECK(take(office, entry).value());
+    CHECK(office.notices().empty());
+}
