@@ -37,8 +37,8 @@ struct CodeCost {
     std::uint32_t memory_kib = 256 * 1024;
 };
 
-// What is sealed in the file. The daemon makes it; the command seals it, so that the daemon never
-// needs the memory that a code costs.
+// The content that is sealed in the file. The daemon makes it; the command seals it, so that the
+// daemon never needs the memory that a code costs.
 Bytes encode_invite_content(const Invite& invite);
 Result<Invite> decode_invite_content(BytesView content);
 

@@ -20,7 +20,7 @@ public:
     struct Key {
         What what{};
         OfficeId office{};
-        // Of answers there is an item for each report.
+        // Answers have an item for each report; other kinds leave this empty.
         std::optional<storage::ReportKey> report{};
         auto operator<=>(const Key&) const = default;
     };

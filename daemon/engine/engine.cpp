@@ -465,13 +465,13 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     for (auto& [link, session] : sessions) {
         session.let_time_pass(now);
     }
-    // What one step does may be news to those before it.
+    // A step may give the steps before it more to do.
     while (TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
            TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
            TRY(expire_due(ledger, now, out.notify)) ||
            TRY(admit_enrolled(ledger, now, out.notify))) {
         if (ledger.write_failure()) {
-            // What was not written would be found undone, and be done again, for ever.
+            // A step would find its change missing from the store, and repeat it for ever.
             return std::unexpected(*ledger.write_failure());
         }
     }

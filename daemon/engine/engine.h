@@ -273,7 +273,7 @@ struct BundleContent {
 using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
                             CloseLink, LinkUse>;
 
-// What the world has to do after a batch of inputs, which is committed by now:
+// The caller's duties after a batch of inputs, which is committed by now:
 //   1. hand each of `send` to its link, which may lose it with everything after it;
 //   2. tell local readers about `notify`.
 // A crash between two steps is safe: the engine is made anew from the store, and peers ask again
@@ -345,8 +345,8 @@ public:
     // To be kept outside the store after every commit.
     [[nodiscard]] Marker marker() const;
 
-    // What this office knows, for those who ask; reads of its store need a transaction. Valid until
-    // the next batch.
+    // The state of this office, for queries; reads of its store need a transaction. Valid until the
+    // next batch.
     [[nodiscard]] const Ledger& ledger() const;
     [[nodiscard]] std::vector<LinkView> links() const;
 

@@ -323,7 +323,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
         }
         before[key].remove(log.held);
     }
-    // What it has let go of: perhaps nobody carries that now.
+    // The carrier has let go of these; perhaps no other office carries them.
     for (const auto& [key, gone] : before) {
         const auto live = intersection(gone, ledger.log(key).held);
         for (auto number = live.next(1); number; number = live.after(*number)) {

@@ -148,7 +148,7 @@ public:
     [[nodiscard]] const Attention& attention() const { return attention_; }
     // A state that lasts: raised when it begins or grows, and settled by itself at 0.
     void keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail, Now now);
-    // What a person was to do about a report is done.
+    // Removes an item about a report, because a person has done what it asked.
     void settle(What what, OfficeId office, const storage::ReportKey& report);
     // False: no item has that number.
     bool dismiss(std::uint32_t number, Now now);
