@@ -111,54 +111,72 @@ const ControlSocket::Client* ControlSocket::large_one() const {
 }
 
 std::vector<Interest> ControlSocket::interests() const {
-    std::vector<Interest> all{{fd_, false}};
-    const auto* reading = large_one();
+    std::vector<Interest> all;
+    // Who finds every place taken waits in the listener's queue, rather than being refused: most
+    // places are free again after one read.
+    if (clients_.size() < clients_max) {
+        all.push_back({fd_, false});
+    }
     for (const auto& [fd, client] : clients_) {
-        const bool waits = client.is_large() && &client != reading;
-        if (!waits) {
+        if (!waits_its_turn(client)) {
             all.push_back({fd, !client.out.empty()});
         }
     }
     return all;
 }
 
+bool ControlSocket::waits_its_turn(const Client& client) const {
+    return client.is_large() && &client != large_one();
+}
+
 std::optional<Instant> ControlSocket::wake_at() const {
-    const auto* reading = large_one();
-    return reading == nullptr ? std::nullopt : std::optional(reading->heard + stalled_after);
+    std::optional<Instant> first;
+    for (const auto& [fd, client] : clients_) {
+        const auto at = client.heard + stalled_after;
+        if (!client.is_asked && !waits_its_turn(client) && (!first || at < *first)) {
+            first = at;
+        }
+    }
+    return first;
 }
 
 void ControlSocket::drop_stalled(Instant now) {
-    const auto at = wake_at();
-    if (!at || now < *at) {
-        return;
-    }
-    const auto id = large_one()->id;
-    std::erase_if(clients_, [&](const auto& entry) {
-        if (entry.second.id == id) {
-            ::close(entry.first);
+    std::vector<int> stalled;
+    bool frees_turn = false;
+    for (const auto& [fd, client] : clients_) {
+        if (!client.is_asked && !waits_its_turn(client) && client.heard + stalled_after <= now) {
+            stalled.push_back(fd);
+            frees_turn = frees_turn || client.is_large();
         }
-        return entry.second.id == id;
-    });
-    // Whose turn it is now was not read until now.
-    for (auto& [fd, client] : clients_) {
-        client.heard = std::max(client.heard, now);
+    }
+    for (const int fd : stalled) {
+        ::close(fd);
+        clients_.erase(fd);
+    }
+    if (frees_turn) {
+        // Whose turn it is now was not read until now.
+        for (auto& [fd, client] : clients_) {
+            client.heard = std::max(client.heard, now);
+        }
     }
 }
 
-void ControlSocket::accept_all() {
-    while (true) {
+void ControlSocket::accept_all(Instant now) {
+    while (clients_.size() < clients_max) {
         const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             return;
         }
         struct stat info{};
-        const bool admitted = clients_.size() < clients_max && ::stat(path_.c_str(), &info) == 0 &&
+        const bool admitted = ::stat(path_.c_str(), &info) == 0 &&
                               is_admitted(fd, static_cast<int>(::geteuid()), info.st_gid);
         if (!admitted) {
             ::close(fd);
             continue;
         }
-        clients_[fd].id = ClientId{next_++};
+        auto& client = clients_[fd];
+        client.id = ClientId{next_++};
+        client.heard = now;
     }
 }
 
@@ -166,7 +184,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
                                              Instant now) {
     std::vector<RequestIn> requests;
     if (fd == fd_) {
-        accept_all();
+        accept_all(now);
         return requests;
     }
     const auto found = clients_.find(fd);

@@ -39,7 +39,8 @@ public:
     [[nodiscard]] std::vector<Interest> interests() const;
     // Call when `fd` is ready. What came whole is returned.
     std::vector<RequestIn> handle(int fd, bool is_readable, bool is_writable, Instant now);
-    // A large request that stopped on its way keeps others waiting only so long: call at wake_at().
+    // Hangs up on whoever stopped in the middle of its request, or never began one: its place, and
+    // its turn if the request is large, are another's. Call at wake_at().
     void drop_stalled(Instant now);
     [[nodiscard]] std::optional<Instant> wake_at() const;
     // Sends and then hangs up. Nothing if the client is gone.
@@ -48,8 +49,9 @@ public:
 private:
     struct Client;
     ControlSocket(std::filesystem::path path, int fd);
-    void accept_all();
+    void accept_all(Instant now);
     [[nodiscard]] const Client* large_one() const;
+    [[nodiscard]] bool waits_its_turn(const Client& client) const;
 
     std::filesystem::path path_;
     int fd_;

@@ -1,4 +1,5 @@
-// Goal: whoever stops in the middle of a large request keeps others waiting only so long.
+// Goal: whoever stops in the middle of a large request, or asks nothing, keeps others waiting only
+// so long; whoever finds no place free waits and is not refused.
 // Method: a socket in a temporary folder, clients that are plain descriptors, and a made-up clock.
 #include "daemon/control/control_socket.h"
 
@@ -110,4 +111,34 @@ TEST_CASE("a small request waits for no large one", "[control]") {
     stalled.send(BytesView(request_of(large)).first(1000));
     small.send(request_of(10));
     CHECK(handle_all(*socket, at(0ms)).size() == 1);
+}
+
+TEST_CASE("whoever finds every place taken waits for one and is not hung up on", "[control]") {
+    tests::TemporaryFolder folder;
+    const auto path = folder.path() / "control";
+    auto socket = ControlSocket::open(path).value();
+    // As many as have a place, and one whom the listener's queue holds.
+    std::vector<std::unique_ptr<Client>> silent;
+    for (int i = 0; i < 64; ++i) {
+        silent.push_back(std::make_unique<Client>(path));
+    }
+    Client last(path);
+    last.send(request_of(10));
+    CHECK(handle_all(*socket, at(0ms)).empty());
+    CHECK(handle_all(*socket, at(0ms)).empty());
+    CHECK_FALSE(last.was_hung_up_on());
+
+    SECTION("those before it go away") {
+        silent.clear();
+    }
+    SECTION("those before it ask nothing") {
+        REQUIRE(socket->wake_at().has_value());
+        socket->drop_stalled(*socket->wake_at());
+        CHECK(silent.front()->was_hung_up_on());
+    }
+    std::size_t asked = 0;
+    for (int i = 0; i < 3; ++i) {
+        asked += handle_all(*socket, at(10s)).size();
+    }
+    CHECK(asked == 1);
 }
