@@ -32,6 +32,10 @@ ordered_json json_of(const wire::Item& item) {
             {"dismissed_at", time_or_null(item.dismissed_unix_s())}};
 }
 
+// Cells before what an item is about, and before the lines below it.
+constexpr std::size_t about_from = 54;
+constexpr std::size_t indent = 5;
+
 bool any_left(const wire::Answer& answer) {
     return std::ranges::any_of(answer.items(),
                                [](const auto& item) { return item.dismissed_unix_s() == 0; });
@@ -50,17 +54,20 @@ void print_items(const Common& common, const wire::Answer& answer) {
             about += item.count() > 1 ? ", last " + item.id() : ", " + item.id();
         }
         const auto word = is_dismissed ? "dismissed" : item.severity();
-        fmt::print("{:>3}  {}  {} {}  {}\n", item.no(),
-                   is_urgent ? painted(common, fitted(word, 9)) : fitted(word, 9),
-                   fitted(item.count() > 1 ? fmt::format("{} x{}", item.what(), item.count())
-                                           : item.what(),
-                          19),
-                   local_time(is_dismissed ? item.dismissed_unix_s() : item.since_unix_s()), about);
+        const auto what =
+            item.count() > 1 ? fmt::format("{} x{}", item.what(), item.count()) : item.what();
+        const auto at = local_time(is_dismissed ? item.dismissed_unix_s() : item.since_unix_s());
+        fmt::print("{:>3}  {}  {} {}", item.no(),
+                   is_urgent ? painted(common, padded(word, 9)) : padded(word, 9), padded(what, 19),
+                   at);
+        const auto width = terminal_width();
+        const bool fits = about_from + cells(about) <= width;
+        fmt::print("{}", fits ? "  " + about + "\n" : "\n" + wrapped(about, width, indent));
         if (!item.detail().empty()) {
-            fmt::print("     {}\n", safe_line(item.detail()));
+            fmt::print("{}", wrapped(safe_line(item.detail()), width, indent));
         }
         if (!is_dismissed && !item.next().empty()) {
-            fmt::print("     {}\n", item.next());
+            fmt::print("{}", wrapped(item.next(), width, indent));
         }
     }
     if (any_left(answer) && !common.quiet) {

@@ -189,7 +189,7 @@ int run_inspect(const Common& common, const fs::path& path) {
             table.add({record.id, record.priority, human_size(record.size_bytes),
                        record.is_new ? "new" : "known"});
         }
-        fmt::print("\n{}", table.text(terminal_width(), {2}));
+        fmt::print("\n{}", table.text(terminal_width(), {.right = {2}}));
     }
     return exit_done;
 }

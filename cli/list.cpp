@@ -55,13 +55,6 @@ std::string got(const wire::Entry& entry) {
     return fmt::format("{}/{}", having, entry.recipients_size());
 }
 
-// A carried run is one line: "hyesan-40..47".
-std::string run_id(const std::string& first, std::uint32_t count) {
-    const auto digits = first.find_last_not_of("0123456789") + 1;
-    return count > 1 ? fmt::format("{}..{}", first, std::stoull(first.substr(digits)) + count - 1)
-                     : first;
-}
-
 // "1,204".
 std::string grouped(std::uint32_t number) {
     auto digits = std::to_string(number);
@@ -75,12 +68,11 @@ void print_table(const Common& common, const wire::Answer& answer) {
     Table table({"ID", "WITH", "STATE", "GOT", "AGE", "SIZE", "SUBJECT"});
     for (const auto& entry : answer.entries()) {
         const auto age = unix_now() - entry.received_unix_s();
-        const auto id = run_id(entry.id(), entry.count());
-        table.add({id, with_whom(entry), state_words(entry), got(entry), human_age(age),
+        table.add({id_of(entry), with_whom(entry), state_words(entry), got(entry), human_age(age),
                    human_size(entry.size_bytes()),
                    safe_line(entry.subject().empty() ? entry.preview() : entry.subject())});
     }
-    fmt::print("{}", table.text(terminal_width(), {4, 5}));
+    fmt::print("{}", table.text(terminal_width(), {.right = {4, 5}, .names = {1}}));
     const auto shown = static_cast<std::uint32_t>(answer.entries_size());
     if (!answer.has_more() || common.quiet) {
         return;

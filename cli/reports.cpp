@@ -107,6 +107,15 @@ ordered_json show_json(const wire::Entry& entry) {
     return object;
 }
 
+std::string id_of(const wire::Entry& entry) {
+    if (entry.count() <= 1) {
+        return entry.id();
+    }
+    const auto digits = entry.id().find_last_not_of("0123456789") + 1;
+    return fmt::format("{}..{}", entry.id(),
+                       std::stoull(entry.id().substr(digits)) + entry.count() - 1);
+}
+
 std::string with_whom(const wire::Entry& entry) {
     if (entry.box() == "inbox") {
         return "from " + entry.from();

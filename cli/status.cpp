@@ -63,11 +63,13 @@ std::uint32_t count(const google::protobuf::Map<std::string, std::uint32_t>& cou
 
 void print_status(const wire::Status& status) {
     const auto line = [](std::string_view label, const std::string& words) {
-        fmt::print("{:<9} {}\n", label, words);
+        // The label stands where the first line's indent would.
+        const auto lines = wrapped(words, terminal_width(), 10);
+        fmt::print("{:<9} {}", label, std::string_view(lines).substr(10));
     };
     line("office",
-         fmt::format("{} ({}), network {}, {}       {}, up {}", status.office(), status.role(),
-                     safe_line(status.network()), status.state(), status.version(),
+         fmt::format("{} ({}), network {}, {}       fieldpost {}, up {}", status.office(),
+                     status.role(), safe_line(status.network()), status.state(), status.version(),
                      human_length(unix_now() - status.started_unix_s())));
     line("mail", status.mail() == "unprotected" ? "open, without a passphrase" : status.mail());
     auto links = fmt::format("{} connected", status.connected_size());
@@ -113,8 +115,9 @@ void print_status(const wire::Status& status) {
     const auto items = status.attention_urgent() + status.attention_other();
     if (items > 0) {
         line("attention", fmt::format("{}, {} urgent. See: fieldpost attention", items,
-                                      status.attention_urgent() == 0
-                                          ? "none"
+                                      status.attention_urgent() == 0 ? "none"
+                                      : status.attention_urgent() == 1
+                                          ? "one"
                                           : std::to_string(status.attention_urgent())));
     }
 }
@@ -232,7 +235,7 @@ int run_peers(const Common& common) {
         fmt::print("{}\n", array.dump());
     } else {
         fmt::print("{}HEARD: a signed word of it, by any path. MET: itself.\n",
-                   table.text(terminal_width()));
+                   table.text(terminal_width(), {.is_last_whole = true}));
     }
     return exit_done;
 }

@@ -80,6 +80,29 @@ std::string fitted(std::string_view utf8, std::size_t width) {
     return out + ".." + std::string(width - std::min(width, used + 2), ' ');
 }
 
+std::string padded(std::string_view utf8, std::size_t width) {
+    return fitted(utf8, std::max(width, cells(utf8)));
+}
+
+std::string wrapped(std::string_view utf8, std::size_t width, std::size_t indent) {
+    std::string out;
+    std::string line(indent, ' ');
+    while (!utf8.empty()) {
+        const auto end = std::min(utf8.find(' '), utf8.size());
+        const auto word = utf8.substr(0, end);
+        const bool is_first = cells(line) == indent;
+        if (!is_first && cells(line) + 1 + cells(word) > width) {
+            out += line + '\n';
+            line.assign(indent, ' ');
+        } else if (!is_first) {
+            line += ' ';
+        }
+        line += word;
+        utf8.remove_prefix(std::min(end + 1, utf8.size()));
+    }
+    return out + line + '\n';
+}
+
 std::string safe_text(std::string_view utf8) {
     return safe(utf8, true);
 }
@@ -213,36 +236,92 @@ std::size_t terminal_width() {
     return narrowest;
 }
 
-std::string Table::text(std::size_t width, std::vector<std::size_t> right) const {
-    const auto columns = rows_.front().size();
-    std::vector<std::size_t> widths(columns, 0);
+std::size_t Table::columns() const {
+    return rows_.front().size();
+}
+
+namespace {
+
+constexpr std::size_t gap = 2;
+constexpr std::size_t indent = 4;
+// Below these a column tells nothing, and the row takes another line instead.
+constexpr std::size_t last_least = 16;
+constexpr std::size_t name_least = 12;
+
+std::string cell(const std::string& text, std::size_t width, bool is_to_right) {
+    const auto pad = width - std::min(width, cells(text));
+    return is_to_right ? std::string(pad, ' ') + text : fitted(text, width);
+}
+
+void finish(std::string& out, std::string line) {
+    while (line.ends_with(' ')) {
+        line.pop_back();
+    }
+    out += line + '\n';
+}
+
+}  // namespace
+
+std::vector<std::size_t> Table::natural_widths() const {
+    std::vector<std::size_t> widths(columns(), 0);
     for (const auto& row : rows_) {
-        for (std::size_t i = 0; i < columns && row.size() == columns; ++i) {
+        for (std::size_t i = 0; i < columns() && row.size() == columns(); ++i) {
             widths[i] = std::max(widths[i], cells(row[i]));
         }
     }
+    return widths;
+}
+
+std::string Table::text(std::size_t width, const TableLook& look) const {
+    auto widths = natural_widths();
+    const auto natural = widths;
+    const auto last = columns() - 1;
+    const auto least = std::min(widths[last], last_least);
+    const auto used = [&] {
+        std::size_t sum = 0;
+        for (std::size_t i = 0; i < last; ++i) {
+            sum += widths[i] + gap;
+        }
+        return sum;
+    };
+    // Names give way first, the longest before others.
+    while (used() + least > width) {
+        const auto longest =
+            std::ranges::max_element(look.names, {}, [&](std::size_t i) { return widths[i]; });
+        if (longest == look.names.end() || widths[*longest] <= name_least) {
+            break;
+        }
+        --widths[*longest];
+    }
+    const bool is_one_line = used() + least <= width;
+    if (!is_one_line) {
+        widths = natural;
+    }
+    const auto room = is_one_line ? width - used() : 0;
     std::string out;
     for (const auto& row : rows_) {
-        if (row.size() < columns) {
+        if (row.size() < columns()) {
             out += row.front() + '\n';
             continue;
         }
         std::string line;
-        std::size_t used = 0;
-        for (std::size_t i = 0; i < columns; ++i) {
-            const bool is_last = i + 1 == columns;
-            const auto room = width > used ? width - used : 0;
-            const auto own = is_last ? std::min(cells(row[i]), room) : widths[i];
-            const bool to_right = std::ranges::find(right, i) != right.end();
-            const auto pad = own > cells(row[i]) ? own - cells(row[i]) : 0;
-            line += to_right ? std::string(pad, ' ') + row[i] : fitted(row[i], own);
-            line += is_last ? "" : "  ";
-            used += own + 2;
+        for (std::size_t i = 0; i < last; ++i) {
+            const bool is_right = std::ranges::find(look.right, i) != look.right.end();
+            if (!is_one_line && cells(line) > indent && cells(line) + widths[i] > width) {
+                finish(out, std::move(line));
+                line = std::string(indent, ' ');
+            }
+            line += cell(row[i], widths[i], is_right) + std::string(gap, ' ');
         }
-        while (line.ends_with(' ')) {
-            line.pop_back();
+        const auto left = is_one_line ? room : width - std::min(width, cells(line));
+        if (cells(row[last]) > left && (look.is_last_whole || left < least)) {
+            finish(out, std::move(line));
+            out += look.is_last_whole
+                       ? wrapped(row[last], width, indent)
+                       : std::string(indent, ' ') + fitted(row[last], width - indent) + '\n';
+        } else {
+            finish(out, line + fitted(row[last], std::min(left, cells(row[last]))));
         }
-        out += line + '\n';
     }
     return out;
 }

@@ -13,6 +13,11 @@ namespace fieldpost::cli {
 std::size_t cells(std::string_view utf8);
 // Cut to `width` cells, ending in "..", or padded with spaces.
 std::string fitted(std::string_view utf8, std::size_t width);
+// Padded with spaces, never cut.
+std::string padded(std::string_view utf8, std::size_t width);
+// Lines of at most `width` cells, broken at spaces, each behind `indent` spaces; a longer word has
+// a line of its own and is not cut.
+std::string wrapped(std::string_view utf8, std::size_t width, std::size_t indent);
 
 // Control characters but newline and tab, bidirectional and zero-width format characters as
 // escapes.
@@ -38,17 +43,27 @@ std::optional<std::uint32_t> parse_duration(std::string_view text);
 // TIME: RFC 3339, a local day, or an age such as 7d.
 std::optional<std::int64_t> parse_time(std::string_view text);
 
-// Columns, each as wide as its widest cell but for the last, which is cut to the terminal.
+// Columns are named by their place, from 0.
+struct TableLook {
+    std::vector<std::size_t> right{};  // aligned to the right
+    std::vector<std::size_t> names{};  // names of offices: cut where all would not fit one line
+    bool is_last_whole = false;        // the last one takes more lines rather than being cut
+};
+
+// Columns, each as wide as its widest cell; the last is cut to the terminal. Where even then a row
+// does not fit one line it goes on in the next: an ID is never cut.
 class Table {
 public:
     explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
     void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
     // Below the last row, as it is.
     void add_line(std::string line) { rows_.push_back({std::move(line)}); }
-    // Columns named are aligned to the right.
-    [[nodiscard]] std::string text(std::size_t width, std::vector<std::size_t> right = {}) const;
+    [[nodiscard]] std::string text(std::size_t width, const TableLook& look = {}) const;
 
 private:
+    [[nodiscard]] std::size_t columns() const;
+    [[nodiscard]] std::vector<std::size_t> natural_widths() const;
+
     std::vector<std::vector<std::string>> rows_;
 };
 // Of the terminal, 80 at the least.

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/reports.h"
 #include "cli/text.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
@@ -59,6 +60,9 @@ std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) 
     if (one.state() == "delivered") {
         return trace.entry().box() == "inbox" ? "received here" : one.office() + "'s receipt";
     }
+    if (one.state() == "carried" && trace.entry().box() == "carried") {
+        return "held here; no receipt of " + one.office();
+    }
     if (one.state() == "carried" && trace.carried_by_size() > 0) {
         return trace.carried_by(0).office() + "'s statement; none of " + one.office();
     }
@@ -82,7 +86,13 @@ std::string heard(std::int64_t unix_seconds) {
 
 // What brings it on, for the first recipient that lacks it.
 void print_next(const wire::Trace& trace) {
+    const bool is_only_carried = trace.entry().box() == "carried";
     for (const auto& one : trace.entry().recipients()) {
+        if (one.state() == "carried" && is_only_carried) {
+            fmt::print("Next: this office meets {} ({}), or any other that carries for it.\n",
+                       one.office(), heard(one.heard_unix_s()));
+            return;
+        }
         if (one.state() == "carried" && trace.carried_by_size() > 0) {
             const auto& carrier = trace.carried_by(0);
             fmt::print("Next: {} ({}) meets {} ({}).\n", carrier.office(),
@@ -102,7 +112,10 @@ void print_trace(const wire::Trace& trace) {
     const auto having = std::ranges::count_if(entry.recipients(), [](const auto& r) {
         return r.state() == "delivered" || r.state() == "acknowledged";
     });
-    fmt::print("{}: {}.", entry.id(), entry.state());
+    fmt::print("{}: {}.", id_of(entry), entry.state());
+    if (entry.box() == "carried") {
+        fmt::print(" This office carries it for others and cannot read it.");
+    }
     if (entry.box() == "outbox") {
         fmt::print(" {} of {} recipients {} it", having, entry.recipients_size(),
                    having == 1 ? "has" : "have");
@@ -121,7 +134,7 @@ void print_trace(const wire::Trace& trace) {
             recipients.add({one.office(), one.state(), since == 0 ? "" : local_time(since),
                             safe_line(proof_of(trace, one))});
         }
-        fmt::print("{}", recipients.text(terminal_width()));
+        fmt::print("{}", recipients.text(terminal_width(), {.is_last_whole = true}));
     }
     Table events({"WHEN", "AGO", "EVENT", "OFFICE", "HOW"});
     for (const auto& one : trace.events()) {
@@ -132,7 +145,7 @@ void print_trace(const wire::Trace& trace) {
         events.add({local_time(one.at_unix_s()), human_age(unix_now() - one.at_unix_s()),
                     one.what(), one.office(), safe_line(how)});
     }
-    fmt::print("{}", events.text(terminal_width(), {1}));
+    fmt::print("{}", events.text(terminal_width(), {.right = {1}, .is_last_whole = true}));
     print_next(trace);
 }
 

@@ -32,8 +32,8 @@ void print_event(const Common& common, const wire::Watch::Event& event) {
                                                {"office", text_or_null(event.office())}};
         fmt::print("{}\n", object.dump());
     } else {
-        fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()), fitted(event.what(), 12),
-                   fitted(event.id(), 12), event.office());
+        fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()), padded(event.what(), 12),
+                   padded(event.id(), 12), event.office());
     }
 }
 

@@ -71,6 +71,7 @@ struct ParsedId {
     std::uint16_t ordinal = 1;
     RecordClass record_class = RecordClass::normal;
     Number number = 0;
+    std::optional<Number> last;  // of a run, as lists of what is carried print it
 };
 
 std::optional<ParsedId> parse_id(std::string_view id) {
@@ -99,8 +100,15 @@ std::optional<ParsedId> parse_id(std::string_view id) {
         parsed.record_class = static_cast<RecordClass>(letter);
         tail.remove_prefix(1);
     }
+    if (const auto dots = tail.find(".."); dots != std::string_view::npos) {
+        parsed.last = number_of<Number>(tail.substr(dots + 2));
+        tail = tail.substr(0, dots);
+        if (!parsed.last) {
+            return std::nullopt;
+        }
+    }
     const auto number = number_of<Number>(tail);
-    if (!number || !is_office_name(parsed.office)) {
+    if (!number || (parsed.last && *parsed.last <= *number) || !is_office_name(parsed.office)) {
         return std::nullopt;
     }
     parsed.number = *number;
@@ -128,7 +136,16 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
         }
         const storage::ReportKey key{log.author,
                                      {log.incarnation, log.record_class, parsed->number}};
-        if (TRY(ledger.store().report(key)) || state.held.contains(parsed->number)) {
+        const bool has_page = TRY(ledger.store().report(key)).has_value();
+        if (parsed->last) {
+            // A run has a name only where nobody can look into it.
+            const auto record = has_page
+                                    ? std::nullopt
+                                    : TRY(ledger.store().record(log, parsed->number, WithBody::no));
+            if (record && record->run == Interval{parsed->number, *parsed->last}) {
+                return std::optional(key);
+            }
+        } else if (has_page || state.held.contains(parsed->number)) {
             return std::optional(key);
         }
     }
@@ -151,13 +168,40 @@ State combined(const std::vector<storage::Recipient>& recipients) {
     return least.value_or(ended);
 }
 
-// Where it stands; of what is only carried nothing is known.
+// Of what is only carried the header names the recipients, and their receipts who has it.
+void add_known_of_carried(const Ledger& ledger, ReportView& view) {
+    view.state = State::carried;
+    for (const auto& stanza : view.header.stanzas) {
+        if (is_group(stanza.recipient)) {
+            continue;
+        }
+        storage::Recipient one{.office = stanza.recipient,
+                               .state = State::carried,
+                               .carried_at = view.record.received,
+                               .carried_by = ledger.us()};
+        const auto* office = ledger.roster().find(one.office);
+        if (office != nullptr && !office->is_member()) {
+            one.state = State::failed;
+            one.reason = office->state == crypto::OfficeState::revoked
+                             ? storage::FailReason::revoked
+                             : storage::FailReason::retired;
+        } else if (is_served(ledger, view.header, one.office, view.key.origin.number)) {
+            one.state = State::delivered;
+        }
+        view.recipients.push_back({one, {}, {}});
+    }
+}
+
+// Where it stands.
 Result<void> add_state(const Ledger& ledger, ReportView& view) {
     const auto progress = TRY(ledger.store().report(view.key));
-    if (!view.entry || !progress) {
-        const bool is_unreadable = view.entry && view.entry->unreadable;
-        view.state = is_unreadable ? State::failed : State::carried;
-        view.reason = is_unreadable ? name_of(storage::FailReason::unreadable) : "";
+    if (!view.entry) {
+        add_known_of_carried(ledger, view);
+        return ok();
+    }
+    if (!progress) {
+        view.state = view.entry->unreadable ? State::failed : State::carried;
+        view.reason = view.entry->unreadable ? name_of(storage::FailReason::unreadable) : "";
         return ok();
     }
     view.state = combined(progress->recipients);

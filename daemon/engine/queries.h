@@ -30,8 +30,9 @@ struct ReportView {
     Header header;
     std::optional<storage::ArchiveEntry> entry;  // none: only carried
     State state = State::queued;
-    std::string reason;                     // of `failed`
-    std::vector<RecipientView> recipients;  // of another's report this office alone
+    std::string reason;  // of `failed`
+    // Of another's report this office alone; of what is only carried all, as far as is known here.
+    std::vector<RecipientView> recipients;
     std::optional<storage::ReportKey> replaced_by;
     // If it can be read here.
     std::optional<Report> report;
@@ -39,7 +40,8 @@ struct ReportView {
     Bytes attachments;
 };
 
-// A printed id, such as "hyesan-42", "hyesan.2-u7".
+// A printed id, such as "hyesan-42", "hyesan.2-u7". A run that is only carried, "hyesan-40..47", is
+// read too.
 std::string printed_id(const Ledger& ledger, const storage::ReportKey& key);
 std::string printed_name(const Ledger& ledger, OfficeId office);
 // Whether it is written as an id.

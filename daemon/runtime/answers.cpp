@@ -443,6 +443,16 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
             carrier->set_at_unix_s(unix_of(ledger.custody(office)->at));
             carrier->set_heard_unix_s(unix_of(ledger.peer(office).heard));
         }
+        if (!view.entry) {
+            // A carrier keeps no events of what it cannot read, so that a flood of it costs none of
+            // its own: since when it holds the record stands in the record.
+            auto* held = trace->add_events();
+            held->set_at_unix_s(unix_of(view.record.received));
+            held->set_what(std::string(storage::kind_of(storage::What::carried).name));
+            held->set_office(engine::printed_name(ledger, ledger.us()));
+            held->set_how("local");
+            held->set_words("held here since then");
+        }
         const auto events = ASK(or_complain(ledger.store().events_of(view.key)));
         for (const auto& event : events) {
             constexpr std::array<const char*, 3> hows = {"local", "link", "bundle"};

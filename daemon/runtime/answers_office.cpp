@@ -3,6 +3,7 @@
 
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
+#include "daemon/runtime/version.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {
@@ -35,7 +36,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     wire::Answer answer;
     auto* status = answer.mutable_status();
     const auto* us = ledger.roster().find(ledger.us());
-    status->set_version(ledger.config().software);
+    status->set_version(std::string(version));
     status->set_office(us->name);
     status->set_network(ledger.roster().founding().network_name);
     status->set_role(name_of(us->role));

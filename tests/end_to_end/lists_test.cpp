@@ -70,6 +70,83 @@ TEST_CASE("a limit is a number of reports, whatever record they travelled in", "
     const auto newest = ids_of(relay.ask({"list", "--carried", "--limit", "1"}));
     REQUIRE(newest.size() == 1);
     CHECK(relay.ask({"list", "--carried", "--before", newest.front()}).size() == 1);
+    // And its carrier can say what it has, for whom, since when and what comes next.
+    const auto trace = relay.ask({"trace", first});
+    CHECK(trace["state"] == "carried");
+    CHECK(trace["recipients"][0]["office"] == "hq");
+    CHECK(trace["recipients"][0]["state"] == "carried");
+    CHECK(trace["recipients"][0]["carried_at"].is_string());
+    CHECK(trace["events"].size() == 1);
+    const auto traced = relay.run({"trace", first});
+    CHECK(traced.out.find("held here; no receipt of hq") != std::string::npos);
+    CHECK(traced.out.find("Next: this office meets hq") != std::string::npos);
+}
+
+TEST_CASE("the name that a list gives to a carried run is an ID for other commands", "[lists]") {
+    Pair at;
+    auto& relay = at.network.add(at.hq, "pyongyang", "relay");
+    relay.stop();
+    at.hq.stop();
+    for (int i = 0; i < 12; ++i) {
+        at.hyesan.queue({"--to", "hq"}, "석고 12kg");
+    }
+    relay.start();
+    const auto carries_all = [&] {
+        std::uint64_t count = 0;
+        for (const auto& entry : relay.ask({"list", "--carried"})) {
+            count += entry["count"].get<std::uint64_t>();
+        }
+        return count == 12;
+    };
+    REQUIRE(eventually(carries_all));
+    const auto listed = relay.run({"list", "--carried"}).out;
+    const auto dots = listed.find("..");
+    REQUIRE(dots != std::string::npos);
+    const auto begin = listed.rfind('\n', dots) + 1;
+    const auto run = listed.substr(begin, listed.find(' ', dots) - begin);
+    const auto traced = relay.run({"trace", run});
+    CHECK(traced.exit_code == 0);
+    CHECK(traced.out.starts_with(run + ": carried."));
+    CHECK(relay.run({"show", run}).exit_code == 0);
+    CHECK(relay.run({"trace", run + "9"}).exit_code == 4);
+    // Whoever can look into it names each.
+    CHECK(at.hyesan.run({"trace", "hyesan-1..12"}).exit_code == 4);
+}
+
+TEST_CASE("the longest names fit 80 columns, and no ID is cut", "[lists]") {
+    const std::string name = "north-hamgyong-rehabilitation-ct";
+    Network network;
+    auto& hq = network.found();
+    auto& office = network.add(hq, name, "field");
+    const auto id =
+        office.queue({"--to", "hq", "--subject", "stock of the week", "--priority", "bulk"}, "1");
+    REQUIRE(office.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
+    REQUIRE(hq.run({"ack", id, "--outcome", "correct", "--note", "count again"}).exit_code == 0);
+    const auto has_come = [&] { return office.ask({"attention"}).size() >= 1; };
+    REQUIRE(eventually(has_come));
+    const auto check_width = [&](const Ran& ran, std::size_t limit) {
+        INFO(ran.out);
+        CHECK(ran.exit_code == 0);
+        std::istringstream lines(ran.out);
+        for (std::string line; std::getline(lines, line);) {
+            CHECK(line.size() <= limit);
+        }
+    };
+    for (const auto& words :
+         std::vector<Words>{{"list"}, {"trace", id}, {"status"}, {"peers"}, {"attention"}}) {
+        check_width(hq.run(words), 80);
+        check_width(office.run(words), 80);
+    }
+    const auto listed = hq.run({"list"}).out;
+    CHECK(listed.find(id) != std::string::npos);
+    CHECK(listed.find("stock of the week") != std::string::npos);
+    CHECK(office.run({"attention"}).out.find(id) != std::string::npos);
+    CHECK(office.run({"trace", id}).out.find("count again") != std::string::npos);
+    // A line of watch may be longer: it is cut nowhere.
+    const auto watched = run({.words = {"/usr/bin/timeout", "2", FIELDPOST_BIN, "--home",
+                                        office.home().string(), "watch", "--after", "0"}});
+    INFO(watched.out << watched.err);
+    CHECK(watched.out.find(id) != std::string::npos);
 }
 
 TEST_CASE("an answer other than accepted is seen by its author, and by who gave it", "[lists]") {
