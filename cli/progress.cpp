@@ -29,16 +29,37 @@ void ProgressLine::clear() {
     }
 }
 
-std::string words_of(const wire::Transfer& transfer) {
-    auto words = fmt::format("{} {} {}: {} of {}", transfer.id(),
-                             transfer.is_incoming() ? "from" : "to", transfer.office(),
-                             human_size(transfer.done_bytes()), human_size(transfer.size_bytes()));
-    if (const auto rate = transfer.bytes_per_second(); rate > 0 && !transfer.is_incoming()) {
-        const auto left = (transfer.size_bytes() - transfer.done_bytes()) / rate;
-        words += fmt::format(", {}/s, {} left", human_size(rate),
-                             human_length(static_cast<std::int64_t>(left)));
+std::string TransferWords::of(const wire::Transfer& transfer,
+                              std::chrono::steady_clock::time_point now) {
+    using namespace std::chrono_literals;
+    // A quarter of a second of tokens comes at once; less than a second says nothing.
+    constexpr auto shortest = 1s;
+    constexpr auto longest = 10s;
+    const auto which = fmt::format("{} {} {}", transfer.id(),
+                                   transfer.is_incoming() ? "from" : "to", transfer.office());
+    if (which != which_ ||
+        (!samples_.empty() && samples_.back().done_bytes > transfer.done_bytes())) {
+        which_ = which;
+        samples_.clear();
     }
-    return words;
+    samples_.push_back({now, transfer.done_bytes()});
+    while (now - samples_.front().at > longest) {
+        samples_.pop_front();
+    }
+    const auto passed =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - samples_.front().at);
+    const auto came = transfer.done_bytes() - samples_.front().done_bytes;
+    const auto rate =
+        passed < shortest ? 0 : came * 1000 / static_cast<std::uint64_t>(passed.count());
+    const auto size = fmt::format("{} of {}", human_size(transfer.done_bytes()),
+                                  human_size(transfer.size_bytes()));
+    if (rate == 0) {
+        return fmt::format("{}: {}", which, size);
+    }
+    const auto left =
+        (transfer.size_bytes() - std::min(transfer.size_bytes(), transfer.done_bytes())) / rate;
+    return fmt::format("{}: {} left, {}, {}/s", which,
+                       human_length(static_cast<std::int64_t>(left)), size, human_size(rate));
 }
 
 }  // namespace fieldpost::cli

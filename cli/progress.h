@@ -1,6 +1,8 @@
 // One line on the terminal that is written over: how far something long has come.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <string>
 
 #include "cli/command.h"
@@ -28,7 +30,20 @@ private:
     bool is_wanted_;
 };
 
-// "hyesan-b3 to hq: 1.2 of 18 MB, 7 KB/s, 40 min left".
-std::string words_of(const wire::Transfer& transfer);
+// Says how far a transfer has come and how long it still takes, by the mean of the last seconds as
+// this end saw them: what a link could do is not what a limit lets it do.
+class TransferWords {
+public:
+    // "hyesan-b3 to hq: 40 min left, 1.2 of 18 MB, 7 KB/s". Another transfer begins anew.
+    std::string of(const wire::Transfer& transfer, std::chrono::steady_clock::time_point now);
+
+private:
+    struct Sample {
+        std::chrono::steady_clock::time_point at{};
+        std::uint64_t done_bytes = 0;
+    };
+    std::string which_;
+    std::deque<Sample> samples_;  // ascending
+};
 
 }  // namespace fieldpost::cli

@@ -39,6 +39,7 @@ void print_event(const Common& common, const wire::Watch::Event& event) {
 
 int run_watch(const Common& common, const std::optional<std::uint64_t>& after) {
     ProgressLine progress(common);
+    TransferWords transfer;
     wire::Request request;
     request.mutable_watch()->set_after(after.value_or(0));
     request.mutable_watch()->set_from_now(!after);
@@ -66,7 +67,7 @@ int run_watch(const Common& common, const std::optional<std::uint64_t>& after) {
             progress.clear();
         } else {
             const auto more = watch.transfers_size() - 1;
-            progress.show(words_of(watch.transfers(0)) +
+            progress.show(transfer.of(watch.transfers(0), Clock::now()) +
                           (more > 0 ? fmt::format("; {} more", more) : ""));
         }
         request.mutable_watch()->set_after(watch.newest());
@@ -102,19 +103,25 @@ Reached reached(const wire::Sync::Peer& peer, const Beginning& beginning) {
                : Reached::under_way;
 }
 
-std::string progress_of(const wire::Sync& sync, const Beginning& beginning) {
+std::string progress_of(const wire::Sync& sync, const Beginning& beginning,
+                        TransferWords& transfer) {
     std::vector<std::string> offices;
     for (const auto& peer : sync.peers()) {
         if (reached(peer, beginning) == Reached::under_way) {
             offices.push_back(fmt::format("{} {}", peer.office(), peer.state()));
         }
     }
-    auto words = fmt::format("{}; {} sent, {} received", fmt::join(offices, ", "),
-                             sync.sent() - beginning.sent, sync.received() - beginning.received);
+    // What takes longest stands first, where a narrow terminal cuts nothing.
+    std::vector<std::string> words;
     if (!sync.transfers().empty()) {
-        words += "; " + words_of(sync.transfers(0));
+        words.push_back(transfer.of(sync.transfers(0), Clock::now()));
     }
-    return words;
+    words.push_back(fmt::format("{} sent, {} received", sync.sent() - beginning.sent,
+                                sync.received() - beginning.received));
+    if (!offices.empty()) {
+        words.push_back(fmt::format("{}", fmt::join(offices, ", ")));
+    }
+    return fmt::format("{}", fmt::join(words, "; "));
 }
 
 void print_synced(const Common& common, const wire::Sync& sync, const Beginning& beginning) {
@@ -195,16 +202,17 @@ int run_sync(const Common& common, const SyncOptions& options) {
     beginning.received = answer.sync().received();
     request.mutable_sync()->set_dial(false);
     ProgressLine progress(common);
+    TransferWords transfer;
     Patience patience;
     while (!patience.is_over(answer.sync(), beginning)) {
         if (end && Clock::now() >= *end) {
             progress.clear();
             return report(common, {exit_timed_out, "timed_out",
                                    fmt::format("not done in time: {}; it still goes on",
-                                               progress_of(answer.sync(), beginning)),
+                                               progress_of(answer.sync(), beginning, transfer)),
                                    "see: fieldpost peers"});
         }
-        progress.show(progress_of(answer.sync(), beginning));
+        progress.show(progress_of(answer.sync(), beginning, transfer));
         std::this_thread::sleep_for(look_again / 2);
         if (const auto asked = ask(common, request, answer); !asked) {
             progress.clear();

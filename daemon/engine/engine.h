@@ -317,7 +317,6 @@ struct LinkView {
     bool passes_only_urgent = false;                      // by this end's policy or by the other's
     bool has_used_up = false;                             // what it might send before that
     std::optional<std::chrono::milliseconds> round_trip;  // the least of late
-    std::uint64_t bytes_per_second = 0;                   // as last measured; 0: not yet
     std::vector<Transfer> transfers;
 };
 

@@ -395,7 +395,6 @@ LinkView PeerSession::view() const {
     view.is_settled = is_settled_ && incoming_.empty();
     view.passes_only_urgent = theirs_ && passes_only_urgent();
     view.has_used_up = has_used_up();
-    view.bytes_per_second = flow_.bytes_per_second();
     if (flow_.knows_round_trip()) {
         view.round_trip = flow_.least_round_trip();
     }

@@ -23,7 +23,6 @@ void add_transfers(const Ledger& ledger, const Surroundings& around, Message& me
             added->set_is_incoming(transfer.is_incoming);
             added->set_done_bytes(transfer.done_bytes);
             added->set_size_bytes(transfer.body_bytes);
-            added->set_bytes_per_second(link.bytes_per_second);
         }
     }
 }
