@@ -193,9 +193,10 @@ Outcome<void> check_output(const std::filesystem::path& path) {
                                        "choose another with --output; nobody was invited"});
     }
     if (std::filesystem::exists(path, error)) {
-        return std::unexpected(Failure{exit_refused, "refused",
-                                       fmt::format("{} is there already", path.string()),
-                                       "choose another with --output; nobody was invited"});
+        return std::unexpected(
+            Failure{exit_refused, "refused", fmt::format("{} is there already", path.string()),
+                    "delete it if it is to be replaced, or choose another with --output; "
+                    "nobody was invited"});
     }
     if (::access(folder.c_str(), W_OK) != 0) {
         return std::unexpected(Failure{exit_refused, "no_access",
@@ -249,6 +250,10 @@ int run_invite(const Common& common, const InviteOptions& options) {
         }
     }
     if (!common.json && !common.quiet) {
+        if (answer.invitation().is_anew()) {
+            fmt::print(stderr, "The earlier invitation of {} is good for nothing now.\n",
+                       options.office);
+        }
         fmt::print(stderr, "wrote     {}\n{}", path,
                    code.empty()
                        ? "It opens without a code: keep it as you would a key.\n"

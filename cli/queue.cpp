@@ -336,10 +336,10 @@ int run_queue(const Common& common, const QueueOptions& options) {
                        "do not queue it again",
                        {answer.id()}});
     }
-    if (!common.json) {
-        if (isatty(STDERR_FILENO) != 0 && !common.quiet) {
-            fmt::print(stderr, "state   queued; kept here until it is delivered\n");
-        }
+    if (!common.json && !answer.obstacle().empty()) {
+        fmt::print(stderr, "It goes nowhere yet: {}\n", answer.obstacle());
+    } else if (!common.json && isatty(STDERR_FILENO) != 0 && !common.quiet) {
+        fmt::print(stderr, "state   queued; kept here until it is delivered\n");
     }
     return exit_done;
 }

@@ -85,7 +85,7 @@ std::string heard(std::int64_t unix_seconds) {
 }
 
 // What brings it on, for the first recipient that lacks it.
-void print_next(const wire::Trace& trace) {
+void print_next(const wire::Trace& trace, const std::string& obstacle) {
     const bool is_only_carried = trace.entry().box() == "carried";
     for (const auto& one : trace.entry().recipients()) {
         if (one.state() == "carried" && is_only_carried) {
@@ -99,6 +99,10 @@ void print_next(const wire::Trace& trace) {
                        heard(carrier.heard_unix_s()), one.office(), heard(one.heard_unix_s()));
             return;
         }
+        if (one.state() == "queued" && !obstacle.empty()) {
+            fmt::print("Next: {}\n", obstacle);
+            return;
+        }
         if (one.state() == "queued") {
             fmt::print("Next: this office meets {} ({}), or any other that carries it.\n",
                        one.office(), heard(one.heard_unix_s()));
@@ -107,7 +111,7 @@ void print_next(const wire::Trace& trace) {
     }
 }
 
-void print_trace(const wire::Trace& trace) {
+void print_trace(const wire::Trace& trace, const std::string& obstacle) {
     const auto& entry = trace.entry();
     const auto having = std::ranges::count_if(entry.recipients(), [](const auto& r) {
         return r.state() == "delivered" || r.state() == "acknowledged";
@@ -146,7 +150,7 @@ void print_trace(const wire::Trace& trace) {
                     one.what(), one.office(), safe_line(how)});
     }
     fmt::print("{}", events.text(terminal_width(), {.right = {1}, .is_last_whole = true}));
-    print_next(trace);
+    print_next(trace, obstacle);
 }
 
 int run_trace(const Common& common, const std::vector<std::string>& ids) {
@@ -162,7 +166,7 @@ int run_trace(const Common& common, const std::vector<std::string>& ids) {
         if (common.json) {
             fmt::print("{}\n", trace_json(trace).dump());
         } else {
-            print_trace(trace);
+            print_trace(trace, answer.obstacle());
         }
     }
     return exit_done;

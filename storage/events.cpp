@@ -53,12 +53,15 @@ constexpr std::array kinds = {
     EventKind{What::correct, "correct", warning,
               "{} asks for a correction: read its note with trace, then queue with --replaces"},
     EventKind{What::declined, "declined", warning, "{} refused it: read its note with trace"},
+    EventKind{What::invitation_reused, "invitation_reused", urgent,
+              "a machine tries to join with {}'s invitation, which is used or replaced: ask who it "
+              "is, and invite it under a name of its own"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::declined) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::invitation_reused) + 1, "a row for each");
 
 }  // namespace
 

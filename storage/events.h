@@ -39,6 +39,7 @@ enum class What : std::uint8_t {
     unreadable = 26,        // a recipient could not open what this office wrote
     correct = 27,           // a person at a recipient asks for a correction
     declined = 28,          // a person at a recipient refused a report
+    invitation_reused = 29,  // a machine comes with an invitation that was used or replaced
 };
 
 // By which path it came: from this machine, over a link, or in a bundle.

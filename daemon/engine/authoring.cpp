@@ -270,13 +270,12 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     RosterChange change;
     change.at = ledger.wall(now);
     const auto* bearer = ledger.roster().find(wanted.name);
-    if (bearer != nullptr && bearer->state == crypto::OfficeState::invited &&
-        bearer->expires < change.at) {
-        // Nobody came in time.
+    const bool is_anew = bearer != nullptr && bearer->state == crypto::OfficeState::invited;
+    if (is_anew) {
+        // Nobody came in time, or its code or file was lost.
         change.statements = {CancelInvitation{bearer->index}};
     } else if (bearer != nullptr) {
-        return fail(Errc::malformed,
-                    fmt::format("the name {} is taken or invited already", wanted.name));
+        return fail(Errc::malformed, fmt::format("the name {} is taken", wanted.name));
     }
     auto made = std::make_shared<crypto::Invite>();
     made->seed = crypto::InviteSeed::random();
@@ -300,7 +299,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
             made->registers.push_back(entry);
         }
     }
-    return Invited{wanted.request, std::move(made), invitation.expires};
+    return Invited{wanted.request, std::move(made), invitation.expires, is_anew};
 }
 
 }  // namespace

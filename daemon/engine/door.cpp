@@ -6,6 +6,20 @@ namespace {
 
 // From its first frame, and again from each that brought our roster on.
 constexpr std::chrono::milliseconds stranger_patience = std::chrono::seconds{10};
+constexpr std::chrono::milliseconds say_again_after = std::chrono::hours{1};
+
+// The roster that made `office` a member; 0: none.
+std::uint32_t admitted_by(const Ledger& ledger, OfficeId office) {
+    for (const auto& change : ledger.roster_changes()) {
+        for (const auto& statement : change.statements) {
+            const auto* admit = std::get_if<Admit>(&statement);
+            if (admit != nullptr && admit->index == office) {
+                return change.version;
+            }
+        }
+    }
+    return 0;
+}
 
 }  // namespace
 
@@ -35,9 +49,40 @@ void Door::open(LinkId link, const BoxPublic& key, Now now) {
     strangers_[link] = {key, now.steady + stranger_patience};
 }
 
+void Door::let_in(const Ledger& ledger, OfficeId office) {
+    const auto* found = ledger.roster().find(office);
+    if (found != nullptr && found->is_member()) {
+        came_as_members_.insert(office);
+    }
+}
+
 void Door::turn_away(LinkId link, std::string reason, std::vector<Notice>& notify) {
     strangers_.erase(link);
     notify.emplace_back(CloseLink{link, std::move(reason)});
+}
+
+void Door::note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
+                               std::vector<Notice>& notify) {
+    const auto& offices = ledger.roster().offices();
+    const auto found = std::ranges::find_if(
+        offices, [&](const auto& entry) { return entry.second.one_time_box == key; });
+    if (found == offices.end() || key == BoxPublic{}) {
+        return;
+    }
+    const auto& [index, office] = *found;
+    // Who was admitted while it was away comes so once more, until it hears of it.
+    const auto* statement = ledger.statement(index);
+    const bool knows =
+        came_as_members_.contains(index) ||
+        (statement != nullptr && statement->roster_version >= admitted_by(ledger, index));
+    const bool is_used = office.is_member() && knows;
+    const bool is_replaced = office.state == crypto::OfficeState::cancelled;
+    const auto said = said_.find(index);
+    if ((is_used || is_replaced) &&
+        (said == said_.end() || said->second + say_again_after <= now.steady)) {
+        said_[index] = now.steady;
+        ledger.note(What::invitation_reused, {.office = index}, now, notify);
+    }
 }
 
 void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
@@ -51,6 +96,7 @@ void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
     }
     if (const auto* hello = std::get_if<Hello>(&*frame)) {
         if (hello->roster_version <= ledger.roster().version()) {
+            note_old_invitation(ledger, stranger.key, now, notify);
             turn_away(link, "a stranger whose roster is no newer than ours", notify);
         }
         return;

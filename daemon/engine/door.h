@@ -2,10 +2,12 @@
 // a roster newer than ours, and do nothing else; so an old roster at a relay never locks out a
 // valid member, and a stranger never makes us store anything.
 //
-// It is told nothing, not even why it has to go.
+// It is told nothing, not even why it has to go. If it comes with an invitation that was used or
+// replaced, people here are told (attention): its own people see only that nobody lets it in.
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "daemon/engine/ledger.h"
 #include "proto/sync_frames.h"
@@ -20,6 +22,8 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now n
 class Door {
 public:
     void open(LinkId link, const BoxPublic& key, Now now);
+    // A link that was let in: a member comes by no other key than its own.
+    void let_in(const Ledger& ledger, OfficeId office);
     void close(LinkId link) { strangers_.erase(link); }
     [[nodiscard]] bool is_at(LinkId link) const { return strangers_.contains(link); }
     // CloseLink follows as soon as nothing more is to be had of it; it is a member or an invitee by
@@ -37,8 +41,14 @@ private:
         std::size_t received_bytes = 0;
     };
     void turn_away(LinkId link, std::string reason, std::vector<Notice>& notify);
+    void note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
+                             std::vector<Notice>& notify);
 
     std::map<LinkId, Stranger> strangers_;
+    // Members that know of their admission, since this daemon started.
+    std::set<OfficeId> came_as_members_;
+    // Of whose invitation it was said when: a machine that is not let in comes again and again.
+    std::map<OfficeId, Instant> said_;
 };
 
 }  // namespace fieldpost::engine

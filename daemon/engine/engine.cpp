@@ -161,6 +161,7 @@ Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
                              known == flows.end() ? Flow{} : Flow(known->second, now.steady)));
     ensure(added, "a link comes up once");
     ledger.note(What::peer_up, {.office = up.peer}, now, out.notify);
+    door.let_in(ledger, up.peer);
     return session->second.greet(ledger, now, out);
 }
 

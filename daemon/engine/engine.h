@@ -218,6 +218,7 @@ struct Invited {
     std::uint64_t request = 0;
     std::shared_ptr<const crypto::Invite> invite;
     WallTime expires;
+    bool is_anew = false;  // an open invitation of the same name is good for nothing now
 };
 // For watchers and the log.
 struct Happened {

@@ -431,8 +431,17 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
     return pending;
 }
 
+// Of a machine that nobody lets in: what it queues goes nowhere.
+std::string obstacle_of(const Ledger& ledger) {
+    const auto& items = ledger.attention().items();
+    const bool is_turned_away = std::ranges::any_of(
+        items, [](const auto& entry) { return entry.first.what == engine::What::turned_away; });
+    return is_turned_away ? "no office lets this one in; see: fieldpost attention" : "";
+}
+
 Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
     wire::Answer answer;
+    answer.set_obstacle(obstacle_of(ledger));
     const auto views = ASK(views_by_id(ledger, request.ids()));
     for (const auto& view : views) {
         auto* trace = answer.add_traces();
@@ -552,12 +561,14 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
                     ? TRY(engine::view_of(ledger, accepted->report, engine::Opening::reports)).hash
                     : accepted->hash;
             answer.set_hash(text_of(hash.view()));
+            answer.set_obstacle(obstacle_of(ledger));
         }
         if (const auto* invited = std::get_if<engine::Invited>(&notice)) {
             auto* invitation = answer.mutable_invitation();
             invitation->set_office(ledger.roster().find(invited->invite->index)->name);
             invitation->set_content(text_of(crypto::encode_invite_content(*invited->invite)));
             invitation->set_expires_unix_s(unix_of(invited->expires));
+            invitation->set_is_anew(invited->is_anew);
         }
     }
     return encode(answer);

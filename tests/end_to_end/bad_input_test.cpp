@@ -337,7 +337,45 @@ TEST_CASE("an invitation used on a second machine admits the first alone", "[end
         return std::ranges::any_of(items,
                                    [](const Json& one) { return one.at("what") == "turned_away"; });
     }));
+    const auto stuck = second.run({"queue", "--to", "hq"}, "again\n");
+    CHECK(stuck.exit_code == 0);
+    CHECK(stuck.err.find("It goes nowhere yet: no office lets this one in") != std::string::npos);
+    CHECK(second.run({"trace", "hyesan-1"}).out.find("Next: no office lets this one in") !=
+          std::string::npos);
+    // And those whom they will ring up.
+    const auto at_hq = hq.ask({"attention"});
+    const auto told = std::ranges::find_if(
+        at_hq, [](const Json& one) { return one.at("what") == "invitation_reused"; });
+    REQUIRE(told != at_hq.end());
+    CHECK(told->at("office") == "hyesan");
+    CHECK(told->at("count") == 1);
     CHECK(hq.run({"show", inbox.at(0).at("id"), "--raw"}).out == "from the first\n");
+}
+
+TEST_CASE("whose code or file was lost is invited again under the same name", "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    const auto lost = (network.folder() / "lost.invite").string();
+    const auto anew = (network.folder() / "anew.invite").string();
+    hq.ask({"invite", "camp", "--no-code", "--output", lost});
+    const auto ran = hq.run({"invite", "camp", "--no-code", "--output", anew});
+    CHECK(ran.exit_code == 0);
+    CHECK(ran.err.find("The earlier invitation of camp is good for nothing now") !=
+          std::string::npos);
+    auto& camp = network.bare("camp");
+    camp.ask({"join", anew});
+    camp.start();
+    REQUIRE(eventually([&] { return knows_as_active(hq, "camp"); }));
+    // Whoever finds the lost file is not let in, and hq hears of it.
+    auto& finder = network.bare("finder");
+    finder.ask({"join", lost});
+    finder.start();
+    REQUIRE(eventually([&] {
+        return std::ranges::any_of(hq.ask({"attention"}), [](const Json& one) {
+            return one.at("what") == "invitation_reused";
+        });
+    }));
+    CHECK(hq.run({"invite", "camp", "--no-code", "--output", lost + "2"}).exit_code == 6);
 }
 
 TEST_CASE("a received text, name or subject cannot write to a terminal", "[end_to_end]") {
