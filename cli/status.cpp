@@ -212,6 +212,8 @@ int run_peers(const Common& common) {
                                                : peer.reason();
         if (peer.state() == "connected" && !peer.reason().empty()) {
             why = "urgent only, " + peer.reason();
+        } else if (peer.reason() == "other_machine") {
+            why = "another machine uses this office's keys: see fieldpost attention";
         } else if (peer.reason() == "no_greeting") {
             why = "no office answers there, but something does";
         }

@@ -56,6 +56,8 @@ Bytes encode_hello(const Hello& hello) {
     message.set_no_carrying(!hello.carries);
     message.set_record_bytes_max(
         hello.record_bytes_max == limits::record_bytes_max ? 0 : hello.record_bytes_max);
+    message.set_life(hello.life);
+    message.set_is_doubled(hello.is_doubled);
     return to_bytes(as_bytes(message.SerializeAsString()));
 }
 
@@ -70,6 +72,7 @@ Result<Hello> decode_hello(BytesView bytes) {
         {wire::Hello::kNoCarryingFieldNumber, bool_field},
         {wire::Hello::kRecordBytesMaxFieldNumber, uint32_field},
         {wire::Hello::kNumbersKnownFieldNumber, uint32_field},
+        {wire::Hello::kIsDoubledFieldNumber, bool_field},
     }};
     TRY(check_fields("hello", bytes, rules));
     wire::Hello message;
@@ -103,6 +106,8 @@ Result<Hello> decode_hello(BytesView bytes) {
                                  ? static_cast<std::uint32_t>(limits::record_bytes_max)
                                  : std::min(message.record_bytes_max(),
                                             static_cast<std::uint32_t>(limits::record_bytes_max));
+    hello.life = message.life();
+    hello.is_doubled = message.is_doubled();
     return hello;
 }
 

@@ -47,6 +47,9 @@ struct Hello {
     bool clock_doubtful = false;
     bool carries = true;
     std::uint32_t record_bytes_max = limits::record_bytes_max;
+    std::uint32_t life = 0;  // of the daemon that says it; 0: not said
+    // The receiver's keys are in use on two machines, which take turns here.
+    bool is_doubled = false;
     bool operator==(const Hello&) const = default;
 };
 

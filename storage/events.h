@@ -40,6 +40,7 @@ enum class What : std::uint8_t {
     correct = 27,           // a person at a recipient asks for a correction
     declined = 28,          // a person at a recipient refused a report
     invitation_reused = 29,  // a machine comes with an invitation that was used or replaced
+    copied = 30,             // two machines use the keys of one office
 };
 
 // By which path it came: from this machine, over a link, or in a bundle.

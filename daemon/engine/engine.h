@@ -198,6 +198,8 @@ struct LinkUse {
     bool is_long = false;      // so much is to be sent that it takes a while
     // Acknowledgements, to send more. LinkRepairs would do.
     bool awaits_room = false;
+    // The peer says that another machine comes to it with our keys: each link ends the other's.
+    bool is_contested = false;
     bool operator==(const LinkUse&) const = default;
 };
 
@@ -291,6 +293,7 @@ struct Config {
     std::vector<std::string> endpoints;
     bool carries = true;
     std::string software;
+    std::uint32_t life = 0;  // chosen at random when the daemon starts (lives.h); 0: not said
     // Bytes of others' records that this office carries for them, at most.
     std::uint64_t carry_bytes_max = std::uint64_t{1} << 30;
 };

@@ -12,6 +12,7 @@
 #include "daemon/engine/attention.h"
 #include "daemon/engine/clock.h"
 #include "daemon/engine/engine.h"
+#include "daemon/engine/lives.h"
 #include "proto/office_statement.h"
 
 namespace fieldpost::engine {
@@ -130,6 +131,9 @@ public:
     void count_sent(Interval run) { moved_.sent += run.count(); }
     void count_received(Interval run) { moved_.received += run.count(); }
 
+    // Which machine of each office came last. Not in the store.
+    [[nodiscard]] Lives& lives() { return lives_; }
+
     // --- everything else is written only
     storage::Arrival next_arrival(std::uint32_t reports);
     storage::Blob next_blob();
@@ -213,6 +217,7 @@ private:
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;
     Moved moved_;
+    Lives lives_;
     News news_;
 };
 

@@ -82,6 +82,8 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
     hello.clock = ledger.wall(now);
     hello.clock_doubtful = ledger.meta().doubtful;
     hello.carries = ledger.config().carries && policy_.carries;
+    hello.life = ledger.config().life;
+    hello.is_doubled = ledger.lives().is_doubled(peer_, now.steady);
     send(out, hello);
     return ok();
 }
@@ -160,6 +162,12 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Conseq
     theirs_ = hello;
     if (!hello.clock_doubtful) {
         ledger.hear_clock(peer_, hello.clock, now);
+    }
+    if (ledger.lives().came(peer_, hello.life, now.steady)) {
+        ledger.note(What::copied, {.office = peer_, .via = via()}, now, out.notify);
+    }
+    if (hello.is_doubled && ledger.lives().told_by(peer_, now.steady)) {
+        ledger.note(What::copied, {.office = ledger.us(), .via = via()}, now, out.notify);
     }
     auto& remembered = ledger.edit_peer(peer_);
     remembered.heard = ledger.wall(now);

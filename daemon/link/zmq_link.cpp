@@ -284,7 +284,7 @@ void ZmqLink::Sockets::advance_probes(std::vector<LinkEvent>& events) {
 }
 
 std::string_view words_of(EndReason reason) {
-    constexpr std::array<std::string_view, 10> words = {"no answer",
+    constexpr std::array<std::string_view, 11> words = {"no answer",
                                                         "no greeting",
                                                         "no such name",
                                                         "the proxy could not reach it",
@@ -293,7 +293,8 @@ std::string_view words_of(EndReason reason) {
                                                         "the link went",
                                                         "the peer went",
                                                         "it broke the protocol",
-                                                        "closed here"};
+                                                        "closed here",
+                                                        "another machine uses our keys"};
     return words.at(static_cast<std::size_t>(reason));
 }
 

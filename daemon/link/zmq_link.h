@@ -59,6 +59,7 @@ enum class EndReason : std::uint8_t {
     peer_went,    // one that the peer dialled
     offence,      // cut off here, because of what no office does; the detail says what
     closed_here,  // the detail says why
+    contested,    // another machine comes with our keys, and each link ends the other's
 };
 // For the log.
 std::string_view words_of(EndReason reason);

@@ -116,6 +116,8 @@ std::string reason_of(const Dialler::Attempt& attempt) {
             return "proxy";
         case link::EndReason::refused:
             return "refused";
+        case link::EndReason::contested:
+            return "other_machine";
         default:
             return "";
     }

@@ -8,6 +8,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
+constexpr std::chrono::milliseconds contested_first = 1min;
 // A link that was there a moment ago may come and go: what is waited for is little, and what is
 // lost of a short contact is much. A minute of it costs 4 kB. (An attempt takes two seconds.)
 // Not after a link that was up: who lets us in and drops us would be asked ten times a second.
@@ -153,6 +154,12 @@ void Dialler::went(link::ConnectionId connection, link::EndReason reason, Now no
         const auto failing_for = now.steady - *attempt.failing_since;
         const bool may_be_back =
             !was_up && attempt.succeeded != Instant{} && failing_for < comes_back_within;
+        attempt.contested = reason == link::EndReason::contested ? attempt.contested + 1 : 0;
+        if (attempt.contested > 0) {
+            const auto times = std::min(attempt.contested - 1, 10U);
+            attempt.next = now.steady + std::min(contested_first * (1U << times), backoff_last);
+            continue;
+        }
         attempt.next =
             now.steady + (may_be_back ? comes_back_pause
                                       : std::clamp(failing_for / 10, backoff_first, backoff_last));

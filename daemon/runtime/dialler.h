@@ -1,6 +1,7 @@
 // Keeps one link to each office that has an address: when to dial, where, and which of two to keep.
 //
-// Never gives up: tries again after a tenth of the time it has failed for, 1 s to 15 min.
+// Never gives up: tries again after a tenth of the time it has failed for, 1 s to 15 min. Where
+// another machine with our keys takes each link from us, after 1 min, and twice as long each time.
 #pragma once
 
 #include <functional>
@@ -32,6 +33,7 @@ public:
         std::optional<link::ConnectionId> connection;
         std::optional<link::EndReason> reason;  // of the last failure
         std::uint32_t failures = 0;
+        std::uint32_t contested = 0;  // times in a row that another machine with our keys took it
         bool is_up = false;
         Instant succeeded{};  // last; zero: never
     };

@@ -204,7 +204,8 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
                        .policy = *policy,
                        .day = local_time(now().wall).day,
                        .was_spare = false,
-                       .awaits_room = false};
+                       .awaits_room = false,
+                       .is_contested = false};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
     inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy});
@@ -233,7 +234,13 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
     const bool is_refused =
         reason == EndReason::refused || reason == EndReason::not_let_in ||
         (reason == EndReason::link_went && peer != peers_.end() && !peer->second.has_spoken);
-    dialler_.went(connection, is_refused ? EndReason::refused : reason, now());
+    const bool is_contested =
+        reason == EndReason::link_went && peer != peers_.end() && peer->second.is_contested;
+    dialler_.went(connection,
+                  is_refused     ? EndReason::refused
+                  : is_contested ? EndReason::contested
+                                 : reason,
+                  now());
     if (one_time_ && is_refused) {
         on_refused(inputs);
     }
@@ -619,6 +626,7 @@ void Links::heed(const engine::LinkUse& use) {
     auto& peer = peers_.at(of->second);
     peer.awaits_body = use.awaits_body;
     peer.awaits_room = use.awaits_room;
+    peer.is_contested = use.is_contested;
     if (use.is_long) {
         want_spare(of->second);
     }

@@ -77,6 +77,7 @@ private:
         std::int64_t day = 0;  // on which it came up
         bool was_spare = false;
         bool awaits_room = false;
+        bool is_contested = false;
     };
     // Dialled besides the link in use; nothing was sent on it, so nothing waits for a
     // retransmission there when the way to the peer is open again.

@@ -92,6 +92,9 @@ Result<void> Office::open() {
     config_.endpoints = configuration_.advertise;
     config_.carry_bytes_max = configuration_.carry_bytes;
     config_.software = fmt::format("fieldpost {}", version);
+    std::array<std::byte, 4> life{};
+    crypto::fill_random(life);
+    config_.life = ByteReader(life).read_u32().value();
     marker_.emplace(TRY(MarkerFile::open(home_.marker())));
     TRY(open_store());
     control_ = TRY(control::ControlSocket::open(home_.socket()));

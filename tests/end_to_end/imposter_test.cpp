@@ -108,3 +108,38 @@ TEST_CASE("whoever stood at a peer's address, the peer is found when it is back"
     stands_there("somebody who begins a handshake", half_greeting, false);
     stands_there("somebody who resets", "", true);
 }
+
+TEST_CASE("a copied home is told at all three, and the two stop pushing each other out",
+          "[end_to_end][link]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    hyesan.stop();
+    auto& copy = network.bare("copy");
+    std::filesystem::copy(hyesan.home(), copy.home(), std::filesystem::copy_options::recursive);
+    hyesan.start();
+    copy.start();
+    const auto is_told = [](const Office& at) {
+        const auto items = at.ask({"attention"});
+        return std::ranges::any_of(items, [](const Json& item) {
+            return item["what"] == "copied" && item["office"] == "hyesan";
+        });
+    };
+    CHECK(eventually([&] { return is_told(hq); }));
+    CHECK(eventually([&] { return is_told(hyesan); }));
+    CHECK(eventually([&] { return is_told(copy); }));
+    // One of them has the link; the other waits for a minute or more.
+    const auto waits = [&](const Office& at) {
+        const auto peer = at.ask({"peers"}).at(0);
+        return peer["state"] == "waiting" && peer["reason"] == "other_machine";
+    };
+    CHECK(eventually([&] { return waits(hyesan) || waits(copy); }));
+    const auto count_of = [](const std::string& log) {
+        std::size_t count = 0;
+        for (auto at = log.find("is up"); at != std::string::npos; at = log.find("is up", at + 1)) {
+            ++count;
+        }
+        return count;
+    };
+    CHECK(count_of(hq.log()) < 12);
+}

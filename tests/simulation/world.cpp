@@ -104,6 +104,7 @@ Now World::now(Node node) const {
 
 void World::start(Node node) {
     auto& office = offices_[node];
+    office.config->life = ++lives_;
     auto loaded = engine::Engine::load(*office.store, *office.config, network_.roster.founding(),
                                        now(node), office.marker);
     REQUIRE(loaded.has_value());

@@ -211,6 +211,7 @@ private:
     std::deque<Flight> flights_;
     std::uint64_t next_link_ = 1;
     std::int64_t now_ms_ = 0;
+    std::uint32_t lives_ = 0;  // of all daemons so far
     std::uint64_t next_request_ = 1;
     std::uint64_t next_bundle_ = 1;
     std::uint64_t bytes_sent_ = 0;

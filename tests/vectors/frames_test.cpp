@@ -97,7 +97,9 @@ struct Meaning {
                 {"clock", hello.clock.seconds},
                 {"clock_doubtful", hello.clock_doubtful},
                 {"carries", hello.carries},
-                {"record_bytes_max", hello.record_bytes_max}};
+                {"record_bytes_max", hello.record_bytes_max},
+                {"life", hello.life},
+                {"is_doubled", hello.is_doubled}};
     }
     json operator()(const RosterNews& news) const {
         json versions = json::array();
@@ -282,6 +284,8 @@ void add_meeting(FrameWriter& writer) {
     hello.clock_doubtful = true;
     hello.carries = false;
     hello.record_bytes_max = 1 << 20;
+    hello.life = 0xfeedbeef;
+    hello.is_doubled = true;
     writer.add("hello of a small office that settled before", hello);
     hello.bucket_fingerprints.resize(bucket_count);
     for (auto& fingerprint : hello.bucket_fingerprints) {

@@ -90,7 +90,8 @@ def proof(read):
 
 def hello(read):
     return {**{name: value for name, value in vars(read).items() if name != "no_carrying"},
-            "clock_doubtful": bool(read.clock_doubtful), "carries": not read.no_carrying}
+            "clock_doubtful": bool(read.clock_doubtful), "carries": not read.no_carrying,
+            "is_doubled": bool(read.is_doubled)}
 
 
 def bundle_head(read):
