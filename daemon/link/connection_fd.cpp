@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,13 +63,28 @@ ConnectionFd ConnectionFd::of_connection(int fd) {
     socklen_t size = sizeof peer;
     const bool is_tcp = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
                         (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
-    return ConnectionFd(is_tcp ? ::fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1);
+    ConnectionFd own(is_tcp ? ::fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1);
+    own.found_none_free_ = is_tcp && own.number_ < 0;
+    return own;
 }
 
 ConnectionFd::~ConnectionFd() {
     if (number_ >= 0) {
         ::close(number_);
     }
+}
+
+bool ConnectionFd::is_among_last() const {
+    // For the store, the control socket, folders and dialling.
+    constexpr rlim_t reserve = 128;
+    rlimit limit{};
+    // The kernel gives the lowest number that is free, so this one counts those before it.
+    return found_none_free_ || (number_ >= 0 && ::getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+                                static_cast<rlim_t>(number_) + reserve > limit.rlim_cur);
+}
+
+void ConnectionFd::cut_off_libzmqs(int fd) {
+    ::shutdown(fd, SHUT_RDWR);
 }
 
 void ConnectionFd::cut_off() const {

@@ -22,14 +22,20 @@ public:
     // Nothing, and every call below does nothing, if `fd` is no TCP connection any more.
     static ConnectionFd of_connection(int fd);
     ~ConnectionFd();
-    ConnectionFd(ConnectionFd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    ConnectionFd(ConnectionFd&& other) noexcept
+        : number_(std::exchange(other.number_, -1)), found_none_free_(other.found_none_free_) {}
     ConnectionFd& operator=(ConnectionFd&& other) noexcept {
         std::swap(number_, other.number_);
+        std::swap(found_none_free_, other.found_none_free_);
         return *this;
     }
     ConnectionFd(const ConnectionFd&) = delete;
     ConnectionFd& operator=(const ConnectionFd&) = delete;
 
+    // So few descriptors are left to this process that what comes is to be cut off.
+    [[nodiscard]] bool is_among_last() const;
+    // Ends the connection that has libzmq's number `fd` now, for which no second one was to be had.
+    static void cut_off_libzmqs(int fd);
     // Ends it for both ends.
     void cut_off() const;
     // What is still unsent is thrown away when the connection is closed: on a link that came back
@@ -55,6 +61,7 @@ public:
 private:
     explicit ConnectionFd(int number) : number_(number) {}
     int number_;
+    bool found_none_free_ = false;
 };
 
 }  // namespace fieldpost::link

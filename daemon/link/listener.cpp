@@ -23,6 +23,9 @@ constexpr std::size_t gone_remembered = 1024;
 constexpr auto self_test_timeout = 5s;
 // Who has shaken hands by the last moment and then says nothing for as long is no peer of ours.
 constexpr auto first_frame_timeout = 20s;
+// So many may be silent at a time; the next one takes the place of the oldest. An office is done
+// with that within a few round trips.
+constexpr std::size_t silent_max = 256;
 // A handshake and a frame, and as much again.
 constexpr std::uint64_t first_message_bytes_max = 2 * limits::frame_bytes_max;
 // Strangers let in over so long. More have to try again; members never wait behind them.
@@ -295,7 +298,25 @@ void Listener::read_socket(std::vector<LinkEvent>& events) {
         if (!is_end && numbers_of(event.value).empty()) {
             silent_.emplace(event.value, Silent{ConnectionFd::of_connection(event.value),
                                                 Clock::now() + first_frame_timeout});
+            make_room(event.value, events);
         }
+    }
+}
+
+// A stranger that only connects must not use up this process's descriptors: libzmq would go on
+// accepting without success, and nothing else here could open a file.
+void Listener::make_room(int fd, std::vector<LinkEvent>& events) {
+    if (silent_.at(fd).own_fd.is_among_last()) {
+        // It may be the number of another connection by now. That one can dial again; a process
+        // without descriptors can do nothing.
+        ConnectionFd::cut_off_libzmqs(fd);
+        silent_.erase(fd);
+        events.emplace_back(TooMany{});
+    } else if (silent_.size() > silent_max) {
+        const auto oldest = std::ranges::min_element(
+            silent_, {}, [](const auto& entry) { return entry.second.until; });
+        oldest->second.own_fd.cut_off();
+        silent_.erase(oldest);
     }
 }
 

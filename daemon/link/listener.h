@@ -63,6 +63,7 @@ private:
     void lose(ConnectionId connection, PeerDown how, std::vector<LinkEvent>& events);
     void forget(const Bytes& routing_id);
     void cut_silent();
+    void make_room(int fd, std::vector<LinkEvent>& events);
 
     zmq::context_t& context_;
     KeyPair keys_;

@@ -75,7 +75,9 @@ struct FrameIn {
     ConnectionId connection{};
     Bytes bytes;
 };
-using LinkEvent = std::variant<PeerUp, PeerReached, StrangerUp, PeerDown, FrameIn>;
+// Somebody connected and was cut off, because hardly any descriptors are left.
+struct TooMany {};
+using LinkEvent = std::variant<PeerUp, PeerReached, StrangerUp, PeerDown, FrameIn, TooMany>;
 
 struct Stranger {};
 // Whose a link key is.

@@ -18,6 +18,7 @@ constexpr std::chrono::milliseconds network_settles = 200ms;
 constexpr std::chrono::milliseconds network_keeps_changing = 20s;
 // An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
 constexpr int turned_away_often = 8;
+constexpr std::chrono::milliseconds an_hour = std::chrono::hours{1};
 
 // Where a link has died it is likely to die again.
 constexpr std::chrono::milliseconds may_die_again = 30min;
@@ -458,6 +459,15 @@ std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
 }
 
 void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
+    if (std::holds_alternative<link::TooMany>(event)) {
+        if (!said_too_many_ || *said_too_many_ + an_hour <= now().steady) {
+            spdlog::warn(
+                "too many connections for the descriptors that this process may have: new ones are "
+                "cut off; raise LimitNOFILE, or see who connects");
+            said_too_many_ = now().steady;
+        }
+        return;
+    }
     if (const auto* up = std::get_if<link::PeerUp>(&event)) {
         on_up(*up, inputs);
     } else if (const auto* stranger = std::get_if<link::StrangerUp>(&event)) {

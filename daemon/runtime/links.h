@@ -143,6 +143,7 @@ private:
     std::optional<crypto::BoxKeyPair> one_time_;
     bool dials_as_invitee_ = false;
     int times_turned_away_ = 0;  // under either key
+    std::optional<Instant> said_too_many_;
 
     std::unique_ptr<link::LinkWatch> link_watch_;
     std::optional<Instant> dial_again_at_;  // the network has changed

@@ -22,6 +22,12 @@ void limit_process() {
     const rlimit data{data_bytes, data_bytes};
     setrlimit(RLIMIT_DATA, &data);
 #endif
+    // Two for each connection; 1,024 is little where many offices meet one.
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     const rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_DUMPABLE, 0);

@@ -290,3 +290,42 @@ TEST_CASE("a client of the control socket that keeps no rules hurts no other",
     CHECK(hq.ask({"list"}).empty());
     CHECK(hq.is_up());
 }
+
+TEST_CASE("connections that say nothing leave descriptors for the office's own work",
+          "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    constexpr std::size_t limit = 300;
+    const auto open_now = [&] {
+        const auto folder = fmt::format("/proc/{}/fd", hq.daemon_pid());
+        return static_cast<std::size_t>(
+            std::distance(std::filesystem::directory_iterator(folder), {}));
+    };
+    std::vector<Intruder> silent;
+    const auto come = [&] {
+        for (std::size_t i = 0; i < 2 * limit; ++i) {
+            silent.push_back(Intruder::to_port_of(hq));
+        }
+    };
+    // With descriptors enough: of those that say nothing the oldest go.
+    come();
+    CHECK(eventually([&] { return open_now() > limit; }));
+    CHECK(eventually([&] { return open_now() <= 2 * limit; }));
+    silent.clear();
+    hq.stop();
+    hyesan.stop();
+    // With few.
+    hq.live_behind({"/usr/bin/prlimit", fmt::format("--nofile={}", limit)});
+    hq.start();
+    come();
+    REQUIRE(eventually([&] { return hq.log().find("too many connections") != std::string::npos; }));
+    CHECK(eventually([&] { return open_now() <= limit - 100; }));
+    hyesan.start();
+    const auto id = hyesan.queue({"--to", "hq"}, "석고 12kg\n");
+    CHECK(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
+    // Said once, however many came.
+    const auto log = hq.log();
+    INFO(log);
+    CHECK(log.find("too many connections") == log.rfind("too many connections"));
+}

@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 
 using namespace fieldpost;
-using namespace fieldpost::engine;
 using namespace std::chrono_literals;
 
 namespace {
@@ -19,7 +18,7 @@ Instant at(std::chrono::milliseconds time) {
 }  // namespace
 
 TEST_CASE("a daemon that starts again and again is one machine", "[engine]") {
-    Lives lives;
+    engine::Lives lives;
     for (std::uint32_t life = 1; life < 100; ++life) {
         CHECK_FALSE(lives.came(camp, life, at(life * 1s)));
         CHECK_FALSE(lives.came(camp, life, at(life * 1s)));  // its link came up again
@@ -28,7 +27,7 @@ TEST_CASE("a daemon that starts again and again is one machine", "[engine]") {
 }
 
 TEST_CASE("whoever does not say its life is never taken for two", "[engine]") {
-    Lives lives;
+    engine::Lives lives;
     for (const std::uint32_t life : {7U, 0U, 7U, 0U, 7U}) {
         CHECK_FALSE(lives.came(camp, life, at(1s)));
     }
@@ -36,7 +35,7 @@ TEST_CASE("whoever does not say its life is never taken for two", "[engine]") {
 
 TEST_CASE("a life that comes back after another is of a second machine, told once an hour",
           "[engine]") {
-    Lives lives;
+    engine::Lives lives;
     CHECK_FALSE(lives.came(camp, 7, at(1s)));
     CHECK_FALSE(lives.came(camp, 8, at(2s)));
     CHECK(lives.came(camp, 7, at(3s)));
@@ -49,7 +48,7 @@ TEST_CASE("a life that comes back after another is of a second machine, told onc
 }
 
 TEST_CASE("a peer that says we are doubled is believed once an hour", "[engine]") {
-    Lives lives;
+    engine::Lives lives;
     CHECK(lives.told_by(camp, at(1s)));
     CHECK_FALSE(lives.told_by(camp, at(2s)));
     CHECK(lives.told_by(OfficeId{4}, at(2s)));
