@@ -7,7 +7,7 @@ namespace fieldpost::engine {
 namespace {
 
 constexpr std::int64_t tolerance_seconds = 86400;
-constexpr int witnesses_min = 2;
+constexpr std::ptrdiff_t witnesses_min = 2;
 
 std::int64_t seconds_between(WallTime from, WallTime to) {
     return to.unix_seconds() - from.unix_seconds();
@@ -25,13 +25,18 @@ void Clock::start(storage::OfficeMeta& meta, Now now) {
     }
 }
 
-bool Clock::bear_out(WallTime time, Now now) const {
+std::ptrdiff_t Clock::witnesses(WallTime time, Now now) const {
     const auto agrees = [&](const auto& entry) {
         const auto& heard = entry.second;
         const auto theirs = heard.clock.plus(seconds_between(heard.at, now.steady));
         return std::abs(seconds_between(theirs, time)) <= tolerance_seconds;
     };
-    return std::ranges::count_if(heard_, agrees) >= witnesses_min;
+    return std::ranges::count_if(heard_, agrees);
+}
+
+bool Clock::may_set_back(WallTime mark, Now now) const {
+    const auto count = witnesses(now.wall, now);
+    return count >= witnesses_min || (count == 1 && witnesses(mark, now) == 0);
 }
 
 bool Clock::advance(storage::OfficeMeta& meta, Now now) {
@@ -42,7 +47,7 @@ bool Clock::advance(storage::OfficeMeta& meta, Now now) {
     // Whole seconds only, so that none is lost between two looks.
     last_ = last_ ? *last_ + std::chrono::seconds{passed} : now.steady;
     bool changed = false;
-    if (seconds_between(now.wall, meta.mark) > tolerance_seconds && bear_out(now.wall, now)) {
+    if (seconds_between(now.wall, meta.mark) > tolerance_seconds && may_set_back(meta.mark, now)) {
         // The mark itself came from a clock that was wrong.
         meta.mark = now.wall;
         meta.aged = std::min(meta.aged, now.wall);
@@ -52,7 +57,7 @@ bool Clock::advance(storage::OfficeMeta& meta, Now now) {
     meta.mark = std::max(meta.mark, now.wall);
     const auto drifted = meta.aged.plus(passed);
     const bool is_jump = seconds_between(drifted, now.wall) > tolerance_seconds;
-    is_waiting_ = is_jump && !bear_out(now.wall, now);
+    is_waiting_ = is_jump && witnesses(now.wall, now) < witnesses_min;
     meta.aged = std::max(drifted, is_waiting_ ? drifted : now.wall);
     return changed;
 }

@@ -3,7 +3,11 @@
 // What is signed carries max(clock, mark), the mark being the latest time this office has seen.
 // What expires, expires by `aged`: it follows the clock, but a jump forward over a day waits until
 // two peers have told clocks that bear it out, or a person has; meanwhile it grows with monotonic
-// time. The same may set back a mark that a bad clock once drove into the future.
+// time.
+//
+// A mark that a bad clock once drove into the future is set back by less: this machine's clock and
+// one peer's that agree, as long as no other peer's bears out the mark. Too early a time loses
+// nothing, and an office that meets one other only would stay in doubt for ever.
 #pragma once
 
 #include <map>
@@ -38,7 +42,9 @@ private:
         WallTime clock;
         Instant at;
     };
-    [[nodiscard]] bool bear_out(WallTime time, Now now) const;
+    // Of the peers that told one, how many clocks are within a day of it.
+    [[nodiscard]] std::ptrdiff_t witnesses(WallTime time, Now now) const;
+    [[nodiscard]] bool may_set_back(WallTime mark, Now now) const;
 
     std::map<OfficeId, Heard> heard_;
     std::optional<Instant> last_;

@@ -228,22 +228,50 @@ TEST_CASE("a person who dismisses the clock says that it is right", "[simulation
     CHECK_FALSE(world.ledger(1).attention().items().contains(clock));
 }
 
-TEST_CASE("a mark that a wrong clock drove ahead is set back by two peers", "[simulation]") {
+TEST_CASE("a mark that a wrong clock drove ahead is set back once a peer agrees with the clock",
+          "[simulation]") {
     World world(6, {"hq", "hyesan", "pyongyang"}, {});
-    world.set_clock(1, std::int64_t{4000} * days);
-    world.crash(1);
-    world.restart(1);
+    const auto start_with_clock = [&](std::int64_t ahead) {
+        world.set_clock(1, ahead);
+        world.crash(1);
+        world.restart(1);
+    };
+    const auto mark_is_before = [&](std::int64_t time) {
+        return world.ledger(1).meta().mark < founded_at.plus(time);
+    };
+    start_with_clock(4000 * days);
     REQUIRE(world.queue(1, {0}, RecordClass::normal).has_value());
-    world.set_clock(1, 0);
-    world.crash(1);
-    world.restart(1);
+    start_with_clock(0);
     CHECK(world.ledger(1).meta().doubtful);
-    CHECK(world.ledger(1).meta().mark > founded_at.plus(std::int64_t{3999} * days));
-    world.connect(1, 0);
-    world.connect(1, 2);
-    world.run_until_idle(1h);
-    CHECK_FALSE(world.ledger(1).meta().doubtful);
-    CHECK(world.ledger(1).meta().mark < founded_at.plus(std::int64_t{10} * days));
+    CHECK_FALSE(mark_is_before(3999 * days));
+    SECTION("an office that meets one other only") {
+        world.connect(1, 0);
+        world.run_until_idle(1h);
+        CHECK_FALSE(world.ledger(1).meta().doubtful);
+        CHECK(mark_is_before(10 * days));
+        // What it writes from then on is dated right.
+        const auto report = world.queue(1, {0}, RecordClass::normal);
+        REQUIRE(report.has_value());
+        world.run_until_idle(1h);
+        CHECK(world.times_happened(1, What::delivered, *report) == 1);
+    }
+    SECTION("one that agrees with the clock against one that agrees with the mark, then two") {
+        world.set_clock(2, 4000 * days);
+        world.connect(1, 2);
+        world.run_until_idle(1h);
+        CHECK_FALSE(mark_is_before(3999 * days));
+        world.connect(1, 0);
+        world.run_until_idle(1h);
+        CHECK(world.ledger(1).meta().doubtful);
+        CHECK_FALSE(mark_is_before(3999 * days));
+    }
+    SECTION("one whose clock is wrong otherwise") {
+        world.set_clock(0, 300 * days);
+        world.connect(1, 0);
+        world.run_until_idle(1h);
+        CHECK(world.ledger(1).meta().doubtful);
+        CHECK_FALSE(mark_is_before(3999 * days));
+    }
 }
 
 TEST_CASE("nothing is owed to an office that was revoked, and nobody speaks to it",
