@@ -99,7 +99,7 @@ TEST_CASE("what came before a peer went belongs to that peer", "[link]") {
     bool is_gone = false;
     for (int turn = 0; turn < 20; ++turn) {
         for (const auto& event : server.link->wait({}, 50ms)) {
-            CHECK_FALSE(std::holds_alternative<PeerUp>(event));
+            CHECK_FALSE(std::holds_alternative<link::PeerUp>(event));
             if (const auto* frame = std::get_if<FrameIn>(&event)) {
                 CHECK(frame->connection == accepted.connection);
                 CHECK_FALSE(is_gone);
@@ -212,7 +212,7 @@ TEST_CASE("a stranger comes in as one, with its key, and only so many at a time"
     const auto dialled = knock();
     await<PeerUp>(client, server);
     REQUIRE(client.link->send(dialled, Bytes(10)));
-    const auto stranger = await<StrangerUp>(server, client);
+    const auto stranger = await<link::StrangerUp>(server, client);
     CHECK(stranger.key == client.keys.public_key);
     REQUIRE(client.link->send(dialled, Bytes(20)));
     CHECK(await<FrameIn>(server, client).connection == stranger.connection);
