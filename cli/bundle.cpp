@@ -145,6 +145,10 @@ int run_inspect(const Common& common, const fs::path& path) {
     if (!told) {
         return report(common, told.error());
     }
+    if (!told->broken_off.empty()) {
+        return report(common, {exit_failed, "medium", told->broken_off,
+                               "copy it from the medium once more, or ask for another bundle"});
+    }
     if (!told->is_bundle) {
         return report(common,
                       {exit_invalid, "invalid",

@@ -22,8 +22,9 @@ namespace {
 constexpr std::size_t read_bytes = 1U << 20;
 // FAT takes no larger one; every other file system does.
 constexpr std::uint64_t file_bytes_default = UINT32_MAX;
-// Of a medium, for names and for what others write meanwhile.
+// Of a medium, for names and for what others write meanwhile; of a small one a quarter.
 constexpr std::uint64_t spared_bytes = 256U << 10;
+constexpr std::uint64_t spared_of_small = 4;
 // And a tenth where more is put beside it, what is urgent say.
 constexpr std::uint64_t spared_in_row = 10;
 
@@ -121,17 +122,17 @@ Outcome<ReadBundle> read_bundle(const Common& common, const fs::path& path, Read
             return std::unexpected(going.error());
         }
         auto some = file->read(read_bytes);
-        if (!some) {
-            return std::unexpected(some.error());
+        if (file->failure() && !is_still_there(path)) {
+            return std::unexpected(*file->failure());
         }
-        done += some->size();
+        done += some.size();
         wire::Request request;
         auto& piece = *request.mutable_bundle_read();
         piece.set_bundle(told.bundle());
         piece.set_only_look(reading == Reading::only_look);
-        const bool is_end = some->size() < read_bytes || told.is_over();
+        const bool is_end = some.size() < read_bytes || told.is_over();
         piece.set_is_end(is_end);
-        piece.set_content(std::move(*some));
+        piece.set_content(std::move(some));
         wire::Answer answer;
         if (const auto asked = ask(common, request, answer); !asked) {
             return std::unexpected(asked.error());
@@ -143,6 +144,7 @@ Outcome<ReadBundle> read_bundle(const Common& common, const fs::path& path, Read
         }
         if (is_end) {
             auto read = read_of(told);
+            read.broken_off = file->failure() ? file->failure()->what : "";
             read.records = std::move(records);
             return read;
         }
@@ -152,6 +154,9 @@ Outcome<ReadBundle> read_bundle(const Common& common, const fs::path& path, Read
 
 std::vector<std::string> troubles_of(const fs::path& path, const ReadBundle& told) {
     std::vector<std::string> all;
+    if (!told.broken_off.empty()) {
+        all.push_back(told.broken_off + "; what is before that was taken in");
+    }
     if (!told.is_bundle) {
         return all;
     }
@@ -161,7 +166,7 @@ std::vector<std::string> troubles_of(const fs::path& path, const ReadBundle& tol
     for (const auto& [words, reports] : told.reasons) {
         all.push_back(reports > 0 ? fmt::format("{} ({} reports)", words, reports) : words);
     }
-    if (!told.is_whole && told.refused.empty() && !is_unfinished(path)) {
+    if (!told.is_whole && told.refused.empty() && told.broken_off.empty() && !is_unfinished(path)) {
         all.push_back(told.damaged_bytes > 0
                           ? fmt::format("damaged: {} cannot be read; the rest was taken in",
                                         human_size(told.damaged_bytes))
@@ -175,7 +180,10 @@ namespace {
 void add(Taken& taken, const fs::path& path, const ReadBundle& told, bool is_named) {
     if (!told.is_bundle) {
         ++taken.ignored;
-        if (is_named) {
+        for (auto& trouble : troubles_of(path, told)) {
+            taken.errors.emplace_back(path.filename().string(), std::move(trouble));
+        }
+        if (is_named && told.broken_off.empty()) {
             taken.errors.emplace_back(path.filename().string(), "it is no bundle of this network");
         }
         return;
@@ -293,7 +301,8 @@ struct Sizes {
 
 Outcome<Sizes> sizes_of(const fs::path& folder, const WriteOptions& options) {
     const auto free = free_bytes(folder);
-    const auto spared = std::max(spared_bytes, options.is_in_row ? free / spared_in_row : 0);
+    const auto spared = std::max(std::min(spared_bytes, free / spared_of_small),
+                                 options.is_in_row ? free / spared_in_row : 0);
     Sizes sizes{free - std::min(free, spared), file_bytes_default};
     for (const auto& [given, size] :
          {std::pair(&options.max_size, &sizes.total), std::pair(&options.file_size, &sizes.file)}) {
@@ -483,7 +492,8 @@ Outcome<Written> write_bundle(const Common& common, const fs::path& path,
         return std::unexpected(
             Failure{exit_no_space, "no_space",
                     written.is_short ? "not even receipts fit there" : "not one report fits there",
-                    "free space there, or give it more with --max-size"});
+                    options.max_size.empty() ? "free space there, then try again"
+                                             : "give it more with --max-size"});
     }
     if (const auto done = files.finish(); !done) {
         return std::unexpected(with_old_state(done.error()));

@@ -52,6 +52,9 @@ struct ReadBundle {
     std::uint64_t rejected = 0;
     std::vector<std::pair<std::string, std::uint64_t>> reasons;  // with how many reports
     std::string refused;
+    // Of a file that cannot be read to its end on a medium that is there; what is before that place
+    // was taken in.
+    std::string broken_off;
     std::uint64_t damaged_bytes = 0;
     std::string said;
     std::string holds;
@@ -64,7 +67,8 @@ struct ReadBundle {
     std::vector<Record> records;  // if it was only looked at
 };
 enum class Reading : std::uint8_t { take_in, only_look };
-// One file, to its end.
+// One file, to its end or to where it cannot be read any further. An Error says that the medium is
+// gone, or is the daemon's.
 Outcome<ReadBundle> read_bundle(const Common& common, const std::filesystem::path& path,
                                 Reading reading, Rate& rate);
 // What a person should know of a file that was taken in; empty if all is well.

@@ -25,7 +25,7 @@ std::unexpected<Failure> trouble(const fs::path& path, const std::string& what, 
         case ENOSPC:
         case EDQUOT:
             return std::unexpected(
-                Failure{exit_no_space, "no_space", words, "free space there, or use --max-size"});
+                Failure{exit_no_space, "no_space", words, "free space there, then try again"});
         case EACCES:
         case EPERM:
         case EROFS:
@@ -82,24 +82,28 @@ InputFile::~InputFile() {
     }
 }
 
-Outcome<std::string> InputFile::read(std::size_t bytes) {
+std::string InputFile::read(std::size_t bytes) {
     std::string some(bytes, '\0');
     std::size_t done = 0;
-    while (done < bytes) {
+    while (done < bytes && !failure_) {
         const auto got = ::read(fd_, some.data() + done, bytes - done);
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got < 0) {
-            return trouble("the file", "cannot be read any further", errno);
+            failure_ = trouble("the file", "cannot be read any further", errno).error();
         }
-        if (got == 0) {
+        if (got <= 0) {
             break;
         }
         done += static_cast<std::size_t>(got);
     }
     some.resize(done);
     return some;
+}
+
+bool is_still_there(const fs::path& path) {
+    return InputFile::open(path).has_value() && files_of(folder_of(path)).has_value();
 }
 
 Outcome<std::vector<fs::path>> files_of(const fs::path& folder) {

@@ -17,20 +17,29 @@ public:
     // not_found, or invalid: no plain file.
     static Outcome<InputFile> open(const std::filesystem::path& path);
     ~InputFile();
-    InputFile(InputFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+    InputFile(InputFile&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)),
+          size_(other.size_),
+          failure_(std::move(other.failure_)) {}
     InputFile& operator=(InputFile&&) = delete;
     InputFile(const InputFile&) = delete;
     InputFile& operator=(const InputFile&) = delete;
 
     [[nodiscard]] std::uint64_t size() const { return size_; }
-    // The next bytes; empty at its end.
-    Outcome<std::string> read(std::size_t bytes);
+    // The next bytes; fewer at its end, or where it cannot be read any further (failure()).
+    std::string read(std::size_t bytes);
+    [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
 
 private:
     InputFile(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
     int fd_;
     std::uint64_t size_;
+    std::optional<Failure> failure_;
 };
+
+// Whether a file whose reading failed is still there, and the folder that holds it: then one place
+// of the medium is bad, and not the medium gone.
+bool is_still_there(const std::filesystem::path& path);
 
 // The plain files at a folder's top level that are not hidden, by name.
 Outcome<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& folder);

@@ -242,6 +242,76 @@ TEST_CASE("inspect tells what is in a bundle, and takes nothing in", "[end_to_en
     CHECK(refused.err.find("no bundle of this network") != std::string::npos);
 }
 
+TEST_CASE("one file that cannot be read is named, and the others are taken in", "[end_to_end]") {
+    if (::geteuid() != 0) {
+        WARN("skipped: only root may mount");
+        return;
+    }
+    const OfficesWithAStick offices;
+    offices.admit_all();
+    const auto id = offices.hyesan.queue({"--to", "hq"}, "석고 12kg\n");
+    offices.visit(offices.hyesan);
+    // Its first byte cannot be read, though it is a plain file: an error of the medium (EIO).
+    const auto bad = offices.stick / "0000bad.bin";
+    write_file(bad, "");
+    const auto mounted =
+        run({.words = {"/bin/mount", "--bind", fmt::format("/proc/{}/mem", ::getpid()), bad}});
+    if (mounted.exit_code != 0) {
+        WARN("skipped: this machine lets nobody mount: " << mounted.err);
+        return;
+    }
+    const auto ran = offices.hq.run({"bundle", "sync", offices.stick.string(), "--json"});
+    const auto alone = offices.hq.run({"bundle", "import", bad.string()});
+    run({.words = {"/bin/umount", bad.string()}});
+    CHECK(ran.exit_code == 9);
+    const auto done = Json::parse(ran.out);
+    CHECK(done["import"]["new"] == 1);
+    REQUIRE(done["import"]["errors"].size() == 1);
+    CHECK(done["import"]["errors"][0]["file"] == "0000bad.bin");
+    CHECK(done["import"]["errors"][0]["reason"].get<std::string>().find(
+              "cannot be read any further") != std::string::npos);
+    // And what others lack was left there all the same.
+    CHECK(done["export"]["file"].is_string());
+    offices.visit(offices.hyesan);
+    CHECK(state_of(offices.hyesan, id) == "delivered");
+    CHECK(alone.exit_code == 9);
+    CHECK(alone.out.find("0000bad.bin") != std::string::npos);
+}
+
+TEST_CASE("a stick that is nearly full takes what is urgent", "[end_to_end]") {
+    if (::geteuid() != 0) {
+        WARN("skipped: only root may mount");
+        return;
+    }
+    const OfficesWithAStick offices;
+    offices.admit_all();
+    const auto scan = offices.network.folder() / "scan.bin";
+    write_file(scan, random_bytes(400'000));
+    offices.hyesan.queue({"--to", "hq", "--attach", scan.string()}, "scan\n");
+    const auto urgent = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
+    const auto tiny = offices.network.folder() / "tiny";
+    fs::create_directory(tiny);
+    const auto mounted =
+        run({.words = {"/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tiny.string()}});
+    if (mounted.exit_code != 0) {
+        WARN("skipped: this machine lets nobody mount: " << mounted.err);
+        return;
+    }
+    const auto ran = offices.hyesan.run({"bundle", "sync", tiny.string(), "--json"});
+    const auto there = offices.hq.run({"bundle", "import", tiny.string(), "--json"});
+    run({.words = {"/bin/sh", "-c", "cat /dev/zero > " + (tiny / "full").string()}});
+    const auto full = offices.hyesan.run({"bundle", "export", tiny.string()});
+    run({.words = {"/bin/umount", tiny.string()}});
+    REQUIRE(ran.exit_code == 0);
+    const auto left = Json::parse(ran.out)["export"];
+    CHECK(left["records"] == 1);
+    CHECK(left["left_out"] == 1);
+    CHECK(Json::parse(there.out)["new"] == 1);
+    CHECK(ids_of(offices.hq.ask({"list", "--inbox"})) == std::vector<std::string>{urgent});
+    CHECK(full.exit_code == 7);
+    CHECK(full.err.find("--max-size") == std::string::npos);
+}
+
 TEST_CASE("a stick that is small gets what matters most, in files as large as it takes",
           "[end_to_end]") {
     const OfficesWithAStick offices;
