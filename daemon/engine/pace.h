@@ -20,6 +20,8 @@ public:
     void let_pass(Instant now);
     // One frame, with all that is put around it on its way.
     void spend_frame(std::size_t frame_bytes);
+    // A frame that goes along in the message of the one before.
+    void spend_joined(std::size_t frame_bytes) { spend(frame_bytes + 2); }
     // The bare acknowledgement of one TCP segment.
     void spend_acknowledgement();
 

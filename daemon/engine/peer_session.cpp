@@ -4,6 +4,7 @@
 
 #include "crypto/box.h"
 #include "daemon/engine/self_check.h"
+#include "proto/link_message.h"
 
 namespace fieldpost::engine {
 
@@ -44,6 +45,12 @@ void PeerSession::send(Consequences& out, const Frame& frame) {
         flow_.sent(data_sent_, now_);
     } else {
         flow_.control_sent(bytes.size());
+    }
+    // Before it has greeted a peer may be one whose door takes single frames only.
+    if (theirs_ && !out.send.empty() && out.send.back().link == link_ &&
+        join_frame(out.send.back().bytes, bytes)) {
+        pace_out_.spend_joined(bytes.size());
+        return;
     }
     pace_out_.spend_frame(bytes.size());
     out.send.push_back({link_, std::move(bytes)});

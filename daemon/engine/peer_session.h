@@ -42,7 +42,7 @@ public:
     // An Error is the store's. What the peer did wrong closes the link, through `out.notify`.
     // `elsewhere` says whether another link is bringing that record.
     using Elsewhere = std::function<bool(const RecordId&)>;
-    Result<void> receive(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
+    Result<void> receive(Ledger& ledger, BytesView message, Now now, const Elsewhere& elsewhere,
                          Consequences& out);
 
     // What it has behind a hole (LinkRepairs).
@@ -99,6 +99,8 @@ private:
     void show_roster_to_the_silent(const Ledger& ledger, Now now, Consequences& out);
     void close(Consequences& out, std::string reason, bool is_dead = false);
 
+    Result<void> receive_frame(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
+                               Consequences& out);
     Result<void> on(Ledger& ledger, const Hello& hello, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const Summary& summary, Consequences& out);
     Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Consequences& out);
@@ -211,6 +213,8 @@ private:
     // The same by size; some of it may have been sent since, or be unwanted now.
     std::map<RecordClass, std::set<Sized>> by_size_;
     std::set<RegisterKey> registers_to_send_;
+    // By the peer, in this batch, and ours are the same: no news to it.
+    std::set<RegisterKey> just_told_;
     std::map<LogKey, std::vector<PartialSummary>> their_partials_;
     std::map<std::uint32_t, Outgoing> outgoing_;
     // Sent whole, and not acknowledged: a summary that crossed it on the way does not know of it

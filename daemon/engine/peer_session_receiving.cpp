@@ -5,6 +5,7 @@
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/registers.h"
 #include "daemon/engine/self_check.h"
+#include "proto/link_message.h"
 
 namespace fieldpost::engine {
 
@@ -14,11 +15,24 @@ constexpr std::size_t incoming_streams_max = 16;
 
 }  // namespace
 
-Result<void> PeerSession::receive(Ledger& ledger, BytesView bytes, Now now,
+Result<void> PeerSession::receive(Ledger& ledger, BytesView message, Now now,
                                   const Elsewhere& elsewhere, Consequences& out) {
     flow_.heard(now.steady);
-    pace_in_.spend_frame(bytes.size());
+    pace_in_.spend_frame(message.size());
     pace_out_.spend_acknowledgement();
+    const auto frames = frames_of(message);
+    if (!frames) {
+        offend(ledger, now, out, frames.error().detail);
+        return ok();
+    }
+    for (const auto frame : *frames) {
+        TRY(receive_frame(ledger, frame, now, elsewhere, out));
+    }
+    return ok();
+}
+
+Result<void> PeerSession::receive_frame(Ledger& ledger, BytesView bytes, Now now,
+                                        const Elsewhere& elsewhere, Consequences& out) {
     auto frame = decode_frame(bytes);
     if (!frame) {
         if (frame.error().code != Errc::unsupported) {
@@ -109,6 +123,7 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
             const auto* newest = ledger.newest(entry.key);
             if (newest != nullptr && *newest == entry) {
                 registers_to_send_.erase(entry.key);
+                just_told_.insert(entry.key);
             }
             continue;
         }

@@ -48,8 +48,11 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& o
         to_send_[log].add(theirs == they_have_.end() ? numbers : without(numbers, theirs->second));
     }
     for (const auto& key : news.registers) {
-        registers_to_send_.insert(key);
+        if (!just_told_.contains(key)) {
+            registers_to_send_.insert(key);
+        }
     }
+    just_told_.clear();
     tell_leaves(ledger, {news.released.begin(), news.released.end()}, Detail::hash, out);
 }
 

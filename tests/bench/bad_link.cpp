@@ -177,6 +177,37 @@ TEST_CASE("flapping") {
     }
 }
 
+// As an office that writes three times a day does: each report is on its way by itself.
+TEST_CASE("alone") {
+    if (!can_be_measured()) {
+        return;
+    }
+    constexpr std::size_t reports = 5;
+    constexpr std::size_t bytes_about = 650;
+    TwoEnds ends({.bits_per_second = 10'000'000, .delay = 10ms, .loss = 0});
+    std::string text;
+    for (const auto& one : report_texts(text_count)) {
+        text = text.size() < bytes_about ? one : text;  // the first that is as long
+    }
+    std::vector<std::uint64_t> costs;
+    for (std::size_t i = 0; i < reports; ++i) {
+        const auto before = ends.link.sent();
+        const auto id = ends.hyesan.queue({"--to", "hq"}, fmt::format("{}{}", text, i));
+        const auto state = [&] { return ends.hyesan.ask({"trace", id}).at("state"); };
+        REQUIRE(end_to_end::eventually([&] { return state() == "delivered"; }));
+        std::this_thread::sleep_for(3s);  // until both have said what they have to say of it
+        const auto after = ends.link.sent();
+        costs.push_back(after.from_near - before.from_near + after.from_far - before.from_far);
+    }
+    std::ranges::sort(costs);
+    add_row(fmt::format("a report of {} B alone on a link that is up, with its receipt, both ways, "
+                        "headers in",
+                        text.size() + 1),
+            fmt::format("{} B (of {}: {} to {})", costs[reports / 2], reports, costs.front(),
+                        costs.back()),
+            "≤ 1,150 B");
+}
+
 TEST_CASE("idle") {
     if (!can_be_measured()) {
         return;

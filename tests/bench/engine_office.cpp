@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proto/link_message.h"
 #include "storage/lmdb_tables.h"
 
 namespace fieldpost::bench {
@@ -58,10 +59,13 @@ engine::LinkId next_link() {
 std::uint64_t comparing_bytes(const std::vector<engine::OutgoingFrame>& frames) {
     std::uint64_t bytes = 0;
     for (const auto& frame : frames) {
-        const auto decoded = must(decode_frame(frame.bytes));
-        if (std::holds_alternative<Hello>(decoded) || std::holds_alternative<Summary>(decoded) ||
-            std::holds_alternative<LeafFingerprints>(decoded)) {
-            bytes += frame.bytes.size();
+        for (const auto one : must(frames_of(frame.bytes))) {
+            const auto decoded = must(decode_frame(one));
+            if (std::holds_alternative<Hello>(decoded) ||
+                std::holds_alternative<Summary>(decoded) ||
+                std::holds_alternative<LeafFingerprints>(decoded)) {
+                bytes += one.size();
+            }
         }
     }
     return bytes;

@@ -291,7 +291,7 @@ void World::connect(Node a, Node b, engine::LinkPolicy of_a, engine::LinkPolicy 
     if (!seen || ledger(a).roster().find(index_of(b)) == nullptr) {
         return;
     }
-    links_[link] = {a, b, policies, {}, {}};
+    links_[link] = {a, b, policies, {}, {}, {}};
     if (batch(a, {engine::LinkUp{link, index_of(b), policies.at(a)}}) && is_up(b) &&
         links_.contains(link)) {
         batch(b, {*seen});

@@ -175,6 +175,8 @@ private:
         std::map<std::pair<Node, RecordId>, int> sent;  // since the last summary the other way
         // What each end said last that it does not want, as the other end has read it.
         std::map<std::pair<Node, LogKey>, IntervalSet> not_wanted;
+        // By which end, as the other end has read it.
+        std::set<std::tuple<Node, RegisterKey, RegisterVersion>> registers_told;
     };
 
     [[nodiscard]] std::optional<std::int64_t> next_at() const;
@@ -182,7 +184,7 @@ private:
     bool chance(double p) { return std::uniform_real_distribution<>(0, 1)(dice_) < p; }
     std::size_t any(std::size_t below) { return dice_() % below; }
     [[nodiscard]] Now now(Node node) const;
-    void note_told(engine::LinkId link, Node by, BytesView bytes);
+    void note_told(engine::LinkId link, Node by, BytesView message);
     void rebuild(Node node);
     // Runs the inputs as one batch. False if the office crashed on the way.
     bool batch(Node node, const std::vector<engine::Input>& inputs,
@@ -193,7 +195,8 @@ private:
                                                           const engine::LinkPolicy& policy) const;
     engine::LinkPolicy any_policy();
     void drop_link(engine::LinkId link, std::optional<Node> without);
-    void check_sent(engine::LinkId link, Node from, BytesView bytes);
+    void check_sent(engine::LinkId link, Node from, BytesView message);
+    void check_frame(engine::LinkId link, Node from, BytesView bytes);
     void check(Node node);
     void check_progress(Node node);
     std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);

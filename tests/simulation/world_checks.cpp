@@ -3,6 +3,7 @@
 
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "proto/link_message.h"
 #include "storage/values.h"
 #include "tests/simulation/world.h"
 
@@ -11,7 +12,15 @@ namespace fieldpost::tests {
 using storage::WithBody;
 
 // At most one copy a contact (P9, invariant I3), unless a summary asked again.
-void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
+void World::check_sent(engine::LinkId link, Node from, BytesView message) {
+    const auto frames = frames_of(message);
+    REQUIRE(frames.has_value());
+    for (const auto frame : *frames) {
+        check_frame(link, from, frame);
+    }
+}
+
+void World::check_frame(engine::LinkId link, Node from, BytesView bytes) {
     const auto frame = decode_frame(bytes);
     REQUIRE(frame.has_value());
     auto& sent = links_.at(link).sent;
@@ -38,6 +47,15 @@ void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
             count(header, body);
         }
     }
+    if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
+        const auto& told = links_.at(link).registers_told;
+        for (const auto& entry : news->registers) {
+            INFO("register kind " << static_cast<int>(entry.key.kind) << " of "
+                                  << value_of(entry.key.signer) << ", from " << from);
+            // Nothing is told to who said it.
+            CHECK_FALSE(told.contains(std::tuple(to, entry.key, entry.version)));
+        }
+    }
     if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
         ByteReader in(opened->elided_header);
         count(restore_header(in, nullptr).value(), opened->body_hash);
@@ -47,13 +65,22 @@ void World::check_sent(engine::LinkId link, Node from, BytesView bytes) {
     }
 }
 
-void World::note_told(engine::LinkId link, Node by, BytesView bytes) {
+void World::note_told(engine::LinkId link, Node by, BytesView message) {
     const auto found = links_.find(link);
-    const auto frame = decode_frame(bytes);
-    if (found == links_.end() || !frame || !std::holds_alternative<Summary>(*frame)) {
-        return;
+    const auto frames = frames_of(message);
+    std::vector<LeafSummary> leaves;
+    for (const auto bytes : found == links_.end() || !frames ? std::vector<BytesView>{} : *frames) {
+        const auto frame = decode_frame(bytes);
+        if (frame && std::holds_alternative<Summary>(*frame)) {
+            std::ranges::copy(std::get<Summary>(*frame).leaves, std::back_inserter(leaves));
+        }
+        if (frame && std::holds_alternative<RegisterNews>(*frame)) {
+            for (const auto& entry : std::get<RegisterNews>(*frame).registers) {
+                found->second.registers_told.emplace(by, entry.key, entry.version);
+            }
+        }
     }
-    for (const auto& leaf : std::get<Summary>(*frame).leaves) {
+    for (const auto& leaf : leaves) {
         // A leaf says all: of a log that it does not name everything is wanted.
         std::erase_if(found->second.not_wanted, [&](const auto& entry) {
             return entry.first.first == by && entry.first.second.author == leaf.office;

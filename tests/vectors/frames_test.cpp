@@ -7,6 +7,7 @@
 #include <set>
 
 #include "crypto/sealed_record.h"
+#include "proto/link_message.h"
 #include "proto/sync_frames.h"
 #include "tests/vectors/vector_file.h"
 
@@ -482,8 +483,15 @@ json make_frames(const Network& network) {
     add_records(writer);
     add_registers(writer);
     writer.list.push_back(odd_containers());
+    const std::vector<Bytes> together = {encode_frame(Acknowledged{700}), encode_frame(Settled{}),
+                                         *from_hex("c8010203")};
+    auto message = together.front();
+    ensure(join_frame(message, together[1]) && join_frame(message, together[2]), "they are small");
     return {{"network", hex(network.id())},
             {"frames", writer.list},
+            {"message",
+             {{"bytes", to_hex(message)},
+              {"frames", {to_hex(together[0]), to_hex(together[1]), to_hex(together[2])}}}},
             {"unknown_frame", "c8010203"},
             {"differences", make_leaves(network)}};
 }
@@ -502,6 +510,23 @@ TEST_CASE("frames mean what they meant", "[vectors]") {
         }
     }
     CHECK(decode_frame(unhex(file["unknown_frame"])).error().code == Errc::unsupported);
+}
+
+TEST_CASE("a message of several frames holds what it held", "[vectors]") {
+    const auto vector = read_vectors("frames")["message"];
+    const auto bytes = unhex(vector["bytes"]);
+    const auto frames = frames_of(bytes).value();
+    json held = json::array();
+    for (const auto frame : frames) {
+        held.push_back(to_hex(frame));
+    }
+    CHECK(held == vector["frames"]);
+    // A frame by itself is a message too.
+    CHECK(frames_of(frames.front()).value().size() == 1);
+    auto joined = to_bytes(frames.front());
+    CHECK(join_frame(joined, frames[1]));
+    CHECK(join_frame(joined, frames[2]));
+    CHECK(joined == bytes);
 }
 
 TEST_CASE("every type of frame is among the vectors", "[vectors]") {

@@ -19,7 +19,7 @@ import nacl.signing
 from reader import meanings
 from reader.checks import Checks, hexed, plain
 from reader.conventions import NO_NETWORK, Network, Source, little, whole, write_container, write_interval_set
-from reader.frames import (bucket_fingerprint, digest, leaf_fingerprint, leaf_hash, read_frame,
+from reader.frames import (bucket_fingerprint, digest, frames_of, leaf_fingerprint, leaf_hash, read_frame,
                            registers_hash)
 from reader.bundle import read_bundle
 from reader.invitation import open_beacon, open_invitation
@@ -229,6 +229,7 @@ def readers_of(file):
         "epoch slots": register(read_epoch_slots), "receipt": partial(whole, read_receipt), "office": read_office,
         "custody": partial(whole, read_custody), "enrolment": register(partial(verify_enrolment, network, one_time)),
         "fork": register(partial(verify_fork, network, identity)), "frame": read_frame,
+        "message": frames_of,
         "invitation": open_invitation, "founding": Roster, "roster change": partial(whole, read_change),
         "roster": follow_chain}
 
@@ -268,6 +269,8 @@ def check_frames(checks, frames):
     counts = [each("frame", frames["frames"], partial(check_frame, checks, network)),
               each("set of differences", [frames["differences"]],
                    partial(check_differences, checks, network))]
+    checks.equal("frames of a message", [one.hex() for one in frames_of(bytes.fromhex(frames["message"]["bytes"]))],
+                 frames["message"]["frames"])
     checks.refuses("a type of a later release", read_frame, bytes.fromhex(frames["unknown_frame"]))
     print("frames.json:", ", ".join(counts), "read")
 

@@ -40,6 +40,16 @@ void add_hello_refusals(Refusals& out) {
     out.add("frame", "hello: fingerprints of 7 bytes", with_digest(16, 8), with_digest(16, 7));
 }
 
+void add_message_refusals(Refusals& out) {
+    // Two acknowledgements of 1 byte, 0a01.
+    out.add("message", "an empty frame in it", "11020a01020a01", "11020a0100");
+    out.add("message", "one in it that is for several", "11020a01020a01", "11020a01021102");
+    out.add("message", "only one frame", "11020a01020a01", "11020a01");
+    out.add("message", "it ends early", "11020a01020a01", "11020a01020a");
+    out.add_long("message", "over 1,406 bytes", "11020a01f80a0a01", 1'398, "11020a01f90a0a01",
+                 1'399);
+}
+
 void add_stream_refusals(Refusals& out) {
     const auto chunk = encode_frame(Chunk{1, 1, 0, bytes_of("a")});
     out.add("frame", "chunk: of nothing", chunk, one_less(chunk));
@@ -102,6 +112,7 @@ void add_summary_refusals(Refusals& out) {
 
 void add_frame_refusals(Refusals& out, const Network& network) {
     add_hello_refusals(out);
+    add_message_refusals(out);
     add_stream_refusals(out);
     add_summary_refusals(out);
     const auto news = encode_frame(RosterNews{network.changes});

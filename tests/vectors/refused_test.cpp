@@ -8,6 +8,7 @@
 #include "crypto/box.h"
 #include "crypto/invite.h"
 #include "proto/epoch_slots.h"
+#include "proto/link_message.h"
 #include "proto/office_statement.h"
 #include "proto/sync_frames.h"
 #include "tests/vectors/refused.h"
@@ -94,6 +95,7 @@ std::map<std::string, Accepts> readers(const json& file) {
              return crypto::verify_fork(identity, network, TRY(read_register(in)));
          })},
         {"frame", whole(&decode_frame)},
+        {"message", whole(&frames_of)},
         {"invitation", whole([](BytesView bytes) { return crypto::open_invite(bytes, ""); })},
         {"founding", whole([](BytesView bytes) -> Result<crypto::Roster> {
              return crypto::Roster::found(TRY(decode_founding(bytes)));

@@ -8,6 +8,7 @@ from .record import read_proof
 from .register import read_custody, read_register
 
 MAX_FRAME = 65 * 1024
+SEVERAL, MAX_SEVERAL = 17, 1406  # a message of frames, and its bytes
 
 
 def read_frame(data):
@@ -20,6 +21,16 @@ def read_frame(data):
     content = FRAMES[kind](source)
     need(not source.left(), "nothing follows")
     return kind, content
+
+
+def frames_of(message):
+    """What came over a link at once: one frame, or several."""
+    if message[0] != SEVERAL:
+        return [message]
+    need(len(message) <= MAX_SEVERAL, "several frames fit one TCP segment")
+    frames = several(Source.sized, Source(message[1:]))
+    need(len(frames) >= 2 and all(one and one[0] != SEVERAL for one in frames), "two or more, none of them several")
+    return frames
 
 
 def read_hello(source):

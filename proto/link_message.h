@@ -1,0 +1,23 @@
+// What goes over a link at once: one frame, or several that leave at one moment (WIRE.md 6).
+//
+// Each message costs 42 bytes of ZeroMQ and CURVE, and two small ones may leave in two TCP segments
+// of 52 bytes more: an office that writes three times a day pays that for each report.
+#pragma once
+
+#include <vector>
+
+#include "proto/bytes.h"
+#include "proto/vocabulary.h"
+
+namespace fieldpost {
+
+// Adds `frame` to `message`, which is not empty. False, and nothing is changed, if both together
+// would have more than limits::joined_frames_bytes_max.
+bool join_frame(Bytes& message, BytesView frame);
+
+// The frames of a message, in their order; each is to be decoded by itself (sync_frames.h).
+// malformed: one that is empty or holds others, fewer than two in a message for several, or a
+// message that ends too early. limit_exceeded: more bytes than a message for several may have.
+Result<std::vector<BytesView>> frames_of(BytesView message);
+
+}  // namespace fieldpost
