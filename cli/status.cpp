@@ -206,7 +206,8 @@ int run_peers(const Common& common) {
              {"sent_bytes", peer.sent_bytes()},
              {"received_bytes", peer.received_bytes()},
              {"pending_records", peer.pending_records()},
-             {"pending_bytes", peer.pending_bytes()}});
+             {"pending_bytes", peer.pending_bytes()},
+             {"small_segments", peer.has_small_segments()}});
         auto why = peer.state() == "connected" ? peer.address()
                    : peer.state() == "none"    ? "no address: by way of another"
                                                : peer.reason();
@@ -220,6 +221,9 @@ int run_peers(const Common& common) {
         std::ranges::replace(why, '_', ' ');
         if (peer.has_rtt_ms()) {
             why += fmt::format("{}{} ms", why.empty() ? "" : ", ", peer.rtt_ms());
+        }
+        if (peer.has_small_segments()) {
+            why += fmt::format("{}small packets only", why.empty() ? "" : ", ");
         }
         if (peer.next_attempt_unix_s() != 0) {
             const auto left = peer.next_attempt_unix_s() - unix_now();

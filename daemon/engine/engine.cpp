@@ -157,7 +157,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
 Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
     const auto known = flows.find(up.peer);
     const auto [session, added] = sessions.emplace(
-        up.link, PeerSession(up.link, up.peer, up.policy,
+        up.link, PeerSession(up.link, up.peer, up.policy, up.is_cautious,
                              known == flows.end() ? Flow{} : Flow(known->second, now.steady)));
     ensure(added, "a link comes up once");
     ledger.note(What::peer_up, {.office = up.peer}, now, out.notify);

@@ -52,6 +52,9 @@ struct LinkUp {
     LinkId link{};
     OfficeId peer{};
     LinkPolicy policy{};
+    // The last link died before it had carried anything much: urgent goes first and alone, for a
+    // large packet behind it may hold it up for ever.
+    bool is_cautious = false;
 };
 // At the other end is a key that the roster neither knows nor has shut out.
 struct StrangerUp {
@@ -321,6 +324,7 @@ struct LinkView {
     bool passes_only_urgent = false;                      // by this end's policy or by the other's
     bool has_used_up = false;                             // what it might send before that
     std::optional<std::chrono::milliseconds> round_trip;  // the least of late
+    std::uint64_t acknowledged_bytes = 0;                 // of data, by the peer
     std::vector<Transfer> transfers;
 };
 

@@ -26,10 +26,11 @@ inline constexpr std::uint32_t credit_bytes = 1U << 20;
 
 class PeerSession {
 public:
-    PeerSession(LinkId link, OfficeId peer, const LinkPolicy& policy, Flow flow)
+    PeerSession(LinkId link, OfficeId peer, const LinkPolicy& policy, bool is_cautious, Flow flow)
         : link_(link),
           peer_(peer),
           policy_(policy),
+          is_cautious_(is_cautious),
           pace_out_(policy.bytes_per_second),
           pace_in_(policy.bytes_per_second),
           flow_(std::move(flow)) {}
@@ -159,6 +160,7 @@ private:
     [[nodiscard]] bool is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const;
     [[nodiscard]] bool may_send(RecordClass record_class) const;
     [[nodiscard]] bool has_room() const;
+    void end_caution();
     // How large a frame of data may be.
     [[nodiscard]] std::uint32_t frame_bytes() const;
     [[nodiscard]] std::size_t summary_frame_bytes() const;
@@ -167,6 +169,7 @@ private:
     LinkId link_;
     OfficeId peer_;
     LinkPolicy policy_;
+    bool is_cautious_;  // LinkUp
     Pace pace_out_;
     Pace pace_in_;  // theirs, by when we acknowledge
     std::optional<Hello> theirs_;

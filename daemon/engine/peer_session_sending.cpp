@@ -8,6 +8,9 @@ namespace fieldpost::engine {
 
 namespace {
 
+// With all that is around it, less than the smallest packet that every way takes (RFC 791: 576).
+constexpr std::uint32_t cautious_frame_bytes = 400;
+
 // Up to here a record may travel whole; a larger one may be cut off in its middle, or skipped.
 constexpr std::uint32_t small_body_bytes = 4096;
 // On a slow link only what fits one TCP segment does: 1,448 less ZeroMQ's and CURVE's 42, and its
@@ -97,7 +100,8 @@ bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
 }
 
 std::uint32_t PeerSession::frame_bytes() const {
-    return std::min(flow_.frame(), pace_out_.frame_max());
+    const auto most = std::min(flow_.frame(), pace_out_.frame_max());
+    return is_cautious_ ? std::min(most, cautious_frame_bytes) : most;
 }
 
 bool PeerSession::has_used_up() const {
@@ -115,11 +119,28 @@ bool PeerSession::may_send(RecordClass record_class) const {
         return false;
     }
     // Urgent goes outside the credit, or it would wait behind what it has to overtake (P10).
-    return record_class == RecordClass::urgent || has_room();
+    return (record_class == RecordClass::urgent && !is_cautious_) || has_room();
+}
+
+// Once something has come through, and nothing urgent waits any more.
+void PeerSession::end_caution() {
+    const bool has_urgent =
+        std::ranges::any_of(to_send_,
+                            [](const auto& entry) {
+                                return entry.first.record_class == RecordClass::urgent &&
+                                       !entry.second.empty();
+                            }) ||
+        std::ranges::any_of(outgoing_, [](const auto& entry) {
+            return entry.second.log.record_class == RecordClass::urgent;
+        });
+    is_cautious_ = is_cautious_ && (data_acknowledged_ == 0 || has_urgent);
 }
 
 bool PeerSession::has_room() const {
     const auto under_way = data_sent_ - data_acknowledged_;
+    if (is_cautious_) {
+        return under_way == 0;
+    }
     return under_way == 0 ||
            under_way + frame_bytes() <= std::min(flow_.window(), theirs_->credit_bytes);
 }
@@ -398,6 +419,7 @@ LinkView PeerSession::view() const {
     view.is_settled = is_settled_ && incoming_.empty();
     view.passes_only_urgent = theirs_ && passes_only_urgent();
     view.has_used_up = has_used_up();
+    view.acknowledged_bytes = data_acknowledged_;
     if (flow_.knows_round_trip()) {
         view.round_trip = flow_.least_round_trip();
     }
@@ -481,6 +503,7 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Consequences& out) {
         acknowledgement_sent_ = data_received_;
         send(out, Acknowledged{data_received_});
     }
+    end_caution();
     TRY(send_custody(ledger, now, out));
     TRY(send_small(ledger, RecordClass::urgent, out));
     TRY(send_chunks(ledger, RecordClass::urgent, out));

@@ -22,7 +22,7 @@ HostAndPort host_and_port(const std::string& endpoint) {
     return parts;
 }
 
-int begin_connecting(const std::string& endpoint) {
+int begin_connecting(const std::string& endpoint, int segment_max) {
     const auto to = host_and_port(endpoint);
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -34,6 +34,9 @@ int begin_connecting(const std::string& endpoint) {
     auto fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const int at_once = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
+    if (segment_max != 0) {
+        ::setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment_max, sizeof segment_max);
+    }
     if (::connect(fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
         close_fd(fd);
     }

@@ -15,8 +15,9 @@ struct HostAndPort {
 HostAndPort host_and_port(const std::string& endpoint);
 
 // A descriptor, the caller's to close, that becomes writable once somebody answers. -1: the host is
-// a name, or there is no way there.
-int begin_connecting(const std::string& endpoint);
+// a name, or there is no way there. Neither end sends TCP segments of more than `segment_max`
+// bytes; 0: as large as the way seems to take.
+int begin_connecting(const std::string& endpoint, int segment_max = 0);
 // Whether somebody has answered. Empty: nobody will.
 std::optional<bool> has_connected(int fd);
 

@@ -17,8 +17,6 @@ constexpr int zap_enforce_domain = 93;
 // Four round trips of a 2.5 s link.
 constexpr int handshake_ms = 10'000;
 constexpr int connect_timeout_ms = 2000;
-// Unacknowledged data this old means the peer is gone.
-constexpr int retransmission_ms = 30'000;
 // Only the dialler beats: 119 bytes a minute.
 constexpr int heartbeat_ms = 120'000;
 constexpr int heartbeat_timeout_ms = 20'000;

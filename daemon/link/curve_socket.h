@@ -8,6 +8,9 @@
 
 namespace fieldpost::link {
 
+// Unacknowledged data this old means the peer is gone.
+inline constexpr int retransmission_ms = 30'000;
+
 // More wait in neither direction. Credit keeps far less than this under way; what does not fit is a
 // peer that does not read.
 inline constexpr int high_water_messages = 256;

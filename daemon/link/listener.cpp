@@ -353,6 +353,9 @@ void Listener::close(ConnectionId connection) {
     // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
     // between two events of the monitor. What is still read from it must not come up again.
     auto& closed = accepted_.at(connection);
+    // With what is unsent thrown away its end is a reset, which the dialler hears at once; behind
+    // what never gets through it would wait, and the dialler with it.
+    closed.own_fd.forget_unsent();
     closed.own_fd.cut_off();
     forget(closed.routing_id);
     accepted_.erase(connection);

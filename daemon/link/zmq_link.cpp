@@ -7,8 +7,8 @@
 
 #include "daemon/link/listener.h"
 #include "daemon/link/name_lookup.h"
-#include "daemon/link/proxy_tunnel.h"
 #include "daemon/link/reach_probe.h"
+#include "daemon/link/tunnel.h"
 
 namespace fieldpost::link {
 
@@ -53,7 +53,7 @@ struct ZmqLink::Sockets {
     std::map<ConnectionId, Wanted> nameless;
     // Dialled through a proxy, for as long as it lasts.
     struct Tunnelled {
-        std::unique_ptr<ProxyTunnel> tunnel;
+        std::unique_ptr<Tunnel> tunnel;
         Wanted wanted;
         bool is_dialled = false;
     };
@@ -118,11 +118,14 @@ ConnectionId ZmqLink::dial(const Way& way, const BoxPublic& key, OfficeId peer) 
 
 // `address` is the office's, or its proxy's.
 void ZmqLink::Sockets::set_out(ConnectionId id, const Wanted& wanted, const std::string& address) {
-    if (wanted.way.proxy.empty()) {
+    if (wanted.way.proxy.empty() && wanted.way.segment_max == 0) {
         connect(id, wanted, address);
+    } else if (wanted.way.proxy.empty()) {
+        tunnelled.emplace(
+            id, Tunnelled{std::make_unique<Tunnel>(address, wanted.way.segment_max), wanted});
     } else {
         tunnelled.emplace(
-            id, Tunnelled{std::make_unique<ProxyTunnel>(address, wanted.way.endpoint), wanted});
+            id, Tunnelled{std::make_unique<Tunnel>(address, wanted.way.endpoint), wanted});
     }
 }
 
@@ -162,14 +165,16 @@ void ZmqLink::Sockets::advance_tunnels() {
     for (auto at = tunnelled.begin(); at != tunnelled.end();) {
         auto& [id, one] = *at;
         const auto state = one.tunnel->advance();
-        if (state == ProxyTunnel::State::ready && !one.is_dialled) {
+        if (state == Tunnel::State::ready && !one.is_dialled) {
             one.is_dialled = true;
             connect(id, one.wanted, one.tunnel->endpoint());
         }
-        if (state == ProxyTunnel::State::ended) {
+        if (state == Tunnel::State::ended) {
             // Once libzmq has its end of it, it says itself that the other is gone.
             if (!one.is_dialled) {
-                told_next.emplace_back(PeerDown{id, EndReason::proxy, one.tunnel->reason()});
+                told_next.emplace_back(PeerDown{
+                    id, one.wanted.way.proxy.empty() ? EndReason::no_answer : EndReason::proxy,
+                    one.tunnel->reason()});
             }
             at = tunnelled.erase(at);
         } else {

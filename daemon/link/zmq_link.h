@@ -91,6 +91,9 @@ struct Way {
     // HOST:PORT of a SOCKS5 proxy (RFC 1928), which is told the name and finds the address. Empty:
     // none.
     std::string proxy{};
+    // In TCP segments of at most so many bytes, each way. 0: as large as the way seems to take. Not
+    // through a proxy.
+    int segment_max = 0;
     auto operator<=>(const Way&) const = default;
 };
 

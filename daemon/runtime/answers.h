@@ -21,6 +21,7 @@ struct Surroundings {
     Now now;
     std::set<OfficeId> linked;
     std::map<OfficeId, Links::Traffic> traffic;
+    std::set<OfficeId> in_small_segments;
     Dialler* dialler = nullptr;
     std::vector<engine::LinkView> links{};
     Bundles* bundles = nullptr;

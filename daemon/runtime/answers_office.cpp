@@ -191,6 +191,7 @@ Answered peers(const Ledger& ledger, const Surroundings& around) {
             peer->set_sent_bytes(traffic->second.sent_bytes);
             peer->set_received_bytes(traffic->second.received_bytes);
         }
+        peer->set_has_small_segments(around.in_small_segments.contains(index));
         if (const auto* statement = ledger.statement(index)) {
             peer->set_roster_version(statement->roster_version);
             peer->set_version(statement->software);

@@ -9,6 +9,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
 constexpr std::chrono::milliseconds contested_first = 1min;
+// What every way takes: RFC 879.
+constexpr int small_segment_bytes = 536;
 // A link that was there a moment ago may come and go: what is waited for is little, and what is
 // lost of a short contact is much. A minute of it costs 4 kB. (An attempt takes two seconds.)
 // Not after a link that was up: who lets us in and drops us would be asked ten times a second.
@@ -116,7 +118,8 @@ const Dialler::Attempt* Dialler::held_to(link::ConnectionId connection, OfficeId
 }
 
 void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
-                       const std::set<OfficeId>& linked, Now now) {
+                       const std::set<OfficeId>& linked,
+                       const std::set<OfficeId>& in_small_segments, Now now) {
     std::vector<std::map<Target, Attempt>::iterator> due;
     std::size_t under_way = 0;
     for (auto at = attempts_.begin(); at != attempts_.end(); ++at) {
@@ -136,8 +139,9 @@ void Dialler::dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
             break;
         }
         const auto office = at->first.office;
-        at->second.connection =
-            link.dial(at->second.way, ledger.roster().find(office)->link, office);
+        auto way = at->second.way;
+        way.segment_max = in_small_segments.contains(office) ? small_segment_bytes : 0;
+        at->second.connection = link.dial(way, ledger.roster().find(office)->link, office);
     }
 }
 

@@ -55,7 +55,8 @@ public:
     [[nodiscard]] const Attempt* held_to(link::ConnectionId connection, OfficeId office) const;
     // Dials what is due and not linked already, a few at a time, first where it was reached last.
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
-                  const std::set<OfficeId>& linked, Now now);
+                  const std::set<OfficeId>& linked, const std::set<OfficeId>& in_small_segments,
+                  Now now);
     void went(link::ConnectionId connection, link::EndReason reason, Now now);
     // The attempt whose connection this is; null: none.
     [[nodiscard]] const std::pair<const Target, Attempt>* of(link::ConnectionId connection) const;

@@ -206,10 +206,12 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
                        .day = local_time(now().wall).day,
                        .was_spare = false,
                        .awaits_room = false,
-                       .is_contested = false};
+                       .is_contested = false,
+                       .received_bytes = 0};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
-    inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy});
+    inputs.emplace_back(
+        engine::LinkUp{link_id(up.connection), up.peer, *policy, stuck_.contains(up.peer)});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
     const auto died = died_.find(up.peer);
     if (died != died_.end() && now().steady - died->second < may_die_again) {
@@ -261,11 +263,47 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
     if (!is_ready || died == died_.end() || now().steady - died->second > just_now) {
         drop_spare(office);
     }
+    note_whether_stuck(office, peer->second);
     peers_.erase(peer);
     office_of_.erase(connection);
     daily_use_.ended(connection);
     inputs.emplace_back(
         engine::LinkDown{link_id(connection), reason == EndReason::offence ? detail : ""});
+}
+
+// A way that takes no large packets, and says nothing of it, lets through the handshake and what is
+// small: the link looks well, and what is on it never comes.
+void Links::note_whether_stuck(OfficeId office, const Peer& peer) {
+    // More than a handshake, HELLO and summaries; less than any record worth a frame of its own.
+    constexpr std::uint64_t much_bytes = 8192;
+    constexpr std::chrono::milliseconds long_enough = std::chrono::seconds{4};
+    const auto views = engine_->links();
+    const auto view = std::ranges::find(views, office, &engine::LinkView::peer);
+    const bool is_stuck = view != views.end() && !view->is_settled &&
+                          now().steady - peer.up_at >= long_enough &&
+                          view->acknowledged_bytes + peer.received_bytes < much_bytes;
+    const auto was_small = in_small_segments().contains(office);
+    if (is_stuck) {
+        ++stuck_[office];
+    } else if (was_small) {
+        stuck_[office] = 2;  // it helps: so it stays
+    } else {
+        stuck_.erase(office);
+    }
+    if (in_small_segments().contains(office) != was_small) {
+        spdlog::info("{} is dialled in {} segments from now on",
+                     engine_->ledger().roster().find(office)->name, was_small ? "large" : "small");
+    }
+}
+
+std::set<OfficeId> Links::in_small_segments() const {
+    std::set<OfficeId> all;
+    for (const auto& [office, times] : stuck_) {
+        if (times % 4 >= 2) {
+            all.insert(office);
+        }
+    }
+    return all;
 }
 
 void Links::on_refused(Inputs& inputs) {
@@ -396,7 +434,7 @@ void Links::turn(bool is_paused) {
         }
     }
     if (!is_paused_) {
-        dialler_.dial_due(*link_, engine_->ledger(), linked(false), now());
+        dialler_.dial_due(*link_, engine_->ledger(), linked(false), in_small_segments(), now());
         hasten_spares();
     }
 }
@@ -603,7 +641,7 @@ void Links::want_spare(OfficeId office) {
     const auto* known = engine_->ledger().roster().find(office);
     // A person who limits an address, or sends nothing while idle, has not asked for two.
     if (attempt == nullptr || known == nullptr || spares_.contains(office) ||
-        attempt->second.policy != Policy{}) {
+        attempt->second.policy != Policy{} || in_small_segments().contains(office)) {
         return;
     }
     link::Way way = attempt->second.way;
@@ -667,6 +705,7 @@ void Links::on_frame(const link::FrameIn& frame, Inputs& inputs) {
     if (const auto of = office_of_.find(frame.connection); of != office_of_.end()) {
         traffic_[of->second].received_bytes += frame.bytes.size();
         peers_.at(of->second).has_spoken = true;
+        peers_.at(of->second).received_bytes += frame.bytes.size();
         if (std::exchange(times_turned_away_, 0) >= turned_away_often) {
             inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away, {}});
         }

@@ -64,6 +64,8 @@ public:
     // A peer that has not been heard yet may be about to turn us away.
     [[nodiscard]] std::set<OfficeId> linked(bool and_heard) const;
     [[nodiscard]] const std::map<OfficeId, Traffic>& traffic() const { return traffic_; }
+    // Offices that are dialled so, because links to them got stuck.
+    [[nodiscard]] std::set<OfficeId> in_small_segments() const;
     [[nodiscard]] Dialler& dialler() { return dialler_; }
 
 private:
@@ -78,6 +80,7 @@ private:
         bool was_spare = false;
         bool awaits_room = false;
         bool is_contested = false;
+        std::uint64_t received_bytes = 0;
     };
     // Dialled besides the link in use; nothing was sent on it, so nothing waits for a
     // retransmission there when the way to the peer is open again.
@@ -111,6 +114,7 @@ private:
     void on_down(const link::PeerDown& down, Inputs& inputs);
     void on_refused(Inputs& inputs);
     void drop(link::ConnectionId connection, Inputs& inputs);
+    void note_whether_stuck(OfficeId office, const Peer& peer);
     void notice_network();
     void call_neighbours();
     void hear_neighbours();
@@ -136,6 +140,9 @@ private:
     std::map<OfficeId, Instant> died_;                           // when a link to each did last
     std::vector<link::ConnectionId> to_close_;
     std::map<OfficeId, Traffic> traffic_;
+    // How many links in a row got stuck. From the second on smaller segments are tried, and after
+    // two in which these did not help either, large ones again.
+    std::map<OfficeId, unsigned> stuck_;
     Dialler dialler_;
     DailyUse daily_use_;
 

@@ -254,6 +254,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
                                   now(),
                                   links_->linked(true),
                                   links_->traffic(),
+                                  links_->in_small_segments(),
                                   &links_->dialler(),
                                   engine_->links(),
                                   &*bundles_,

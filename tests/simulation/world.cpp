@@ -49,6 +49,11 @@ World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather 
     }
 }
 
+// As after one that got stuck: every fifth.
+static bool is_cautious(engine::LinkId link) {
+    return static_cast<std::uint64_t>(link) % 5 == 0;
+}
+
 World::~World() = default;
 
 void World::open_store(Node node, const std::vector<RosterChange>& roster,
@@ -267,7 +272,7 @@ std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler, engi
         return std::nullopt;
     }
     if (const auto known = roster.office_of_link(key)) {
-        return engine::LinkUp{link, *known, policy};
+        return engine::LinkUp{link, *known, policy, is_cautious(link)};
     }
     return engine::StrangerUp{link, key};
 }
@@ -292,8 +297,8 @@ void World::connect(Node a, Node b, engine::LinkPolicy of_a, engine::LinkPolicy 
         return;
     }
     links_[link] = {a, b, policies, {}, {}, {}};
-    if (batch(a, {engine::LinkUp{link, index_of(b), policies.at(a)}}) && is_up(b) &&
-        links_.contains(link)) {
+    if (batch(a, {engine::LinkUp{link, index_of(b), policies.at(a), is_cautious(link)}}) &&
+        is_up(b) && links_.contains(link)) {
         batch(b, {*seen});
     }
 }

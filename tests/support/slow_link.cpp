@@ -170,7 +170,7 @@ void SlowLink::run() {
                 if (is_ipv4(packet)) {
                     (is_near ? from_near_ : from_far_) += packet.size();
                 }
-                if (is_up_) {
+                if (is_up_ && packet.size() <= packet_max_) {
                     way.take(packet, Clock::now());
                 }
             }

@@ -44,6 +44,8 @@ public:
     [[nodiscard]] static std::string address(End end);
     // While it is down it takes everything and passes nothing on, without a word.
     void set_up(bool is_up) { is_up_ = is_up; }
+    // Larger packets vanish without a word, as where a tunnel is narrower and nobody says so.
+    void set_packet_max(std::size_t bytes) { packet_max_ = bytes; }
     [[nodiscard]] Bytes sent() const { return {from_near_, from_far_}; }
 
 private:
@@ -55,6 +57,7 @@ private:
     int near_ = -1;
     int far_ = -1;
     std::atomic<bool> is_up_ = true;
+    std::atomic<std::size_t> packet_max_ = SIZE_MAX;
     std::atomic<bool> is_ended_ = false;
     std::atomic<std::uint64_t> from_near_ = 0;
     std::atomic<std::uint64_t> from_far_ = 0;

@@ -1,8 +1,9 @@
-#include "daemon/link/proxy_tunnel.h"
+#include "daemon/link/tunnel.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstring>
 
 #include "daemon/link/connecting.h"
+#include "daemon/link/curve_socket.h"
 
 namespace fieldpost::link {
 
@@ -75,7 +77,7 @@ bool would_wait() {
 
 }  // namespace
 
-ProxyTunnel::ProxyTunnel(const std::string& proxy, const std::string& to)
+Tunnel::Tunnel(const std::string& proxy, const std::string& to)
     : until_(Clock::now() + connect_timeout),
       to_say_{version, std::byte{1}, no_authentication},
       request_(request_for(host_and_port(to))) {
@@ -89,13 +91,25 @@ ProxyTunnel::ProxyTunnel(const std::string& proxy, const std::string& to)
     }
 }
 
-ProxyTunnel::~ProxyTunnel() {
+Tunnel::Tunnel(const std::string& to, int segment_max)
+    : until_(Clock::now() + connect_timeout), has_proxy_(false) {
+    proxy_ = begin_connecting(to, segment_max);
+    if (proxy_ < 0) {
+        end("no answer");
+        return;
+    }
+    // As libzmq has it of its own connections: unacknowledged data this old means the end.
+    const unsigned int patience_ms = retransmission_ms;
+    ::setsockopt(proxy_, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
+}
+
+Tunnel::~Tunnel() {
     close_fd(proxy_);
     close_fd(listener_);
     close_fd(libzmq_);
 }
 
-void ProxyTunnel::end(std::string reason) {
+void Tunnel::end(std::string reason) {
     state_ = State::ended;
     reason_ = std::move(reason);
     close_fd(proxy_);
@@ -103,11 +117,11 @@ void ProxyTunnel::end(std::string reason) {
     close_fd(libzmq_);
 }
 
-std::optional<ProxyTunnel::Clock::time_point> ProxyTunnel::until() const {
+std::optional<Tunnel::Clock::time_point> Tunnel::until() const {
     return state_ == State::asking || state_ == State::ready ? std::optional(until_) : std::nullopt;
 }
 
-std::vector<ProxyTunnel::Watch> ProxyTunnel::watches() const {
+std::vector<Tunnel::Watch> Tunnel::watches() const {
     switch (state_) {
         case State::asking:
             return {{proxy_, is_connected_, !is_connected_ || !to_say_.empty()}};
@@ -122,11 +136,11 @@ std::vector<ProxyTunnel::Watch> ProxyTunnel::watches() const {
     return {};
 }
 
-std::optional<std::uint64_t> ProxyTunnel::bytes_on_the_wire() const {
+std::optional<std::uint64_t> Tunnel::bytes_on_the_wire() const {
     return ConnectionFd::of_connection(proxy_).bytes_on_the_wire();
 }
 
-bool ProxyTunnel::has_connected() {
+bool Tunnel::has_connected() {
     const auto connected = link::has_connected(proxy_);
     if (!connected) {
         end("no answer");
@@ -139,7 +153,7 @@ bool ProxyTunnel::has_connected() {
     return is_connected_;
 }
 
-bool ProxyTunnel::has_answer(std::size_t wanted) {
+bool Tunnel::has_answer(std::size_t wanted) {
     while (answer_.size() < wanted) {
         std::array<std::byte, 512> some{};
         const auto got = ::recv(proxy_, some.data(), std::min(some.size(), wanted - answer_.size()),
@@ -156,7 +170,7 @@ bool ProxyTunnel::has_answer(std::size_t wanted) {
 }
 
 // True once the proxy is through.
-bool ProxyTunnel::ask() {
+bool Tunnel::ask() {
     if (!to_say_.empty()) {
         const auto sent = ::send(proxy_, to_say_.data(), to_say_.size(), MSG_NOSIGNAL);
         if (sent < 0 && !would_wait()) {
@@ -195,7 +209,7 @@ bool ProxyTunnel::ask() {
 }
 
 // In the abstract namespace, under a name that the kernel gives.
-void ProxyTunnel::listen() {
+void Tunnel::listen() {
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -213,7 +227,7 @@ void ProxyTunnel::listen() {
 }
 
 // True once libzmq is there. Nobody else of this machine is let in.
-bool ProxyTunnel::let_in() {
+bool Tunnel::let_in() {
     const int came = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (came < 0) {
         return false;
@@ -231,7 +245,7 @@ bool ProxyTunnel::let_in() {
 }
 
 // False at the end of either.
-bool ProxyTunnel::pass(int from, int to, Half& half) {
+bool Tunnel::pass(int from, int to, Half& half) {
     while (true) {
         if (half.is_empty()) {
             half.bytes.resize(half_bytes);
@@ -251,11 +265,11 @@ bool ProxyTunnel::pass(int from, int to, Half& half) {
     }
 }
 
-ProxyTunnel::State ProxyTunnel::advance() {
+Tunnel::State Tunnel::advance() {
     if (until() && *until() <= Clock::now()) {
         end("no answer");
     }
-    if (state_ == State::asking && (is_connected_ || has_connected()) && ask()) {
+    if (state_ == State::asking && (is_connected_ || has_connected()) && (!has_proxy_ || ask())) {
         listen();
     }
     if (state_ == State::ready) {

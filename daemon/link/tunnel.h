@@ -1,4 +1,8 @@
-// One connection through a SOCKS5 proxy (RFC 1928), for libzmq to use as if it were a local one.
+// One connection that this process makes itself, for libzmq to use as if it were a local one:
+// through a SOCKS5 proxy (RFC 1928), or in small TCP segments.
+//
+// Where a way takes no large packets and nobody says so (RFC 2923, 2.1), only what is set before
+// the connection begins helps (TCP_MAXSEG), and libzmq has no call for it.
 //
 // libzmq's own client ends the process when the proxy does not answer. Here the proxy is asked
 // first; then a socket of this machine, that only this process may use, leads through. The proxy is
@@ -17,7 +21,7 @@
 
 namespace fieldpost::link {
 
-class ProxyTunnel {
+class Tunnel {
 public:
     using Clock = std::chrono::steady_clock;
     enum class State {
@@ -33,10 +37,12 @@ public:
     };
 
     // `proxy` is "tcp://ADDRESS:PORT", without a name; `to` is "tcp://HOST:PORT".
-    ProxyTunnel(const std::string& proxy, const std::string& to);
-    ~ProxyTunnel();
-    ProxyTunnel(const ProxyTunnel&) = delete;
-    ProxyTunnel& operator=(const ProxyTunnel&) = delete;
+    Tunnel(const std::string& proxy, const std::string& to);
+    // Straight to "tcp://ADDRESS:PORT", in segments of at most so many bytes each way.
+    Tunnel(const std::string& to, int segment_max);
+    ~Tunnel();
+    Tunnel(const Tunnel&) = delete;
+    Tunnel& operator=(const Tunnel&) = delete;
 
     // All that can be done without waiting.
     State advance();
@@ -75,6 +81,7 @@ private:
     Bytes to_say_;
     Bytes answer_;
     Bytes request_;
+    bool has_proxy_ = true;
     bool is_connected_ = false;
     bool has_asked_ = false;
     Half out_;

@@ -1,6 +1,6 @@
 // Goal: what leads through a SOCKS5 proxy leads where it should, and a proxy that does anything
 // else ends that one connection, in words. Method: a proxy whose every answer is written here.
-#include "daemon/link/proxy_tunnel.h"
+#include "daemon/link/tunnel.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ using namespace std::string_literals;
 
 namespace {
 
-using State = ProxyTunnel::State;
+using State = Tunnel::State;
 
 class Fd {
 public:
@@ -70,7 +70,7 @@ private:
 };
 
 // As its owner does: waits for what it watches, until it is past `state`.
-State run_past(ProxyTunnel& tunnel, State state) {
+State run_past(Tunnel& tunnel, State state) {
     for (int turns = 0; turns < 100 && tunnel.advance() == state; ++turns) {
         std::vector<pollfd> items;
         for (const auto& watch : tunnel.watches()) {
@@ -87,7 +87,7 @@ State run_past(ProxyTunnel& tunnel, State state) {
 const auto granted = "\x05\x00\x00\x01\x7f\x00\x00\x01\x1a\x57"s;
 
 // Until the request is said; what it was.
-std::string let_it_ask(ProxyTunnel& tunnel, Proxy& proxy) {
+std::string let_it_ask(Tunnel& tunnel, Proxy& proxy) {
     tunnel.advance();
     proxy.accept();
     tunnel.advance();
@@ -114,22 +114,22 @@ int connect_to(const std::string& endpoint) {
 
 TEST_CASE("the proxy is told the name, and no name is looked up here", "[proxy]") {
     Proxy proxy;
-    ProxyTunnel tunnel(proxy.address(), "tcp://hq.nowhere.invalid:6743");
+    Tunnel tunnel(proxy.address(), "tcp://hq.nowhere.invalid:6743");
     CHECK(let_it_ask(tunnel, proxy) == "\x05\x01\x00\x03\x12hq.nowhere.invalid\x1a\x57"s);
 }
 
 TEST_CASE("numbers are told as numbers", "[proxy]") {
     Proxy proxy;
-    ProxyTunnel ipv4(proxy.address(), "tcp://10.8.0.1:6743");
+    Tunnel ipv4(proxy.address(), "tcp://10.8.0.1:6743");
     CHECK(let_it_ask(ipv4, proxy) == "\x05\x01\x00\x01\x0a\x08\x00\x01\x1a\x57"s);
-    ProxyTunnel ipv6(proxy.address(), "tcp://[fd00::1]:80");
+    Tunnel ipv6(proxy.address(), "tcp://[fd00::1]:80");
     CHECK(let_it_ask(ipv6, proxy) ==
           "\x05\x01\x00\x04\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x00\x50"s);
 }
 
 TEST_CASE("once it is through, bytes go both ways, however slowly the answer came", "[proxy]") {
     Proxy proxy;
-    ProxyTunnel tunnel(proxy.address(), "tcp://10.8.0.1:6743");
+    Tunnel tunnel(proxy.address(), "tcp://10.8.0.1:6743");
     let_it_ask(tunnel, proxy);
     for (const char one : granted) {
         CHECK(tunnel.advance() == State::asking);
@@ -163,7 +163,7 @@ TEST_CASE("once it is through, bytes go both ways, however slowly the answer cam
 TEST_CASE("a proxy that does not lead through says why", "[proxy]") {
     const auto refused = [](const std::string& reply) {
         Proxy proxy;
-        ProxyTunnel tunnel(proxy.address(), "tcp://10.8.0.1:6743");
+        Tunnel tunnel(proxy.address(), "tcp://10.8.0.1:6743");
         let_it_ask(tunnel, proxy);
         proxy.say(reply);
         CHECK(run_past(tunnel, State::asking) == State::ended);
@@ -176,7 +176,7 @@ TEST_CASE("a proxy that does not lead through says why", "[proxy]") {
     CHECK(refused("HTTP/1.1 400") == "is no SOCKS5 proxy");
     const auto greeted = [](const std::string& greeting) {
         Proxy proxy;
-        ProxyTunnel tunnel(proxy.address(), "tcp://10.8.0.1:6743");
+        Tunnel tunnel(proxy.address(), "tcp://10.8.0.1:6743");
         tunnel.advance();
         proxy.accept();
         proxy.say(greeting);
@@ -189,7 +189,7 @@ TEST_CASE("a proxy that does not lead through says why", "[proxy]") {
 
 TEST_CASE("a proxy that hangs up or is not there ends the tunnel", "[proxy]") {
     auto proxy = std::make_unique<Proxy>();
-    ProxyTunnel tunnel(proxy->address(), "tcp://10.8.0.1:6743");
+    Tunnel tunnel(proxy->address(), "tcp://10.8.0.1:6743");
     let_it_ask(tunnel, *proxy);
     proxy->say("\x05\x00\x00"s);
     proxy->hang_up();
@@ -197,7 +197,7 @@ TEST_CASE("a proxy that hangs up or is not there ends the tunnel", "[proxy]") {
     CHECK(tunnel.reason() == "no answer");
     const auto nobody = proxy->address();
     proxy.reset();
-    ProxyTunnel again(nobody, "tcp://10.8.0.1:6743");
+    Tunnel again(nobody, "tcp://10.8.0.1:6743");
     CHECK(run_past(again, State::asking) == State::ended);
     CHECK(again.reason() == "no answer");
 }
