@@ -92,18 +92,27 @@ Result<void> read_policy(std::string_view key, const toml::node& value, Policy& 
     return ok();
 }
 
+std::string not_a_key(std::string_view key) {
+    constexpr std::array<std::string_view, 5> planned = {"retention", "passphrase", "spool",
+                                                         "expect", "record"};
+    return std::ranges::find(planned, key) == planned.end()
+               ? fmt::format("{} is not a key", key)
+               : fmt::format("{} is not in this release", key);
+}
+
 Result<PeerConfiguration> peer_of(const toml::table& table) {
     PeerConfiguration peer;
-    const auto address = table["address"].value<std::string>();
-    if (!address || !is_endpoint(*address)) {
-        return wrong(table, "a peer has an address such as tcp://HOST:PORT");
-    }
-    peer.address = *address;
+    // A wrong key first: it may be how somebody wrote `address`.
     for (const auto& [key, value] : table) {
         if (key.str() != "address") {
             TRY(read_policy(key.str(), value, peer.policy));
         }
     }
+    const auto address = table["address"].value<std::string>();
+    if (!address || !is_endpoint(*address)) {
+        return wrong(table, "a peer has an address such as tcp://HOST:PORT");
+    }
+    peer.address = *address;
     if (table.contains("outside_window") && !peer.policy.window) {
         return wrong(*table.get("outside_window"), "outside_window needs a window");
     }
@@ -190,7 +199,9 @@ Result<void> read_limits(const toml::node& node, Configuration& configuration) {
         } else if (key.str() == "carry") {
             configuration.carry_bytes = *size;
         } else {
-            return wrong(value, fmt::format("{} is not a limit", key.str()));
+            return wrong(value, key.str() == "record"
+                                    ? not_a_key(key.str())
+                                    : fmt::format("{} is not a limit", key.str()));
         }
     }
     return ok();
@@ -212,7 +223,7 @@ Result<Configuration> configuration_of(const toml::table& root) {
         } else if (key.str() == "limits") {
             TRY(read_limits(value, configuration));
         } else {
-            return wrong(value, fmt::format("{} is not a key", key.str()));
+            return wrong(value, not_a_key(key.str()));
         }
     }
     return configuration;

@@ -79,6 +79,22 @@ TEST_CASE("the example configuration is accepted with every key in use", "[end_t
         CAPTURE(key);
         CHECK(full.find('\n' + std::string(key)) != std::string::npos);
     }
+    // The manual names the same keys.
+    const auto page = read_file(deploy / "man" / "fieldpostd.8");
+    std::istringstream lines(full);
+    for (std::string line; std::getline(lines, line);) {
+        const auto key = line.substr(0, line.find(" = "));
+        if (!key.empty() && key[0] != '#') {
+            CAPTURE(key);
+            CHECK((page.find(".It Li " + key) != std::string::npos ||
+                   page.find(".Li " + key + " ") != std::string::npos));
+        }
+    }
+    // What is not there yet, and what is written wrong, is said to be so.
+    CHECK(check(home.path(), "[retention]\nsent = \"30d\"\n").err.find("not in this release") !=
+          std::string::npos);
+    CHECK(check(home.path(), "[[peer]]\nadress = \"tcp://h:1\"\n")
+              .err.find("adress is not a key of a peer") != std::string::npos);
     // Were --check to look at nothing, this would pass too.
     CHECK(check(home.path(), "listens = []\n" + full).exit_code == 6);
 }
