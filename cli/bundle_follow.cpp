@@ -148,9 +148,6 @@ Outcome<void> Follower::take(const fs::path& path, Seen& seen) {
     if (!told) {
         return std::unexpected(told.error());
     }
-    if (!told->broken_off.empty()) {
-        return std::unexpected(Failure{exit_failed, "medium", told->broken_off, "try again"});
-    }
     seen.troubles = troubles_of(path, *told);
     if (told->new_reports > 0) {
         fmt::print(stderr, "{}: {} new from {}\n", safe_line(path.string()), told->new_reports,
@@ -158,6 +155,9 @@ Outcome<void> Follower::take(const fs::path& path, Seen& seen) {
     }
     if (told->brought_roster || told->new_reports > 0) {
         read_refused_again();
+    }
+    if (!told->broken_off.empty()) {
+        return std::unexpected(Failure{exit_failed, "medium", told->broken_off, "try again"});
     }
     seen.told = std::move(*told);
     seen.is_read = true;

@@ -154,10 +154,14 @@ void ControlSocket::drop_stalled(Instant now) {
         clients_.erase(fd);
     }
     if (frees_turn) {
-        // Whose turn it is now was not read until now.
-        for (auto& [fd, client] : clients_) {
-            client.heard = std::max(client.heard, now);
-        }
+        pass_turn(now);
+    }
+}
+
+// Whose turn it is now was not read until now.
+void ControlSocket::pass_turn(Instant now) {
+    for (auto& [fd, client] : clients_) {
+        client.heard = std::max(client.heard, now);
     }
 }
 
@@ -217,7 +221,11 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
         if (!client.is_asked && length && *length > request_bytes_max) {
             is_gone = true;
         } else if (!client.is_asked && length && in.left() >= *length) {
+            const bool was_large = client.is_large();
             client.is_asked = true;
+            if (was_large) {
+                pass_turn(now);
+            }
             requests.push_back({client.id, to_bytes(in.rest().first(*length))});
             client.in.clear();
         }

@@ -52,6 +52,7 @@ private:
     void accept_all(Instant now);
     [[nodiscard]] const Client* large_one() const;
     [[nodiscard]] bool waits_its_turn(const Client& client) const;
+    void pass_turn(Instant now);
 
     std::filesystem::path path_;
     int fd_;

@@ -47,7 +47,7 @@ void PeerSession::send(Consequences& out, const Frame& frame) {
         flow_.control_sent(bytes.size());
     }
     // Before it has greeted a peer may be one whose door takes single frames only.
-    if (theirs_ && !out.send.empty() && out.send.back().link == link_ &&
+    if (theirs_ && !is_cautious_ && !out.send.empty() && out.send.back().link == link_ &&
         join_frame(out.send.back().bytes, bytes)) {
         pace_out_.spend_joined(bytes.size());
         return;
@@ -174,7 +174,12 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Conseq
         ledger.note(What::copied, {.office = peer_, .via = via()}, now, out.notify);
     }
     if (hello.is_doubled && ledger.lives().told_by(peer_, now.steady)) {
-        ledger.note(What::copied, {.office = ledger.us(), .via = via()}, now, out.notify);
+        const auto* teller = ledger.roster().find(peer_);
+        ledger.note(What::copied,
+                    {.office = ledger.us(),
+                     .via = via(),
+                     .detail = fmt::format("{} says so", teller == nullptr ? "?" : teller->name)},
+                    now, out.notify);
     }
     auto& remembered = ledger.edit_peer(peer_);
     remembered.heard = ledger.wall(now);

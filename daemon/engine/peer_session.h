@@ -160,7 +160,7 @@ private:
     [[nodiscard]] bool is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const;
     [[nodiscard]] bool may_send(RecordClass record_class) const;
     [[nodiscard]] bool has_room() const;
-    void end_caution();
+    void end_caution(const Ledger& ledger);
     // How large a frame of data may be.
     [[nodiscard]] std::uint32_t frame_bytes() const;
     [[nodiscard]] std::size_t summary_frame_bytes() const;
@@ -216,8 +216,9 @@ private:
     // The same by size; some of it may have been sent since, or be unwanted now.
     std::map<RecordClass, std::set<Sized>> by_size_;
     std::set<RegisterKey> registers_to_send_;
-    // By the peer, in this batch, and ours are the same: no news to it.
-    std::set<RegisterKey> just_told_;
+    // By the peer, in this batch, and ours were the same: no news to it, unless newer ones came
+    // since.
+    std::map<RegisterKey, RegisterVersion> just_told_;
     std::map<LogKey, std::vector<PartialSummary>> their_partials_;
     std::map<std::uint32_t, Outgoing> outgoing_;
     // Sent whole, and not acknowledged: a summary that crossed it on the way does not know of it

@@ -123,7 +123,7 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
             const auto* newest = ledger.newest(entry.key);
             if (newest != nullptr && *newest == entry) {
                 registers_to_send_.erase(entry.key);
-                just_told_.insert(entry.key);
+                just_told_.insert_or_assign(entry.key, entry.version);
             }
             continue;
         }

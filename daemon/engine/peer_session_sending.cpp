@@ -51,7 +51,9 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& o
         to_send_[log].add(theirs == they_have_.end() ? numbers : without(numbers, theirs->second));
     }
     for (const auto& key : news.registers) {
-        if (!just_told_.contains(key)) {
+        const auto told = just_told_.find(key);
+        const auto* newest = ledger.newest(key);
+        if (told == just_told_.end() || newest == nullptr || newest->version != told->second) {
             registers_to_send_.insert(key);
         }
     }
@@ -122,18 +124,24 @@ bool PeerSession::may_send(RecordClass record_class) const {
     return (record_class == RecordClass::urgent && !is_cautious_) || has_room();
 }
 
-// Once something has come through, and nothing urgent waits any more.
-void PeerSession::end_caution() {
+// Once nothing is under way that might be stuck, and nothing urgent waits that could go.
+void PeerSession::end_caution(const Ledger& ledger) {
+    if (!is_cautious_ || data_sent_ != data_acknowledged_) {
+        return;
+    }
     const bool has_urgent =
-        std::ranges::any_of(to_send_,
-                            [](const auto& entry) {
-                                return entry.first.record_class == RecordClass::urgent &&
-                                       !entry.second.empty();
-                            }) ||
+        std::ranges::any_of(
+            to_send_,
+            [&](const auto& entry) {
+                const auto& [log, numbers] = entry;
+                const auto first = numbers.next(1);
+                return log.record_class == RecordClass::urgent && first &&
+                       (log.author != ledger.us() || *first <= ledger.log(log).published);
+            }) ||
         std::ranges::any_of(outgoing_, [](const auto& entry) {
             return entry.second.log.record_class == RecordClass::urgent;
         });
-    is_cautious_ = is_cautious_ && (data_acknowledged_ == 0 || has_urgent);
+    is_cautious_ = has_urgent || (data_acknowledged_ == 0 && !has_nothing_left());
 }
 
 bool PeerSession::has_room() const {
@@ -237,8 +245,9 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
                 number = numbers.after(*number);
                 continue;
             }
-            if (header.body_bytes >
-                std::clamp(frame_bytes(), small_body_bytes_min, small_body_bytes)) {
+            if (header.body_bytes > (is_cautious_ ? frame_bytes()
+                                                  : std::clamp(frame_bytes(), small_body_bytes_min,
+                                                               small_body_bytes))) {
                 large_[log].add(record->run);
                 by_size_[record_class].insert({header.body_bytes, log, *number});
                 continue;
@@ -503,8 +512,10 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Consequences& out) {
         acknowledgement_sent_ = data_received_;
         send(out, Acknowledged{data_received_});
     }
-    end_caution();
-    TRY(send_custody(ledger, now, out));
+    end_caution(ledger);
+    if (!is_cautious_) {
+        TRY(send_custody(ledger, now, out));
+    }
     TRY(send_small(ledger, RecordClass::urgent, out));
     TRY(send_chunks(ledger, RecordClass::urgent, out));
     TRY(send_registers(ledger, RegisterKind::receipt, false, out));

@@ -53,6 +53,8 @@ public:
     [[nodiscard]] std::string endpoint() const { return "ipc://@" + name_; }
     [[nodiscard]] const std::string& reason() const { return reason_; }
     [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire() const;
+    // Of the connection that leaves this machine; nothing before it is there.
+    [[nodiscard]] ConnectionFd outer() const { return ConnectionFd::of_connection(proxy_); }
 
 private:
     // Bytes on their way through.

@@ -56,6 +56,7 @@ struct ZmqLink::Sockets {
         std::unique_ptr<Tunnel> tunnel;
         Wanted wanted;
         bool is_dialled = false;
+        std::optional<ConnectionFd> own_fd{};  // of one without a proxy
     };
     std::map<ConnectionId, Tunnelled> tunnelled;
     // By endpoint. It goes on from one attempt to the next, or what is on its way would be lost.
@@ -167,6 +168,9 @@ void ZmqLink::Sockets::advance_tunnels() {
         const auto state = one.tunnel->advance();
         if (state == Tunnel::State::ready && !one.is_dialled) {
             one.is_dialled = true;
+            if (one.wanted.way.proxy.empty()) {
+                one.own_fd = one.tunnel->outer();
+            }
             connect(id, one.wanted, one.tunnel->endpoint());
         }
         if (state == Tunnel::State::ended) {
@@ -186,6 +190,10 @@ void ZmqLink::Sockets::advance_tunnels() {
 void ZmqLink::close(ConnectionId connection) {
     auto& s = *sockets_;
     s.nameless.erase(connection);
+    if (const auto* own_fd = s.fd_of(connection);
+        own_fd != nullptr && s.tunnelled.contains(connection)) {
+        own_fd->forget_unsent();
+    }
     s.tunnelled.erase(connection);
     if (const auto dialled = s.dialled.find(connection); dialled != s.dialled.end()) {
         if (dialled->second.own_fd) {
@@ -203,6 +211,11 @@ std::vector<ConnectionId> ZmqLink::without_address() const {
     std::vector<ConnectionId> lost;
     for (const auto& [id, dialled] : sockets_->dialled) {
         if (dialled.own_fd && dialled.own_fd->has_lost_address(ours)) {
+            lost.push_back(id);
+        }
+    }
+    for (const auto& [id, one] : sockets_->tunnelled) {
+        if (one.own_fd && one.own_fd->has_lost_address(ours)) {
             lost.push_back(id);
         }
     }
@@ -230,6 +243,9 @@ std::uint64_t ZmqLink::bytes_behind_hole(ConnectionId connection) const {
 
 // Null: of a connection that is gone, or not there yet.
 const ConnectionFd* ZmqLink::Sockets::fd_of(ConnectionId id) const {
+    if (const auto found = tunnelled.find(id); found != tunnelled.end() && found->second.own_fd) {
+        return &*found->second.own_fd;
+    }
     if (const auto found = dialled.find(id); found != dialled.end() && found->second.own_fd) {
         return &*found->second.own_fd;
     }

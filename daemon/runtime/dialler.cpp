@@ -180,7 +180,9 @@ void Dialler::start_over(const std::set<OfficeId>& offices, Now now) {
 }
 
 void Dialler::heard_at(const Target& target, Now now) {
-    if (const auto at = attempts_.find(target); at != attempts_.end()) {
+    // Where another machine with our keys takes each link from us, that it is there is no news.
+    if (const auto at = attempts_.find(target);
+        at != attempts_.end() && at->second.contested == 0) {
         at->second.failing_since.reset();
         at->second.next = now.steady;
     }

@@ -210,8 +210,10 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
                        .received_bytes = 0};
     dialler_.shook_hands(up.connection);
     office_of_[up.connection] = up.peer;
-    inputs.emplace_back(
-        engine::LinkUp{link_id(up.connection), up.peer, *policy, stuck_.contains(up.peer)});
+    // In small segments nothing gets stuck.
+    const bool is_cautious =
+        stuck_.contains(up.peer) && !(up.is_dialled && in_small_segments().contains(up.peer));
+    inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy, is_cautious});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
     const auto died = died_.find(up.peer);
     if (died != died_.end() && now().steady - died->second < may_die_again) {
@@ -279,16 +281,20 @@ void Links::note_whether_stuck(OfficeId office, const Peer& peer) {
     constexpr std::chrono::milliseconds long_enough = std::chrono::seconds{4};
     const auto views = engine_->links();
     const auto view = std::ranges::find(views, office, &engine::LinkView::peer);
-    const bool is_stuck = view != views.end() && !view->is_settled &&
-                          now().steady - peer.up_at >= long_enough &&
-                          view->acknowledged_bytes + peer.received_bytes < much_bytes;
+    // Links that were replaced at once, or hold back what is not urgent, prove nothing.
+    if (view == views.end() || view->passes_only_urgent ||
+        now().steady - peer.up_at < long_enough) {
+        return;
+    }
+    const bool is_stuck =
+        !view->is_settled && view->acknowledged_bytes + peer.received_bytes < much_bytes;
     const auto was_small = in_small_segments().contains(office);
     if (is_stuck) {
         ++stuck_[office];
-    } else if (was_small) {
-        stuck_[office] = 2;  // it helps: so it stays
-    } else {
+    } else if (!was_small) {
         stuck_.erase(office);
+    } else if (peer.is_dialled) {
+        stuck_[office] = 2;  // it helps: so it stays
     }
     if (in_small_segments().contains(office) != was_small) {
         spdlog::info("{} is dialled in {} segments from now on",
@@ -428,6 +434,7 @@ void Links::turn(bool is_paused) {
         dial_again_at_.reset();
         if (!dialled_anew_ || now().steady - *dialled_anew_ > network_keeps_changing) {
             dialler_.start_anew(*link_, now());
+            stuck_.clear();  // another network, other ways
             dialled_anew_ = now().steady;
         } else {
             dialler_.start_over({}, now());
