@@ -59,7 +59,8 @@ engine::LinkId next_link() {
 std::uint64_t comparing_bytes(const std::vector<engine::OutgoingFrame>& frames) {
     std::uint64_t bytes = 0;
     for (const auto& frame : frames) {
-        for (const auto one : must(frames_of(frame.bytes))) {
+        const auto all = must(frames_of(frame.bytes));
+        for (const auto one : all) {
             const auto decoded = must(decode_frame(one));
             if (std::holds_alternative<Hello>(decoded) ||
                 std::holds_alternative<Summary>(decoded) ||

@@ -3,7 +3,9 @@
 #include "daemon/engine/registers.h"
 
 #include "daemon/engine/authoring.h"
+#include "daemon/engine/peer_session.h"
 #include "proto/epoch_slots.h"
+#include "proto/link_message.h"
 #include "tests/unit/daemon/lone_office.h"
 
 using namespace fieldpost;
@@ -157,4 +159,47 @@ TEST_CASE("a receipt about a log of which nothing was ever sent proves nothing, 
                   receipt_subject(network.offices[0].index), 5, encode_receipt(receipt));
     CHECK(take(office, entry).value());
     CHECK(office.notices().empty());
+}
+
+TEST_CASE("nothing is told to who said it, but what is newer than that is", "[engine]") {
+    const auto network = make_network({"hq", "hyesan", "wonsan"});
+    LoneOffice office(network, 0);
+    engine::PeerSession session(engine::LinkId{1}, network.offices[1].index, {}, false,
+                                engine::Flow{});
+    engine::Consequences out;
+    const auto hear = [&](const Frame& frame) {
+        REQUIRE(session
+                    .receive(
+                        office.ledger(), encode_frame(frame), LoneOffice::now(),
+                        [](const RecordId&) { return false; }, out)
+                    .has_value());
+    };
+    REQUIRE(session.greet(office.ledger(), LoneOffice::now(), out).has_value());
+    Hello hello;
+    hello.roster_version = office.ledger().roster().version();
+    hello.credit_bytes = 1U << 20;
+    hear(hello);
+    const auto older = signed_by(network, 2, later_kind, {}, 5);
+    const auto newer = signed_by(network, 2, later_kind, {}, 6);
+    hear(RegisterNews{{older}});
+    const bool comes_newer = GENERATE(false, true);
+    if (comes_newer) {
+        CHECK(take(office, newer).value());  // from another, in the same batch
+    }
+    out.send.clear();
+    session.let_time_pass(LoneOffice::now());
+    session.tell(office.ledger(), office.ledger().take_news(), out);
+    REQUIRE(session.pump(office.ledger(), LoneOffice::now(), out).has_value());
+    std::vector<Register> told;
+    for (const auto& message : out.send) {
+        const auto frames = frames_of(message.bytes).value();
+        for (const auto bytes : frames) {
+            const auto frame = decode_frame(bytes).value();
+            if (const auto* news = std::get_if<RegisterNews>(&frame)) {
+                std::ranges::copy(news->registers, std::back_inserter(told));
+            }
+        }
+    }
+    CHECK((std::ranges::find(told, older) == told.end()));
+    CHECK((std::ranges::find(told, newer) != told.end()) == comes_newer);
 }
