@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t read_bytes = 1U << 20;
 // FAT takes no larger one; every other file system does.
 constexpr std::uint64_t file_bytes_default = UINT32_MAX;
-// Of a medium, for names and for what others write meanwhile; of a small one a quarter.
+// The room that stays free on a medium, for names and for other writers; on a small one a quarter.
 constexpr std::uint64_t spared_bytes = 256U << 10;
 constexpr std::uint64_t spared_of_small = 4;
 // And a tenth where more is put beside it, what is urgent say.

@@ -52,8 +52,8 @@ struct ReadBundle {
     std::uint64_t rejected = 0;
     std::vector<std::pair<std::string, std::uint64_t>> reasons;  // with how many reports
     std::string refused;
-    // Of a file that cannot be read to its end on a medium that is there; what is before that place
-    // was taken in.
+    // The error of a file that cannot be read to its end though the medium is there; everything
+    // before that place was taken in.
     std::string broken_off;
     std::uint64_t damaged_bytes = 0;
     std::string said;

@@ -37,8 +37,8 @@ private:
     std::optional<Failure> failure_;
 };
 
-// Whether a file whose reading failed is still there, and the folder that holds it: then one place
-// of the medium is bad, and not the medium gone.
+// True if a file whose reading failed can still be opened, and its folder be listed: then one place
+// of the medium is bad, and the medium is not gone.
 bool is_still_there(const std::filesystem::path& path);
 
 // The plain files at a folder's top level that are not hidden, by name.

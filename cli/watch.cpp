@@ -111,7 +111,7 @@ std::string progress_of(const wire::Sync& sync, const Beginning& beginning,
             offices.push_back(fmt::format("{} {}", peer.office(), peer.state()));
         }
     }
-    // What takes longest stands first, where a narrow terminal cuts nothing.
+    // The transfer stands first, where a narrow terminal cuts nothing.
     std::vector<std::string> words;
     if (!sync.transfers().empty()) {
         words.push_back(transfer.of(sync.transfers(0), Clock::now()));

@@ -112,7 +112,7 @@ const ControlSocket::Client* ControlSocket::large_one() const {
 
 std::vector<Interest> ControlSocket::interests() const {
     std::vector<Interest> all;
-    // Who finds every place taken waits in the listener's queue, rather than being refused: most
+    // A client that finds every place taken waits in the listener's queue and is not refused: most
     // places are free again after one read.
     if (clients_.size() < clients_max) {
         all.push_back({fd_, false});
@@ -158,7 +158,7 @@ void ControlSocket::drop_stalled(Instant now) {
     }
 }
 
-// Whose turn it is now was not read until now.
+// The client whose turn it is now was not read until now: its time begins.
 void ControlSocket::pass_turn(Instant now) {
     for (auto& [fd, client] : clients_) {
         client.heard = std::max(client.heard, now);

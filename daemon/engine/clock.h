@@ -42,7 +42,7 @@ private:
         WallTime clock;
         Instant at;
     };
-    // Of the peers that told one, how many clocks are within a day of it.
+    // The number of peers whose clocks, as told, are within a day of `time`.
     [[nodiscard]] std::ptrdiff_t witnesses(WallTime time, Now now) const;
     [[nodiscard]] bool may_set_back(WallTime mark, Now now) const;
 

@@ -70,7 +70,7 @@ void Door::note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
         return;
     }
     const auto& [index, office] = *found;
-    // Who was admitted while it was away comes so once more, until it hears of it.
+    // An office that was admitted while it was away comes so once more, until it hears of it.
     const auto* statement = ledger.statement(index);
     const bool knows =
         came_as_members_.contains(index) ||
