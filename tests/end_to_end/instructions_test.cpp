@@ -84,12 +84,8 @@ for i in $(seq 100); do fieldpost status > /dev/null 2>&1 && exit 0; sleep 0.1; 
                       fmt::format("test -x {}/deploy/install.sh", source.string()));
     }
     ~Machine() {
-        for (const auto& home : {office_, root_ / "person/office"}) {
-            if (fs::exists(home / "lock")) {
-                // "its process number is in ~/office/lock"
-                shell(fmt::format("kill $(cat {}) 2> /dev/null", (home / "lock").string()));
-            }
-        }
+        // "its process number is in ~/office/lock"
+        shell("for lock in $FIELDPOST_HOME/lock ~/office/lock; do kill $(cat $lock) || true; done");
     }
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
