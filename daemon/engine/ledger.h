@@ -131,7 +131,7 @@ public:
     void count_sent(Interval run) { moved_.sent += run.count(); }
     void count_received(Interval run) { moved_.received += run.count(); }
 
-    // Which machine of each office came last. Not in the store.
+    // The machines of each office that came last. Not in the store.
     [[nodiscard]] Lives& lives() { return lives_; }
 
     // --- everything else is written only

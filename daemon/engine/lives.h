@@ -17,7 +17,7 @@ public:
     // `office` says which life it lives; 0: it does not say. True if two machines take turns and
     // that is to be told: once an hour for each office.
     bool came(OfficeId office, std::uint32_t life, Instant now);
-    // Whether its machines took turns within the last hour: it is to be told.
+    // True if its machines took turns within the last hour: it is to be told.
     [[nodiscard]] bool is_doubled(OfficeId office, Instant now) const;
     // `peer` says so of us. True if that is to be told: once an hour for each peer.
     bool told_by(OfficeId peer, Instant now);

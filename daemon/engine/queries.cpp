@@ -168,7 +168,7 @@ State combined(const std::vector<storage::Recipient>& recipients) {
     return least.value_or(ended);
 }
 
-// Of what is only carried the header names the recipients, and their receipts who has it.
+// The header of a carried record names its recipients, and their receipts say who has it.
 void add_known_of_carried(const Ledger& ledger, ReportView& view) {
     view.state = State::carried;
     for (const auto& stanza : view.header.stanzas) {
@@ -192,7 +192,7 @@ void add_known_of_carried(const Ledger& ledger, ReportView& view) {
     }
 }
 
-// Where it stands.
+// Adds the state of a report, from its page.
 Result<void> add_state(const Ledger& ledger, ReportView& view) {
     const auto progress = TRY(ledger.store().report(view.key));
     if (!view.entry) {

@@ -31,7 +31,8 @@ struct ReportView {
     std::optional<storage::ArchiveEntry> entry;  // none: only carried
     State state = State::queued;
     std::string reason;  // of `failed`
-    // Of another's report this office alone; of what is only carried all, as far as is known here.
+    // Another's report has this office alone here; one that is only carried has all, as far as they
+    // are known.
     std::vector<RecipientView> recipients;
     std::optional<storage::ReportKey> replaced_by;
     // If it can be read here.

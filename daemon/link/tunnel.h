@@ -1,8 +1,8 @@
 // One connection that this process makes itself, for libzmq to use as if it were a local one:
 // through a SOCKS5 proxy (RFC 1928), or in small TCP segments.
 //
-// Where a way takes no large packets and nobody says so (RFC 2923, 2.1), only what is set before
-// the connection begins helps (TCP_MAXSEG), and libzmq has no call for it.
+// A path may take no large packets and tell nobody (RFC 2923, 2.1). Only what is set before the
+// connection begins helps (TCP_MAXSEG), and libzmq has no call for it.
 //
 // libzmq's own client ends the process when the proxy does not answer. Here the proxy is asked
 // first; then a socket of this machine, that only this process may use, leads through. The proxy is
@@ -53,7 +53,7 @@ public:
     [[nodiscard]] std::string endpoint() const { return "ipc://@" + name_; }
     [[nodiscard]] const std::string& reason() const { return reason_; }
     [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire() const;
-    // Of the connection that leaves this machine; nothing before it is there.
+    // The connection that leaves this machine; nothing before it is there.
     [[nodiscard]] ConnectionFd outer() const { return ConnectionFd::of_connection(proxy_); }
 
 private:
