@@ -47,8 +47,8 @@ private:
     std::map<LinkId, Stranger> strangers_;
     // Members that know of their admission, since this daemon started.
     std::set<OfficeId> came_as_members_;
-    // The last time that people were told of each office's old invitation: a machine that is not let
-    // in comes again and again.
+    // The last time that people were told of each office's old invitation: a machine that is not
+    // let in comes again and again.
     std::map<OfficeId, Instant> said_;
 };
 
