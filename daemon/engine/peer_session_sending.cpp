@@ -155,8 +155,9 @@ bool PeerSession::has_room() const {
 
 // What tells the author of something urgent that it is here goes where only that goes.
 bool PeerSession::is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const {
+    const auto author = read_receipt_subject(key.subject);
     return key.kind == static_cast<std::uint8_t>(RegisterKind::receipt) &&
-           key.signer == ledger.us() && read_receipt_subject(key.subject) == peer_;
+           key.signer == ledger.us() && author && *author == peer_;
 }
 
 Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool others,
