@@ -96,6 +96,9 @@ Result<OwnLog> own_log_of(const wire::OwnLog& message) {
     log.tip_id = TRY(array_of_field<ShortHash>(message.tip_id(), "office statement"));
     log.done = TRY(set_of(message.done()));
     log.withdrawn = TRY(set_of(message.withdrawn()));
+    if (log.done.top() > record_number_max) {
+        return fail(Errc::malformed, "office statement: done, but no record's number");
+    }
     if (!without(log.withdrawn, log.done).empty()) {
         return fail(Errc::malformed, "office statement: withdrawn, but not done");
     }

@@ -25,7 +25,7 @@ namespace {
 
 Result<void> check_run(Number number, std::uint8_t count) {
     if (number == 0 || count == 0 || count > limits::run_count_max ||
-        std::uint64_t{number} + count - 1 > UINT32_MAX) {
+        std::uint64_t{number} + count - 1 > record_number_max) {
         return fail(Errc::malformed, fmt::format("header: {} numbers from {}", count, number));
     }
     return ok();
@@ -445,6 +445,8 @@ Result<Header> restore_header(ByteReader& in, const Neighbour* before) {
     if ((mask & sent_extension) != 0) {
         header.extension = to_bytes(TRY(in.read_sized(limits::header_bytes_max)));
     }
+    TRY(check_log(header.log));
+    TRY(check_run(header.number, header.count));
     return header;
 }
 

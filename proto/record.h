@@ -126,9 +126,10 @@ struct Neighbour {
 };
 // `before` is the last header sent in this frame, or nothing at the start of one.
 Bytes elide_header(const Header& header, const Neighbour* before);
-// Restores exactly what elide_header was given. The caller keeps `before` from what it received,
-// and must call check_header: what its author signed against the rules is known by its id, and
-// refused. unsupported: a header of another version; foreign_key_part says which numbers it takes.
+// Restores exactly what elide_header was given, and checks its key part: what has none cannot be
+// named, so nobody may remember it. The caller keeps `before` from what it received, and must call
+// check_header: what its author signed against the other rules is known by its id, and refused.
+// unsupported: a header of another version; foreign_key_part says which numbers it takes.
 Result<Header> restore_header(ByteReader& in, const Neighbour* before);
 std::optional<KeyPart> foreign_key_part(ByteReader in);
 

@@ -61,6 +61,9 @@ struct LogKey {
 };
 
 using Number = std::uint32_t;
+// No record has the number above: a set of numbers that holds it says that the log is closed from
+// there on.
+inline constexpr Number record_number_max = UINT32_MAX - 1;
 
 // Where a report was first written. It keeps this name when it is reissued under another number.
 struct Origin {

@@ -83,18 +83,10 @@ bool fits_for_others(const Ledger& ledger, std::uint64_t bytes) {
 
 }  // namespace
 
-bool has_run(const Header& header) {
-    return header.number != 0 && header.count != 0 &&
-           std::uint64_t{header.number} + header.count - 1 <= UINT32_MAX;
-}
-
 Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
                       std::vector<Notice>& notify) {
     const auto& header = record.header;
     const auto* author = ledger.roster().find(header.log.author);
-    if (!has_run(header)) {
-        return Verdict::forged;  // there is no number to remember it by
-    }
     if (author == nullptr || !author->has_keys()) {
         // Nothing is remembered of it: it cannot be verified, and who could sign it comes first.
         return Verdict::forged;

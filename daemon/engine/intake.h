@@ -28,9 +28,6 @@ enum class Verdict : std::uint8_t {
 Arriving arriving(const Ledger& ledger, Header header, const Signature& signature,
                   const Hash& body_hash);
 
-// Whether its numbers are some at all: a header from a frame may say anything.
-bool has_run(const Header& header);
-
 // What to do with a record before its body is looked at. May put its numbers into E or T.
 Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
                       std::vector<Notice>& notify);

@@ -63,9 +63,6 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
 }
 
 void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
-    if (!engine::has_run(header)) {
-        return;
-    }
     auto* record = told.add_records();
     auto id = engine::printed_id(
         ledger,

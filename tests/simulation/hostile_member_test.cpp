@@ -173,7 +173,7 @@ TEST_CASE("a signed record of no number at all is nothing", "[simulation]") {
         forgery.header.count = has_count ? 1 : 0;
         world.tell(hq, wonsan, signed_by(world, wonsan, forgery));
     }
-    auto last = write_as(world, wonsan, hq, UINT32_MAX);
+    auto last = write_as(world, wonsan, hq, record_number_max);
     last.header.count = 2;
     world.tell(hq, wonsan, signed_by(world, wonsan, last));
     CHECK(world.inbox(hq).empty());
@@ -181,10 +181,39 @@ TEST_CASE("a signed record of no number at all is nothing", "[simulation]") {
     world.check_everything();
 }
 
+TEST_CASE("a signed record of a log that nobody can name is remembered by nobody", "[simulation]") {
+    World world(27, names, {});
+    const auto report = world.queue(hyesan, {pyongyang}, RecordClass::normal);
+    auto forgery = write_as(world, wonsan, hq, 1);
+    forgery.header.log.incarnation = {};
+    SECTION("over a link") {
+        world.tell(hq, wonsan, signed_by(world, wonsan, forgery));
+        CHECK(world.was_told(hq, What::offender));
+    }
+    SECTION("on a stick") {
+        const auto read =
+            world.read_bundle(hq, stick_with(world, {signed_by(world, wonsan, forgery)}));
+        REQUIRE(read.has_value());
+        CHECK(read->rejected == 1);
+        CHECK_FALSE(world.was_told(hq, What::offender));
+    }
+    for (const auto& [log, state] : world.ledger(hq).logs()) {
+        CHECK(log.incarnation.ordinal > 0);
+    }
+    // Whoever meets it next understands what it says.
+    world.connect(hq, pyongyang);
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    CHECK_FALSE(world.was_told(pyongyang, What::offender));
+    CHECK(world.has_received(pyongyang, *report));
+    world.check_everything();
+}
+
 TEST_CASE("a number far ahead costs no more than any other", "[simulation]") {
     World world(22, names, {});
     const auto before = world.disk(hq).used_bytes;
-    world.tell(hq, wonsan, signed_by(world, wonsan, write_as(world, wonsan, hq, UINT32_MAX)));
+    world.tell(hq, wonsan,
+               signed_by(world, wonsan, write_as(world, wonsan, hq, record_number_max)));
     CHECK(world.inbox(hq).size() == 1);
     CHECK(world.disk(hq).used_bytes < before + 10'000);
     world.run_until_idle(1h);

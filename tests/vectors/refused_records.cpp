@@ -88,8 +88,8 @@ void add_key_part_refusals(HeaderPairs& pairs) {
     pairs.add("count 0", [](Header& h) { h.count = 0; });
     pairs.add("count 65", [](Header& h) { h.count = 64; }, [](Header& h) { h.count = 65; });
     pairs.add(
-        "a run over 2^32 - 1", [](Header& h) { h.number = UINT32_MAX - 1; },
-        [](Header& h) { h.number = UINT32_MAX; });
+        "the number 2^32 - 1", [](Header& h) { h.number = UINT32_MAX - 2; },
+        [](Header& h) { h.number = UINT32_MAX - 1; });
 }
 
 void add_size_refusals(HeaderPairs& pairs) {

@@ -173,6 +173,11 @@ void add_office_refusals(Refusals& out) {
     bad = logs;
     bad.logs[0].withdrawn = {{5, 5}};
     add("withdrawn, and not done", logs, bad);
+    OfficeStatement last = logs;
+    last.logs[0].done.add(UINT32_MAX - 1);
+    bad = logs;
+    bad.logs[0].done.add(UINT32_MAX);
+    add("the number 2^32 - 1 done", last, bad);
     bad = logs;
     bad.logs[0].incarnation.ordinal = 0;
     add("incarnation 0", logs, bad);

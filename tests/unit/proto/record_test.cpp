@@ -135,7 +135,7 @@ TEST_CASE("a header that breaks a rule is refused", "[proto]") {
     CHECK(refused([](Header& h) { h.count = 0; }));
     CHECK(refused([](Header& h) { h.count = 65; }));
     CHECK(refused([](Header& h) {
-        h.number = UINT32_MAX;
+        h.number = UINT32_MAX - 1;
         h.count = 2;
     }));
     CHECK(refused([](Header& h) { h.log.author = authority_signer; }));

@@ -20,7 +20,7 @@ def altered(parts, **values):
 def checked_key_part(part):
     Source(part.incarnation + bytes([part.record_class])).log()
     need(part.author < AUTHORITY and part.number >= 1 and 1 <= part.count <= 64, "an author, numbers from 1")
-    need(part.number + part.count - 1 <= MAX_NUMBER, "numbers of 32 bits")
+    need(part.number + part.count - 1 < MAX_NUMBER, "the last number is no record's")
     return part
 
 

@@ -1,7 +1,8 @@
 """WIRE.md 4: registers, what is in them, and custody."""
 import re
 
-from .conventions import (AUTHORITY, FIRST_GROUP, NO_INDEX, Parts, ascending, need, read_signed, Source, whole)
+from .conventions import (AUTHORITY, FIRST_GROUP, MAX_NUMBER, NO_INDEX, Parts, ascending, need, read_signed, Source,
+                          whole)
 from .messages import read_message
 from .network import read_signatures
 from .record import read_proof
@@ -67,6 +68,7 @@ def read_own_log(log):
     done, withdrawn = (whole(Source.interval_set, one or b"\0") for one in (log.done, log.withdrawn))
     need(all(any(a <= c and d <= b for a, b in done) for c, d in withdrawn), "withdrawn lies within done")
     need(len(log.tip_id) == 8, "a top id of 8 bytes")
+    need(all(last < MAX_NUMBER for _, last in done), "the last number is no record's")
     return Parts(log=whole(Source.log, log.incarnation + bytes([log.record_class])), tip=log.tip, tip_id=log.tip_id,
                  done=done, withdrawn=withdrawn)
 
