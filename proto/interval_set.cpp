@@ -41,9 +41,21 @@ void IntervalSet::add(Interval interval) {
     intervals_.insert(intervals_.erase(from, to), interval);
 }
 
+// In one walk over both, so that sets which somebody has torn into thousands cost their size.
 void IntervalSet::add(const IntervalSet& other) {
-    for (const auto interval : other.intervals_) {
-        add(interval);
+    if (other.intervals_.size() <= 1) {
+        for (const auto interval : other.intervals_) {
+            add(interval);
+        }
+        return;
+    }
+    const auto ours = std::exchange(intervals_, {});
+    auto i = ours.begin();
+    auto j = other.intervals_.begin();
+    while (i != ours.end() || j != other.intervals_.end()) {
+        const bool is_ours =
+            j == other.intervals_.end() || (i != ours.end() && i->first < j->first);
+        add(is_ours ? *i++ : *j++);  // never before the last: merged with it, or behind it
     }
 }
 
@@ -64,9 +76,35 @@ void IntervalSet::remove(Interval interval) {
 }
 
 void IntervalSet::remove(const IntervalSet& other) {
-    for (const auto interval : other.intervals_) {
-        remove(interval);
+    if (other.intervals_.size() <= 1) {
+        for (const auto interval : other.intervals_) {
+            remove(interval);
+        }
+        return;
     }
+    std::vector<Interval> left;
+    auto gone = other.intervals_.begin();
+    for (auto rest : intervals_) {
+        while (gone != other.intervals_.end() && gone->last < rest.first) {
+            ++gone;
+        }
+        bool is_left = true;
+        for (auto at = gone; at != other.intervals_.end() && at->first <= rest.last; ++at) {
+            if (at->first > rest.first) {
+                left.push_back({rest.first, at->first - 1});
+            }
+            is_left = at->last < rest.last;
+            if (!is_left) {
+                break;
+            }
+            rest.first = at->last + 1;
+            gone = at;
+        }
+        if (is_left) {
+            left.push_back(rest);
+        }
+    }
+    intervals_ = std::move(left);
 }
 
 bool IntervalSet::contains(Number number) const {
@@ -155,10 +193,10 @@ void write(ByteWriter& out, const IntervalSet& set) {
     }
 }
 
-Result<IntervalSet> read_interval_set(ByteReader& in) {
+Result<IntervalSet> read_interval_set(ByteReader& in, std::size_t intervals_max) {
     const auto count = TRY(in.read_varint());
     // Each interval takes two bytes at least, so a lie about the count cannot make us allocate.
-    if (count > limits::intervals_max || count > in.left() / 2) {
+    if (count > intervals_max || count > in.left() / 2) {
         return fail(Errc::limit_exceeded, fmt::format("interval set: {} intervals", count));
     }
     IntervalSet set;

@@ -59,8 +59,17 @@ inline constexpr std::size_t report_bytes_max = 3U << 20;
 
 // An interval set of one log in a register or summary: a register has room for no more.
 inline constexpr std::size_t intervals_max = 65536;
-// Logs one office may have live, so that a store re-created in a loop costs its own share only.
-inline constexpr std::size_t logs_per_office_max = 64;
+// Logs of one office that others keep, so that a store re-created in a loop costs its own share
+// only: eight lives of it.
+inline constexpr std::size_t logs_per_office_max = 32;
+// Runs of N of one log. 5,888 an office in all: a leaf that fits one frame, and 47 kB of memory.
+inline constexpr std::size_t log_runs_max = 1024;
+// Of an incarnation below the author's highest: it writes there no more.
+inline constexpr std::size_t old_log_runs_max = 64;
+// Runs that one statement of custody tells: it fits a frame.
+inline constexpr std::size_t custody_runs_max = 2048;
+// Runs of what is refused of one log, for all reasons.
+inline constexpr std::size_t refused_runs_max = 1024;
 // Endpoints one office tells of itself.
 inline constexpr std::size_t endpoints_max = 8;
 inline constexpr std::size_t endpoint_bytes_max = 255;

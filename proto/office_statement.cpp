@@ -138,6 +138,13 @@ Result<std::vector<GroupReceipt>> group_receipts_of(const std::string& bytes) {
 
 }  // namespace
 
+const OwnLog* OfficeStatement::log(Incarnation incarnation, RecordClass record_class) const {
+    const auto found = std::ranges::find_if(logs, [&](const OwnLog& one) {
+        return one.incarnation == incarnation && one.record_class == record_class;
+    });
+    return found == logs.end() ? nullptr : &*found;
+}
+
 Bytes encode_office_statement(const OfficeStatement& statement) {
     wire::OfficeStatement message;
     for (const auto& prekey : statement.prekeys) {

@@ -49,6 +49,8 @@ struct OfficeStatement {
     std::uint16_t transport_epoch = 0;
     std::uint32_t roster_version = 0;
     bool operator==(const OfficeStatement&) const = default;
+    // Null: it says nothing of that log.
+    [[nodiscard]] const OwnLog* log(Incarnation incarnation, RecordClass record_class) const;
 };
 
 Bytes encode_office_statement(const OfficeStatement& statement);

@@ -17,9 +17,12 @@ Result<RegisterVersion> read_register_version(ByteReader& in) {
     return RegisterVersion{incarnation, counter};
 }
 
-// The logs of a receipt or custody come in one order only.
+// The logs of a receipt or custody: not more than are kept of their author, in one order only.
 template <class Log>
-Result<void> check_ascending(const std::vector<Log>& logs, std::string_view what) {
+Result<void> check_logs(const std::vector<Log>& logs, std::string_view what) {
+    if (logs.size() > limits::logs_per_office_max) {
+        return fail(Errc::limit_exceeded, fmt::format("{}: {} logs", what, logs.size()));
+    }
     const auto out_of_order = [](const Log& a, const Log& b) {
         return std::pair(a.incarnation, a.record_class) >= std::pair(b.incarnation, b.record_class);
     };
@@ -160,7 +163,7 @@ Result<Receipt> decode_receipt(BytesView payload) {
         receipt.logs.push_back(TRY(read_receipt_log(in)));
     }
     TRY(in.expect_end("receipt"));
-    TRY(check_ascending(receipt.logs, "receipt"));
+    TRY(check_logs(receipt.logs, "receipt"));
     return receipt;
 }
 
@@ -214,19 +217,21 @@ Result<Custody> read_custody(ByteReader& in) {
     }
     custody.at = WallTime{TRY(in.read_u32())};
     const auto count = TRY(in.read_varint());
+    std::size_t runs_left = limits::custody_runs_max;
     for (std::uint64_t i = 0; i < count; ++i) {
         CustodyLog log;
         log.incarnation = TRY(read_incarnation(in));
         log.record_class = TRY(read_record_class(in));
         log.top_id = TRY(in.read_array<ShortHash>());
-        log.held = TRY(read_interval_set(in));
+        log.held = TRY(read_interval_set(in, runs_left));
         if (log.held.empty()) {
             return fail(Errc::malformed, "custody: of nothing");
         }
+        runs_left -= log.held.intervals().size();
         custody.logs.push_back(std::move(log));
     }
     custody.signature = TRY(in.read_array<Signature>());
-    TRY(check_ascending(custody.logs, "custody"));
+    TRY(check_logs(custody.logs, "custody"));
     return custody;
 }
 

@@ -56,15 +56,20 @@ constexpr std::array kinds = {
     EventKind{What::invitation_reused, "invitation_reused", urgent,
               "a machine tries to join with {}'s invitation, which is used or replaced: ask who it "
               "is, and invite it under a name of its own"},
-    EventKind{What::copied, "copied", urgent,
-              "two machines use the keys of {}, as a copied disk would: switch one off for good, and "
-              "tell the authority"},
+    EventKind{
+        What::copied, "copied", urgent,
+        "two machines use the keys of {}, as a copied disk would: switch one off for good, and "
+        "tell the authority"},
+    EventKind{What::damaged, "damaged", warning,
+              "part of the store could not be read and was put aside; what was in it comes again "
+              "from other "
+              "offices; if this comes again, replace the disk"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::copied) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::damaged) + 1, "a row for each");
 
 }  // namespace
 

@@ -21,26 +21,27 @@ enum class What : std::uint8_t {
     peer_up = 8,
     peer_down = 9,
     roster = 10,
-    fork = 11,              // another record under a number that is taken
-    rolled_back = 12,       // somebody holds what this store signed and lost
-    offender = 13,          // a peer broke the protocol
-    uncarried = 14,         // a carrier's newer statement lacks what its older one had
-    second_enrolment = 15,  // somebody else asks to be admitted under the same invitation
-    admitted = 16,          // the authority took a new office in
-    disk_full = 17,         // what is for this office had to wait
-    clock = 18,             // a clock in doubt
-    configuration = 19,     // a bad configuration; the old one stays
-    undelivered = 20,       // own reports that nobody has received for long
-    unconfirmed = 21,       // an office whose fingerprint nobody has compared
-    refused = 22,           // a recipient does not take what is for it
-    roster_conflict = 23,   // two rosters of one version; no change counts until they are joined
-    turned_away = 24,       // not admitted yet, and no peer lets this office in under any key
-    folder = 25,            // a folder that is synced by itself is not
-    unreadable = 26,        // a recipient could not open what this office wrote
-    correct = 27,           // a person at a recipient asks for a correction
-    declined = 28,          // a person at a recipient refused a report
+    fork = 11,               // another record under a number that is taken
+    rolled_back = 12,        // somebody holds what this store signed and lost
+    offender = 13,           // a peer broke the protocol
+    uncarried = 14,          // a carrier's newer statement lacks what its older one had
+    second_enrolment = 15,   // somebody else asks to be admitted under the same invitation
+    admitted = 16,           // the authority took a new office in
+    disk_full = 17,          // what is for this office had to wait
+    clock = 18,              // a clock in doubt
+    configuration = 19,      // a bad configuration; the old one stays
+    undelivered = 20,        // own reports that nobody has received for long
+    unconfirmed = 21,        // an office whose fingerprint nobody has compared
+    refused = 22,            // a recipient does not take what is for it
+    roster_conflict = 23,    // two rosters of one version; no change counts until they are joined
+    turned_away = 24,        // not admitted yet, and no peer lets this office in under any key
+    folder = 25,             // a folder that is synced by itself is not
+    unreadable = 26,         // a recipient could not open what this office wrote
+    correct = 27,            // a person at a recipient asks for a correction
+    declined = 28,           // a person at a recipient refused a report
     invitation_reused = 29,  // a machine comes with an invitation that was used or replaced
     copied = 30,             // two machines use the keys of one office
+    damaged = 31,            // something in the store could not be read, and was put aside
 };
 
 // By which path it came: from this machine, over a link, or in a bundle.

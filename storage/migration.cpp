@@ -4,6 +4,7 @@
 
 #include "proto/record.h"
 #include "proto/register.h"
+#include "storage/log_rows.h"
 #include "storage/values.h"
 
 namespace fieldpost::storage {
@@ -127,7 +128,8 @@ private:
         const auto log = log_of(report);
         const auto number = report.origin.number;
         const auto state = TRY(tables_->get(Table::logs, log_key(log)));
-        const bool is_terminal = state && TRY(decode_log(*state)).terminal.contains(number);
+        const bool is_terminal =
+            state && TRY(decode_log_of_1(*state)).is_terminal({number, number});
         const auto is_of_log = [&](const auto& entry) {
             return entry.incarnation == log.incarnation && entry.record_class == log.record_class;
         };
@@ -206,14 +208,22 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
         const auto progress = TRY(old.progress_of(report, Arrival{trailing_number(entry.value)}));
         return tables.put(Table::reports, entry.key, encode(progress));
     }));
+    // In its place were the origins shown, which the pages of reports say.
+    TRY(old.each(Table::log_pages, {}, [&](const TableEntry& entry) -> Result<void> {
+        return tables.erase(Table::log_pages, entry.key);
+    }));
     for (std::size_t i = 0; i < table_count; ++i) {
         const auto table = static_cast<Table>(i);
         // Parts of bodies are checked by their own hashes, and are nearly all of a store: written
         // anew in one transaction they would not fit beside themselves.
-        if (table == Table::reports || table == Table::parts) {
+        if (table == Table::reports || table == Table::parts || table == Table::log_pages) {
             continue;
         }
         TRY(old.each(table, {}, [&](const TableEntry& entry) -> Result<void> {
+            if (table == Table::logs) {
+                const auto log = TRY(read_log_key(entry.key));
+                return write_log(tables, log, TRY(decode_log_of_1(entry.value)));
+            }
             const bool is_bare =
                 table == Table::meta && std::ranges::equal(entry.key, as_bytes("schema"));
             return is_bare ? ok() : tables.put(table, entry.key, to_bytes(entry.value));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/log_rows.h"
 #include "storage/migration.h"
 #include "storage/values.h"
 
@@ -13,14 +14,6 @@ const Bytes schema_key = to_bytes(as_bytes("schema"));
 const Bytes meta_key = to_bytes(as_bytes("office"));
 
 }  // namespace
-
-IntervalSet LogState::not_wanted() const {
-    auto all = united(held, terminal);
-    for (const auto& [reason, numbers] : refused) {
-        all.add(numbers);
-    }
-    return all;
-}
 
 Result<std::unique_ptr<RecordStore>> RecordStore::open(std::unique_ptr<Tables> tables,
                                                        crypto::SealKey seal_key) {
@@ -77,8 +70,9 @@ struct ChangeApplier {
         return put(Table::meta, meta_key, encode(change.meta));
     }
     Result<void> operator()(const PutLog& change) {
-        return put(Table::logs, log_key(change.log), encode(change.state));
+        return write_log(tables, change.log, change.state);
     }
+    Result<void> operator()(const DropLog& change) { return drop_log(tables, change.log); }
     Result<void> operator()(const PutRecord& change) {
         const auto key = number_key(static_cast<std::uint64_t>(change.record.arrival));
         TRY(put_growing(Table::records, key, encode(change.record)));
@@ -132,12 +126,6 @@ struct ChangeApplier {
     }
     Result<void> operator()(const PutReport& change) {
         return put(Table::reports, report_key(change.report), encode(change.progress));
-    }
-    Result<void> operator()(const PutShown& change) {
-        ByteWriter value;
-        write(value, change.shown);
-        return put(Table::shown, shown_key(change.author, change.incarnation, change.record_class),
-                   value.take());
     }
     Result<void> operator()(const AddAnswer& change) {
         return put(Table::answers,
@@ -208,11 +196,7 @@ Result<std::optional<OfficeMeta>> RecordStore::meta() const {
 }
 
 Result<std::optional<LogState>> RecordStore::log(const LogKey& log) const {
-    const auto value = TRY(tables_.get(Table::logs, log_key(log)));
-    if (!value) {
-        return std::optional<LogState>{};
-    }
-    return TRY(decode_log(*value));
+    return read_log(tables_, log);
 }
 
 namespace {
@@ -236,13 +220,46 @@ Result<void> for_each(const CheckedTables& tables, Table table, const Bytes& pre
 
 }  // namespace
 
-Result<std::vector<std::pair<LogKey, LogState>>> RecordStore::logs() const {
-    std::vector<std::pair<LogKey, LogState>> all;
-    TRY(for_each(tables_, Table::logs, {}, [&](const TableEntry& entry) -> Result<void> {
-        const auto key = TRY(read_log_key(entry.key));
-        all.emplace_back(key, TRY(decode_log(entry.value)));
-        return ok();
-    }));
+template <class Each>
+Result<void> RecordStore::for_each_sound(Table table, const Each& each) const {
+    Bytes from;
+    while (const auto entry = TRY(tables_.raw().at_or_after(table, from))) {
+        const auto value = tables_.get(table, entry->key);
+        const auto taken = value ? each(TableEntry{entry->key, **value})
+                                 : Result<void>(std::unexpected(value.error()));
+        if (!taken && taken.error().code == Errc::unavailable) {
+            return taken;
+        }
+        if (!taken) {
+            damaged_.emplace(table, entry->key);
+        }
+        from = entry->key;
+        from.push_back(std::byte{0});
+    }
+    return ok();
+}
+
+Result<std::size_t> RecordStore::erase_damaged() {
+    for (const auto& [table, key] : damaged_) {
+        TRY(tables_.erase(table, key));
+    }
+    return std::exchange(damaged_, {}).size();
+}
+
+Result<std::vector<LogKey>> RecordStore::logs() const {
+    return log_keys(tables_);
+}
+
+Result<std::vector<StoredRecord>> RecordStore::records_of(const LogKey& log) const {
+    std::vector<StoredRecord> all;
+    TRY(for_each(tables_, Table::numbers, log_key(log),
+                 [&](const TableEntry& entry) -> Result<void> {
+                     const Arrival arrival{trailing_number(entry.value)};
+                     if (auto found = TRY(record(arrival, WithBody::no))) {
+                         all.push_back(std::move(*found));
+                     }
+                     return ok();
+                 }));
     return all;
 }
 
@@ -307,17 +324,18 @@ Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) co
 
 Result<std::vector<Partial>> RecordStore::partials() const {
     std::vector<Partial> all;
-    TRY(for_each(tables_, Table::partials, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each_sound(Table::partials, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(TRY(decode_partial(entry.value)));
         return ok();
     }));
     return all;
 }
 
-Result<std::vector<Bytes>> RecordStore::registers() const {
-    std::vector<Bytes> all;
-    TRY(for_each(tables_, Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
-        all.push_back(to_bytes(entry.value));
+Result<std::vector<Register>> RecordStore::registers() const {
+    std::vector<Register> all;
+    TRY(for_each_sound(Table::registers, [&](const TableEntry& entry) -> Result<void> {
+        ByteReader in(entry.value);
+        all.push_back(TRY(read_register(in)));
         return ok();
     }));
     return all;
@@ -333,10 +351,11 @@ Result<std::vector<Bytes>> RecordStore::roster_changes() const {
     return all;
 }
 
-Result<std::vector<Bytes>> RecordStore::custody() const {
-    std::vector<Bytes> all;
-    TRY(for_each(tables_, Table::custody, {}, [&](const TableEntry& entry) -> Result<void> {
-        all.push_back(to_bytes(entry.value));
+Result<std::vector<Custody>> RecordStore::custody() const {
+    std::vector<Custody> all;
+    TRY(for_each_sound(Table::custody, [&](const TableEntry& entry) -> Result<void> {
+        ByteReader in(entry.value);
+        all.push_back(TRY(read_custody(in)));
         return ok();
     }));
     return all;
@@ -362,20 +381,6 @@ Result<std::optional<ReportProgress>> RecordStore::report(const ReportKey& repor
         return std::optional<ReportProgress>{};
     }
     return TRY(decode_progress(*value));
-}
-
-Result<IntervalSet> RecordStore::shown(OfficeId author, Incarnation incarnation,
-                                       RecordClass record_class) const {
-    const auto value = TRY(tables_.get(Table::shown, shown_key(author, incarnation, record_class)));
-    if (!value) {
-        return IntervalSet{};
-    }
-    ByteReader in(*value);
-    auto set = read_interval_set(in);
-    if (!set) {
-        return fail(Errc::corrupt, "store: a damaged set of origins shown");
-    }
-    return set;
 }
 
 Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const {
@@ -438,7 +443,7 @@ Result<std::optional<Expiry>> RecordStore::next_expiry() const {
 
 Result<std::vector<std::pair<OfficeId, Hash>>> RecordStore::leaves() const {
     std::vector<std::pair<OfficeId, Hash>> all;
-    TRY(for_each(tables_, Table::leaves, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each_sound(Table::leaves, [&](const TableEntry& entry) -> Result<void> {
         ByteReader in(entry.value);
         const auto leaf = in.read_array<Hash>();
         if (!leaf) {
@@ -452,7 +457,7 @@ Result<std::vector<std::pair<OfficeId, Hash>>> RecordStore::leaves() const {
 
 Result<std::vector<std::pair<OfficeId, PeerState>>> RecordStore::peers() const {
     std::vector<std::pair<OfficeId, PeerState>> all;
-    TRY(for_each(tables_, Table::peers, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each_sound(Table::peers, [&](const TableEntry& entry) -> Result<void> {
         const auto office = TRY(read_office_key(entry.key));
         all.emplace_back(office, TRY(decode_peer(entry.value)));
         return ok();
@@ -462,7 +467,7 @@ Result<std::vector<std::pair<OfficeId, PeerState>>> RecordStore::peers() const {
 
 Result<std::vector<AttentionItem>> RecordStore::attention() const {
     std::vector<AttentionItem> all;
-    TRY(for_each(tables_, Table::attention, {}, [&](const TableEntry& entry) -> Result<void> {
+    TRY(for_each_sound(Table::attention, [&](const TableEntry& entry) -> Result<void> {
         all.push_back(TRY(decode_attention(TRY(crypto::open_value(
             seal_key_, seal_context(Table::attention, entry.key), entry.value)))));
         return ok();

@@ -18,11 +18,12 @@
 #include <vector>
 
 #include "crypto/box.h"
-#include "proto/interval_set.h"
+#include "proto/register.h"
 #include "proto/report.h"
 #include "proto/vocabulary.h"
 #include "storage/checked_tables.h"
 #include "storage/events.h"
+#include "storage/log_state.h"
 
 namespace fieldpost::storage {
 
@@ -30,34 +31,6 @@ namespace fieldpost::storage {
 enum class Arrival : std::uint64_t {};
 // Names the parts of a body that is too large to lie with its record. 0: none.
 enum class Blob : std::uint64_t {};
-
-struct LogState {
-    IntervalSet held;
-    IntervalSet terminal;
-    std::map<std::uint8_t, IntervalSet> refused;  // by RefusalReason
-    // As the author signed it; our own: as we will sign it.
-    IntervalSet done;
-    IntervalSet withdrawn;
-    // What our receipts say: headers read whole whose record was readable or not addressed to us;
-    // and what was addressed to us and did not open.
-    IntervalSet receipted;
-    ShortHash receipted_top_id;
-    IntervalSet unreadable;
-    // Numbers addressed to us: a log without any needs no receipt.
-    bool addresses_us = false;
-    // From this number on the log is closed; 0: open.
-    Number closed_from = 0;
-    // Of own logs. Numbers up to `reserved` may have been used; `next` is the one to use next.
-    Number next = 1;
-    Number reserved = 0;
-    // Of own logs: the last number of the newest record shown to anyone, and its id.
-    Number published = 0;
-    RecordId published_id;
-    bool operator==(const LogState&) const = default;
-
-    // N: what peers need not send.
-    [[nodiscard]] IntervalSet not_wanted() const;
-};
 
 struct StoredRecord {
     Arrival arrival{};
@@ -217,9 +190,14 @@ struct OfficeMeta {
 struct PutMeta {
     OfficeMeta meta;
 };
+// Writes of the log's pages those that were touched.
 struct PutLog {
     LogKey log;
     LogState state;
+};
+// With all its pages. Its records stay.
+struct DropLog {
+    LogKey log;
 };
 // Adds a record whose arrival is above all others, or rewrites one that is there.
 struct PutRecord {
@@ -280,12 +258,6 @@ struct PutReport {
     ReportKey report;
     ReportProgress progress;
 };
-struct PutShown {
-    OfficeId author{};
-    Incarnation incarnation;
-    RecordClass record_class{};
-    IntervalSet shown;
-};
 struct AddAnswer {
     ReportKey about;
     Arrival arrival{};
@@ -322,10 +294,10 @@ struct DropExpiry {
 };
 
 using StoreChange =
-    std::variant<PutMeta, PutLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
+    std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, PutShown, AddAnswer, PutKeyed, AddEvent,
-                 PutLeaf, PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
+                 PutArchive, DropArchive, PutReport, AddAnswer, PutKeyed, AddEvent, PutLeaf,
+                 PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 2;
 inline constexpr std::uint64_t events_kept = 100'000;
@@ -358,9 +330,12 @@ public:
     // Nothing in a store that was never written to.
     Result<std::optional<OfficeMeta>> meta() const;
 
+    // corrupt: it is damaged; others need not be.
     Result<std::optional<LogState>> log(const LogKey& log) const;
-    Result<std::vector<std::pair<LogKey, LogState>>> logs() const;
+    Result<std::vector<LogKey>> logs() const;
 
+    // All of a log that are here, without their bodies.
+    Result<std::vector<StoredRecord>> records_of(const LogKey& log) const;
     // The record whose run holds `number`.
     Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
                                                WithBody body) const;
@@ -370,17 +345,12 @@ public:
     Result<std::optional<StoredRecord>> record_until(Arrival to, WithBody body) const;
 
     Result<std::optional<Bytes>> part(Blob blob, std::uint32_t part) const;
-    Result<std::vector<Partial>> partials() const;
 
-    Result<std::vector<Bytes>> registers() const;
     Result<std::vector<Bytes>> roster_changes() const;
-    Result<std::vector<Bytes>> custody() const;
     Result<std::optional<Bytes>> bundled(OfficeId office) const;
 
     Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const;
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
-    Result<IntervalSet> shown(OfficeId author, Incarnation incarnation,
-                              RecordClass record_class) const;
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
@@ -391,18 +361,28 @@ public:
     // The record that expires next.
     Result<std::optional<Expiry>> next_expiry() const;
 
+    // --- what comes again, or can be done without: these leave out what is damaged
+    Result<std::vector<Register>> registers() const;
+    Result<std::vector<Custody>> custody() const;
+    Result<std::vector<Partial>> partials() const;
     Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const;
     Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const;
     Result<std::vector<AttentionItem>> attention() const;
+    // Of which this erases what was left out, and says how many values that were.
+    Result<std::size_t> erase_damaged();
+
     Usage usage() const { return tables_.usage(); }
 
 private:
     RecordStore(std::unique_ptr<Tables> tables, crypto::SealKey seal_key)
         : tables_(std::move(tables)), seal_key_(std::move(seal_key)) {}
     Result<void> bring_to_this_schema();
+    template <class Each>
+    Result<void> for_each_sound(Table table, const Each& each) const;
 
     CheckedTables tables_;
     crypto::SealKey seal_key_;
+    mutable std::set<std::pair<Table, Bytes>> damaged_;
 };
 
 }  // namespace fieldpost::storage

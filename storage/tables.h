@@ -26,7 +26,7 @@ enum class Table : std::uint8_t {
     custody,
     archive,
     reports,
-    shown,
+    log_pages,
     answers,
     keys,
     events,

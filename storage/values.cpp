@@ -37,7 +37,9 @@ Bytes number_key(std::uint64_t value) {
 }
 
 Bytes log_key(const LogKey& log) {
-    return shown_key(log.author, log.incarnation, log.record_class);
+    auto key = office_key(log.author);
+    append_incarnation(key, log.incarnation, log.record_class);
+    return key;
 }
 
 Bytes record_key(const LogKey& log, Number number) {
@@ -47,9 +49,7 @@ Bytes record_key(const LogKey& log, Number number) {
 }
 
 Bytes report_key(const ReportKey& report) {
-    auto key = shown_key(report.author, report.origin.incarnation, report.origin.record_class);
-    big_endian(key, report.origin.number, 4);
-    return key;
+    return record_key(log_of(report), report.origin.number);
 }
 
 Bytes office_key(OfficeId office) {
@@ -82,12 +82,6 @@ Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject) {
     auto key = office_key(signer);
     big_endian(key, kind, 1);
     return joined(key, subject);
-}
-
-Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_class) {
-    auto key = office_key(author);
-    append_incarnation(key, incarnation, record_class);
-    return key;
 }
 
 Bytes joined(BytesView a, BytesView b) {
@@ -186,32 +180,6 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.carried_bytes = TRY(in.read_varint());
     TRY(in.expect_end("meta"));
     return meta;
-}
-
-Result<LogState> read_log(ByteReader& in) {
-    LogState state;
-    state.held = TRY(read_interval_set(in));
-    state.terminal = TRY(read_interval_set(in));
-    const auto reasons = TRY(in.read_u8());
-    for (unsigned i = 0; i < reasons; ++i) {
-        const auto reason = TRY(in.read_u8());
-        state.refused.emplace(reason, TRY(read_interval_set(in)));
-    }
-    state.done = TRY(read_interval_set(in));
-    state.withdrawn = TRY(read_interval_set(in));
-    state.receipted = TRY(read_interval_set(in));
-    state.receipted_top_id = TRY(in.read_array<ShortHash>());
-    state.unreadable = TRY(read_interval_set(in));
-    state.addresses_us = TRY(read_flag(in));
-    state.closed_from = TRY(in.read_u32());
-    state.next = TRY(in.read_u32());
-    state.reserved = TRY(in.read_u32());
-    state.published = TRY(in.read_u32());
-    if (state.published != 0) {
-        state.published_id = TRY(in.read_array<RecordId>());
-    }
-    TRY(in.expect_end("log"));
-    return state;
 }
 
 Result<StoredRecord> read_record(ByteReader& in, WithBody body) {
@@ -366,31 +334,6 @@ Bytes encode(const OfficeMeta& meta) {
     return out.take();
 }
 
-Bytes encode(const LogState& state) {
-    ByteWriter out;
-    write(out, state.held);
-    write(out, state.terminal);
-    out.u8(static_cast<std::uint8_t>(state.refused.size()));
-    for (const auto& [reason, numbers] : state.refused) {
-        out.u8(reason);
-        write(out, numbers);
-    }
-    write(out, state.done);
-    write(out, state.withdrawn);
-    write(out, state.receipted);
-    out.raw(state.receipted_top_id.view());
-    write(out, state.unreadable);
-    write_flag(out, state.addresses_us);
-    out.u32(state.closed_from);
-    out.u32(state.next);
-    out.u32(state.reserved);
-    out.u32(state.published);
-    if (state.published != 0) {
-        out.raw(state.published_id.view());
-    }
-    return out.take();
-}
-
 Bytes encode(const StoredRecord& record) {
     ByteWriter out;
     out.u16(value_of(record.log.author));
@@ -512,10 +455,6 @@ Bytes encode(const ReportProgress& progress) {
 Result<OfficeMeta> decode_meta(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_meta(in));
-}
-Result<LogState> decode_log(BytesView value) {
-    ByteReader in(value);
-    return or_corrupt(read_log(in));
 }
 Result<StoredRecord> decode_record(BytesView value, WithBody body) {
     ByteReader in(value);

@@ -18,7 +18,6 @@ Bytes part_key(Blob blob, std::uint32_t part);
 Bytes attention_key(const AttentionItem& item);
 Bytes expiry_key(WallTime at, Arrival arrival);
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject);
-Bytes shown_key(OfficeId author, Incarnation incarnation, RecordClass record_class);
 Bytes joined(BytesView a, BytesView b);
 
 Result<LogKey> read_log_key(BytesView key);
@@ -29,7 +28,6 @@ Result<Expiry> read_expiry_key(BytesView key);
 std::uint64_t trailing_number(BytesView key);
 
 Bytes encode(const OfficeMeta& meta);
-Bytes encode(const LogState& state);
 Bytes encode(const StoredRecord& record);
 Bytes encode(const Partial& partial);
 Bytes encode(const ArchiveEntry& entry);
@@ -40,7 +38,6 @@ Bytes encode(const KeyedReport& report);
 Bytes encode(const ReportProgress& progress);
 
 Result<OfficeMeta> decode_meta(BytesView value);
-Result<LogState> decode_log(BytesView value);
 // The arrival is the key. The body is left out unless wanted.
 Result<StoredRecord> decode_record(BytesView value, WithBody body);
 Result<Partial> decode_partial(BytesView value);

@@ -98,7 +98,7 @@ void ArrivingBody::forget_beginning() {
 }
 
 bool ArrivingBody::is_terminal(const Ledger& ledger) const {
-    return ledger.log(record_.header.log).terminal.contains_all(record_.header.run());
+    return ledger.log(record_.header.log).is_terminal(record_.header.run());
 }
 
 void ArrivingBody::put_progress(Ledger& ledger) {

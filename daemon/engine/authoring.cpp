@@ -130,7 +130,7 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
 
     auto& state = ledger.edit_log(log);
     ensure(state.next <= state.reserved, "a number is reserved before it is used");
-    state.held.add(record.run);
+    state.hold(record.run);
     ++state.next;
     if (state.next + number_block / 2 > state.reserved) {
         state.reserved = state.next + number_block;
@@ -235,8 +235,7 @@ void reserve_numbers(Ledger& ledger) {
         auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
         if (state.reserved >= state.next) {
             // Whatever was used of these was lost with what was not committed.
-            state.done.add({state.next, state.reserved});
-            state.terminal.add({state.next, state.reserved});
+            state.end({{state.next, state.reserved}});
             state.next = state.reserved + 1;
         }
         state.reserved = state.next + number_block;
@@ -395,11 +394,15 @@ void renew_statement(Ledger& ledger, Now now) {
     }
     statement.roster_version = ledger.roster().version();
     for (const auto& [log, state] : ledger.logs()) {
-        if (log.author != ledger.us() || (state.published == 0 && state.done.empty())) {
-            continue;
+        auto done = state.terminal();
+        if (log.author == ledger.us() && (state.published != 0 || !done.empty())) {
+            statement.logs.push_back({log.incarnation,
+                                      log.record_class,
+                                      state.published,
+                                      short_hash(state.published_id),
+                                      std::move(done),
+                                      {}});
         }
-        statement.logs.push_back({log.incarnation, log.record_class, state.published,
-                                  short_hash(state.published_id), state.done, state.withdrawn});
     }
     fit(statement);
     Register entry;

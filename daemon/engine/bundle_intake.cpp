@@ -219,8 +219,7 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
         case Verdict::known: {
             // Known, or refused before and not taken now either.
             const auto& log = ledger.log(record.header.log);
-            const auto kept = united(log.held, log.terminal);
-            if (kept.contains_all(record.header.run()) || !ledger.config().carries) {
+            if (!log.is_refused(record.header.run()) || !ledger.config().carries) {
                 report_.known += reports;
             } else {
                 reject(reports, "it was refused before: no room, or its author may not write it");
@@ -228,7 +227,7 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
             break;
         }
         case Verdict::refused:
-            if (ledger.log(record.header.log).terminal.contains_all(record.header.run()) ||
+            if (ledger.log(record.header.log).is_terminal(record.header.run()) ||
                 !ledger.config().carries) {
                 report_.known += reports;
             } else {

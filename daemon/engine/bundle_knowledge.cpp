@@ -201,7 +201,7 @@ bool BundleKnowledge::lacks_register(const Register& entry, RegisterHashes& ours
     return !told.all_registers || *told.all_registers != ours.of_leaf(office);
 }
 
-Bytes bundled_summary(const Ledger& ledger) {
+Bytes bundled_summary(Ledger& ledger) {
     ByteWriter out;
     Summary summary;
     std::size_t size = 0;

@@ -70,6 +70,6 @@ private:
 };
 
 // What this office says to have, as frames, each sized.
-Bytes bundled_summary(const Ledger& ledger);
+Bytes bundled_summary(Ledger& ledger);
 
 }  // namespace fieldpost::engine

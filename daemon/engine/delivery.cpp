@@ -25,11 +25,7 @@ Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRe
 }
 
 void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id) {
-    auto& state = ledger.edit_log(header.log);
-    if (header.run().last > state.receipted.top()) {
-        state.receipted_top_id = short_hash(id);
-    }
-    state.receipted.add(header.run());
+    ledger.edit_log(header.log).count_receipted(header.run(), short_hash(id));
 }
 
 namespace {
@@ -151,6 +147,16 @@ Result<void> find_replacements(Ledger& ledger, const storage::ReportKey& origina
 
 }  // namespace
 
+namespace {
+
+// Whether people here can read it. One that did not open has a page too.
+Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
+    const auto page = TRY(ledger.store().report(report));
+    return page && page->recipients.at(0).state != storage::State::failed;
+}
+
+}  // namespace
+
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                      const Body& body, Via from, Now now, std::vector<Notice>& notify) {
     auto& state = ledger.edit_log(header.log);
@@ -164,7 +170,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     if (!opened) {
         // Kept all the same: the author is told, and re-seals.
         entry.unreadable = true;
-        state.unreadable.add(record.run);
+        state.count_unreadable(record.run);
         ledger.write(storage::PutArchive{record.arrival, entry});
         const auto report = storage::report_in(header.log, header.number);
         // One that was read here under this number is not hidden by one that cannot be.
@@ -187,18 +193,18 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     entry.sealed_file_key =
         seal_for_archive(ledger, opened->key, header, opened->body.units, opened->body.attachments);
     ledger.write(storage::PutArchive{record.arrival, entry});
+    const auto* own = ledger.author_on(header.log);
     for (std::size_t i = 0; i < opened->body.units.size(); ++i) {
         const auto& unit = opened->body.units[i];
-        const auto origin = origin_of(header, unit, i);
         // Withdrawn in time: receipted, and not shown.
-        if (state.withdrawn.contains(static_cast<Number>(header.number + i))) {
+        if (own != nullptr && own->withdrawn.contains(static_cast<Number>(header.number + i))) {
             continue;
         }
+        const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
         // A reissue of what was shown before is receipted, and not shown again (P2).
-        if (!TRY(ledger.mark_shown(header.log.author, origin))) {
+        if (TRY(is_shown(ledger, key))) {
             continue;
         }
-        const storage::ReportKey key{header.log.author, origin};
         const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
         storage::ReportProgress progress;
         progress.arrival = arrival;
@@ -326,7 +332,7 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
 
 namespace {
 
-ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state) {
+ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const OwnLog* own) {
     ReceiptLog entry;
     entry.incarnation = log.incarnation;
     entry.record_class = log.record_class;
@@ -340,7 +346,7 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state) {
         }
     }
     // What the author has closed from the beginning on needs no word any more.
-    if (const auto low = state.done.next_absent(1); low && *low > 1) {
+    if (const auto low = own == nullptr ? 1 : own->done.next_absent(1); low && *low > 1) {
         entry.received.remove({1, *low - 1});
         entry.unreadable.remove({1, *low - 1});
         for (auto& [reason, numbers] : entry.refused) {
@@ -411,7 +417,7 @@ Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, N
         Receipt receipt;
         for (const auto& [log, state] : ledger.logs()) {
             if (log.author == author && state.addresses_us) {
-                receipt.logs.push_back(receipt_of(log, state));
+                receipt.logs.push_back(receipt_of(log, state, ledger.author_on(log)));
             }
         }
         TRY(fit(ledger, author, receipt));

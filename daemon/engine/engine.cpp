@@ -7,6 +7,7 @@
 #include "daemon/engine/bundle_writer.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/door.h"
+#include "daemon/engine/healing.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/progress.h"
@@ -47,6 +48,7 @@ struct Engine::Parts {
     std::uint64_t room_when_released = 0;
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
+    bool is_new = true;        // before its first batch
     bool is_put_back = false;  // the marker says so: to be told in the first batch
     bool is_stopping = false;
 
@@ -140,6 +142,9 @@ Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
 
 Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::function<Now()>& time,
                                    Consequences& out) {
+    if (std::exchange(is_new, false)) {
+        TRY(put_aside_damage(ledger, time(), out.notify));
+    }
     if (std::exchange(is_put_back, false)) {
         stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, time(), out.notify);
     }
@@ -453,6 +458,7 @@ Result<void> Engine::Parts::look_after(Now now) {
         return ok();
     }
     looked_after_at = now.steady;
+    ledger.move_windows();
     // What was released before has come by now, and there may be room for more.
     release_refused(ledger);
     ledger.keep_raised(What::undelivered, ledger.us(), TRY(count_undelivered(ledger, now)), {},

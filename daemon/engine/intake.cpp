@@ -5,6 +5,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/log_bounds.h"
 #include "daemon/engine/progress.h"
 #include "daemon/engine/terminal.h"
 
@@ -20,10 +21,8 @@ namespace {
 
 void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {
     auto& state = ledger.edit_log(header.log);
-    const auto fresh = without({header.run()}, state.not_wanted());
-    if (!fresh.empty()) {
-        state.refused[static_cast<std::uint8_t>(reason)].add(fresh);
-    }
+    state.refuse(static_cast<std::uint8_t>(reason),
+                 without({header.run()}, without(state.known, state.closed)));
 }
 
 void note_about(Ledger& ledger, What what, const Header& header, Via from, Now now,
@@ -91,14 +90,13 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         // Nothing is remembered of it: it cannot be verified, and who could sign it comes first.
         return Verdict::forged;
     }
-    const auto& state = ledger.log(header.log);
     const auto run = header.run();
     // Cheap before dear: most repeats end here.
-    if (state.terminal.contains_all(run)) {
+    if (ledger.log(header.log).is_terminal(run)) {
         return Verdict::known;
     }
-    if (state.held.contains_any(run)) {
-        const auto held = TRY(ledger.held_id(header.log, *state.held.next(run.first)));
+    if (const auto& held_here = ledger.log(header.log).held; held_here.contains_any(run)) {
+        const auto held = TRY(ledger.held_id(header.log, *held_here.next(run.first)));
         if (held == record.id) {
             return Verdict::known;
         }
@@ -115,16 +113,23 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     if (!crypto::verify_record(author->identity, ledger.network(), record.id, record.signature)) {
         return Verdict::forged;
     }
+    const bool is_kept_log = TRY(make_room_for(ledger, header.log));
     if (!check_header(header)) {
-        // Its author signed what no release allows: this id is never taken.
-        refuse(ledger, header, RefusalReason::invalid);
+        // Its author signed what no release allows: nobody is to bring it again.
+        if (is_kept_log) {
+            TRY(make_terminal(ledger, header.log, {run}));
+        }
         return Verdict::refused;
     }
     if (header.log.author == ledger.us()) {
         // What an older incarnation lost is no sign that this one did.
         return header.log.incarnation < ledger.meta().incarnation ? Verdict::known : Verdict::ours;
     }
-    if (state.not_wanted().contains_all(run)) {
+    if (!is_kept_log) {
+        return Verdict::refused;
+    }
+    const auto& state = ledger.log(header.log);
+    if (state.has_judged(run)) {
         return Verdict::known;
     }
     if (is_beyond_cut_off(*author, header) ||
@@ -181,12 +186,7 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     stored.header = encode_header(header);
     stored.blob = body.blob;
     stored.body = body.one_piece;
-    auto& state = ledger.edit_log(header.log);
-    state.held.add(stored.run);
-    for (auto& [reason, refused] : state.refused) {
-        refused.remove(stored.run);
-    }
-    std::erase_if(state.refused, [](const auto& entry) { return entry.second.empty(); });
+    ledger.edit_log(header.log).hold(stored.run);
     ledger.write(storage::PutRecord{stored});
     ledger.tell_held(header.log, stored.run);
     if (header.is_addressed_to(ledger.us())) {
@@ -259,19 +259,40 @@ void release_refused_before(Ledger& ledger) {
     }
 }
 
+namespace {
+
+IntervalSet lowest(const IntervalSet& numbers, std::size_t runs) {
+    IntervalSet some;
+    for (const auto run : numbers.intervals() | std::views::take(runs)) {
+        some.add(run);
+    }
+    return some;
+}
+
+}  // namespace
+
 Result<Custody> custody_of(const Ledger& ledger, OfficeId author) {
+    std::map<LogKey, IntervalSet> told;
+    std::size_t runs_left = limits::custody_runs_max;
+    for (const auto record_class :
+         {RecordClass::urgent, RecordClass::reply, RecordClass::normal, RecordClass::bulk}) {
+        for (const auto& [key, state] : ledger.logs_of(author)) {
+            if (key.record_class == record_class && !state.held.empty() && runs_left > 0) {
+                const auto [entry, added] = told.emplace(key, lowest(state.held, runs_left));
+                runs_left -= entry->second.intervals().size();
+            }
+        }
+    }
     Custody custody;
     custody.signer = ledger.us();
     custody.author = author;
-    for (const auto& [key, state] : ledger.logs()) {
-        if (key.author != author || state.held.empty()) {
-            continue;
-        }
-        const auto top = TRY(ledger.held_id(key, state.held.top()));
+    for (auto& [key, held] : told) {
+        const auto top = TRY(ledger.held_id(key, held.top()));
         if (!top) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
-        custody.logs.push_back({key.incarnation, key.record_class, short_hash(*top), state.held});
+        custody.logs.push_back(
+            {key.incarnation, key.record_class, short_hash(*top), std::move(held)});
     }
     return custody;
 }

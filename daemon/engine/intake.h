@@ -50,7 +50,8 @@ void release_refused_by_roster(Ledger& ledger);
 // At start: what another configuration or release refused.
 void release_refused_before(Ledger& ledger);
 
-// What this office carries of an author's records, not signed yet.
+// What this office carries of an author's records, not signed yet: at most
+// limits::custody_runs_max runs, urgent first and lowest first.
 Result<Custody> custody_of(const Ledger& ledger, OfficeId author);
 
 // A statement about our own records. untrusted: not signed by who it says, or not about us. If it

@@ -1,6 +1,7 @@
 #include "daemon/engine/ledger.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/log_bounds.h"
 
 namespace fieldpost::engine {
 
@@ -11,6 +12,30 @@ namespace {
 constexpr std::uint64_t counter_block = 64;
 
 const storage::LogState empty_log;
+
+// A log whose row or pages are damaged, as its records show it: those are offered again, and all
+// else comes again.
+Result<std::optional<storage::LogState>> log_of_records(const storage::RecordStore& store,
+                                                        const LogKey& log) {
+    storage::LogState state;
+    for (const auto& record : TRY(store.records_of(log))) {
+        state.hold(record.run);
+        const auto entry = TRY(store.archive(record.arrival));
+        const bool is_for_us = entry && entry->box == storage::ArchiveEntry::Box::inbox;
+        state.addresses_us = state.addresses_us || is_for_us;
+        if (is_for_us && entry->unreadable) {
+            state.count_unreadable(record.run);
+        } else {
+            state.count_receipted(record.run, short_hash(record.id));
+        }
+        state.next = std::max(state.next, record.run.last + 1);
+        if (!record.id.is_zero()) {
+            state.published = record.run.last;
+            state.published_id = record.id;
+        }
+    }
+    return std::optional(std::move(state));
+}
 const storage::PeerState unknown_peer;
 
 }  // namespace
@@ -31,18 +56,20 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
         TRY(ledger.roster_.apply(change));
         ledger.changes_of_roster_.push_back(change);
     }
-    for (auto& [key, state] : TRY(store.logs())) {
-        ledger.logs_.emplace(key, std::move(state));
+    for (const auto& key : TRY(store.logs())) {
+        auto state = store.log(key);
+        if (!state && state.error().code == Errc::corrupt) {
+            ledger.damaged_logs_.push_back(key);
+            state = TRY(log_of_records(store, key));
+        }
+        ledger.logs_.emplace(key, *TRY(std::move(state)));
+        ledger.unbounded_logs_.insert(key);
     }
-    for (const auto& bytes : TRY(store.registers())) {
-        ByteReader in(bytes);
-        const auto entry = TRY(read_register(in));
+    for (const auto& entry : TRY(store.registers())) {
         ledger.registers_.emplace(entry.key, entry);
         ledger.index_register(entry);
     }
-    for (const auto& bytes : TRY(store.custody())) {
-        ByteReader in(bytes);
-        const auto custody = TRY(read_custody(in));
+    for (const auto& custody : TRY(store.custody())) {
         ledger.custody_.emplace(custody.signer, custody);
     }
     for (const auto& [office, state] : TRY(store.peers())) {
@@ -118,9 +145,81 @@ const storage::LogState& Ledger::log(const LogKey& log) const {
 }
 
 storage::LogState& Ledger::edit_log(const LogKey& log) {
+    const auto [found, is_new] = logs_.try_emplace(log);
+    if (is_new) {
+        // Of a higher incarnation, it leaves less to those below.
+        for (const auto& [key, state] : logs_of(log.author)) {
+            unbounded_logs_.insert(key);
+        }
+    }
     edited_logs_.insert(log);
+    unbounded_logs_.insert(log);
     touch_leaf(log.author);
-    return logs_[log];
+    return found->second;
+}
+
+void Ledger::drop_log(const LogKey& log) {
+    logs_.erase(log);
+    edited_logs_.erase(log);
+    unbounded_logs_.erase(log);
+    news_.held.erase(log);
+    write(storage::DropLog{log});
+    touch_leaf(log.author);
+}
+
+void Ledger::move_windows() {
+    for (const auto& [log, state] : logs_) {
+        if (!state.closed.empty()) {
+            unbounded_logs_.insert(log);
+        }
+    }
+    bound_logs();
+}
+
+std::ranges::subrange<Ledger::Logs::const_iterator> Ledger::logs_of(OfficeId author) const {
+    return {logs_.lower_bound(LogKey{author, {}, {}}),
+            logs_.upper_bound(LogKey{author, {UINT16_MAX, UINT32_MAX}, RecordClass::bulk})};
+}
+
+std::size_t Ledger::runs_max_of(const LogKey& log) const {
+    const auto highest = std::prev(logs_of(log.author).end());
+    return log.incarnation == highest->first.incarnation ? limits::log_runs_max
+                                                         : limits::old_log_runs_max;
+}
+
+IntervalSet Ledger::numbers_under_way(const LogKey& log) const {
+    IntervalSet numbers;
+    for (const auto& [id, partial] : partials_) {
+        const auto header = decode_header(partial.header);
+        if (header && header->log == log) {
+            numbers.add(header->run());
+        }
+    }
+    return numbers;
+}
+
+void Ledger::bound_logs() {
+    for (const auto& log : std::exchange(unbounded_logs_, {})) {
+        auto& state = logs_.at(log);
+        bound_refused(state);
+        const auto runs_max = runs_max_of(log);
+        if (state.closed.empty() && state.known.intervals().size() <= runs_max) {
+            continue;
+        }
+        edited_logs_.insert(log);
+        touch_leaf(log.author);
+        const auto* own = author_on(log);
+        if (bound_runs(state, runs_max, numbers_under_way(log),
+                       own == nullptr ? IntervalSet{} : own->done, aged())) {
+            note_released(log.author);
+        }
+    }
+}
+
+void Ledger::note_released(OfficeId author) {
+    news_.released.insert(author);
+    ++releases_;
+    released_at_ = meta_.next_counter;
 }
 
 const Register* Ledger::newest(const RegisterKey& key) const {
@@ -211,6 +310,11 @@ const OfficeStatement* Ledger::statement(OfficeId office) const {
     return found == statements_.end() ? nullptr : &found->second;
 }
 
+const OwnLog* Ledger::author_on(const LogKey& log) const {
+    const auto* told = statement(log.author);
+    return told == nullptr ? nullptr : told->log(log.incarnation, log.record_class);
+}
+
 bool Ledger::is_own_prekey(OfficeId office, const Prekey& prekey) {
     const auto checked = checked_prekeys_.find(office);
     if (checked != checked_prekeys_.end() && checked->second == prekey) {
@@ -290,12 +394,13 @@ RegistersHash Ledger::registers_hash(const std::vector<RegisterSummary>& list) c
 std::uint32_t Ledger::numbers_known() const {
     std::uint64_t count = 0;
     for (const auto& [key, log] : logs_) {
-        count += log.not_wanted().count();
+        count += without(log.known, log.closed).count();
     }
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, UINT32_MAX));
 }
 
 const std::map<OfficeId, Hash>& Ledger::leaves() {
+    bound_logs();
     for (const auto office : stale_leaves_) {
         const auto leaf = leaf_of(office);
         auto& stored = leaves_[office];
@@ -324,12 +429,9 @@ Digest Ledger::digest() {
 LeafSummary Ledger::leaf_content(OfficeId office) const {
     LeafSummary leaf;
     leaf.office = office;
-    for (auto at = logs_.lower_bound(LogKey{office, {}, {}});
-         at != logs_.end() && at->first.author == office; ++at) {
-        auto not_wanted = at->second.not_wanted();
-        if (!not_wanted.empty()) {
-            leaf.logs.push_back(
-                {at->first.incarnation, at->first.record_class, std::move(not_wanted), {}});
+    for (const auto& [log, state] : logs_of(office)) {
+        if (!state.known.empty()) {
+            leaf.logs.push_back({log.incarnation, log.record_class, state.known, {}});
         }
     }
     leaf.registers = register_list(office);
@@ -345,7 +447,8 @@ std::vector<RegisterSummary> Ledger::register_list(OfficeId office) const {
     return list;
 }
 
-LeafSummary Ledger::summary_of(OfficeId office, Detail detail) const {
+LeafSummary Ledger::summary_of(OfficeId office, Detail detail) {
+    bound_logs();
     auto leaf = leaf_content(office);
     const std::size_t listed = detail == Detail::hash     ? 0
                                : detail == Detail::newest ? newest_registers
@@ -389,16 +492,6 @@ void Ledger::drop_partial(const RecordId& id) {
 Result<std::optional<RecordId>> Ledger::held_id(const LogKey& log, Number number) const {
     const auto stored = TRY(store_->record(log, number, storage::WithBody::no));
     return stored ? std::optional(stored->id) : std::nullopt;
-}
-
-Result<bool> Ledger::mark_shown(OfficeId author, const Origin& origin) {
-    auto shown = TRY(store_->shown(author, origin.incarnation, origin.record_class));
-    if (shown.contains(origin.number)) {
-        return false;
-    }
-    shown.add(origin.number);
-    write(storage::PutShown{author, origin.incarnation, origin.record_class, shown});
-    return true;
 }
 
 void Ledger::write(const storage::StoreChange& change) {
@@ -447,22 +540,12 @@ std::uint64_t Ledger::carried_bytes() const {
 }
 
 void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet& numbers) {
-    auto& refused = edit_log(log).refused;
+    const auto& refused = this->log(log).refused;
     const auto found = refused.find(static_cast<std::uint8_t>(reason));
-    if (found == refused.end()) {
-        return;
+    if (found != refused.end() && !intersection(found->second, numbers).empty()) {
+        edit_log(log).release(static_cast<std::uint8_t>(reason), numbers);
+        note_released(log.author);
     }
-    const auto before = found->second.count();
-    found->second.remove(numbers);
-    if (found->second.count() == before) {
-        return;
-    }
-    if (found->second.empty()) {
-        refused.erase(found);
-    }
-    news_.released.insert(log.author);
-    ++releases_;
-    released_at_ = meta_.next_counter;
 }
 
 storage::Arrival Ledger::next_arrival(std::uint32_t reports) {
@@ -553,7 +636,9 @@ bool Ledger::dismiss(std::uint32_t number, Now now) {
 Result<void> Ledger::flush() {
     leaves();
     for (const auto& log : std::exchange(edited_logs_, {})) {
-        write(storage::PutLog{log, logs_.at(log)});
+        auto& state = logs_.at(log);
+        write(storage::PutLog{log, state});
+        state.touched.clear();
     }
     for (const auto office : std::exchange(edited_peers_, {})) {
         write(storage::PutPeer{office, peers_.at(office)});

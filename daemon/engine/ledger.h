@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <ranges>
 #include <set>
 
 #include "daemon/engine/attention.h"
@@ -50,8 +51,17 @@ public:
 
     // --- logs
     [[nodiscard]] const storage::LogState& log(const LogKey& log) const;
+    // Of others only what make_room_for (log_bounds.h) lets in.
     storage::LogState& edit_log(const LogKey& log);
-    [[nodiscard]] const std::map<LogKey, storage::LogState>& logs() const { return logs_; }
+    void drop_log(const LogKey& log);
+    // Of logs that are closed in the middle, where nothing has come for a day (log_bounds.h).
+    void move_windows();
+    using Logs = std::map<LogKey, storage::LogState>;
+    [[nodiscard]] const Logs& logs() const { return logs_; }
+    [[nodiscard]] std::ranges::subrange<Logs::const_iterator> logs_of(OfficeId author) const;
+    // Those that the store could not give back; what logs() says of them was made from their
+    // records.
+    [[nodiscard]] const std::vector<LogKey>& damaged_logs() const { return damaged_logs_; }
 
     // --- registers
     [[nodiscard]] const Register* newest(const RegisterKey& key) const;
@@ -67,6 +77,8 @@ public:
     // The newest receipt of `signer` for `author`'s records, decoded.
     [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
+    // What the author's statement says of it. Null: nothing.
+    [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
     // Whether the office signed this key itself. Checked once for each key.
     bool is_own_prekey(OfficeId office, const Prekey& prekey);
     // The newest custody statement of `signer` about our own records.
@@ -93,7 +105,7 @@ public:
     [[nodiscard]] const std::map<OfficeId, std::uint64_t>& had_less() const { return had_less_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
-    [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail) const;
+    [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail);
     // Of an office's own, as its leaf lists them.
     [[nodiscard]] std::vector<RegisterSummary> register_list(OfficeId office) const;
     [[nodiscard]] RegistersHash registers_hash(const std::vector<RegisterSummary>& list) const;
@@ -117,8 +129,6 @@ public:
 
     // The id of the record held under `number`, zero while unpublished; nothing if none is.
     Result<std::optional<RecordId>> held_id(const LogKey& log, Number number) const;
-    // Notes that a report is shown here. False: it was shown before.
-    Result<bool> mark_shown(OfficeId author, const Origin& origin);
     // For others: bytes held, and bytes promised to bodies under way.
     [[nodiscard]] std::uint64_t carried_bytes() const;
 
@@ -181,6 +191,11 @@ private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
     void index_register(const Register& entry);
     void raise(const storage::Event& event, std::uint32_t count);
+    [[nodiscard]] std::size_t runs_max_of(const LogKey& log) const;
+    [[nodiscard]] IntervalSet numbers_under_way(const LogKey& log) const;
+    // Before anything is said of logs that were edited.
+    void bound_logs();
+    void note_released(OfficeId author);
     [[nodiscard]] Hash leaf_of(OfficeId office) const;
     [[nodiscard]] LeafSummary leaf_content(OfficeId office) const;
 
@@ -189,7 +204,8 @@ private:
     crypto::Roster roster_;
     std::vector<RosterChange> changes_of_roster_;
     storage::OfficeMeta meta_;
-    std::map<LogKey, storage::LogState> logs_;
+    Logs logs_;
+    std::vector<LogKey> damaged_logs_;
     std::map<RegisterKey, Register> registers_;
     std::map<RegisterKey, ShortHash> register_hashes_;
     std::map<OfficeId, Prekey> checked_prekeys_;
@@ -205,6 +221,7 @@ private:
 
     std::optional<Error> write_failure_;
     std::set<LogKey> edited_logs_;
+    std::set<LogKey> unbounded_logs_;  // edited since bound_logs()
     void touch_leaf(OfficeId office) {
         stale_leaves_.insert(office);
         ++leaf_edits_;

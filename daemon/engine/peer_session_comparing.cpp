@@ -225,7 +225,7 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
         they_have_[key] = log.not_wanted;
         const auto ours = ledger.logs().find(key);
         has_more = has_more || ours == ledger.logs().end() ||
-                   !without(log.not_wanted, ours->second.not_wanted()).empty();
+                   !without(log.not_wanted, ours->second.known).empty();
         if (const auto prove = unknown_number(ledger, key, log.not_wanted)) {
             is_in_question_ = true;
             send(out, *prove);

@@ -42,7 +42,7 @@ std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
         return std::nullopt;
     }
     const auto& state = ledger.log(log);
-    auto unknown = without(not_wanted, state.terminal);
+    auto unknown = without(not_wanted, state.terminal());
     if (state.published > 0) {
         unknown.remove({1, state.published});
     }

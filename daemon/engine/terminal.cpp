@@ -1,5 +1,6 @@
 #include "daemon/engine/terminal.h"
 
+#include "daemon/engine/log_bounds.h"
 #include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
@@ -75,7 +76,7 @@ Result<void> drop_partials(Ledger& ledger, const LogKey& log) {
     std::vector<storage::Partial> useless;
     for (const auto& [id, partial] : ledger.partials()) {
         const auto header = TRY(decode_header(partial.header));
-        if (header.log == log && ledger.log(log).terminal.contains_all(header.run())) {
+        if (header.log == log && ledger.log(log).is_terminal(header.run())) {
             useless.push_back(partial);
         }
     }
@@ -90,18 +91,12 @@ Result<void> drop_partials(Ledger& ledger, const LogKey& log) {
 }  // namespace
 
 Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
-    const auto fresh = without(numbers, ledger.log(log).terminal);
-    if (fresh.empty()) {
+    if (numbers.empty()) {
         return ok();
     }
-    const auto leaving = intersection(ledger.log(log).held, fresh);
+    const auto leaving = intersection(ledger.log(log).held, numbers);
     auto& state = ledger.edit_log(log);
-    state.terminal.add(fresh);
-    state.held.remove(fresh);
-    for (auto& [reason, refused] : state.refused) {
-        refused.remove(fresh);
-    }
-    std::erase_if(state.refused, [](const auto& entry) { return entry.second.empty(); });
+    state.end(numbers);
     TRY(drop_partials(ledger, log));
     for (auto number = leaving.next(1); number;) {
         const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
@@ -109,7 +104,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
             return fail(Errc::corrupt, "store: a held number without its record");
         }
         // A run goes when all of it is terminal.
-        if (state.terminal.contains_all(record->run)) {
+        if (!state.held.contains_any(record->run)) {
             TRY(drop_if_useless(ledger, *record, TRY(decode_header(record->header))));
         }
         number = leaving.after(record->run.last);
@@ -204,7 +199,6 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
         }
         if (author == ledger.us()) {
             TRY(prove_by_receipt(ledger, signer, log, entry, old, from, now, notify));
-            ledger.edit_log(log).done.add(served);
         }
         TRY(make_terminal(ledger, log, served));
     }
@@ -218,14 +212,10 @@ Result<void> apply_statement(Ledger& ledger, OfficeId author) {
     }
     for (const auto& own : statement->logs) {
         const LogKey log{author, own.incarnation, own.record_class};
-        const auto fresh = without(own.done, ledger.log(log).done);
-        if (fresh.empty()) {
-            continue;
+        const auto fresh = without(own.done, ledger.log(log).terminal());
+        if (!fresh.empty() && TRY(make_room_for(ledger, log))) {
+            TRY(make_terminal(ledger, log, fresh));
         }
-        auto& state = ledger.edit_log(log);
-        state.done.add(own.done);
-        state.withdrawn.add(own.withdrawn);
-        TRY(make_terminal(ledger, log, fresh));
     }
     return ok();
 }
@@ -262,7 +252,6 @@ Result<void> expire(Ledger& ledger, const storage::StoredRecord& record, Now now
                 ledger.note(What::expired, {.office = ledger.us(), .report = report}, now, notify);
             }
         }
-        ledger.edit_log(record.log).done.add(live);
     }
     return make_terminal(ledger, record.log, live);
 }

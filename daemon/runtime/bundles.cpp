@@ -73,7 +73,7 @@ void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& 
     record->set_id(id);
     record->set_priority(std::string(engine::name_of(header.log.record_class)));
     record->set_size_bytes(header.body_bytes);
-    record->set_is_new(!ledger.log(header.log).not_wanted().contains_all(header.run()));
+    record->set_is_new(!ledger.log(header.log).known.contains_all(header.run()));
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ struct Meetings {
         std::vector<storage::StoreChange> changes;
         for (const auto& [office, numbers] : history.numbers) {
             storage::LogState state;
-            state.terminal = numbers;
+            state.end(numbers);
             changes.emplace_back(
                 storage::PutLog{{office, {1, 0xc0ffee}, RecordClass::normal}, state});
         }

@@ -5,11 +5,13 @@
 using namespace fieldpost;
 
 FUZZ_TARGET(sets) {
-    fuzz::exact_front(bytes, &read_interval_set, [](const IntervalSet& set) {
-        ByteWriter out;
-        write(out, set);
-        return out.take();
-    });
+    fuzz::exact_front(
+        bytes, [](ByteReader& in) { return read_interval_set(in); },
+        [](const IntervalSet& set) {
+            ByteWriter out;
+            write(out, set);
+            return out.take();
+        });
     fuzz::meaning(
         bytes,
         [](BytesView view) {

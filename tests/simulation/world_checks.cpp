@@ -221,11 +221,13 @@ void World::check(Node node) {
     for (const auto& [log, state] : ledger.logs()) {
         INFO("office " << node << ", log of " << value_of(log.author));
         // Invariant I2.
-        CHECK(intersection(state.held, state.terminal).empty());
-        // Invariants I4 and I5: T never shrinks.
+        CHECK(without(state.held, state.known).empty());
+        CHECK(intersection(state.held, state.terminal()).empty());
+        // Invariants I4 and I5: T shrinks only where N is closed.
         auto& before = office.terminal_before[log];
-        CHECK(without(before, state.terminal).empty());
-        before = state.terminal;
+        before.remove(state.closed);
+        CHECK(without(before, state.terminal()).empty());
+        before = state.terminal();
     }
 }
 
@@ -235,7 +237,8 @@ void World::check_everything() {
         auto& store = *office.store;
         REQUIRE(store.begin().has_value());
         const auto logs = store.logs().value();
-        for (const auto& [log, state] : logs) {
+        for (const auto& log : logs) {
+            const auto state = store.log(log).value().value();
             const auto author = std::ranges::find(offices_, log.author,
                                                   [](const Office& o) { return o.keys->index; });
             REQUIRE(author != offices_.end());
@@ -290,7 +293,7 @@ void World::check_everything() {
         // P1, and invariant I6: its author keeps it until it is owed to nobody; and can read it
         // after.
         CHECK((state->held.contains(report.origin.number) ||
-               state->terminal.contains(report.origin.number)));
+               state->is_terminal({report.origin.number, report.origin.number})));
         CHECK(store.report(report).value().has_value());
         CHECK(store.record(log, report.origin.number, WithBody::no).value().has_value());
         store.abort();

@@ -101,6 +101,15 @@ ReceiptLog some_log() {
     return log;
 }
 
+// So many of them.
+IntervalSet every_second(std::size_t runs) {
+    IntervalSet numbers;
+    for (Number i = 0; i < runs; ++i) {
+        numbers.add(2 * i + 1);
+    }
+    return numbers;
+}
+
 void add_receipt_refusals(Refusals& out) {
     const Receipt one{{some_log()}};
     const auto good = encode_receipt(one);
@@ -109,6 +118,15 @@ void add_receipt_refusals(Refusals& out) {
         damage(bad);
         out.add("receipt", why, good, encode_receipt(bad));
     };
+    Receipt full;
+    for (std::uint16_t life = 1; life <= limits::logs_per_office_max; ++life) {
+        full.logs.push_back(some_log());
+        full.logs.back().incarnation = {life, 5};
+    }
+    auto over = full;
+    over.logs.push_back(some_log());
+    over.logs.back().incarnation = {1000, 5};
+    out.add("receipt", "33 logs", encode_receipt(full), encode_receipt(over));
     add("unreadable, and received", [](Receipt& r) { r.logs[0].unreadable = {{3, 3}}; });
     add("refused, and received", [](Receipt& r) { r.logs[0].refused[1] = {{1, 1}}; });
     add("refused for two reasons", [](Receipt& r) { r.logs[0].refused[2] = {{5, 5}}; });
@@ -238,6 +256,20 @@ void add_custody_refusals(Refusals& out) {
         out.add("custody", why, good, encode_custody(bad));
     };
     add("of nothing", [](Custody& c) { c.logs[0].held = {}; });
+    auto full = some_custody();
+    full.logs.resize(1);
+    for (std::uint16_t life = 2; life <= limits::logs_per_office_max; ++life) {
+        full.logs.push_back({{life, 5}, RecordClass::normal, {}, {{1, 3}}});
+    }
+    auto over = full;
+    over.logs.push_back({{1000, 5}, RecordClass::normal, {}, {{1, 3}}});
+    out.add("custody", "33 logs", encode_custody(full), encode_custody(over));
+    full = some_custody();
+    full.logs[0].held = every_second(limits::custody_runs_max / 2);
+    full.logs[1].held = full.logs[0].held;
+    over = full;
+    over.logs[1].held.add(UINT32_MAX);
+    out.add("custody", "2,049 runs", encode_custody(full), encode_custody(over));
     add("logs out of order", [](Custody& c) { std::swap(c.logs[0], c.logs[1]); });
     add("a log twice", [](Custody& c) { c.logs[1] = c.logs[0]; });
     add("incarnation 0", [](Custody& c) { c.version.incarnation.ordinal = 0; });

@@ -17,13 +17,14 @@ TEST_CASE("a receipt that would not fit a register says what fits, with its own 
     state.addresses_us = true;
     std::vector<storage::StoreChange> changes;
     for (Number number = 1; number < 9000; number += 3) {
-        state.receipted.add(number);
+        state.hold({number, number});
         storage::StoredRecord record;
         record.arrival = storage::Arrival{number};
         record.log = log;
         record.run = {number, number};
         record.id = RecordId{
             crypto::hash("test", network.id(), {std::as_bytes(std::span(&number, 1))}).bytes};
+        state.count_receipted(record.run, short_hash(record.id));
         changes.emplace_back(storage::PutRecord{record});
     }
     changes.emplace_back(storage::PutLog{log, state});

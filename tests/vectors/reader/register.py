@@ -39,14 +39,14 @@ def read_receipt(source):
         need(ascending([reason.reason for reason in log.reasons]), "reasons ascend")
         need(log.received or not any(log.top_id), "zeros are the top id of nothing")
         logs.append(log)
-    need(ascending([log.log for log in logs]), "logs ascend")
+    need(len(logs) <= 32 and ascending([log.log for log in logs]), "at most 32 logs, ascending")
     return logs
 
 
 def read_office(data):
     office = read_message(data, "OfficeStatement")
     need(len(office.prekeys) <= 8 and len(office.endpoints) <= 8, "at most 8 prekeys and endpoints")
-    need(len(office.logs) <= 64 and len(office.software) <= 255, "at most 64 logs, software of 255 bytes")
+    need(len(office.logs) <= 32 and len(office.software) <= 255, "at most 32 logs, software of 255 bytes")
     need(ascending([prekey.epoch for prekey in office.prekeys]), "prekeys ascend")
     for prekey in office.prekeys:
         need(prekey.epoch <= 0xFFFF and len(prekey.key) == 32 and len(prekey.signature) == 64, "a prekey")
@@ -129,5 +129,6 @@ def read_custody(source):
     custody = read_signed(source, "signer office, incarnation incarnation, counter u6, author office, time u4, "
                                   "logs held_logs")
     need(all(log.held for log in custody.logs), "no empty set")
-    need(ascending([log.log for log in custody.logs]), "logs ascend")
+    need(len(custody.logs) <= 32 and ascending([log.log for log in custody.logs]), "at most 32 logs, ascending")
+    need(sum(len(log.held) for log in custody.logs) <= 2048, "at most 2,048 runs")
     return custody

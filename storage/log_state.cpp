@@ -1,0 +1,89 @@
+#include "storage/log_state.h"
+
+namespace fieldpost::storage {
+
+void LogState::touch(Interval run) {
+    for (auto page = run.first >> number_page_bits; page <= run.last >> number_page_bits; ++page) {
+        touched.insert(page);
+    }
+}
+
+void LogState::hold(Interval run) {
+    known.add(run);
+    held.add(run);
+    for (auto& [reason, numbers] : refused) {
+        numbers.remove(run);
+    }
+    std::erase_if(refused, [](const auto& entry) { return entry.second.empty(); });
+    touch(run);
+}
+
+void LogState::refuse(std::uint8_t reason, const IntervalSet& numbers) {
+    if (!numbers.empty()) {
+        known.add(numbers);
+        refused[reason].add(numbers);
+    }
+}
+
+void LogState::release(std::uint8_t reason, const IntervalSet& numbers) {
+    const auto found = refused.find(reason);
+    if (found == refused.end()) {
+        return;
+    }
+    known.remove(intersection(found->second, numbers));
+    found->second.remove(numbers);
+    if (found->second.empty()) {
+        refused.erase(found);
+    }
+}
+
+void LogState::end(const IntervalSet& numbers) {
+    known.add(numbers);
+    const auto leaving = intersection(held, numbers);
+    for (const auto run : leaving.intervals()) {
+        touch(run);
+    }
+    held.remove(numbers);
+    for (auto& [reason, refused_numbers] : refused) {
+        refused_numbers.remove(numbers);
+    }
+    std::erase_if(refused, [](const auto& entry) { return entry.second.empty(); });
+}
+
+void LogState::count_receipted(Interval run, const ShortHash& id) {
+    if (run.last > receipted.top()) {
+        receipted_top_id = id;
+    }
+    receipted.add(run);
+    touch(run);
+}
+
+void LogState::count_unreadable(Interval run) {
+    unreadable.add(run);
+    touch(run);
+}
+
+bool LogState::is_refused(Interval run) const {
+    return std::ranges::any_of(refused,
+                               [&](const auto& entry) { return entry.second.contains_any(run); });
+}
+
+bool LogState::is_terminal(Interval run) const {
+    return known.contains_all(run) && !held.contains_any(run) && !closed.contains_any(run) &&
+           !is_refused(run);
+}
+
+IntervalSet LogState::terminal() const {
+    auto rest = without(known, held);
+    rest.remove(closed);
+    for (const auto& [reason, numbers] : refused) {
+        rest.remove(numbers);
+    }
+    return rest;
+}
+
+bool LogState::has_judged(Interval run) const {
+    return known.contains_all(run) && !closed.contains_any(run);
+}
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,75 @@
+// What an office knows of one log: which numbers it holds, and which nobody need send it.
+//
+// N, *known*, is what peers are told: do not send me these. Some of it is held (H), some refused
+// (E); where N is closed nothing more is known (daemon/engine/log_bounds.h); the rest is terminal
+// (T). So T is not stored. N and E have few runs. H and what receipts tell have as many as there
+// are records here; they are stored in pages of 4,096 numbers, and a batch writes those that it
+// changed.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "proto/interval_set.h"
+#include "proto/vocabulary.h"
+
+namespace fieldpost::storage {
+
+// The numbers page * 4,096 to page * 4,096 + 4,095.
+using NumberPage = std::uint32_t;
+inline constexpr int number_page_bits = 12;
+
+struct LogState {
+    // --- read by all; changed by the functions below only, which keep H, E and N together
+    IntervalSet known;                            // N
+    std::map<std::uint8_t, IntervalSet> refused;  // E by RefusalReason; none is empty
+    IntervalSet held;                             // H
+    // What our receipts say: headers read whole whose record was readable or not addressed to us;
+    // and what was addressed to us and did not open.
+    IntervalSet receipted;
+    IntervalSet unreadable;
+
+    // --- where N is not exact, and where it begins to be (log_bounds.h)
+    IntervalSet closed;
+    Number window = 1;
+    Number window_hole = 0;  // the lowest hole there, and since when it is that
+    WallTime window_since;
+
+    ShortHash receipted_top_id;
+    // Numbers addressed to us: a log without any needs no receipt.
+    bool addresses_us = false;
+    // From this number on the log is closed; 0: open.
+    Number closed_from = 0;
+    // Of own logs. Numbers up to `reserved` may have been used; `next` is the one to use next.
+    Number next = 1;
+    Number reserved = 0;
+    // Of own logs: the last number of the newest record shown to anyone, and its id.
+    Number published = 0;
+    RecordId published_id;
+    bool operator==(const LogState&) const = default;
+
+    // Pages that have changed since they were written.
+    std::set<NumberPage> touched;
+
+    // Held, however it stood before.
+    void hold(Interval run);
+    void refuse(std::uint8_t reason, const IntervalSet& numbers);
+    // What was refused is wanted again.
+    void release(std::uint8_t reason, const IntervalSet& numbers);
+    // Terminal, however it stood before.
+    void end(const IntervalSet& numbers);
+    void count_receipted(Interval run, const ShortHash& id);
+    void count_unreadable(Interval run);
+
+    [[nodiscard]] bool is_refused(Interval run) const;  // any of it
+    // All of it is known to be owed to nobody.
+    [[nodiscard]] bool is_terminal(Interval run) const;
+    [[nodiscard]] IntervalSet terminal() const;
+    // Nothing of it need be looked at: it is held, terminal or refused.
+    [[nodiscard]] bool has_judged(Interval run) const;
+
+private:
+    void touch(Interval run);
+};
+
+}  // namespace fieldpost::storage

@@ -1,0 +1,201 @@
+// Goal: N of a log stays small whatever its author does, new records always pass, and what peers
+// have arrives in the end.
+// Method: one log and a peer that offers what N leaves out, lowest first.
+#include "daemon/engine/log_bounds.h"
+
+#include <rapidcheck.h>
+#include <catch2/catch.hpp>
+
+#include "daemon/engine/terminal.h"
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using engine::bound_runs;
+using storage::LogState;
+
+namespace {
+
+constexpr std::size_t runs_max = 64;
+constexpr WallTime some_day{10 * 86400};
+
+std::size_t runs_of(const LogState& state) {
+    return state.known.intervals().size();
+}
+
+// Takes the lowest numbers that N leaves out of what a peer has, some at a time, for a while.
+void meet(LogState& state, const IntervalSet& peer, WallTime at) {
+    for (int flight = 0; flight < 1000; ++flight) {
+        auto offered = without(peer, state.known);
+        if (offered.empty()) {
+            return;
+        }
+        for (int i = 0; i < 20 && !offered.empty(); ++i) {
+            const auto number = *offered.next(1);
+            offered.remove({number, number});
+            state.hold({number, number});
+        }
+        bound_runs(state, runs_max, {}, {}, at);
+        REQUIRE(runs_of(state) <= runs_max);
+    }
+    FAIL("it goes on for ever");
+}
+
+IntervalSet every(Number step, Number first, Number last) {
+    IntervalSet numbers;
+    for (auto number = first; number <= last; number += step) {
+        numbers.add(number);
+    }
+    return numbers;
+}
+
+}  // namespace
+
+TEST_CASE("N has few runs, holds what is held, and never passes the highest number", "[engine]") {
+    CHECK(rc::check([](const std::vector<std::pair<std::uint16_t, std::uint8_t>>& steps) {
+        LogState state;
+        WallTime at = some_day;
+        Number top = 0;
+        for (const auto& [value, what] : steps) {
+            const Interval run{value + 1U, value + 1U + what % 3};
+            switch (what % 4) {
+                case 0:
+                case 1:
+                    state.hold(run);
+                    break;
+                case 2:
+                    state.end({run});
+                    break;
+                default:
+                    state.refuse(1, without({run}, state.known));
+            }
+            top = std::max(top, state.known.top());
+            at = at.plus(what * 600U);
+            bound_runs(state, 16, {}, {}, at);
+            RC_ASSERT(runs_of(state) <= 16);
+            RC_ASSERT(state.known.top() <= top);
+            RC_ASSERT(without(state.held, state.known).empty());
+            RC_ASSERT(without(state.closed, state.known).empty());
+            // Exactly one of the four, each number of N.
+            auto all = united(state.held, state.terminal());
+            for (const auto& [reason, numbers] : state.refused) {
+                RC_ASSERT(intersection(all, numbers).empty());
+                all.add(numbers);
+            }
+            RC_ASSERT(without(state.known, united(all, state.closed)).empty());
+        }
+    }));
+}
+
+TEST_CASE("a new number always passes, however many holes there are", "[engine]") {
+    LogState state;
+    for (Number number = 2; number < 2000; number += 2) {
+        CHECK_FALSE(state.known.contains(number));
+        state.hold({number, number});
+        bound_runs(state, runs_max, {}, {}, some_day);
+        CHECK(runs_of(state) <= runs_max);
+    }
+}
+
+TEST_CASE("what a peer has arrives all, when a hostile carrier brought every second number first",
+          "[engine]") {
+    LogState state;
+    const auto brought = every(2, 2, 10'000);
+    for (const auto run : brought.intervals()) {
+        state.hold(run);
+        bound_runs(state, runs_max, {}, {}, some_day);
+    }
+    CHECK_FALSE(state.closed.empty());
+    meet(state, {{1, 10'000}}, some_day);
+    CHECK(state.held == IntervalSet{{1, 10'000}});
+    CHECK(state.closed.empty());
+}
+
+TEST_CASE("holes that nobody can fill keep a window for a day, and no mail behind it", "[engine]") {
+    LogState state;
+    // Of a log of 3,000 numbers an office that was away gets the live ones: every third. A second
+    // peer has others, and the author is lost, so nobody says what is done.
+    meet(state, every(3, 1, 3000), some_day);
+    const auto rest = every(3, 2, 3000);
+    auto at = some_day;
+    for (int day = 0; day < 60 && !without(rest, state.held).empty(); ++day) {
+        meet(state, rest, at);
+        at = at.plus(engine::window_seconds);
+        bound_runs(state, runs_max, {}, {}, at);
+    }
+    CHECK(without(rest, state.held).empty());
+    // And its last word, which ends all holes, opens all.
+    const IntervalSet done{{1, 3000}};
+    state.end(done);
+    bound_runs(state, runs_max, {}, done, at);
+    CHECK(state.closed.empty());
+    CHECK(state.known == IntervalSet{{1, 3000}});
+}
+
+TEST_CASE("a number of which some of the body is here is not closed", "[engine]") {
+    LogState state;
+    const auto even = every(2, 2, 1000);
+    for (const auto run : even.intervals()) {
+        state.hold(run);
+    }
+    bound_runs(state, runs_max, {{501, 501}, {601, 601}}, {}, some_day);
+    CHECK_FALSE(state.known.contains(501));
+    CHECK_FALSE(state.known.contains(601));
+    CHECK(state.known.contains(503));
+    CHECK(runs_of(state) <= runs_max);
+}
+
+TEST_CASE("what is refused has few runs too, and its lowest numbers are given up", "[engine]") {
+    LogState state;
+    state.refuse(1, every(2, 1, 6000));
+    state.refuse(5, every(2, 10'001, 11'000));
+    engine::bound_refused(state);
+    std::size_t runs = 0;
+    for (const auto& [reason, numbers] : state.refused) {
+        runs += numbers.intervals().size();
+    }
+    CHECK(runs <= limits::refused_runs_max);
+    // What is for this office last.
+    CHECK(state.refused.at(5) == every(2, 10'001, 11'000));
+    CHECK(state.is_terminal({1, 1}));
+    CHECK(state.is_refused({5999, 5999}));
+}
+
+TEST_CASE("an author has 32 logs, the highest, and a leaf that fits a frame", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    LoneOffice office(network, 0);
+    auto& ledger = office.ledger();
+    const auto author = network.offices[1].index;
+    const auto log_of = [&](std::uint16_t ordinal, unsigned record_class) {
+        return LogKey{author, {ordinal, 7}, static_cast<RecordClass>(record_class)};
+    };
+    for (std::uint16_t ordinal = 1; ordinal <= 20; ++ordinal) {
+        for (unsigned record_class = 0; record_class < 4; ++record_class) {
+            const auto log = log_of(ordinal, record_class);
+            REQUIRE(engine::make_room_for(ledger, log).value());
+            // The widest set of so many runs: gaps and lengths of four bytes each.
+            IntervalSet wide;
+            for (Number i = 0; i < limits::log_runs_max + 200; ++i) {
+                const auto first = 1 + i * 3'500'000;
+                wide.add({first, first + 1'700'000});
+            }
+            ledger.edit_log(log).end(wide);
+        }
+    }
+    CHECK(std::ranges::distance(ledger.logs_of(author)) == 32);
+    CHECK(ledger.logs_of(author).begin()->first == log_of(13, 0));
+    // A lower one is gone for good, also after a start.
+    CHECK_FALSE(engine::make_room_for(ledger, log_of(12, 3)).value());
+    CHECK(engine::make_room_for(ledger, log_of(13, 0)).value());
+    const auto leaf = ledger.summary_of(author, engine::Detail::newest);
+    const auto frame = encode_frame(Summary{false, {leaf}});
+    INFO("a leaf of " << frame.size() << " bytes");
+    CHECK(frame.size() < limits::frame_bytes_max);
+    CHECK(decode_frame(frame).has_value());
+    CHECK(ledger.summary_of(author, engine::Detail::hash)
+              .logs.front()
+              .not_wanted.intervals()
+              .size() <= limits::old_log_runs_max);
+    office.write();
+    CHECK(office.store().logs().value().size() == 32);
+}
