@@ -98,12 +98,20 @@ Result<Register> read_register(ByteReader& in) {
     return entry;
 }
 
+namespace {
+
+// In the byte of the class.
+constexpr std::uint8_t filled_bit = 0x80;
+
+}  // namespace
+
 Bytes encode_receipt(const Receipt& receipt) {
     ByteWriter out;
     out.varint(receipt.logs.size());
     for (const auto& log : receipt.logs) {
         fieldpost::write(out, log.incarnation);
-        out.u8(static_cast<std::uint8_t>(log.record_class));
+        out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(log.record_class) |
+                                         (log.is_filled ? filled_bit : 0U)));
         out.raw(log.top_id.view());
         fieldpost::write(out, log.received);
         fieldpost::write(out, log.unreadable);
@@ -121,7 +129,12 @@ namespace {
 Result<ReceiptLog> read_receipt_log(ByteReader& in) {
     ReceiptLog log;
     log.incarnation = TRY(read_incarnation(in));
-    log.record_class = TRY(read_record_class(in));
+    const auto class_byte = TRY(in.read_u8());
+    log.is_filled = (class_byte & filled_bit) != 0;
+    log.record_class = static_cast<RecordClass>(class_byte & ~filled_bit);
+    if (static_cast<std::uint8_t>(log.record_class) >= record_classes) {
+        return fail(Errc::malformed, "receipt: an unknown class");
+    }
     log.top_id = TRY(in.read_array<ShortHash>());
     log.received = TRY(read_interval_set(in));
     log.unreadable = TRY(read_interval_set(in));

@@ -80,6 +80,9 @@ struct ReceiptLog {
     IntervalSet unreadable;
     // Reasons ascending; unknown ones are kept.
     std::map<std::uint8_t, IntervalSet> refused;
+    // `received` may hold numbers that the author itself has closed and this office never got: they
+    // fill holes, or the receipt would not fit a register.
+    bool is_filled = false;
     bool operator==(const ReceiptLog&) const = default;
 };
 

@@ -292,7 +292,7 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
     ByteReader in(opened.elided_header);
     const auto header = restore_header(in, nullptr);
     if (!header || !in.at_end() || streams_.size() >= streams_max) {
-        reject(0, "a stream that cannot be");
+        reject(header ? 0 : 1, "a stream that cannot be");
         return ok();
     }
     const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);

@@ -36,8 +36,4 @@ enum class Opening : std::uint8_t { reports, attachments };
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
                                    const storage::ArchiveEntry& entry, Opening opening);
 
-// Signs a newer receipt for each author whose logs changed since the last one. What does not fit a
-// register waits, the highest numbers and the least urgent class first. An Error is the store's.
-Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now);
-
 }  // namespace fieldpost::engine

@@ -12,6 +12,7 @@
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/progress.h"
 #include "daemon/engine/publication.h"
+#include "daemon/engine/receipts.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
 

@@ -128,6 +128,14 @@ IntervalSet all_refused(const ReceiptLog& entry) {
     return all;
 }
 
+Result<bool> has_expired_for(const Ledger& ledger, const storage::ReportKey& report,
+                             OfficeId recipient) {
+    const auto page = TRY(ledger.store().report(report));
+    return page && std::ranges::any_of(page->recipients, [&](const storage::Recipient& one) {
+               return one.office == recipient && one.state == storage::State::expired;
+           });
+}
+
 // What a receipt proves of our own reports, whether they are still held or not: one that has
 // expired here may have arrived all the same.
 Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
@@ -143,6 +151,10 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
         const auto known = intersection(numbers, ours);
         for (auto number = known.next(1); number; number = known.after(*number)) {
             const auto report = storage::report_in(log, *number);
+            if (entry.is_filled && of == Proof::Of::received &&
+                TRY(has_expired_for(ledger, report, by))) {
+                continue;  // it fills a hole, as far as anybody can tell
+            }
             if (TRY(prove(ledger, report, {.of = of, .recipient = by}, now)) && what) {
                 ledger.note(*what, {.office = by, .report = report, .via = from}, now, notify);
             }
@@ -153,7 +165,9 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
     if (old != nullptr) {
         TRY(each(without(all_refused(*old), refused), Proof::Of::refused_no_more, {}));
     }
-    TRY(each(old == nullptr ? entry.received : without(entry.received, old->received),
+    // What only filled a hole before may be said in earnest now.
+    const bool is_all_news = old == nullptr || (old->is_filled && !entry.is_filled);
+    TRY(each(is_all_news ? entry.received : without(entry.received, old->received),
              Proof::Of::received, What::delivered));
     TRY(each(old == nullptr ? entry.unreadable : without(entry.unreadable, old->unreadable),
              Proof::Of::unreadable, What::unreadable));

@@ -242,6 +242,28 @@ TEST_CASE("a receipt of an office that a report is not for delivers nothing", "[
     CHECK(world.times_happened(hyesan, What::delivered, *report, hq) == 1);
 }
 
+TEST_CASE("a receipt that fills its holes with what has expired delivers none of that",
+          "[simulation]") {
+    World world(28, names, {});
+    const auto old = world.queue(hyesan, {hq}, RecordClass::normal, 0, 60);
+    const auto young = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, wonsan);  // made public
+    world.run_until_idle(1h);
+    REQUIRE(world.view(hyesan, *old).recipients.at(0).proved.state == storage::State::expired);
+    auto entry = receipt_of(world, hq, hq, {{1, young->origin.number}}, 900);
+    auto receipt = decode_receipt(entry.payload).value();
+    receipt.logs.at(0).is_filled = true;
+    entry.payload = encode_receipt(receipt);
+    crypto::sign_register(world.keys(hq).machine.identity, world.network().id(), entry);
+    world.tell(hyesan, hq, RegisterNews{{entry}});
+    CHECK(world.view(hyesan, *young).recipients.at(0).proved.state == storage::State::delivered);
+    CHECK(world.view(hyesan, *old).recipients.at(0).proved.state == storage::State::expired);
+    // The same word for word is proof: it has arrived all the same.
+    world.tell(hyesan, hq,
+               RegisterNews{{receipt_of(world, hq, hq, {{1, young->origin.number}}, 901)}});
+    CHECK(world.view(hyesan, *old).recipients.at(0).proved.state == storage::State::delivered);
+}
+
 TEST_CASE("a statement of custody counts for its signer only", "[simulation]") {
     World world(24, names, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);

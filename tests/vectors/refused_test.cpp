@@ -77,7 +77,7 @@ std::map<std::string, Accepts> readers(const json& file) {
     const auto one_time = array_of<SigningPublic>(file["one_time_key"]);
     return {
         {"varint", to_the_end([](ByteReader& in) { return in.read_varint(); })},
-        {"interval set", to_the_end(&read_interval_set)},
+        {"interval set", to_the_end([](ByteReader& in) { return read_interval_set(in); })},
         {"container", to_the_end(&read_container)},
         {"header", whole(&decode_header)},
         {"elided header", to_the_end(&restored)},

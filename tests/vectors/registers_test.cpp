@@ -131,7 +131,13 @@ Receipt some_receipt() {
     nothing_yet.incarnation = {2, 1};
     nothing_yet.record_class = RecordClass::reply;
     nothing_yet.unreadable = {{1, 1}};
-    return {{log, nothing_yet}};
+    ReceiptLog filled;
+    filled.incarnation = {2, 1};
+    filled.record_class = RecordClass::bulk;
+    filled.top_id = some_top();
+    filled.received = {{7, 900}};
+    filled.is_filled = true;
+    return {{log, nothing_yet, filled}};
 }
 
 OfficeStatement some_statement(const Network& network, const Office& office) {

@@ -10,7 +10,8 @@ def split_log(log):
 
 
 def receipt(logs):
-    return [{**split_log(log.log), "top_id": log.top_id, "received": log.received, "unreadable": log.unreadable,
+    return [{**split_log(log.log), "filled": log.class_byte > 127, "top_id": log.top_id, "received": log.received,
+             "unreadable": log.unreadable,
              "refused": [{"reason": one.reason, "numbers": one.refused} for one in log.reasons]} for log in logs]
 
 

@@ -31,7 +31,9 @@ def read_register(source):
 def read_receipt(source):
     logs = []
     for _ in range(source.varint()):
-        log = source.parts("log log, top_id 8, received interval_set, unreadable interval_set")
+        log = source.parts("incarnation incarnation, class_byte u1, top_id 8, received interval_set, unreadable interval_set")
+        need(log.class_byte & 0x7F <= 3, "a class to 3")
+        log.log = (*log.incarnation, log.class_byte & 0x7F)
         log.reasons = source.many(source.unsigned(1), "reason u1, refused interval_set")
         refused = [reason.refused for reason in log.reasons]
         intervals = sorted(sum([log.received, log.unreadable, *refused], []))

@@ -1,0 +1,82 @@
+// Goal: an author with thousands of holes in its log costs its own receipt, not the daemon.
+// Method: a store with such a log, loaded as at every start.
+#include "daemon/engine/receipts.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+
+TEST_CASE("a receipt that would not fit a register says what fits, with its own top", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const auto& hq = network.offices[0];
+    const LogKey log{network.offices[1].index, {1, 7}, RecordClass::normal};
+    storage::LogState state;
+    state.addresses_us = true;
+    std::vector<storage::StoreChange> changes;
+    for (Number number = 1; number < 9000; number += 3) {
+        state.hold({number, number});
+        storage::StoredRecord record;
+        record.arrival = storage::Arrival{number};
+        record.log = log;
+        record.run = {number, number};
+        record.id = RecordId{
+            crypto::hash("test", network.id(), {std::as_bytes(std::span(&number, 1))}).bytes};
+        state.count_receipted(record.run, short_hash(record.id));
+        changes.emplace_back(storage::PutRecord{record});
+    }
+    changes.emplace_back(storage::PutLog{log, state});
+    LoneOffice office(network, 0, changes);
+    auto& ledger = office.ledger();
+    REQUIRE(engine::renew_receipts(ledger, {log.author}, {{}, founded_at}).has_value());
+    const auto* receipt = ledger.receipt(hq.index, log.author);
+    REQUIRE(receipt != nullptr);
+    const auto& told = receipt->logs.at(0);
+    CHECK(told.received.count() > 500);
+    CHECK(without(told.received, state.receipted).empty());
+    CHECK(told.received.contains(1));
+    const auto top = office.store().record(log, told.received.top(), storage::WithBody::no).value();
+    REQUIRE(top.has_value());
+    CHECK(told.top_id == short_hash(top->id));
+}
+
+TEST_CASE("what the author has closed fills the holes of a receipt that would not fit",
+          "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const LogKey log{network.offices[1].index, {1, 7}, RecordClass::normal};
+    // One old letter to another office stays; above it every third number came here, and the others
+    // have ended elsewhere.
+    constexpr Number last = 7500;
+    storage::LogState state;
+    state.addresses_us = true;
+    IntervalSet done{{2, 5400}};  // as much as its statement has room for
+    for (Number number = 4; number <= last; number += 3) {
+        state.count_receipted({number, number}, {});
+        done.remove({number, number});
+    }
+    std::vector<storage::StoreChange> changes;
+    storage::StoredRecord record;
+    record.arrival = storage::Arrival{1};
+    record.log = log;
+    record.run = {7498, 7498};
+    record.id.bytes[0] = std::byte{5};
+    state.hold(record.run);
+    changes.emplace_back(storage::PutRecord{record});
+    changes.emplace_back(storage::PutLog{log, state});
+    OfficeStatement statement;
+    statement.logs.push_back({log.incarnation, log.record_class, last, {}, done, {}});
+    LoneOffice office(network, 0, changes);
+    Register entry;
+    entry.key = {log.author, static_cast<std::uint8_t>(RegisterKind::office), {}};
+    entry.payload = encode_office_statement(statement);
+    office.ledger().keep_register(entry);
+    REQUIRE(engine::renew_receipts(office.ledger(), {log.author}, LoneOffice::now()).has_value());
+    const auto& told = office.ledger().receipt(network.offices[0].index, log.author)->logs.at(0);
+    CHECK(told.is_filled);
+    CHECK(told.received.contains_all({4, 5398}));
+    CHECK(without(office.ledger().log(log).receipted, told.received).empty());
+    CHECK_FALSE(told.received.contains(7497));
+    CHECK(told.top_id == short_hash(record.id));
+}
