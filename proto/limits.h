@@ -33,6 +33,8 @@ inline constexpr std::size_t register_subject_bytes_max = 64;
 inline constexpr std::size_t control_frame_bytes_max = 64U << 10;
 // Any frame: a chunk of 16 KiB, or a control frame, and its envelope.
 inline constexpr std::size_t frame_bytes_max = control_frame_bytes_max + 1024;
+// A leaf, whose list of registers may take several frames.
+inline constexpr std::size_t leaf_bytes_max = 256U << 10;
 // Several frames in one message: what fits one TCP segment. More would gain nothing.
 inline constexpr std::size_t joined_frames_bytes_max = 1406;
 // A roster change admits, replaces or cuts off one office; a cut-off lists logs.

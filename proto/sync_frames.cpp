@@ -122,8 +122,18 @@ Result<RegisterVersion> read_version(ByteReader& in) {
     return RegisterVersion{incarnation, counter};
 }
 
+// How the registers of a leaf are told, in the second and third bit of its head.
+enum class ListForm : std::uint8_t { all = 0, hash = 1, newest = 2 };
+
+ListForm form_of(const LeafSummary& leaf) {
+    return !leaf.all_registers      ? ListForm::all
+           : leaf.registers.empty() ? ListForm::hash
+                                    : ListForm::newest;
+}
+
 void write_leaf(ByteWriter& out, const LeafSummary& leaf) {
-    out.varint(leaf.logs.size());
+    const auto form = form_of(leaf);
+    out.varint(8 * leaf.logs.size() + 2 * static_cast<unsigned>(form) + (leaf.is_closed ? 1 : 0));
     for (const auto& log : leaf.logs) {
         write(out, log.incarnation);
         // The class leaves room for what is rare.
@@ -142,7 +152,9 @@ void write_leaf(ByteWriter& out, const LeafSummary& leaf) {
             out.varint(partial.prefix_bytes);
         }
     }
-    out.varint(2 * leaf.registers.size() + (leaf.all_registers ? 1 : 0));
+    if (form != ListForm::hash) {
+        out.varint(leaf.registers.size());
+    }
     for (const auto& entry : leaf.registers) {
         out.u8(entry.kind);
         out.sized(entry.subject);
@@ -178,6 +190,9 @@ Result<LogSummary> read_log(ByteReader& in) {
     }
     log.record_class = static_cast<RecordClass>(class_byte & 0x7f);
     log.not_wanted = TRY(read_container(in));
+    if (log.not_wanted.intervals().size() > limits::log_runs_max) {
+        return fail(Errc::limit_exceeded, "summary: a log of too many intervals");
+    }
     if ((class_byte & 0x80) != 0) {
         const auto count = TRY(in.read_varint());
         for (std::uint64_t i = 0; i < count; ++i) {
@@ -189,12 +204,18 @@ Result<LogSummary> read_log(ByteReader& in) {
 
 Result<LeafSummary> read_leaf(ByteReader& in) {
     LeafSummary leaf;
-    const auto logs = TRY(in.read_varint());
+    const auto head = TRY(in.read_varint());
+    leaf.is_closed = head % 2 == 1;
+    const auto form = static_cast<ListForm>(head / 2 % 4);
+    const auto logs = head / 8;
+    if (form > ListForm::newest || logs > limits::logs_per_office_max) {
+        return fail(Errc::malformed, "summary: a leaf of too many logs, or of another form");
+    }
     for (std::uint64_t i = 0; i < logs; ++i) {
         leaf.logs.push_back(TRY(read_log(in)));
     }
-    const auto registers = TRY(in.read_varint());
-    for (std::uint64_t i = 0; i < registers / 2; ++i) {
+    const auto registers = form == ListForm::hash ? 0 : TRY(in.read_varint());
+    for (std::uint64_t i = 0; i < registers; ++i) {
         RegisterSummary entry;
         entry.kind = TRY(in.read_u8());
         entry.subject = to_bytes(TRY(in.read_sized(limits::register_subject_bytes_max)));
@@ -202,11 +223,33 @@ Result<LeafSummary> read_leaf(ByteReader& in) {
         entry.hash = TRY(in.read_array<ShortHash>());
         leaf.registers.push_back(std::move(entry));
     }
-    if (registers % 2 == 1) {
+    if (form != ListForm::all) {
         leaf.all_registers = TRY(in.read_array<RegistersHash>());
     }
+    // What a later release writes behind this is nothing to us.
     return leaf;
 }
+
+// In the first byte of a summary, beside the two lowest bits.
+constexpr std::uint8_t part_bit = 4;
+constexpr std::uint8_t last_part_bit = 8;
+
+}  // namespace
+
+Bytes encode_leaf(const LeafSummary& leaf) {
+    ByteWriter out;
+    write_leaf(out, leaf);
+    return out.take();
+}
+
+Result<LeafSummary> decode_leaf(OfficeId office, BytesView bytes) {
+    ByteReader in(bytes);
+    auto leaf = TRY(read_leaf(in));
+    leaf.office = office;
+    return leaf;
+}
+
+namespace {
 
 struct FrameWriter {
     ByteWriter& out;
@@ -218,12 +261,19 @@ struct FrameWriter {
         }
     }
     void operator()(const Summary& summary) {
-        out.u8(summary.more ? 2 : summary.whole ? 1 : 0);
+        const auto form = summary.more ? 2U : summary.whole ? 1U : 0U;
+        if (const auto& part = summary.part) {
+            out.u8(static_cast<std::uint8_t>(form | (part->is_last ? last_part_bit : part_bit)));
+            out.u16(value_of(part->office));
+            out.raw(part->bytes);
+            return;
+        }
+        out.u8(static_cast<std::uint8_t>(form));
         std::uint32_t next = 0;
         for (const auto& leaf : summary.leaves) {
             out.varint(value_of(leaf.office) - next);
             next = value_of(leaf.office) + 1U;
-            write_leaf(out, leaf);
+            out.sized(encode_leaf(leaf));
         }
     }
     void operator()(const RegisterNews& news) {
@@ -293,12 +343,19 @@ Result<Frame> read_roster_news(ByteReader& in) {
 
 Result<Frame> read_summary(ByteReader& in) {
     Summary summary;
-    const auto form = TRY(in.read_u8());
-    if (form > 2) {
+    const auto first = TRY(in.read_u8());
+    const auto form = first & 3;
+    const auto part = first & (part_bit | last_part_bit);
+    if (form > 2 || first > (last_part_bit | 2) || (part == part_bit && form != 2)) {
         return fail(Errc::malformed, "summary: neither whole nor not");
     }
     summary.whole = form == 1;
     summary.more = form == 2;
+    if (part != 0) {
+        const OfficeId office{TRY(in.read_u16())};
+        summary.part = LeafPart{office, to_bytes(TRY(in.read(in.left()))), part == last_part_bit};
+        return summary;
+    }
     std::uint64_t next = 0;
     while (!in.at_end()) {
         const auto gap = TRY(in.read_varint());
@@ -307,8 +364,12 @@ Result<Frame> read_summary(ByteReader& in) {
         }
         const OfficeId office{static_cast<std::uint16_t>(next + gap)};
         next += gap + 1;
-        summary.leaves.push_back(TRY(read_leaf(in)));
-        summary.leaves.back().office = office;
+        auto leaf = decode_leaf(office, TRY(in.read_sized(limits::frame_bytes_max)));
+        if (leaf) {
+            summary.leaves.push_back(std::move(*leaf));
+        } else {
+            summary.damaged.push_back(office);
+        }
     }
     return summary;
 }

@@ -93,15 +93,29 @@ struct LeafSummary {
     std::vector<RegisterSummary> registers;
     // Of all, where only the newest are listed, or none.
     std::optional<RegistersHash> all_registers{};
+    // Logs that are not listed are closed.
+    bool is_closed = false;
     bool operator==(const LeafSummary&) const = default;
+};
+
+// A piece of a leaf that is too large for a frame.
+struct LeafPart {
+    OfficeId office{};
+    Bytes bytes;
+    bool is_last = false;
+    bool operator==(const LeafPart&) const = default;
 };
 
 // Replaces what is known of the offices named. `whole`: offices not named are empty.
 struct Summary {
     bool whole = false;
-    std::vector<LeafSummary> leaves;  // by office, ascending
+    std::vector<LeafSummary> leaves{};  // by office, ascending
     // The next frame goes on with it; only the last one can be whole.
     bool more = false;
+    // In place of `leaves`: its pieces follow each other in frames of their own.
+    std::optional<LeafPart> part{};
+    // As read: whose leaves broke a rule. The others are as good as ever.
+    std::vector<OfficeId> damaged{};
     bool operator==(const Summary&) const = default;
 };
 
@@ -189,6 +203,11 @@ using Frame = std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews,
 
 // Counted against the receiver's credit, and acknowledged.
 bool is_data(const Frame& frame);
+
+// A leaf as it lies in a summary, without its office and size.
+Bytes encode_leaf(const LeafSummary& leaf);
+// malformed or limit_exceeded.
+Result<LeafSummary> decode_leaf(OfficeId office, BytesView bytes);
 
 Bytes encode_frame(const Frame& frame);
 // malformed or limit_exceeded. unsupported: a frame of a later release, to be skipped.

@@ -10,19 +10,20 @@ constexpr std::size_t summary_frame_bytes = 60'000;
 // Up to so many are all listed, 24 bytes each: nobody can be asked what a hash stands for.
 constexpr std::size_t listed_registers_max = 1000;
 
-// Ten bytes each at the most: a frame of them is small enough to be read.
-constexpr std::size_t runs_a_frame = 4000;
+// As a leaf may have of one log.
+constexpr std::size_t runs_a_frame = limits::log_runs_max;
 
 struct Said {
     BundleHead head;
     Bytes summary;  // frames, each sized
-    std::vector<Summary> summaries{};
+    std::vector<LeafSummary> leaves{};
 };
 
 // As said_of() has it; nothing if another release wrote it otherwise.
 std::optional<Said> read_said(BytesView bytes) {
     ByteReader in(bytes);
     std::optional<Said> said;
+    SummaryReader reader;
     while (!in.at_end()) {
         const auto sized = in.read_sized(limits::frame_bytes_max);
         const auto frame = sized ? decode_frame(*sized) : std::unexpected(sized.error());
@@ -33,7 +34,7 @@ std::optional<Said> read_said(BytesView bytes) {
             said.emplace(Said{*head, to_bytes(in.rest())});
         } else if (const auto* summary = std::get_if<Summary>(&*frame);
                    summary != nullptr && said) {
-            said->summaries.push_back(*summary);
+            std::ranges::move(reader.take(*summary).leaves, std::back_inserter(said->leaves));
         }
     }
     return said;
@@ -57,15 +58,13 @@ void BundleKnowledge::learn(BytesView bytes) {
     head_ = said->head;
     carries_ = said->head.carries;
     roster_version_ = std::max(roster_version_, said->head.roster_version);
-    for (auto& summary : said->summaries) {
-        for (auto& leaf : summary.leaves) {
-            for (auto& log : leaf.logs) {
-                const LogKey key{leaf.office, log.incarnation, log.record_class};
-                logs_.insert_or_assign(key, std::move(log));
-            }
-            leaf.logs.clear();
-            leaves_.insert_or_assign(leaf.office, std::move(leaf));
+    for (auto& leaf : said->leaves) {
+        for (auto& log : leaf.logs) {
+            const LogKey key{leaf.office, log.incarnation, log.record_class};
+            logs_.insert_or_assign(key, std::move(log));
         }
+        leaf.logs.clear();
+        leaves_.insert_or_assign(leaf.office, std::move(leaf));
     }
 }
 
@@ -203,31 +202,17 @@ bool BundleKnowledge::lacks_register(const Register& entry, RegisterHashes& ours
 
 Bytes bundled_summary(Ledger& ledger) {
     ByteWriter out;
-    Summary summary;
-    std::size_t size = 0;
-    bool is_whole = true;
+    SummaryWriter summary(summary_frame_bytes,
+                          [&](const Summary& frame) { out.sized(encode_frame(frame)); });
     const auto detail =
         ledger.registers().size() <= listed_registers_max ? Detail::all : Detail::newest;
     for (const auto& [office, entry] : ledger.roster().offices()) {
         auto leaf = ledger.summary_of(office, detail);
-        if (leaf.logs.empty() && leaf.registers.empty() && !leaf.all_registers) {
-            continue;
+        if (!leaf.logs.empty() || !leaf.registers.empty() || leaf.all_registers || leaf.is_closed) {
+            summary.add(std::move(leaf));
         }
-        const auto leaf_size = encode_frame(Summary{false, {leaf}}).size();
-        if (leaf_size > limits::frame_bytes_max) {
-            is_whole = false;  // and so not kept: the next bundle here brings more than it had to
-            continue;
-        }
-        if (size + leaf_size > summary_frame_bytes && !summary.leaves.empty()) {
-            summary.more = true;
-            out.sized(encode_frame(std::exchange(summary, {})));
-            size = 0;
-        }
-        size += leaf_size;
-        summary.leaves.push_back(std::move(leaf));
     }
-    summary.whole = is_whole;
-    out.sized(encode_frame(summary));
+    summary.end(true);
     return out.take();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/engine/ledger.h"
+#include "proto/summary_parts.h"
 
 namespace fieldpost::engine {
 

@@ -371,7 +371,7 @@ Hash Ledger::leaf_of(OfficeId office) const {
     ByteWriter out;
     const auto leaf = leaf_content(office);
     out.u16(value_of(office));
-    out.varint(leaf.logs.size());
+    out.varint(2 * leaf.logs.size() + (leaf.is_closed ? 1 : 0));
     for (const auto& log : leaf.logs) {
         fieldpost::write(out, log.incarnation);
         out.u8(static_cast<std::uint8_t>(log.record_class));

@@ -18,6 +18,7 @@
 #include "daemon/engine/arriving_body.h"
 #include "daemon/engine/flow.h"
 #include "daemon/engine/pace.h"
+#include "proto/summary_parts.h"
 
 namespace fieldpost::engine {
 
@@ -103,7 +104,7 @@ private:
     Result<void> receive_frame(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
                                Consequences& out);
     Result<void> on(Ledger& ledger, const Hello& hello, Now now, Consequences& out);
-    Result<void> on(Ledger& ledger, const Summary& summary, Consequences& out);
+    Result<void> on(Ledger& ledger, const Summary& summary, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now, const Elsewhere& elsewhere,
@@ -140,6 +141,7 @@ private:
     void hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequences& out);
     void answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
                 Consequences& out);
+    [[nodiscard]] std::size_t remembered_bytes() const;
     void has_sent(const LogKey& log, Interval run);
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
@@ -201,6 +203,7 @@ private:
         std::map<Detail, std::vector<OfficeId>> told_too_little;  // and what it is to be
     };
     Heard heard_;
+    SummaryReader summary_reader_;
     bool has_summary_ = false;
     std::optional<Digest> their_digest_;
     bool they_settled_ = false;

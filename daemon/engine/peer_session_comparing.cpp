@@ -4,6 +4,7 @@
 
 #include "crypto/box.h"
 #include "daemon/engine/peer_session.h"
+#include "daemon/engine/queries.h"
 #include "daemon/engine/self_check.h"
 
 namespace fieldpost::engine {
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::size_t summary_frame_bytes_max = limits::control_frame_bytes_max / 2;
 constexpr std::size_t summary_frame_bytes_min = 4096;
+// What one link makes us remember of what its summaries say.
+constexpr std::size_t remembered_bytes_max = 16U << 20;
 // So few leaves are told at once, by both ends; of more, fingerprints go first, one way.
 constexpr std::size_t few_leaves = 16;
 
@@ -189,17 +192,9 @@ void PeerSession::tell_all(Ledger& ledger, Consequences& out) {
 void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail,
                               bool whole, Consequences& out) {
     std::ranges::sort(offices);  // it may have asked for them in any order
-    Summary summary;
-    std::size_t size = 0;
+    SummaryWriter summary(summary_frame_bytes(), [&](const Summary& frame) { send(out, frame); });
     for (const auto office : offices) {
         auto leaf = ledger.summary_of(office, detail);
-        const auto leaf_size = encode_frame(Summary{false, {leaf}}).size();
-        if (size + leaf_size > summary_frame_bytes() && !summary.leaves.empty()) {
-            summary.more = true;
-            send(out, std::exchange(summary, {}));
-            size = 0;
-        }
-        size += leaf_size;
         // If we differ about its own records because it lost some, what we hold shows it.
         custody_due_ = custody_due_ || office == peer_;
         custody_repeated_ = custody_repeated_ || office == peer_;
@@ -207,17 +202,19 @@ void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Det
         told.detail = std::max(told.detail, leaf.all_registers ? detail : Detail::all);
         told.registers = leaf.all_registers ? *leaf.all_registers
                                             : ledger.registers_hash(ledger.register_list(office));
-        summary.leaves.push_back(std::move(leaf));
+        summary.add(std::move(leaf));
     }
-    // Only the last frame can say that all was said.
-    summary.whole = whole;
-    send(out, summary);
+    summary.end(whole);
     has_told_ = true;
 }
 
 bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
     bool has_more = false;
     std::map<LogKey, const LogSummary*> theirs;
+    // It says all there is of that office: what stood here before is void.
+    const auto of_office = [&](const auto& entry) { return entry.first.author == leaf.office; };
+    std::erase_if(their_partials_, of_office);
+    std::erase_if(they_have_, of_office);
     for (const auto& log : leaf.logs) {
         const LogKey key{leaf.office, log.incarnation, log.record_class};
         theirs.emplace(key, &log);
@@ -329,13 +326,24 @@ void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequence
     }
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Consequences& out) {
+Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Now now, Consequences& out) {
     if (!theirs_) {
         return ok();
     }
     is_in_step_ = false;
-    for (const auto& leaf : summary.leaves) {
+    const auto told = summary_reader_.take(summary);
+    for (const auto office : told.damaged) {
+        // Its other leaves count, and this one is asked for by the next link.
+        has_put_off_ = true;
+        offend(ledger, now, out,
+               fmt::format("what it says of {} breaks a rule", printed_name(ledger, office)));
+    }
+    for (const auto& leaf : told.leaves) {
         hear_leaf(ledger, leaf, out);
+    }
+    if (remembered_bytes() > remembered_bytes_max) {
+        close(out, "its summaries name more than an honest office has");
+        return ok();
     }
     if (summary.more) {
         return ok();
@@ -355,6 +363,19 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Consequence
         answer(ledger, offices, detail, out);
     }
     return ok();
+}
+
+std::size_t PeerSession::remembered_bytes() const {
+    std::size_t runs = 0;
+    for (const auto& [log, numbers] : they_have_) {
+        runs += numbers.intervals().size() + 8;
+    }
+    for (const auto& [log, partials] : their_partials_) {
+        for (const auto& partial : partials) {
+            runs += partial.checked.intervals().size() + 8;
+        }
+    }
+    return runs * sizeof(Interval);
 }
 
 void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,

@@ -53,7 +53,7 @@ Result<void> PeerSession::receive_frame(Ledger& ledger, BytesView bytes, Now now
         return ok();
     }
     if (const auto* summary = std::get_if<Summary>(&*frame)) {
-        return on(ledger, *summary, out);
+        return on(ledger, *summary, now, out);
     }
     if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
         return on(ledger, *news, now, out);

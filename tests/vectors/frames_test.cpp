@@ -26,8 +26,10 @@ json meaning(const RecordProof& proof) {
 }
 
 json meaning(const LeafSummary& leaf) {
-    json means = {
-        {"office", value_of(leaf.office)}, {"logs", json::array()}, {"registers", json::array()}};
+    json means = {{"office", value_of(leaf.office)},
+                  {"closed", leaf.is_closed},
+                  {"logs", json::array()},
+                  {"registers", json::array()}};
     for (const auto& log : leaf.logs) {
         json partials = json::array();
         for (const auto& partial : log.partials) {
@@ -115,7 +117,12 @@ struct Meaning {
         for (const auto& leaf : summary.leaves) {
             leaves.push_back(meaning(leaf));
         }
-        return {{"whole", summary.whole}, {"more", summary.more}, {"leaves", leaves}};
+        const auto part = summary.part ? json{{"office", value_of(summary.part->office)},
+                                              {"is_last", summary.part->is_last},
+                                              {"bytes", hex(summary.part->bytes)}}
+                                       : json();
+        return {
+            {"whole", summary.whole}, {"more", summary.more}, {"leaves", leaves}, {"part", part}};
     }
     json operator()(const RegisterNews& news) const {
         json registers = json::array();
@@ -311,7 +318,16 @@ void add_meeting(FrameWriter& writer) {
     auto of_none = authority_leaf();
     of_none.registers.clear();
     of_none.all_registers = of_some.all_registers;
+    of_some.is_closed = true;
     writer.add("summary of some registers, and of none", Summary{false, {of_none, of_some}});
+    const auto content = encode_leaf(of_some);
+    const auto half = content.size() / 2;
+    const auto first = to_bytes(BytesView(content).first(half));
+    const auto last = to_bytes(BytesView(content).subspan(half));
+    writer.add("first part of a leaf",
+               Summary{.more = true, .part = LeafPart{OfficeId{1}, first, false}});
+    writer.add("last part of it",
+               Summary{.whole = true, .part = LeafPart{OfficeId{1}, last, true}});
     writer.add("settled", Settled{hello.digest});
 }
 
@@ -383,11 +399,8 @@ json odd_containers() {
     leaf.logs = {{{1, 1}, RecordClass::normal, {{1, 3}}, {}},
                  {{1, 1}, RecordClass::bulk, {{5, 5}, {7, 7}}, {}},
                  {{1, 2}, RecordClass::reply, {}, {}}};
-    const auto bytes = written_by([&](ByteWriter& out) {
-        out.u8(3);
-        out.u8(0);
-        out.varint(1);
-        out.varint(3);
+    const auto content = written_by([&](ByteWriter& out) {
+        out.varint(8 * 3);
         write(out, Incarnation{1, 1});
         out.u8(2);
         out.raw(*from_hex("0d010002"));  // 1..3 as a set
@@ -398,11 +411,19 @@ json odd_containers() {
         out.u8(0);
         out.raw(*from_hex("0bffff"));  // a kind of a later release
         out.varint(0);
+        out.raw(*from_hex("0102"));  // what a later release writes behind it
+    });
+    const auto bytes = written_by([&](ByteWriter& out) {
+        out.u8(3);
+        out.u8(0);
+        out.varint(1);
+        out.sized(content);
     });
     return {{"name", "summary with containers in other forms"},
             {"type", 3},
             {"bytes", hex(bytes)},
-            {"means", {{"whole", false}, {"more", false}, {"leaves", {meaning(leaf)}}}},
+            {"means",
+             {{"whole", false}, {"more", false}, {"leaves", {meaning(leaf)}}, {"part", json()}}},
             {"other_form", true}};
 }
 
@@ -430,7 +451,8 @@ Hash leaf_hash(const NetworkId& network, const LeafSummary& leaf) {
         out.u16(value_of(leaf.office));
         // A body under way alone makes no difference.
         const auto is_told = [](const LogSummary& log) { return !log.not_wanted.empty(); };
-        out.varint(static_cast<std::uint64_t>(std::ranges::count_if(leaf.logs, is_told)));
+        out.varint(2 * static_cast<std::uint64_t>(std::ranges::count_if(leaf.logs, is_told)) +
+                   (leaf.is_closed ? 1 : 0));
         for (const auto& log : leaf.logs | std::views::filter(is_told)) {
             write(out, log.incarnation);
             out.u8(static_cast<std::uint8_t>(log.record_class));

@@ -19,7 +19,7 @@ import nacl.signing
 from reader import meanings
 from reader.checks import Checks, hexed, plain
 from reader.conventions import NO_NETWORK, Network, Source, little, whole, write_container, write_interval_set
-from reader.frames import (bucket_fingerprint, digest, frames_of, leaf_fingerprint, leaf_hash, read_frame,
+from reader.frames import (bucket_fingerprint, digest, frames_of, leaf_fingerprint, leaf_hash, read_frame, read_leaf,
                            registers_hash)
 from reader.bundle import read_bundle
 from reader.invitation import open_beacon, open_invitation
@@ -229,6 +229,7 @@ def readers_of(file):
         "epoch slots": register(read_epoch_slots), "receipt": partial(whole, read_receipt), "office": read_office,
         "custody": partial(whole, read_custody), "enrolment": register(partial(verify_enrolment, network, one_time)),
         "fork": register(partial(verify_fork, network, identity)), "frame": read_frame,
+        "leaf": lambda data: read_leaf(Source(data), 1),
         "message": frames_of,
         "invitation": open_invitation, "founding": Roster, "roster change": partial(whole, read_change),
         "roster": follow_chain}

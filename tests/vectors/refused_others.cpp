@@ -88,22 +88,41 @@ void add_summary_refusals(Refusals& out) {
     leaf.logs = {{{1, 2}, RecordClass::normal, {{1, 3}}, {}}};
     leaf.logs[0].partials.emplace_back().number = 4;
     const auto good = encode_frame(Summary{true, {leaf}});
-    // Type, whole, office, number of logs, incarnation, then the class.
-    const std::size_t class_at = 1 + 1 + 1 + 1 + 6;
     out.add("frame", "summary: neither whole nor not", good, with(good, 1, "03"));
-    out.add("frame", "summary: class 4", good, with(good, class_at, "84"));
-    out.add("frame", "summary: incarnation 0", good, with(good, 4, "0000"));
+    out.add("frame", "summary: the last part, and not the last", good, with(good, 1, "0c"));
+    out.add("frame", "summary: a part, and the next frame does not go on",
+            encode_frame(Summary{.more = true, .part = LeafPart{OfficeId{1}, Bytes(3), false}}),
+            with(good, 1, "04"));
     out.add(
         "frame", "summary: index 65,536", good,
         joined(BytesView(good).first(2), joined(*from_hex("808004"), BytesView(good).subspan(3))));
-    out.add("frame", "summary: a container with something behind", good,
-            with(joined(BytesView(good).first(class_at + 2),
-                        joined(Bytes(1), BytesView(good).subspan(class_at + 2))),
-                 class_at + 1, "080300"));
     out.add("frame", "summary: ends early", good, one_less(good));
+    const auto of_one = encode_leaf(leaf);
+    // Head, incarnation, then the class.
+    const std::size_t class_at = 1 + 6;
+    out.add("leaf", "class 4", of_one, with(of_one, class_at, "84"));
+    out.add("leaf", "incarnation 0", of_one, with(of_one, 1, "0000"));
+    out.add("leaf", "registers of form 3", of_one, with(of_one, 0, "0e"));
+    out.add("leaf", "a container with something behind", of_one,
+            with(joined(BytesView(of_one).first(class_at + 2),
+                        joined(Bytes(1), BytesView(of_one).subspan(class_at + 2))),
+                 class_at + 1, "080300"));
+    out.add("leaf", "ends early", of_one, one_less(of_one));
     leaf.all_registers.emplace();
-    const auto of_none = encode_frame(Summary{true, {leaf}});
-    out.add("frame", "summary: a hash of all registers of 4 bytes", of_none, one_less(of_none));
+    const auto of_none = encode_leaf(leaf);
+    out.add("leaf", "a hash of all registers of 4 bytes", of_none, one_less(of_none));
+    leaf.logs.assign(limits::logs_per_office_max, leaf.logs[0]);
+    auto more = leaf;
+    more.logs.push_back(leaf.logs[0]);
+    out.add("leaf", "33 logs", encode_leaf(leaf), encode_leaf(more));
+    leaf.logs.resize(1);
+    leaf.logs[0].not_wanted = {};
+    for (Number i = 0; i < limits::log_runs_max; ++i) {
+        leaf.logs[0].not_wanted.add(100 * i + 1);
+    }
+    more = leaf;
+    more.logs[0].not_wanted.add(4'000'000'000);
+    out.add("leaf", "1,025 intervals", encode_leaf(leaf), encode_leaf(more));
     const auto prints = encode_frame(LeafFingerprints{1, {{}, {}}});
     out.add("frame", "leaf fingerprints: of 2 bytes", prints, one_less(prints));
 }

@@ -95,6 +95,7 @@ std::map<std::string, Accepts> readers(const json& file) {
              return crypto::verify_fork(identity, network, TRY(read_register(in)));
          })},
         {"frame", whole(&decode_frame)},
+        {"leaf", whole([](BytesView bytes) { return decode_leaf(OfficeId{1}, bytes); })},
         {"message", whole(&frames_of)},
         {"invitation", whole([](BytesView bytes) { return crypto::open_invite(bytes, ""); })},
         {"founding", whole([](BytesView bytes) -> Result<crypto::Roster> {

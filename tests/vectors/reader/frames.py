@@ -47,24 +47,32 @@ def read_hello(source):
 
 
 def read_summary(source):
-    form = source.unsigned(1)
-    need(form <= 2, "whole or not, or to be gone on with")
+    first = source.unsigned(1)
+    form, part = first & 3, first & 12
+    need(form <= 2 and part != 12 and first < 12 and (part != 4 or form == 2), "whole or not, or to be gone on with")
+    if part:
+        return Parts(whole=form == 1, more=form == 2, leaves=[],
+                     part=Parts(office=source.unsigned(2), is_last=part == 8, bytes=source.rest()))
     leaves, office = [], -1
     while source.left():
         office += source.varint() + 1
         need(office <= 0xFFFF, "an index of two bytes")
-        leaves.append(read_leaf(source, office))
-    return Parts(whole=form == 1, more=form == 2, leaves=leaves)
+        leaves.append(read_leaf(Source(source.sized()), office))
+    return Parts(whole=form == 1, more=form == 2, leaves=leaves, part=None)
 
 
 def read_leaf(source, office):
-    logs = [read_log(source) for _ in range(source.varint())]
-    number = source.varint()
-    registers = source.many(number // 2, "kind u1, subject sized, incarnation incarnation_or_none, counter u6, "
-                                             "hash 8")
+    """What follows behind it is of a later release."""
+    head = source.varint()
+    form = head >> 1 & 3
+    need(form < 3 and head >> 3 <= 32, "a known form, at most 32 logs")
+    logs = [read_log(source) for _ in range(head >> 3)]
+    registers = [] if form == 1 else source.many(source.varint(), "kind u1, subject sized, "
+                                                 "incarnation incarnation_or_none, counter u6, hash 8")
     need(all(len(one.subject) <= 64 for one in registers), "a subject of at most 64 bytes")
-    all_registers = source.take(5) if number % 2 else None
-    return Parts(office=office, logs=logs, registers=registers, all_registers=all_registers)
+    need(all(len(log.numbers) <= 1024 for log in logs), "at most 1,024 intervals")
+    all_registers = source.take(5) if form else None
+    return Parts(office=office, logs=logs, registers=registers, all_registers=all_registers, closed=head & 1)
 
 
 def read_log(source):
@@ -127,7 +135,7 @@ def leaf_hash(network, leaf):
     """Of a leaf as a summary tells it, told in ascending order."""
     logs = [incarnation(log.incarnation) + bytes([log.record_class]) + write_interval_set(log.numbers)
             for log in leaf.logs if log.numbers]
-    return network.hash("leaf", little(leaf.office, 2), varint(len(logs)), *logs, *register_list(leaf))
+    return network.hash("leaf", little(leaf.office, 2), varint(2 * len(logs) + leaf.closed), *logs, *register_list(leaf))
 
 
 def registers_hash(network, leaf):

@@ -63,7 +63,8 @@ def roster_office(index, read):
 
 
 def leaf(read):
-    return {"office": read.office, "registers": read.registers, "all_registers": read.all_registers,
+    return {"office": read.office, "closed": bool(read.closed), "registers": read.registers,
+            "all_registers": read.all_registers,
             "logs": [{"incarnation": log.incarnation, "class": log.record_class, "numbers": log.numbers,
                       "partials": log.partials} for log in read.logs]}
 
@@ -109,7 +110,8 @@ def frame(kind, read, network):
     return {
         1: lambda: hello(read),
         2: lambda: [{"version": one.roster_version, "hash": network.hash("roster-id", one.signed)} for one in read],
-        3: lambda: {"whole": read.whole, "more": read.more, "leaves": [leaf(one) for one in read.leaves]},
+        3: lambda: {"whole": read.whole, "more": read.more, "leaves": [leaf(one) for one in read.leaves],
+                    "part": read.part},
         4: lambda: [{"kind": one.kind, "hash": network.hash("register-id", one.signed)} for one in read],
         5: lambda: records(read, network),
         6: lambda: {name: value for name, value in opened(read).items() if name != "elided"},
