@@ -146,6 +146,9 @@ void print_trace(const wire::Trace& trace, const std::string& obstacle) {
         if (one.how() != "local" && one.via() != one.office()) {
             how += ", by " + one.via();
         }
+        if (one.times() > 1) {
+            how += fmt::format("{}{} times", how.empty() ? "" : ", ", one.times());
+        }
         events.add({local_time(one.at_unix_s()), human_age(unix_now() - one.at_unix_s()),
                     one.what(), one.office(), safe_line(how)});
     }

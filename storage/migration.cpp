@@ -55,6 +55,37 @@ public:
         }
     }
 
+    // Of events of one kind that one office caused to a report the first stays, and counts the
+    // rest.
+    Result<void> join_events(CheckedTables& tables) const {
+        TRY(each(Table::report_events, {}, [&](const TableEntry& entry) {
+            return tables_->erase(Table::report_events, entry.key);
+        }));
+        return each(Table::events, {}, [&](const TableEntry& entry) -> Result<void> {
+            const auto value = to_bytes(entry.value);
+            const auto event = TRY(open_event(*seal_key_, trailing_number(entry.key), value));
+            if (!event.report) {
+                return tables.put(Table::events, entry.key, value);
+            }
+            const auto name = report_event_key(*event.report, event.what, event.office);
+            const auto before = TRY(tables.get(Table::report_events, name));
+            if (!before) {
+                TRY(tables.put(Table::report_events, name, entry.key));
+                return tables.put(Table::events, entry.key, value);
+            }
+            const auto first_seq = trailing_number(*before);
+            const auto stored = TRY(tables.get(Table::events, number_key(first_seq)));
+            if (!stored) {
+                return fail(Errc::corrupt, "store: a report's event is not there");
+            }
+            auto first = TRY(open_event(*seal_key_, first_seq, *stored));
+            first.last = event.at;
+            ++first.count;
+            TRY(tables.put(Table::events, number_key(first_seq), seal_event(*seal_key_, first)));
+            return tables_->erase(Table::events, entry.key);
+        });
+    }
+
     [[nodiscard]] Result<ReportProgress> progress_of(const ReportKey& report,
                                                      Arrival arrival) const {
         ReportProgress progress;
@@ -216,7 +247,8 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
         const auto table = static_cast<Table>(i);
         // Parts of bodies are checked by their own hashes, and are nearly all of a store: written
         // anew in one transaction they would not fit beside themselves.
-        if (table == Table::reports || table == Table::parts || table == Table::log_pages) {
+        if (table == Table::reports || table == Table::parts || table == Table::log_pages ||
+            table == Table::events || table == Table::report_events) {
             continue;
         }
         TRY(old.each(table, {}, [&](const TableEntry& entry) -> Result<void> {
@@ -229,7 +261,7 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
             return is_bare ? ok() : tables.put(table, entry.key, to_bytes(entry.value));
         }));
     }
-    return ok();
+    return old.join_events(tables);
 }
 
 }  // namespace fieldpost::storage

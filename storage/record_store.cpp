@@ -144,24 +144,20 @@ struct ChangeApplier {
         }
         const auto event = TRY(open_event(seal_key, seq, *value));
         if (event.report) {
-            TRY(tables.erase(Table::report_events, joined(report_key(*event.report), key)));
+            TRY(tables.erase(Table::report_events,
+                             report_event_key(*event.report, event.what, event.office)));
         }
         return tables.erase(Table::events, key);
     }
-    Result<void> operator()(const AddEvent& change) {
-        const auto plain = encode(change.event);
-        const auto key = number_key(change.event.seq);
-        // Words are sealed; an event without any says nothing that the records do not.
-        const bool has_words = !change.event.detail.empty();
-        ByteWriter value;
-        value.u8(has_words ? 1 : 0);
-        value.raw(has_words ? crypto::seal_value(seal_key, seal_context(Table::events, key), plain)
-                            : plain);
-        TRY(put_growing(Table::events, key, value.take()));
-        if (change.event.report) {
-            TRY(put(Table::report_events, joined(report_key(*change.event.report), key), {}));
+    Result<void> operator()(const PutEvent& change) {
+        const auto& event = change.event;
+        const auto key = number_key(event.seq);
+        TRY(put_growing(Table::events, key, seal_event(seal_key, event)));
+        if (event.report) {
+            TRY(put(Table::report_events, report_event_key(*event.report, event.what, event.office),
+                    key));
         }
-        return change.event.seq > events_kept ? drop_event(change.event.seq - events_kept) : ok();
+        return event.seq > events_kept ? drop_event(event.seq - events_kept) : ok();
     }
     Result<void> operator()(const PutLeaf& change) {
         return put(Table::leaves, office_key(change.office), to_bytes(change.leaf.view()));
@@ -415,22 +411,45 @@ Result<std::vector<Event>> RecordStore::events(std::uint64_t from, std::size_t l
     return all;
 }
 
+Result<std::optional<Event>> RecordStore::event(std::uint64_t seq) const {
+    const auto value = TRY(tables_.get(Table::events, number_key(seq)));
+    if (!value) {
+        return std::optional<Event>{};
+    }
+    return TRY(open_event(seal_key_, seq, *value));
+}
+
 Result<std::vector<Event>> RecordStore::events_of(const ReportKey& report) const {
     std::vector<std::uint64_t> seqs;
     TRY(for_each(tables_, Table::report_events, report_key(report),
                  [&](const TableEntry& entry) -> Result<void> {
-                     seqs.push_back(trailing_number(entry.key));
+                     seqs.push_back(trailing_number(entry.value));
                      return ok();
                  }));
+    std::ranges::sort(seqs);
     std::vector<Event> all;
     for (const auto seq : seqs) {
-        const auto value = TRY(tables_.get(Table::events, number_key(seq)));
-        // Only the newest events are kept.
-        if (value) {
-            all.push_back(TRY(open_event(seal_key_, seq, *value)));
-        }
+        all.push_back(TRY(named_event(seq)));
     }
     return all;
+}
+
+Result<std::optional<Event>> RecordStore::event_of(const ReportKey& report, What what,
+                                                   OfficeId office) const {
+    const auto seq = TRY(tables_.get(Table::report_events, report_event_key(report, what, office)));
+    if (!seq) {
+        return std::optional<Event>{};
+    }
+    return TRY(named_event(trailing_number(*seq)));
+}
+
+// One that report_events names: both go at once.
+Result<Event> RecordStore::named_event(std::uint64_t seq) const {
+    auto found = TRY(event(seq));
+    if (!found) {
+        return fail(Errc::corrupt, "store: a report's event is not there");
+    }
+    return std::move(*found);
 }
 
 Result<std::optional<Expiry>> RecordStore::next_expiry() const {

@@ -112,9 +112,13 @@ struct ReportProgress {
     bool operator==(const ReportProgress&) const = default;
 };
 
+// Something that happened. If it happens again its row may stand for that too: then it keeps its
+// `seq` and `at`.
 struct Event {
     std::uint64_t seq = 0;
     WallTime at;
+    WallTime last;  // when it happened again last; `at` if it did not
+    std::uint64_t count = 1;
     What what{};
     How how{};
     std::optional<ReportKey> report;
@@ -266,8 +270,8 @@ struct PutKeyed {
     Hash key;
     KeyedReport report;
 };
-// The last `events_kept` are kept.
-struct AddEvent {
+// The last `events_kept` are kept. One that is there already is replaced.
+struct PutEvent {
     Event event;
 };
 struct PutLeaf {
@@ -296,7 +300,7 @@ struct DropExpiry {
 using StoreChange =
     std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, AddAnswer, PutKeyed, AddEvent, PutLeaf,
+                 PutArchive, DropArchive, PutReport, AddAnswer, PutKeyed, PutEvent, PutLeaf,
                  PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 2;
@@ -356,7 +360,11 @@ public:
 
     // The first `limit` events with a seq >= `from`.
     Result<std::vector<Event>> events(std::uint64_t from, std::size_t limit) const;
+    Result<std::optional<Event>> event(std::uint64_t seq) const;
     Result<std::vector<Event>> events_of(const ReportKey& report) const;
+    // The one event of this kind that `office` caused to a report.
+    Result<std::optional<Event>> event_of(const ReportKey& report, What what,
+                                          OfficeId office) const;
 
     // The record that expires next.
     Result<std::optional<Expiry>> next_expiry() const;
@@ -379,6 +387,7 @@ private:
     Result<void> bring_to_this_schema();
     template <class Each>
     Result<void> for_each_sound(Table table, const Each& each) const;
+    Result<Event> named_event(std::uint64_t seq) const;
 
     CheckedTables tables_;
     crypto::SealKey seal_key_;

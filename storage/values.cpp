@@ -84,6 +84,11 @@ Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject) {
     return joined(key, subject);
 }
 
+Bytes report_event_key(const ReportKey& report, What what, OfficeId office) {
+    return joined(joined(report_key(report), Bytes{static_cast<std::byte>(what)}),
+                  office_key(office));
+}
+
 Bytes joined(BytesView a, BytesView b) {
     auto both = to_bytes(a);
     both.insert(both.end(), b.begin(), b.end());
@@ -227,6 +232,10 @@ Result<ArchiveEntry> read_archive(ByteReader& in) {
     return entry;
 }
 
+// What follows in an event. Schema 1 had the first only, so its events are read as they are.
+constexpr std::uint8_t has_report = 1;
+constexpr std::uint8_t has_happened_again = 2;
+
 Result<Event> read_event(ByteReader& in) {
     Event event;
     event.at = WallTime{TRY(in.read_u32())};
@@ -234,8 +243,14 @@ Result<Event> read_event(ByteReader& in) {
     event.how = How{TRY(in.read_u8())};
     event.office = OfficeId{TRY(in.read_u16())};
     event.via = OfficeId{TRY(in.read_u16())};
-    if (TRY(read_flag(in))) {
+    const auto flags = TRY(in.read_u8());
+    if ((flags & has_report) != 0) {
         event.report = TRY(read_report_key(in));
+    }
+    event.last = event.at;
+    if ((flags & has_happened_again) != 0) {
+        event.last = WallTime{TRY(in.read_u32())};
+        event.count = TRY(in.read_varint());
     }
     event.detail = std::string(as_text(in.rest()));
     return event;
@@ -380,9 +395,15 @@ Bytes encode(const Event& event) {
     out.u8(static_cast<std::uint8_t>(event.how));
     out.u16(value_of(event.office));
     out.u16(value_of(event.via));
-    write_flag(out, event.report.has_value());
+    const bool is_repeated = event.count != 1;
+    out.u8(static_cast<std::uint8_t>((event.report ? has_report : 0) |
+                                     (is_repeated ? has_happened_again : 0)));
     if (event.report) {
         write_report_key(out, *event.report);
+    }
+    if (is_repeated) {
+        out.u32(event.last.seconds);
+        out.varint(event.count);
     }
     out.raw(as_bytes(event.detail));
     return out.take();
@@ -495,6 +516,18 @@ Bytes seal_context(Table table, BytesView key) {
     context.u8(static_cast<std::uint8_t>(table));
     context.raw(key);
     return context.take();
+}
+
+Bytes seal_event(const crypto::SealKey& seal_key, const Event& event) {
+    const auto plain = encode(event);
+    // Words are sealed; an event without any says nothing that the records do not.
+    const bool has_words = !event.detail.empty();
+    ByteWriter value;
+    value.u8(has_words ? 1 : 0);
+    value.raw(has_words ? crypto::seal_value(
+                              seal_key, seal_context(Table::events, number_key(event.seq)), plain)
+                        : plain);
+    return value.take();
 }
 
 Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value) {

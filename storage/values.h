@@ -18,6 +18,8 @@ Bytes part_key(Blob blob, std::uint32_t part);
 Bytes attention_key(const AttentionItem& item);
 Bytes expiry_key(WallTime at, Arrival arrival);
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject);
+// Of an event about a report, in the table report_events.
+Bytes report_event_key(const ReportKey& report, What what, OfficeId office);
 Bytes joined(BytesView a, BytesView b);
 
 Result<LogKey> read_log_key(BytesView key);
@@ -51,6 +53,7 @@ Result<ReportProgress> decode_progress(BytesView value);
 // What a sealed value is bound to, so that none can stand in another's place.
 Bytes seal_context(Table table, BytesView key);
 // An event as it lies in its table: sealed if it has words.
+Bytes seal_event(const crypto::SealKey& seal_key, const Event& event);
 Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value);
 
 }  // namespace fieldpost::storage

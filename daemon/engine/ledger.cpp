@@ -10,6 +10,17 @@ namespace {
 // Numbers and counters are reserved this far ahead, in an earlier commit than the one that uses
 // them.
 constexpr std::uint64_t counter_block = 64;
+// So long one event stands for more of its kind that an office causes and that are about no report.
+constexpr std::uint32_t event_stands_seconds = 3600;
+
+// The authority signs each of these, so nobody else can repeat it.
+bool is_always_news(What what) {
+    return what == What::roster || what == What::admitted;
+}
+// A person follows links as they come and go: told anew whenever anything happened between.
+bool is_of_link(What what) {
+    return what == What::peer_up || what == What::peer_down;
+}
 
 const storage::LogState empty_log;
 
@@ -568,10 +579,30 @@ const storage::PeerState& Ledger::peer(OfficeId office) const {
     return found == peers_.end() ? unknown_peer : found->second;
 }
 
+Result<std::optional<storage::Event>> Ledger::event_counting(const storage::Event& event) const {
+    if (event.report) {
+        return store_->event_of(*event.report, event.what, event.office);
+    }
+    const auto last = last_noted_.find({event.what, event.office});
+    if (last == last_noted_.end() || is_always_news(event.what)) {
+        return std::optional<storage::Event>{};
+    }
+    auto before = TRY(store_->event(last->second));
+    if (!before) {
+        return before;
+    }
+    // The clock may have been set back meanwhile.
+    const bool is_again =
+        is_of_link(event.what)
+            ? before->seq + 1 == meta_.next_event
+            : before->at <= event.at && event.at < before->at.plus(event_stands_seconds);
+    return is_again ? std::move(before) : std::nullopt;
+}
+
 void Ledger::note(What what, About about, Now now, std::vector<Notice>& notify) {
     storage::Event event;
-    event.seq = edit_meta().next_event++;
     event.at = wall(now);
+    event.last = event.at;
     event.what = what;
     event.office = about.office;
     event.report = about.report;
@@ -580,10 +611,27 @@ void Ledger::note(What what, About about, Now now, std::vector<Notice>& notify) 
         event.via = about.via->office;
     }
     event.detail = std::move(about.detail);
-    write(storage::AddEvent{event});
     if (storage::kind_of(what).severity) {
         raise(event, 0);
     }
+    auto before = event_counting(event);
+    // For one that is damaged there is a new one.
+    if (!before && before.error().code != Errc::corrupt) {
+        write_failure_ = write_failure_.value_or(before.error());
+        return;
+    }
+    // Who can make things happen again and again must not push others' events out of the store.
+    if (before && *before) {
+        (*before)->last = event.at;
+        ++(*before)->count;
+        write(storage::PutEvent{std::move(**before)});
+        return;
+    }
+    event.seq = edit_meta().next_event++;
+    if (!event.report) {
+        last_noted_[{what, event.office}] = event.seq;
+    }
+    write(storage::PutEvent{event});
     notify.emplace_back(Happened{std::move(event)});
 }
 

@@ -151,7 +151,9 @@ public:
     [[nodiscard]] const storage::PeerState& peer(OfficeId office) const;
     // A failure is kept until flush(); nothing is written after it.
     void write(const storage::StoreChange& change);
-    // Files an event, and raises it if it is a matter for a person.
+    // Files an event, and raises it if it is a matter for a person. What happens again to the same
+    // report by the same office, or within an hour without a report, raises the count of the event
+    // that is there; those who watch are not told.
     struct About {
         OfficeId office{};
         std::optional<storage::ReportKey> report{};
@@ -190,6 +192,9 @@ public:
 private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
     void index_register(const Register& entry);
+    // The event that one more of its kind is counted in, if any.
+    [[nodiscard]] Result<std::optional<storage::Event>> event_counting(
+        const storage::Event& again) const;
     void raise(const storage::Event& event, std::uint32_t count);
     [[nodiscard]] std::size_t runs_max_of(const LogKey& log) const;
     [[nodiscard]] IntervalSet numbers_under_way(const LogKey& log) const;
@@ -218,6 +223,8 @@ private:
     std::map<RecordId, storage::Partial> partials_;
     Clock clock_;
     Attention attention_;
+    // The newest event of each kind without a report, by its seq. Not in the store.
+    std::map<std::pair<What, OfficeId>, std::uint64_t> last_noted_;
 
     std::optional<Error> write_failure_;
     std::set<LogKey> edited_logs_;

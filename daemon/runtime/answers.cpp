@@ -474,6 +474,7 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
                 added->set_via(engine::printed_name(ledger, event.via));
             }
             added->set_words(event.detail);
+            added->set_times(event.count);
         }
     }
     return encode(answer);

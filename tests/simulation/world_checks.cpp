@@ -100,9 +100,13 @@ int World::times_happened(Node node, engine::What what, const storage::ReportKey
     const auto events = store.events_of(report);
     store.abort();
     REQUIRE(events.has_value());
-    return static_cast<int>(std::ranges::count_if(*events, [&](const storage::Event& event) {
-        return event.what == what && (!by || event.office == index_of(*by));
-    }));
+    std::uint64_t times = 0;
+    for (const auto& event : *events) {
+        if (event.what == what && (!by || event.office == index_of(*by))) {
+            times += event.count;
+        }
+    }
+    return static_cast<int>(times);
 }
 
 bool World::was_told(Node node, engine::What what) {

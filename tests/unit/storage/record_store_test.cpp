@@ -11,6 +11,7 @@
 #include "crypto/secret.h"
 #include "storage/lmdb_tables.h"
 #include "storage/memory_tables.h"
+#include "storage/values.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace fieldpost;
@@ -110,7 +111,10 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     Event event;
     event.seq = 5;
     event.at = {44};
+    event.last = {55};
+    event.count = 300;
     event.what = What::carried;
+    event.office = OfficeId{2};
     event.report = report;
     event.detail = "김은희";
     PeerState peer;
@@ -139,7 +143,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
                 AddRosterChange{1, Bytes(200, std::byte{1})},
                 PutCustody{OfficeId{1}, encode_custody(custody_of(OfficeId{1}))},
                 PutArchive{Arrival{1}, entry}, PutReport{report, progress},
-                AddAnswer{report, Arrival{5}}, PutKeyed{{}, keyed}, AddEvent{event},
+                AddAnswer{report, Arrival{5}}, PutKeyed{{}, keyed}, PutEvent{event},
                 PutLeaf{OfficeId{3}, {}}, PutPeer{OfficeId{3}, peer}, PutExpiry{{900}, Arrival{5}},
                 PutExpiry{{800}, Arrival{9}}});
     }
@@ -173,7 +177,11 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->keyed({}).value() == keyed);
     CHECK(store->events(0, 10).value() == std::vector{event});
     CHECK(store->events(6, 10).value().empty());
+    CHECK(store->event(5).value() == event);
+    CHECK(store->event(6).value() == std::nullopt);
     CHECK(store->events_of(report).value() == std::vector{event});
+    CHECK(store->event_of(report, What::carried, OfficeId{2}).value() == event);
+    CHECK(store->event_of(report, What::carried, OfficeId{1}).value() == std::nullopt);
     CHECK(store->leaves().value().size() == 1);
     CHECK(store->peers().value().front().second == peer);
     CHECK(store->next_expiry().value()->arrival == Arrival{9});
@@ -183,18 +191,26 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
 TEST_CASE("the last events are kept, and the oldest makes room", "[storage]") {
     Disk disk(false);
     auto store = disk.open();
-    const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 9}};
+    const auto report = [](std::uint64_t seq) {
+        return ReportKey{OfficeId{3}, {{1, 7}, RecordClass::normal, static_cast<Number>(seq)}};
+    };
     Event event;
-    event.report = report;
     REQUIRE(store->begin().has_value());
     for (event.seq = 1; event.seq <= events_kept + 2; ++event.seq) {
+        event.report = report(event.seq);
         event.detail = event.seq == 2 ? "김은희" : "";
-        REQUIRE(store->apply(AddEvent{event}).has_value());
+        REQUIRE(store->apply(PutEvent{event}).has_value());
     }
     CHECK(store->events(0, 1).value().front().seq == 3);
-    const auto all = store->events_of(report).value();
-    CHECK(all.size() == events_kept);
-    CHECK(all.back().seq == events_kept + 2);
+    // Nothing names what is gone.
+    CHECK(store->events_of(report(2)).value().empty());
+    CHECK(store->event_of(report(2), event.what, event.office).value() == std::nullopt);
+    CHECK(store->events_of(report(3)).value().front().seq == 3);
+    // And it may happen again.
+    event.report = report(2);
+    REQUIRE(store->apply(PutEvent{event}).has_value());
+    CHECK(store->events_of(report(2)).value() == std::vector{event});
+    CHECK(store->events(0, SIZE_MAX).value().size() == events_kept);
     store->abort();
 }
 
@@ -272,7 +288,7 @@ TEST_CASE("names and words are not readable on the disk", "[storage]") {
     const std::string marker = "MARKER-OF-A-NAME";
     Event event;
     event.detail = marker;
-    change(*disk.open(), {AddRosterChange{1, to_bytes(as_bytes(marker))}, AddEvent{event}});
+    change(*disk.open(), {AddRosterChange{1, to_bytes(as_bytes(marker))}, PutEvent{event}});
     const auto tables = disk.open_tables();
     REQUIRE(tables->begin().has_value());
     for (std::size_t table = 0; table < table_count; ++table) {
@@ -436,4 +452,43 @@ TEST_CASE("a batch writes the pages of a log that it changed", "[storage]") {
     CHECK(changed == 2);
     REQUIRE(store->begin().has_value());
     CHECK(store->log(log_a).value()->held == state.held);
+}
+
+TEST_CASE("of events that a store of schema 1 repeats, one is left that counts them", "[storage]") {
+    MemoryDisk disk;
+    const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 2}};
+    {
+        const auto tables = open_memory_tables(disk);
+        REQUIRE(tables->begin().has_value());
+        ByteWriter version;
+        version.u32(1);
+        REQUIRE(tables->put(Table::meta, as_bytes("schema"), version.bytes()).has_value());
+        for (std::uint64_t seq = 1; seq <= 5; ++seq) {
+            Event event;
+            event.seq = seq;
+            event.at = {static_cast<std::uint32_t>(40 + seq)};
+            event.what = seq == 4 ? What::delivered : What::carried;
+            if (seq != 2) {
+                event.report = report;
+                REQUIRE(
+                    tables
+                        ->put(Table::report_events, joined(report_key(report), number_key(seq)), {})
+                        .has_value());
+            }
+            REQUIRE(tables->put(Table::events, number_key(seq), seal_event(seal_bytes, event))
+                        .has_value());
+        }
+        REQUIRE(tables->commit().has_value());
+    }
+    const auto store = RecordStore::open(open_memory_tables(disk), seal_bytes.duplicate()).value();
+    REQUIRE(store->begin().has_value());
+    CHECK(store->events(1, 10).value().size() == 3);
+    const auto events = store->events_of(report).value();
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].seq == 1);
+    CHECK(events[0].count == 3);
+    CHECK(events[0].at == WallTime{41});
+    CHECK(events[0].last == WallTime{45});
+    CHECK(events[1].what == What::delivered);
+    CHECK(events[1].count == 1);
 }
