@@ -29,6 +29,8 @@ inline constexpr std::uint32_t lifetime_seconds_default = 90U * 86400;
 // A register travels whole and first, also at 9.6 kbit/s.
 inline constexpr std::size_t register_bytes_max = 4096;
 inline constexpr std::size_t register_subject_bytes_max = 64;
+// Enrolments of one invitation: two prove that it was used twice, and more prove nothing else.
+inline constexpr std::size_t enrolments_max = 2;
 // What is not record data: HELLO, SUMMARY, custody.
 inline constexpr std::size_t control_frame_bytes_max = 64U << 10;
 // Any frame: a chunk of 16 KiB, or a control frame, and its envelope.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "crypto/hash.h"
 #include "proto/record.h"
 #include "proto/register.h"
 #include "storage/log_rows.h"
@@ -18,7 +19,9 @@ public:
         Schema1 old(tables, seal_key);
         const auto meta = TRY(tables.get(Table::meta, as_bytes("office")));
         if (meta) {
-            old.us_ = TRY(decode_meta(*meta)).office;
+            const auto page = TRY(decode_meta(*meta));
+            old.us_ = page.office;
+            old.network_ = page.network;
         }
         TRY(old.each(Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
             ByteReader in(entry.value);
@@ -53,6 +56,24 @@ public:
             from.push_back(std::byte{0});
             TRY(each(*entry));
         }
+    }
+
+    // Takes enrolments out of their table, to lie under their hashes from now on.
+    [[nodiscard]] Result<std::vector<std::pair<Bytes, Bytes>>> take_enrolments() const {
+        std::vector<std::pair<Bytes, Bytes>> taken;
+        TRY(each(Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
+            ByteReader in(entry.value);
+            const auto one = TRY(read_register(in));
+            if (one.key.kind != static_cast<std::uint8_t>(RegisterKind::enrolment)) {
+                return ok();
+            }
+            const auto hash = crypto::hash("register-id", network_, {signed_bytes(one)});
+            taken.emplace_back(
+                register_key(one.key.signer, one.key.kind, one.key.subject, short_hash(hash)),
+                to_bytes(entry.value));
+            return tables_->erase(Table::registers, entry.key);
+        }));
+        return taken;
     }
 
     // Of events of one kind that one office caused to a report the first stays, and counts the
@@ -224,6 +245,7 @@ private:
     Tables* tables_;
     const crypto::SealKey* seal_key_;
     OfficeId us_{};
+    NetworkId network_;
     std::map<OfficeId, Receipt> receipts_;
     std::vector<Custody> custody_;
 };
@@ -243,6 +265,7 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
     TRY(old.each(Table::log_pages, {}, [&](const TableEntry& entry) -> Result<void> {
         return tables.erase(Table::log_pages, entry.key);
     }));
+    const auto enrolments = TRY(old.take_enrolments());
     for (std::size_t i = 0; i < table_count; ++i) {
         const auto table = static_cast<Table>(i);
         // Parts of bodies are checked by their own hashes, and are nearly all of a store: written
@@ -260,6 +283,9 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
                 table == Table::meta && std::ranges::equal(entry.key, as_bytes("schema"));
             return is_bare ? ok() : tables.put(table, entry.key, to_bytes(entry.value));
         }));
+    }
+    for (const auto& [key, value] : enrolments) {
+        TRY(tables.put(Table::registers, key, value));
     }
     return old.join_events(tables);
 }

@@ -101,12 +101,13 @@ struct ChangeApplier {
         return tables.erase(Table::partials, change.id.view());
     }
     Result<void> operator()(const PutRegister& change) {
-        return put(Table::registers, register_key(change.signer, change.kind, change.subject),
+        return put(Table::registers,
+                   register_key(change.signer, change.kind, change.subject, change.enrolment),
                    change.bytes);
     }
     Result<void> operator()(const DropRegister& change) {
-        return tables.erase(Table::registers,
-                            register_key(change.signer, change.kind, change.subject));
+        return tables.erase(Table::registers, register_key(change.signer, change.kind,
+                                                           change.subject, change.enrolment));
     }
     Result<void> operator()(const AddRosterChange& change) {
         return put_sealed(Table::roster, number_key(change.version), change.bytes);

@@ -232,11 +232,13 @@ struct PutRegister {
     std::uint8_t kind = 0;
     Bytes subject;
     Bytes bytes;
+    ShortHash enrolment{};  // the start of its hash: two may have one subject; else zero
 };
 struct DropRegister {
     OfficeId signer{};
     std::uint8_t kind = 0;
     Bytes subject;
+    ShortHash enrolment{};
 };
 struct AddRosterChange {
     std::uint32_t version = 0;

@@ -78,10 +78,12 @@ Bytes part_key(Blob blob, std::uint32_t part) {
     return key;
 }
 
-Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject) {
+Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject,
+                   const ShortHash& enrolment) {
     auto key = office_key(signer);
     big_endian(key, kind, 1);
-    return joined(key, subject);
+    key = joined(key, subject);
+    return enrolment == ShortHash{} ? key : joined(key, enrolment.view());
 }
 
 Bytes report_event_key(const ReportKey& report, What what, OfficeId office) {

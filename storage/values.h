@@ -17,7 +17,9 @@ Bytes office_key(OfficeId office);
 Bytes part_key(Blob blob, std::uint32_t part);
 Bytes attention_key(const AttentionItem& item);
 Bytes expiry_key(WallTime at, Arrival arrival);
-Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject);
+// `enrolment` is zero for all other kinds.
+Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject,
+                   const ShortHash& enrolment);
 // Of an event about a report, in the table report_events.
 Bytes report_event_key(const ReportKey& report, What what, OfficeId office);
 Bytes joined(BytesView a, BytesView b);

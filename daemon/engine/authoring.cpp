@@ -293,8 +293,8 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     made->founding = ledger.roster().founding();
     made->roster = ledger.roster_changes();
     // So that the new office can queue at once, before it ever sees a link.
-    for (const auto& [key, entry] : ledger.registers()) {
-        if (key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
+    for (const auto& [name, entry] : ledger.registers()) {
+        if (name.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
             made->registers.push_back(entry);
         }
     }
@@ -322,12 +322,11 @@ Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify
         if (office.state != crypto::OfficeState::invited || office.expires < ledger.wall(now)) {
             continue;
         }
-        const auto* request = ledger.newest(
-            {index, static_cast<std::uint8_t>(RegisterKind::enrolment), enrolment_subject(index)});
-        if (request == nullptr) {
+        const auto requests = ledger.enrolments(index);
+        if (requests.empty()) {
             continue;
         }
-        const auto enrolment = TRY(decode_enrolment(request->payload));
+        const auto enrolment = TRY(decode_enrolment(requests.front()->payload));
         RosterChange change;
         change.at = ledger.wall(now);
         change.statements = {Admit{index, office.role, office.first_ordinal, enrolment.identity,

@@ -190,12 +190,14 @@ bool BundleKnowledge::lacks_register(const Register& entry, RegisterHashes& ours
         return true;
     }
     const auto& told = leaf->second;
+    const auto name = ours.name_of(entry);
     const auto theirs = std::ranges::find_if(told.registers, [&](const RegisterSummary& one) {
-        return one.kind == entry.key.kind && one.subject == entry.key.subject;
+        return one.kind == entry.key.kind && one.subject == entry.key.subject &&
+               (name.enrolment == ShortHash{} || name.enrolment == one.hash);
     });
     if (theirs != told.registers.end()) {
         return entry.version > theirs->version ||
-               (entry.version == theirs->version && ours.of(entry.key) > theirs->hash);
+               (entry.version == theirs->version && ours.of(name) > theirs->hash);
     }
     return !told.all_registers || *told.all_registers != ours.of_leaf(office);
 }

@@ -25,7 +25,12 @@ void add_runs(RunsByLog& runs, BytesView encoded);
 class RegisterHashes {
 public:
     explicit RegisterHashes(const Ledger& ledger) : ledger_(ledger) {}
-    [[nodiscard]] ShortHash of(const RegisterKey& key) const { return ledger_.register_hash(key); }
+    [[nodiscard]] ShortHash of(const RegisterName& name) const {
+        return ledger_.register_hash(name);
+    }
+    [[nodiscard]] RegisterName name_of(const Register& entry) const {
+        return ledger_.name_of(entry);
+    }
     const RegistersHash& of_leaf(OfficeId office);
 
 private:

@@ -119,8 +119,8 @@ void BundleWriter::add_roster(const Ledger& ledger) {
     }
     RegisterNews registers;
     RegisterHashes ours(ledger);
-    for (const auto& [key, entry] : ledger.registers()) {
-        if (is_of_roster_part(key) && is_lacked(entry, ours)) {
+    for (const auto& [name, entry] : ledger.registers()) {
+        if (is_of_roster_part(name.key) && is_lacked(entry, ours)) {
             registers.registers.push_back(entry);
             add(BundlePart::roster, std::exchange(registers, {}));
         }
@@ -203,7 +203,8 @@ void BundleWriter::add_registers(const Ledger& ledger, bool receipts) {
     RegisterNews news;
     std::size_t size = 0;
     RegisterHashes ours(ledger);
-    for (const auto& [key, entry] : ledger.registers()) {
+    for (const auto& [name, entry] : ledger.registers()) {
+        const auto& key = name.key;
         if (is_of_roster_part(key) || is_of(key, RegisterKind::receipt) != receipts ||
             (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(entry, ours)) {
             continue;

@@ -531,8 +531,7 @@ std::vector<storage::StoreChange> founding_changes(const NetworkId& network, Off
             storage::AddRosterChange{change.version, encode_roster_change(change)});
     }
     for (const auto& entry : registers) {
-        changes.emplace_back(storage::PutRegister{entry.key.signer, entry.key.kind,
-                                                  entry.key.subject, encode_register(entry)});
+        changes.emplace_back(put_register(network, entry));
     }
     return changes;
 }

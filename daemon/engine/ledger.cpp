@@ -22,6 +22,10 @@ bool is_of_link(What what) {
     return what == What::peer_up || what == What::peer_down;
 }
 
+bool is_of(std::uint8_t kind, RegisterKind one) {
+    return kind == static_cast<std::uint8_t>(one);
+}
+
 const storage::LogState empty_log;
 
 // A log whose row or pages are damaged, as its records show it: those are offered again, and all
@@ -51,6 +55,23 @@ const storage::PeerState unknown_peer;
 
 }  // namespace
 
+RegisterName name_of(const NetworkId& network, const Register& entry) {
+    return {entry.key, is_of(entry.key.kind, RegisterKind::enrolment)
+                           ? short_hash(crypto::register_hash(network, entry))
+                           : ShortHash{}};
+}
+
+RegisterName name_of(OfficeId leaf, const RegisterSummary& entry) {
+    const auto signer = is_of(entry.kind, RegisterKind::epoch_slots) ? authority_signer : leaf;
+    return {{signer, entry.kind, entry.subject},
+            is_of(entry.kind, RegisterKind::enrolment) ? entry.hash : ShortHash{}};
+}
+
+storage::PutRegister put_register(const NetworkId& network, const Register& entry) {
+    return {entry.key.signer, entry.key.kind, entry.key.subject, encode_register(entry),
+            name_of(network, entry).enrolment};
+}
+
 Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
                             const Founding& founding, Now now) {
     Ledger ledger(TRY(crypto::Roster::found(founding)));
@@ -77,7 +98,7 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
         ledger.unbounded_logs_.insert(key);
     }
     for (const auto& entry : TRY(store.registers())) {
-        ledger.registers_.emplace(entry.key, entry);
+        ledger.registers_.emplace(ledger.name_of(entry), entry);
         ledger.index_register(entry);
     }
     for (const auto& custody : TRY(store.custody())) {
@@ -86,9 +107,9 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
     for (const auto& [office, state] : TRY(store.peers())) {
         ledger.peers_.emplace(office, state);
     }
-    for (const auto& [key, entry] : ledger.registers_) {
+    for (const auto& [name, entry] : ledger.registers_) {
         // Also what came with the invitation is a word of its office.
-        auto& heard = ledger.peers_[key.signer].heard;
+        auto& heard = ledger.peers_[name.key.signer].heard;
         heard = std::max(heard, std::min(entry.at, meta->mark));
     }
     ledger.attention_.load(TRY(store.attention()));
@@ -233,18 +254,29 @@ void Ledger::note_released(OfficeId author) {
     released_at_ = meta_.next_counter;
 }
 
-const Register* Ledger::newest(const RegisterKey& key) const {
-    const auto found = registers_.find(key);
+const Register* Ledger::kept(const RegisterName& name) const {
+    const auto found = registers_.find(name);
     return found == registers_.end() ? nullptr : &found->second;
 }
 
-ShortHash Ledger::register_hash(const RegisterKey& key) const {
-    const auto found = register_hashes_.find(key);
+std::vector<const Register*> Ledger::enrolments(OfficeId index) const {
+    const RegisterKey key{index, static_cast<std::uint8_t>(RegisterKind::enrolment),
+                          enrolment_subject(index)};
+    std::vector<const Register*> all;
+    for (auto at = registers_.lower_bound(key); at != registers_.end() && at->first.key == key;
+         ++at) {
+        all.push_back(&at->second);
+    }
+    return all;
+}
+
+ShortHash Ledger::register_hash(const RegisterName& name) const {
+    const auto found = register_hashes_.find(name);
     return found == register_hashes_.end() ? ShortHash{} : found->second;
 }
 
 void Ledger::index_register(const Register& entry) {
-    register_hashes_.insert_or_assign(entry.key,
+    register_hashes_.insert_or_assign(name_of(entry),
                                       short_hash(crypto::register_hash(network(), entry)));
     if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
         const auto author = read_receipt_subject(entry.key.subject);
@@ -261,7 +293,8 @@ void Ledger::index_register(const Register& entry) {
 }
 
 bool Ledger::keep_register(const Register& entry) {
-    const auto* old = newest(entry.key);
+    const auto name = name_of(entry);
+    const auto* old = kept(name);
     if (old != nullptr) {
         // Of two forks the one that closes more counts: the lower number.
         const auto rank = [&](const Register& r) {
@@ -272,12 +305,11 @@ bool Ledger::keep_register(const Register& entry) {
             return false;
         }
     }
-    registers_.insert_or_assign(entry.key, entry);
+    registers_.insert_or_assign(name, entry);
     index_register(entry);
-    write(storage::PutRegister{entry.key.signer, entry.key.kind, entry.key.subject,
-                               encode_register(entry)});
+    write(put_register(network(), entry));
     touch_leaf(leaf_of_register(entry.key));
-    news_.registers.insert(entry.key);
+    news_.registers.insert(name);
     return true;
 }
 
@@ -289,26 +321,26 @@ std::vector<const Register*> Ledger::registers_in_leaf(OfficeId office) const {
     std::vector<const Register*> all;
     const auto add = [&](OfficeId signer) {
         for (auto at = registers_.lower_bound(RegisterKey{signer, 0, {}});
-             at != registers_.end() && at->first.signer == signer; ++at) {
+             at != registers_.end() && at->first.key.signer == signer; ++at) {
             all.push_back(&at->second);
         }
     };
     add(office);
     if (office == OfficeId{0}) {
         add(authority_signer);
-        std::ranges::sort(all, {}, [](const Register* entry) {
+        std::ranges::stable_sort(all, {}, [](const Register* entry) {
             return std::tie(entry->key.kind, entry->key.subject);
         });
     }
     return all;
 }
 
-void Ledger::drop_register(const RegisterKey& key) {
-    registers_.erase(key);
-    register_hashes_.erase(key);
-    write(storage::DropRegister{key.signer, key.kind, key.subject});
-    touch_leaf(leaf_of_register(key));
-    news_.registers.erase(key);
+void Ledger::drop_register(const RegisterName& name) {
+    registers_.erase(name);
+    register_hashes_.erase(name);
+    write(storage::DropRegister{name.key.signer, name.key.kind, name.key.subject, name.enrolment});
+    touch_leaf(leaf_of_register(name.key));
+    news_.registers.erase(name);
 }
 
 const Receipt* Ledger::receipt(OfficeId signer, OfficeId author) const {
@@ -453,7 +485,7 @@ std::vector<RegisterSummary> Ledger::register_list(OfficeId office) const {
     std::vector<RegisterSummary> list;
     for (const auto* entry : registers_in_leaf(office)) {
         list.push_back(
-            {entry->key.kind, entry->key.subject, entry->version, register_hash(entry->key)});
+            {entry->key.kind, entry->key.subject, entry->version, register_hash(name_of(*entry))});
     }
     return list;
 }

@@ -25,6 +25,21 @@ enum class Detail : std::uint8_t {
     all,
 };
 
+// What a register is kept under. Two enrolments of one invitation stand beside each other, so an
+// enrolment is known by the start of its hash too.
+struct RegisterName {
+    // Of all other kinds the key says all, and converts by itself.
+    RegisterName(RegisterKey of, ShortHash hash = {}) : key(std::move(of)), enrolment(hash) {}
+    auto operator<=>(const RegisterName&) const = default;
+
+    RegisterKey key;
+    ShortHash enrolment;  // zero if it is none
+};
+RegisterName name_of(const NetworkId& network, const Register& entry);
+// Of one that the leaf of an office lists.
+RegisterName name_of(OfficeId leaf, const RegisterSummary& entry);
+storage::PutRegister put_register(const NetworkId& network, const Register& entry);
+
 class Ledger {
 public:
     // A transaction must be open, here and at every other call. `store` must outlive the ledger.
@@ -64,16 +79,23 @@ public:
     [[nodiscard]] const std::vector<LogKey>& damaged_logs() const { return damaged_logs_; }
 
     // --- registers
-    [[nodiscard]] const Register* newest(const RegisterKey& key) const;
-    [[nodiscard]] const std::map<RegisterKey, Register>& registers() const { return registers_; }
+    // Of any kind but enrolments.
+    [[nodiscard]] const Register* newest(const RegisterKey& key) const { return kept({key}); }
+    [[nodiscard]] const Register* kept(const RegisterName& name) const;
+    [[nodiscard]] RegisterName name_of(const Register& entry) const {
+        return engine::name_of(network(), entry);
+    }
+    // Of the invitation that reserved this index, the lowest hash first.
+    [[nodiscard]] std::vector<const Register*> enrolments(OfficeId index) const;
+    [[nodiscard]] const std::map<RegisterName, Register>& registers() const { return registers_; }
     // True if it is newer than what was there: then it was kept. It must have been verified.
     bool keep_register(const Register& entry);
-    void drop_register(const RegisterKey& key);
+    void drop_register(const RegisterName& name);
     // Those that the leaf of an office lists, in its order. What the authority signs lies with the
     // first office.
     [[nodiscard]] std::vector<const Register*> registers_in_leaf(OfficeId office) const;
     static OfficeId leaf_of_register(const RegisterKey& key);
-    [[nodiscard]] ShortHash register_hash(const RegisterKey& key) const;
+    [[nodiscard]] ShortHash register_hash(const RegisterName& name) const;
     // The newest receipt of `signer` for `author`'s records, decoded.
     [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
@@ -178,7 +200,7 @@ public:
     // newer.
     struct News {
         std::map<LogKey, IntervalSet> held;
-        std::set<RegisterKey> registers;
+        std::set<RegisterName> registers;
         bool roster = false;
         bool roster_closed_one = false;  // an office was revoked, or has retired
         // Of whose logs less is refused now: peers may send it again.
@@ -211,8 +233,8 @@ private:
     storage::OfficeMeta meta_;
     Logs logs_;
     std::vector<LogKey> damaged_logs_;
-    std::map<RegisterKey, Register> registers_;
-    std::map<RegisterKey, ShortHash> register_hashes_;
+    std::map<RegisterName, Register> registers_;
+    std::map<RegisterName, ShortHash> register_hashes_;
     std::map<OfficeId, Prekey> checked_prekeys_;
     std::map<std::pair<OfficeId, OfficeId>, Receipt> receipts_;
     std::map<OfficeId, OfficeStatement> statements_;

@@ -218,10 +218,10 @@ private:
     std::map<LogKey, IntervalSet> large_;  // of those to send, known to need a stream
     // The same by size; some of it may have been sent since, or be unwanted now.
     std::map<RecordClass, std::set<Sized>> by_size_;
-    std::set<RegisterKey> registers_to_send_;
+    std::set<RegisterName> registers_to_send_;
     // By the peer, in this batch, and ours were the same: no news to it, unless newer ones came
     // since.
-    std::map<RegisterKey, RegisterVersion> just_told_;
+    std::map<RegisterName, RegisterVersion> just_told_;
     std::map<LogKey, std::vector<PartialSummary>> their_partials_;
     std::map<std::uint32_t, Outgoing> outgoing_;
     // Sent whole, and not acknowledged: a summary that crossed it on the way does not know of it

@@ -257,27 +257,22 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
 }
 
 bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
-    using Name = std::pair<std::uint8_t, Bytes>;
-    std::map<Name, RegisterSummary> theirs;
-    std::map<Name, RegisterSummary> merged;
+    std::map<RegisterName, RegisterSummary> theirs;
+    std::map<RegisterName, RegisterSummary> merged;
     std::optional<RegisterVersion> oldest;
     for (const auto& entry : leaf.registers) {
-        theirs.emplace(Name{entry.kind, entry.subject}, entry);
+        theirs.emplace(name_of(leaf.office, entry), entry);
         oldest = std::min(oldest.value_or(entry.version), entry.version);
     }
     for (auto& entry : ledger.register_list(leaf.office)) {
-        const bool is_of_authority =
-            entry.kind == static_cast<std::uint8_t>(RegisterKind::epoch_slots);
-        const RegisterKey key{is_of_authority ? authority_signer : leaf.office, entry.kind,
-                              entry.subject};
-        const Name name{entry.kind, entry.subject};
+        const auto name = name_of(leaf.office, entry);
         const auto found = theirs.find(name);
         // Of those that it did not list it lacks the ones that it would have listed.
         const bool would_list = !leaf.all_registers || (oldest && entry.version > *oldest);
         if (found == theirs.end() ? would_list : is_newer(entry, found->second)) {
-            registers_to_send_.insert(key);
+            registers_to_send_.insert(name);
         } else if (found != theirs.end()) {
-            registers_to_send_.erase(key);
+            registers_to_send_.erase(name);
         }
         merged.emplace(name, std::move(entry));
     }
@@ -295,6 +290,10 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
         for (const auto& [name, entry] : merged) {
             list.push_back(entry);
         }
+        // What the authority signs lies between what the office does.
+        std::ranges::stable_sort(list, {}, [](const RegisterSummary& entry) {
+            return std::tie(entry.kind, entry.subject);
+        });
         if (ledger.registers_hash(list) != *leaf.all_registers) {
             unclear_.emplace(leaf.office, Unclear{*leaf.all_registers});
             has_more = true;

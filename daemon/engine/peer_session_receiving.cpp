@@ -120,10 +120,11 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
                 send(out, *taken->prove);
             }
             // It has what it sent; if that is older than ours, it is still to get ours.
-            const auto* newest = ledger.newest(entry.key);
+            const auto name = ledger.name_of(entry);
+            const auto* newest = ledger.kept(name);
             if (newest != nullptr && *newest == entry) {
-                registers_to_send_.erase(entry.key);
-                just_told_.insert_or_assign(entry.key, entry.version);
+                registers_to_send_.erase(name);
+                just_told_.insert_or_assign(name, entry.version);
             }
             continue;
         }

@@ -50,11 +50,11 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& o
         const auto theirs = they_have_.find(log);
         to_send_[log].add(theirs == they_have_.end() ? numbers : without(numbers, theirs->second));
     }
-    for (const auto& key : news.registers) {
-        const auto told = just_told_.find(key);
-        const auto* newest = ledger.newest(key);
+    for (const auto& name : news.registers) {
+        const auto told = just_told_.find(name);
+        const auto* newest = ledger.kept(name);
         if (told == just_told_.end() || newest == nullptr || newest->version != told->second) {
-            registers_to_send_.insert(key);
+            registers_to_send_.insert(name);
         }
     }
     just_told_.clear();
@@ -167,24 +167,25 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
     const auto* us = ledger.roster().find(ledger.us());
     const bool is_member = us != nullptr && us->is_member();
     for (auto at = registers_to_send_.begin(); at != registers_to_send_.end();) {
+        const auto& key = at->key;
         // Before it is admitted an office can only ask to be.
-        if (at->signer == ledger.us() && !is_member &&
-            at->kind != static_cast<std::uint8_t>(RegisterKind::enrolment)) {
+        if (key.signer == ledger.us() && !is_member &&
+            key.kind != static_cast<std::uint8_t>(RegisterKind::enrolment)) {
             ++at;
             continue;
         }
-        if ((at->kind == static_cast<std::uint8_t>(kind)) == others) {
+        if ((key.kind == static_cast<std::uint8_t>(kind)) == others) {
             ++at;
             continue;
         }
-        if (passes_only_urgent() && !is_receipt_for_peer(ledger, *at)) {
+        if (passes_only_urgent() && !is_receipt_for_peer(ledger, key)) {
             ++at;
             continue;
         }
         if (!may_send(passes_only_urgent() ? RecordClass::urgent : RecordClass::normal)) {
             break;
         }
-        if (const auto* entry = ledger.newest(*at)) {
+        if (const auto* entry = ledger.kept(*at)) {
             news.registers.push_back(*entry);
             size += encode_register(*entry).size();
         }

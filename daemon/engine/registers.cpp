@@ -63,9 +63,9 @@ bool is_within_share(Ledger& ledger, const Register& entry) {
     }
     std::vector<RegisterKey> unknown;
     for (auto at = ledger.registers().lower_bound(RegisterKey{entry.key.signer, 0, {}});
-         at != ledger.registers().end() && at->first.signer == entry.key.signer; ++at) {
-        if (!is_known(at->first.kind)) {
-            unknown.push_back(at->first);
+         at != ledger.registers().end() && at->first.key.signer == entry.key.signer; ++at) {
+        if (!is_known(at->first.key.kind)) {
+            unknown.push_back(at->first.key);
         }
     }
     if (unknown.size() < unknown_registers_max) {
@@ -78,22 +78,30 @@ bool is_within_share(Ledger& ledger, const Register& entry) {
     return true;
 }
 
-// A request to be admitted. Nothing replaces one: the first that is met is the one that counts.
+// A request to be admitted. Those with the lowest hashes are kept, whatever was met first and
+// whatever has become of the invitation: otherwise the leaves of two offices would differ for ever.
+// Whoever has the one-time key may go on with lower ones, as each signer may with newer registers.
 Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
                             std::vector<Notice>& notify) {
     const auto* invited = ledger.roster().find(entry.key.signer);
-    if (invited == nullptr || invited->state != crypto::OfficeState::invited) {
+    const auto name = ledger.name_of(entry);
+    if (invited == nullptr || ledger.kept(name) != nullptr) {
         return false;
     }
     TRY(crypto::verify_enrolment(invited->one_time_signing, ledger.network(), entry));
-    const auto* old = ledger.newest(entry.key);
-    if (old == nullptr) {
-        return ledger.keep_register(entry);
+    const auto others = ledger.enrolments(entry.key.signer);
+    if (others.size() == limits::enrolments_max) {
+        const auto highest = ledger.name_of(*others.back());
+        if (highest < name) {
+            return false;
+        }
+        ledger.drop_register(highest);
     }
-    if (*old != entry) {
+    ledger.keep_register(entry);
+    if (!others.empty()) {
         ledger.note(What::second_enrolment, {.office = entry.key.signer}, now, notify);
     }
-    return false;
+    return true;
 }
 
 // Proof that an office signed two records under one number. It needs no signature of its own.

@@ -105,3 +105,46 @@ TEST_CASE("a member is not locked out by a relay's old roster", "[simulation]") 
     world.run_until_idle(1h);
     CHECK(world.times_happened(camp, engine::What::carried, *report, relay) == 1);
 }
+
+TEST_CASE("machines that join with one invitation by different ways leave no two offices apart",
+          "[simulation]") {
+    constexpr Node other = 2;
+    World world(6, {"hq", "pyongyang", "wonsan"}, {});
+    const auto invite = world.invite("camp");
+    const auto meet = [&](Node a, Node b) {
+        world.connect(a, b);
+        world.run_until_idle(1h);
+        world.cut(a, b);
+    };
+    const auto enrolments = [&](Node of) { return world.ledger(of).register_list(invite->index); };
+    meet(hq, relay);
+    meet(hq, other);
+    meet(relay, world.join(*invite));
+    meet(other, world.join(*invite));
+    REQUIRE(enrolments(relay).size() == 1);
+    REQUIRE(enrolments(other).size() == 1);
+    REQUIRE(enrolments(relay) != enrolments(other));
+    world.connect(relay, other);
+    world.run_until_idle(1h);
+    CHECK(enrolments(relay).size() == 2);
+    CHECK(enrolments(relay) == enrolments(other));
+    CHECK(world.is_settled(relay, other));
+    world.cut(relay, other);
+    // The authority admits one of them, and a third machine comes to who has not heard of that.
+    meet(relay, hq);
+    CHECK(is_member(world, hq, "camp"));
+    meet(other, world.join(*invite));
+    world.connect(hq, relay);
+    world.connect(hq, other);
+    world.run_until_idle(1h);
+    for (const auto node : {hq, relay, other}) {
+        CAPTURE(node);
+        CHECK(is_member(world, node, "camp"));
+        CHECK(enrolments(node).size() == 2);
+        CHECK(enrolments(node) == enrolments(hq));
+        CHECK(world.was_told(node, engine::What::second_enrolment));
+    }
+    CHECK(world.is_settled(hq, relay));
+    CHECK(world.is_settled(hq, other));
+    world.check_everything();
+}

@@ -35,9 +35,9 @@ bool have_same_registers(World& world, Node a, Node b) {
 // The oldest first.
 std::vector<Register> receipts_of_hq(const World& world) {
     std::vector<Register> receipts;
-    for (const auto& [key, entry] : world.ledger(hq).registers()) {
-        if (key.signer == OfficeId{hq} &&
-            key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
+    for (const auto& [name, entry] : world.ledger(hq).registers()) {
+        if (name.key.signer == OfficeId{hq} &&
+            name.key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
             receipts.push_back(entry);
         }
     }

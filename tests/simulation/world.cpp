@@ -27,7 +27,7 @@ World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather 
     // Everybody has everybody's keys, as an invitation would bring them.
     std::vector<Register> statements;
     for (const auto& office : offices_) {
-        for (const auto& [key, entry] : office.engine->ledger().registers()) {
+        for (const auto& [name, entry] : office.engine->ledger().registers()) {
             statements.push_back(entry);
         }
     }
@@ -75,18 +75,20 @@ void World::open_store(Node node, const std::vector<RosterChange>& roster,
     office.store = std::move(store);
 }
 
-Node World::invite_and_join(const std::string& name) {
+std::shared_ptr<const crypto::Invite> World::invite(const std::string& name) {
     std::vector<engine::Notice> notices;
     REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400}}, &notices));
     const auto answer = std::ranges::find_if(notices, [](const engine::Notice& notice) {
         return std::holds_alternative<engine::Invited>(notice);
     });
     REQUIRE(answer != notices.end());
-    const auto& invite = *std::get<engine::Invited>(*answer).invite;
+    return std::get<engine::Invited>(*answer).invite;
+}
+
+Node World::join(const crypto::Invite& invite) {
     Office office;
     office.keys = std::make_unique<tests::Office>();
     office.keys->index = invite.index;
-    office.keys->name = name;
     office.keys->machine = crypto::MachineKeys::random(invite.founding_key.duplicate());
     office.keys->mail = crypto::MailKeys::random();
     office.keys->mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
@@ -255,6 +257,16 @@ bool World::is_connected(Node a, Node b) const {
         const auto& link = entry.second;
         return (link.a == a && link.b == b) || (link.a == b && link.b == a);
     });
+}
+
+bool World::is_settled(Node a, Node b) const {
+    const auto says_so = [&](Node node, Node peer) {
+        return is_up(node) &&
+               std::ranges::any_of(offices_[node].engine->links(), [&](const auto& link) {
+                   return link.peer == index_of(peer) && link.is_settled;
+               });
+    };
+    return says_so(a, b) && says_so(b, a);
 }
 
 // As whom the listener's link lets the dialler in; nothing: it does not.

@@ -63,7 +63,9 @@ public:
                                             std::uint32_t lifetime_seconds = 90U * 86400);
     // The authority (node 0) invites; a new machine joins with what the invitation holds. It is up,
     // and knows nobody but by the invitation.
-    Node invite_and_join(const std::string& name);
+    Node invite_and_join(const std::string& name) { return join(*invite(name)); }
+    std::shared_ptr<const crypto::Invite> invite(const std::string& name);
+    Node join(const crypto::Invite& invite);
     std::optional<storage::ReportKey> acknowledge(Node reader, const storage::ReportKey& report);
 
     void dismiss(Node node, std::uint32_t number);
@@ -114,6 +116,8 @@ public:
     void run_for(std::chrono::milliseconds time);
     [[nodiscard]] bool is_up(Node node) const { return offices_[node].engine.has_value(); }
     [[nodiscard]] bool is_connected(Node a, Node b) const;
+    // Both ends say that they have nothing left for each other.
+    [[nodiscard]] bool is_settled(Node a, Node b) const;
 
     // Any fault that chance picks; then some steps.
     void storm(int rounds);

@@ -36,6 +36,80 @@ Bytes subject_of(int number) {
     return {static_cast<std::byte>(number)};
 }
 
+// A network with an open invitation, and what machines that have its file ask for.
+class Invitees {
+public:
+    Invitees() {
+        network_.change({Invitation{.index = index_,
+                                    .one_time_signing = one_time_.public_key(),
+                                    .one_time_box = crypto::BoxKeyPair::random().public_key,
+                                    .expires = founded_at.plus(86400),
+                                    .name = "camp"}},
+                        founded_at);
+    }
+    // Ascending by hash.
+    std::vector<Register> enrolments(std::size_t count) {
+        std::vector<Register> all;
+        for (std::size_t i = 0; i < count; ++i) {
+            machines_.push_back(crypto::MachineKeys::random(network_.founding_key()));
+            // A copied disk, or a person who joins twice: the version says nothing.
+            all.push_back(crypto::make_enrolment(one_time_, machines_.back(), mail_.public_key(),
+                                                 network_.id(), index_, {{1, 7}, 0}, founded_at));
+        }
+        std::ranges::sort(all, {}, [&](const Register& entry) {
+            return crypto::register_hash(network_.id(), entry);
+        });
+        return all;
+    }
+    [[nodiscard]] RosterChange admission() const {
+        RosterChange change;
+        change.at = founded_at;
+        change.statements = {Admit{.index = index_,
+                                   .identity = machines_.front().identity.public_key(),
+                                   .link = machines_.front().link.public_key,
+                                   .mail = mail_.public_key(),
+                                   .name = "camp"}};
+        crypto::sign_change(network_.authority, network_.roster, change);
+        return change;
+    }
+    [[nodiscard]] RosterChange cancellation() const {
+        RosterChange change;
+        change.at = founded_at;
+        change.statements = {CancelInvitation{index_}};
+        crypto::sign_change(network_.authority, network_.roster, change);
+        return change;
+    }
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] OfficeId index() const { return index_; }
+
+private:
+    Network network_ = make_network({"hq", "hyesan"});
+    OfficeId index_ = network_.roster.next_index();
+    crypto::SigningKey one_time_ = crypto::SigningKey::random();
+    crypto::SigningKey mail_ = crypto::SigningKey::random();
+    std::vector<crypto::MachineKeys> machines_;
+};
+
+std::vector<Register> registers_told(const engine::Consequences& out) {
+    std::vector<Register> told;
+    for (const auto& message : out.send) {
+        const auto frames = frames_of(message.bytes).value();
+        for (const auto bytes : frames) {
+            const auto sent = decode_frame(bytes).value();
+            if (const auto* news = std::get_if<RegisterNews>(&sent)) {
+                std::ranges::copy(news->registers, std::back_inserter(told));
+            }
+        }
+    }
+    return told;
+}
+
+std::uint32_t alarms(LoneOffice& office, OfficeId of) {
+    const auto& items = office.ledger().attention().items();
+    const auto found = items.find({engine::What::second_enrolment, of, {}});
+    return found == items.end() ? 0 : found->second.count;
+}
+
 }  // namespace
 
 TEST_CASE("a register of a kind that this release does not know is kept to be passed on",
@@ -190,16 +264,111 @@ TEST_CASE("nothing is told to who said it, but what is newer than that is", "[en
     session.let_time_pass(LoneOffice::now());
     session.tell(office.ledger(), office.ledger().take_news(), out);
     REQUIRE(session.pump(office.ledger(), LoneOffice::now(), out).has_value());
-    std::vector<Register> told;
-    for (const auto& message : out.send) {
-        const auto frames = frames_of(message.bytes).value();
-        for (const auto bytes : frames) {
-            const auto frame = decode_frame(bytes).value();
-            if (const auto* news = std::get_if<RegisterNews>(&frame)) {
-                std::ranges::copy(news->registers, std::back_inserter(told));
-            }
-        }
-    }
+    const auto told = registers_told(out);
     CHECK((std::ranges::find(told, older) == told.end()));
     CHECK((std::ranges::find(told, newer) != told.end()) == comes_newer);
+}
+
+TEST_CASE("of many enrolments of one invitation all offices keep the two with the lowest hashes",
+          "[engine]") {
+    Invitees invitees;
+    auto all = invitees.enrolments(3);
+    const std::vector<Register> lowest(all.begin(), all.begin() + 2);
+    std::optional<std::map<OfficeId, Hash>> leaves;
+    std::vector<std::size_t> order{0, 1, 2};
+    do {
+        CAPTURE(order);
+        LoneOffice office(invitees.network(), 1);
+        CHECK(take(office, all[order[0]]).value());
+        CHECK(alarms(office, invitees.index()) == 0);
+        CHECK(take(office, all[order[1]]).value());
+        CHECK(alarms(office, invitees.index()) == 1);
+        const bool is_low = order[2] != 2;
+        CHECK(take(office, all[order[2]]).value() == is_low);
+        // Told once of each.
+        for (const auto& entry : all) {
+            CHECK_FALSE(take(office, entry).value());
+        }
+        CHECK(alarms(office, invitees.index()) == (is_low ? 2 : 1));
+        std::vector<Register> kept;
+        for (const auto* entry : office.ledger().registers_in_leaf(invitees.index())) {
+            kept.push_back(*entry);
+        }
+        CHECK(kept == lowest);
+        CHECK(office.ledger().take_news().registers.size() == 2);
+        leaves = leaves.value_or(office.ledger().leaves());
+        CHECK(office.ledger().leaves() == *leaves);
+        // Also after a restart.
+        office.write();
+        const engine::Config config{&invitees.network().offices[1].machine, nullptr, {}, true, ""};
+        auto again = engine::Ledger::load(office.store(), config,
+                                          invitees.network().roster.founding(), LoneOffice::now())
+                         .value();
+        CHECK(again.registers_in_leaf(invitees.index()).size() == 2);
+        CHECK(again.registers_hash(again.register_list(invitees.index())) ==
+              office.ledger().registers_hash(office.ledger().register_list(invitees.index())));
+    } while (std::ranges::next_permutation(order).found);
+}
+
+TEST_CASE("which enrolments are kept does not depend on what became of the invitation meanwhile",
+          "[engine]") {
+    Invitees invitees;
+    const auto all = invitees.enrolments(4);
+    const auto change = GENERATE(true, false) ? invitees.admission() : invitees.cancellation();
+    const auto fate = [&](LoneOffice& office) {
+        REQUIRE(office.ledger().apply_roster_change(change, LoneOffice::now()).has_value());
+    };
+    LoneOffice before(invitees.network(), 0);
+    LoneOffice after(invitees.network(), 1);
+    LoneOffice between(invitees.network(), 1);
+    for (const auto& entry : all) {
+        REQUIRE(take(before, entry).has_value());
+    }
+    fate(before);
+    fate(after);
+    for (const auto at : {3U, 2U, 1U, 0U}) {
+        REQUIRE(take(after, all[at]).has_value());
+        REQUIRE(take(between, all[at]).has_value());
+        if (at == 2) {
+            fate(between);
+        }
+    }
+    CHECK(before.ledger().leaves() == after.ledger().leaves());
+    CHECK(before.ledger().leaves() == between.ledger().leaves());
+    auto by_another = all[0];
+    by_another.payload[0] ^= std::byte{1};
+    CHECK(take(after, by_another).error().code == Errc::untrusted);
+}
+
+TEST_CASE("two enrolments under one name are each told to who lacks it", "[engine]") {
+    Invitees invitees;
+    const auto all = invitees.enrolments(2);
+    LoneOffice office(invitees.network(), 0);
+    REQUIRE(take(office, all[0]).value());
+    REQUIRE(take(office, all[1]).value());
+    static_cast<void>(office.ledger().take_news());
+    engine::PeerSession session(engine::LinkId{1}, invitees.network().offices[1].index, {}, false,
+                                engine::Flow{});
+    engine::Consequences out;
+    const auto hear = [&](const Frame& frame) {
+        REQUIRE(session
+                    .receive(
+                        office.ledger(), encode_frame(frame), LoneOffice::now(),
+                        [](const RecordId&) { return false; }, out)
+                    .has_value());
+    };
+    REQUIRE(session.greet(office.ledger(), LoneOffice::now(), out).has_value());
+    Hello hello;
+    hello.roster_version = office.ledger().roster().version();
+    hello.credit_bytes = 1U << 20;
+    hear(hello);
+    LeafSummary leaf;
+    leaf.office = invitees.index();
+    const auto had = GENERATE(0U, 1U);
+    leaf.registers = {office.ledger().register_list(leaf.office).at(had)};
+    hear(Summary{false, {leaf}});
+    out.send.clear();
+    session.let_time_pass(LoneOffice::now());
+    REQUIRE(session.pump(office.ledger(), LoneOffice::now(), out).has_value());
+    CHECK(registers_told(out) == std::vector{all[1 - had]});
 }

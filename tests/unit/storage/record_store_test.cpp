@@ -8,6 +8,7 @@
 
 #include <functional>
 
+#include "crypto/register_seal.h"
 #include "crypto/secret.h"
 #include "storage/lmdb_tables.h"
 #include "storage/memory_tables.h"
@@ -452,6 +453,38 @@ TEST_CASE("a batch writes the pages of a log that it changed", "[storage]") {
     CHECK(changed == 2);
     REQUIRE(store->begin().has_value());
     CHECK(store->log(log_a).value()->held == state.held);
+}
+
+TEST_CASE("an enrolment in a store of schema 1 lies under its hash from then on", "[storage]") {
+    MemoryDisk disk;
+    Register entry;
+    entry.key = {OfficeId{3}, static_cast<std::uint8_t>(RegisterKind::enrolment),
+                 enrolment_subject(OfficeId{3})};
+    entry.version = {{1, 7}, 0};
+    const auto bytes = encode_register(entry);
+    {
+        const auto tables = open_memory_tables(disk);
+        REQUIRE(tables->begin().has_value());
+        ByteWriter version;
+        version.u32(1);
+        REQUIRE(tables->put(Table::meta, as_bytes("schema"), version.bytes()).has_value());
+        REQUIRE(tables
+                    ->put(Table::registers,
+                          register_key(entry.key.signer, entry.key.kind, entry.key.subject, {}),
+                          bytes)
+                    .has_value());
+        REQUIRE(tables->commit().has_value());
+    }
+    const auto store = RecordStore::open(open_memory_tables(disk), seal_bytes.duplicate()).value();
+    CHECK(disk.tables[static_cast<std::size_t>(Table::registers)].size() == 1);
+    REQUIRE(store->begin().has_value());
+    CHECK(store->registers().value() == std::vector{entry});
+    const auto hash = crypto::register_hash(NetworkId{}, entry);
+    REQUIRE(store
+                ->apply(DropRegister{entry.key.signer, entry.key.kind, entry.key.subject,
+                                     short_hash(hash)})
+                .has_value());
+    CHECK(store->registers().value().empty());
 }
 
 TEST_CASE("of events that a store of schema 1 repeats, one is left that counts them", "[storage]") {
