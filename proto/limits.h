@@ -66,6 +66,8 @@ inline constexpr std::size_t intervals_max = 65536;
 // Logs of one office that others keep, so that a store re-created in a loop costs its own share
 // only: eight lives of it.
 inline constexpr std::size_t logs_per_office_max = 32;
+// Incarnations of one office of which a fork is kept. One more closes the office whole.
+inline constexpr std::size_t fork_lives_max = 4;
 // Runs of N of one log. 5,888 an office in all: a leaf that fits one frame, and 47 kB of memory.
 inline constexpr std::size_t log_runs_max = 1024;
 // Of an incarnation below the author's highest: it writes there no more.

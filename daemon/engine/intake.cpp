@@ -5,6 +5,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/forks.h"
 #include "daemon/engine/log_bounds.h"
 #include "daemon/engine/progress.h"
 #include "daemon/engine/terminal.h"
@@ -23,15 +24,6 @@ void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {
     auto& state = ledger.edit_log(header.log);
     state.refuse(static_cast<std::uint8_t>(reason),
                  without({header.run()}, without(state.known, state.closed)));
-}
-
-void note_about(Ledger& ledger, What what, const Header& header, Via from, Now now,
-                std::vector<Notice>& notify) {
-    ledger.note(what,
-                {.office = header.log.author,
-                 .report = storage::report_in(header.log, header.number),
-                 .via = from},
-                now, notify);
 }
 
 // What the author wrote before it was cut off stays valid; later runs, and logs not listed, do not.
@@ -107,7 +99,15 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         if (header.log.author == ledger.us()) {
             return Verdict::ours;
         }
-        note_about(ledger, What::fork, header, from, now, notify);
+        const auto stored = TRY(ledger.store().record(
+            header.log, *ledger.log(header.log).held.next(run.first), storage::WithBody::yes));
+        if (!stored) {
+            return fail(Errc::corrupt, "store: a held number without its record");
+        }
+        const RecordProof other{key_part_of(header),
+                                crypto::header_rest_hash(ledger.network(), encode_header(header)),
+                                record.body_hash, record.signature};
+        TRY(accuse(ledger, TRY(proof_of(ledger, *stored)), other, from, now, notify));
         return Verdict::conflict;
     }
     if (!crypto::verify_record(author->identity, ledger.network(), record.id, record.signature)) {

@@ -213,6 +213,28 @@ std::ranges::subrange<Ledger::Logs::const_iterator> Ledger::logs_of(OfficeId aut
             logs_.upper_bound(LogKey{author, {UINT16_MAX, UINT32_MAX}, RecordClass::bulk})};
 }
 
+bool Ledger::is_closed(OfficeId office) const {
+    std::set<Incarnation> lives;
+    for (auto at = registers_.lower_bound(
+             RegisterKey{office, static_cast<std::uint8_t>(RegisterKind::fork), {}});
+         at != registers_.end() && at->first.key.signer == office &&
+         at->first.key.kind == static_cast<std::uint8_t>(RegisterKind::fork);
+         ++at) {
+        lives.insert(at->second.version.incarnation);
+    }
+    return lives.size() > limits::fork_lives_max;
+}
+
+bool Ledger::keeps(const LogKey& log) const {
+    if (is_closed(log.author)) {
+        return false;
+    }
+    const auto logs = logs_of(log.author);
+    return logs_.contains(log) ||
+           static_cast<std::size_t>(std::ranges::distance(logs)) < limits::logs_per_office_max ||
+           logs.begin()->first < log;
+}
+
 std::size_t Ledger::runs_max_of(const LogKey& log) const {
     const auto highest = std::prev(logs_of(log.author).end());
     return log.incarnation == highest->first.incarnation ? limits::log_runs_max
@@ -317,17 +339,19 @@ OfficeId Ledger::leaf_of_register(const RegisterKey& key) {
     return key.signer == authority_signer ? OfficeId{0} : key.signer;
 }
 
-std::vector<const Register*> Ledger::registers_in_leaf(OfficeId office) const {
+std::vector<const Register*> Ledger::registers_of(OfficeId signer) const {
     std::vector<const Register*> all;
-    const auto add = [&](OfficeId signer) {
-        for (auto at = registers_.lower_bound(RegisterKey{signer, 0, {}});
-             at != registers_.end() && at->first.key.signer == signer; ++at) {
-            all.push_back(&at->second);
-        }
-    };
-    add(office);
+    for (auto at = registers_.lower_bound(RegisterKey{signer, 0, {}});
+         at != registers_.end() && at->first.key.signer == signer; ++at) {
+        all.push_back(&at->second);
+    }
+    return all;
+}
+
+std::vector<const Register*> Ledger::registers_in_leaf(OfficeId office) const {
+    auto all = is_closed(office) ? std::vector<const Register*>{} : registers_of(office);
     if (office == OfficeId{0}) {
-        add(authority_signer);
+        std::ranges::copy(registers_of(authority_signer), std::back_inserter(all));
         std::ranges::stable_sort(all, {}, [](const Register* entry) {
             return std::tie(entry->key.kind, entry->key.subject);
         });
@@ -437,7 +461,11 @@ RegistersHash Ledger::registers_hash(const std::vector<RegisterSummary>& list) c
 std::uint32_t Ledger::numbers_known() const {
     std::uint64_t count = 0;
     for (const auto& [key, log] : logs_) {
-        count += without(log.known, log.closed).count();
+        auto told = without(log.known, log.closed);
+        if (log.closed_from != 0) {
+            told.remove({log.closed_from, UINT32_MAX});
+        }
+        count += told.count();
     }
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, UINT32_MAX));
 }
@@ -472,8 +500,9 @@ Digest Ledger::digest() {
 LeafSummary Ledger::leaf_content(OfficeId office) const {
     LeafSummary leaf;
     leaf.office = office;
+    leaf.is_closed = is_closed(office);
     for (const auto& [log, state] : logs_of(office)) {
-        if (!state.known.empty()) {
+        if (!state.known.empty() && !leaf.is_closed) {
             leaf.logs.push_back({log.incarnation, log.record_class, state.known, {}});
         }
     }
@@ -503,7 +532,7 @@ LeafSummary Ledger::summary_of(OfficeId office, Detail detail) {
     }
     for (const auto& [id, partial] : partials_) {
         const auto header = decode_header(partial.header);
-        if (!header || header->log.author != office) {
+        if (!header || header->log.author != office || leaf.is_closed) {
             continue;
         }
         const auto same = [&](const LogSummary& log) {

@@ -74,6 +74,11 @@ public:
     using Logs = std::map<LogKey, storage::LogState>;
     [[nodiscard]] const Logs& logs() const { return logs_; }
     [[nodiscard]] std::ranges::subrange<Logs::const_iterator> logs_of(OfficeId author) const;
+    // Whether it may have a state here: not if higher ones take all the room, or its office is
+    // closed.
+    [[nodiscard]] bool keeps(const LogKey& log) const;
+    // An office with forks in too many of its lives (forks.h): nothing of it is taken any more.
+    [[nodiscard]] bool is_closed(OfficeId office) const;
     // Those that the store could not give back; what logs() says of them was made from their
     // records.
     [[nodiscard]] const std::vector<LogKey>& damaged_logs() const { return damaged_logs_; }
@@ -91,6 +96,8 @@ public:
     // True if it is newer than what was there: then it was kept. It must have been verified.
     bool keep_register(const Register& entry);
     void drop_register(const RegisterName& name);
+    // All that it signed, and that accuse it.
+    [[nodiscard]] std::vector<const Register*> registers_of(OfficeId signer) const;
     // Those that the leaf of an office lists, in its order. What the authority signs lies with the
     // first office.
     [[nodiscard]] std::vector<const Register*> registers_in_leaf(OfficeId office) const;

@@ -136,15 +136,12 @@ Result<void> drop_excess_logs(Ledger& ledger, OfficeId author, std::size_t logs_
 }
 
 Result<bool> make_room_for(Ledger& ledger, const LogKey& log) {
-    const auto logs = ledger.logs_of(log.author);
-    if (ledger.logs().contains(log) ||
-        static_cast<std::size_t>(std::ranges::distance(logs)) < limits::logs_per_office_max) {
-        return true;
-    }
-    if (log < logs.begin()->first) {
+    if (!ledger.keeps(log)) {
         return false;
     }
-    TRY(drop_excess_logs(ledger, log.author, limits::logs_per_office_max - 1));
+    if (!ledger.logs().contains(log)) {
+        TRY(drop_excess_logs(ledger, log.author, limits::logs_per_office_max - 1));
+    }
     return true;
 }
 

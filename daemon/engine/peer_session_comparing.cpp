@@ -221,8 +221,9 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
         their_partials_[key] = log.partials;
         they_have_[key] = log.not_wanted;
         const auto ours = ledger.logs().find(key);
-        has_more = has_more || ours == ledger.logs().end() ||
-                   !without(log.not_wanted, ours->second.known).empty();
+        has_more = has_more || (ours == ledger.logs().end()
+                                    ? ledger.keeps(key)
+                                    : !without(log.not_wanted, ours->second.known).empty());
         if (const auto prove = unknown_number(ledger, key, log.not_wanted)) {
             is_in_question_ = true;
             send(out, *prove);
@@ -231,7 +232,12 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
     for (auto at = ledger.logs().lower_bound(LogKey{leaf.office, {}, {}});
          at != ledger.logs().end() && at->first.author == leaf.office; ++at) {
         const auto found = theirs.find(at->first);
-        auto lacking = at->second.held;
+        // A full leaf, or one that is closed, says so of what it does not list.
+        const bool is_closed_there =
+            found == theirs.end() &&
+            (leaf.is_closed ||
+             (theirs.size() >= limits::logs_per_office_max && at->first < theirs.begin()->first));
+        auto lacking = is_closed_there ? IntervalSet{} : at->second.held;
         if (found != theirs.end()) {
             lacking.remove(found->second->not_wanted);
         }
@@ -257,6 +263,19 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
 }
 
 bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
+    if (ledger.is_closed(leaf.office)) {
+        // Whoever does not know yet is shown why.
+        for (const auto* entry : ledger.registers_of(leaf.office)) {
+            if (!leaf.is_closed) {
+                registers_to_send_.insert(entry->key);
+            }
+        }
+        return false;
+    }
+    if (leaf.is_closed) {
+        unclear_.erase(leaf.office);
+        return true;  // ours shows that we have not seen the proofs
+    }
     std::map<RegisterName, RegisterSummary> theirs;
     std::map<RegisterName, RegisterSummary> merged;
     std::optional<RegisterVersion> oldest;

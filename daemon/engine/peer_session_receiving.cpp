@@ -2,6 +2,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/door.h"
+#include "daemon/engine/forks.h"
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/registers.h"
 #include "daemon/engine/self_check.h"
@@ -286,31 +287,9 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Consequences& o
 
 Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Consequences& out) {
     const auto record = TRY(ledger.store().record(prove.log, prove.number, storage::WithBody::yes));
-    if (!record || record->id.is_zero()) {
-        return ok();
+    if (record && !record->id.is_zero()) {
+        send(out, TRY(proof_of(ledger, *record)));
     }
-    const auto header = TRY(decode_header(record->header));
-    const BodyShape shape{header.body_bytes};
-    Bytes body = record->body;
-    std::vector<Hash> pieces;
-    if (record->blob != storage::Blob{} && !shape.is_one_piece()) {
-        const auto list = TRY(ledger.store().part(record->blob, 1));
-        ByteReader in(*list);
-        while (!in.at_end()) {
-            pieces.push_back(TRY(in.read_array<Hash>()));
-        }
-    } else {
-        if (record->blob != storage::Blob{}) {
-            body = *TRY(ledger.store().part(record->blob, 1));
-        }
-        pieces = crypto::piece_hashes(ledger.network(), shape, body);
-    }
-    RecordProof proof;
-    proof.key = key_part_of(header);
-    proof.header_rest = crypto::header_rest_hash(ledger.network(), record->header);
-    proof.body = crypto::body_hash(ledger.network(), shape, pieces);
-    proof.signature = record->signature;
-    send(out, proof);
     return ok();
 }
 

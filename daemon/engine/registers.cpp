@@ -1,6 +1,7 @@
 #include "daemon/engine/registers.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/forks.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
 #include "proto/epoch_slots.h"
@@ -104,17 +105,6 @@ Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
     return true;
 }
 
-// Proof that an office signed two records under one number. It needs no signature of its own.
-Result<bool> take_fork(Ledger& ledger, const crypto::RosterOffice& accused, const Register& entry,
-                       Via from, Now now, std::vector<Notice>& notify) {
-    TRY(crypto::verify_fork(accused.identity, ledger.network(), entry));
-    if (!ledger.keep_register(entry)) {
-        return false;
-    }
-    ledger.note(What::fork, {.office = entry.key.signer, .via = from}, now, notify);
-    return true;
-}
-
 }  // namespace
 
 Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
@@ -137,7 +127,10 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
         return TakenRegister{};
     }
     if (is_of(entry, RegisterKind::fork)) {
-        return TakenRegister{TRY(take_fork(ledger, *signer, entry, from, now, notify))};
+        return TakenRegister{TRY(take_fork(ledger, entry, from, now, notify))};
+    }
+    if (ledger.is_closed(entry.key.signer)) {
+        return TakenRegister{};
     }
     TRY(check_content(ledger, *signer, entry));
     if (is_beyond_cut_off(*signer, entry.version)) {

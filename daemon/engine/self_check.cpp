@@ -43,6 +43,10 @@ std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
     }
     const auto& state = ledger.log(log);
     auto unknown = without(not_wanted, state.terminal());
+    // That the log is closed there names no record.
+    if (unknown.top() == UINT32_MAX) {
+        unknown.remove(unknown.intervals().back());
+    }
     if (state.published > 0) {
         unknown.remove({1, state.published});
     }

@@ -180,7 +180,7 @@ private:
         // What each end said last that it does not want, as the other end has read it.
         std::map<std::pair<Node, LogKey>, IntervalSet> not_wanted;
         // By which end, as the other end has read it.
-        std::set<std::tuple<Node, RegisterKey, RegisterVersion>> registers_told;
+        std::set<std::tuple<Node, RegisterKey, ShortHash>> registers_told;
     };
 
     [[nodiscard]] std::optional<std::int64_t> next_at() const;

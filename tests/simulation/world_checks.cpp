@@ -1,6 +1,7 @@
 // What can be seen of a World, and what must hold in it: the invariants of daemon/DESIGN.md.
 #include <fmt/format.h>
 
+#include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
 #include "proto/link_message.h"
@@ -53,7 +54,8 @@ void World::check_frame(engine::LinkId link, Node from, BytesView bytes) {
             INFO("register kind " << static_cast<int>(entry.key.kind) << " of "
                                   << value_of(entry.key.signer) << ", from " << from);
             // Nothing is told to who said it.
-            CHECK_FALSE(told.contains(std::tuple(to, entry.key, entry.version)));
+            CHECK_FALSE(told.contains(std::tuple(
+                to, entry.key, short_hash(crypto::register_hash(network_.id(), entry)))));
         }
     }
     if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
@@ -76,7 +78,8 @@ void World::note_told(engine::LinkId link, Node by, BytesView message) {
         }
         if (frame && std::holds_alternative<RegisterNews>(*frame)) {
             for (const auto& entry : std::get<RegisterNews>(*frame).registers) {
-                found->second.registers_told.emplace(by, entry.key, entry.version);
+                found->second.registers_told.emplace(
+                    by, entry.key, short_hash(crypto::register_hash(network_.id(), entry)));
             }
         }
     }
