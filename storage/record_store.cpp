@@ -289,6 +289,21 @@ Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Numbe
     return found;
 }
 
+Result<std::optional<StoredRecord>> RecordStore::record_ending_from(const LogKey& log,
+                                                                    Number number,
+                                                                    WithBody body) const {
+    if (auto found = TRY(record(log, number, body))) {
+        return found;
+    }
+    const auto entry = TRY(tables_.at_or_after(Table::numbers, record_key(log, number)));
+    const auto key = log_key(log);
+    if (!entry || entry->key.size() < key.size() ||
+        !std::equal(key.begin(), key.end(), entry->key.begin())) {
+        return std::optional<StoredRecord>{};
+    }
+    return record(Arrival{trailing_number(entry->value)}, body);
+}
+
 Result<std::optional<StoredRecord>> RecordStore::record_from(Arrival from, WithBody body) const {
     const auto entry =
         TRY(tables_.at_or_after(Table::records, number_key(static_cast<std::uint64_t>(from))));

@@ -345,6 +345,9 @@ public:
     // The record whose run holds `number`.
     Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
                                                WithBody body) const;
+    // That, or the lowest above it.
+    Result<std::optional<StoredRecord>> record_ending_from(const LogKey& log, Number number,
+                                                           WithBody body) const;
     Result<std::optional<StoredRecord>> record(Arrival arrival, WithBody body) const;
     // The record with the least arrival >= `from`, or the greatest <= `to`.
     Result<std::optional<StoredRecord>> record_from(Arrival from, WithBody body) const;

@@ -121,9 +121,10 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         }
         return Verdict::refused;
     }
-    if (header.log.author == ledger.us()) {
-        // What an older incarnation lost is no sign that this one did.
-        return header.log.incarnation < ledger.meta().incarnation ? Verdict::known : Verdict::ours;
+    // What an older life of this store lost is no sign that this one did: it is carried as
+    // anybody's.
+    if (header.log.author == ledger.us() && header.log.incarnation >= ledger.meta().incarnation) {
+        return Verdict::ours;
     }
     if (!is_kept_log) {
         return Verdict::refused;
@@ -186,7 +187,12 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     stored.header = encode_header(header);
     stored.blob = body.blob;
     stored.body = body.one_piece;
-    ledger.edit_log(header.log).hold(stored.run);
+    auto& state = ledger.edit_log(header.log);
+    state.hold(stored.run);
+    if (header.log.author == ledger.us() && stored.run.last > state.published) {
+        state.published = stored.run.last;
+        state.published_id = record.id;
+    }
     ledger.write(storage::PutRecord{stored});
     ledger.tell_held(header.log, stored.run);
     if (header.is_addressed_to(ledger.us())) {

@@ -2,6 +2,7 @@
 
 #include "crypto/register_seal.h"
 #include "daemon/engine/log_bounds.h"
+#include "daemon/engine/self_check.h"
 
 namespace fieldpost::engine {
 
@@ -111,6 +112,11 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
         // Also what came with the invitation is a word of its office.
         auto& heard = ledger.peers_[name.key.signer].heard;
         heard = std::max(heard, std::min(entry.at, meta->mark));
+    }
+    for (const auto& [names, receipt] : ledger.receipts_) {
+        if (names.second == ledger.us() && !TRY(unknown_top(ledger, receipt))) {
+            ledger.act_on(names.first, receipt);
+        }
     }
     ledger.attention_.load(TRY(store.attention()));
     for (auto& partial : TRY(store.partials())) {
@@ -370,6 +376,11 @@ void Ledger::drop_register(const RegisterName& name) {
 const Receipt* Ledger::receipt(OfficeId signer, OfficeId author) const {
     const auto found = receipts_.find({signer, author});
     return found == receipts_.end() ? nullptr : &found->second;
+}
+
+const Receipt* Ledger::acted_on(OfficeId signer) const {
+    const auto found = acted_on_.find(signer);
+    return found == acted_on_.end() ? nullptr : &found->second;
 }
 
 const OfficeStatement* Ledger::statement(OfficeId office) const {

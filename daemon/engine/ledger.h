@@ -105,6 +105,12 @@ public:
     [[nodiscard]] ShortHash register_hash(const RegisterName& name) const;
     // The newest receipt of `signer` for `author`'s records, decoded.
     [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
+    // The last one about our own records that was acted on: not one of records that this store does
+    // not know (self_check.h), which is kept and told like any other and proves nothing.
+    [[nodiscard]] const Receipt* acted_on(OfficeId signer) const;
+    void act_on(OfficeId signer, const Receipt& receipt) {
+        acted_on_.insert_or_assign(signer, receipt);
+    }
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
     // What the author's statement says of it. Null: nothing.
     [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
@@ -244,6 +250,7 @@ private:
     std::map<RegisterName, ShortHash> register_hashes_;
     std::map<OfficeId, Prekey> checked_prekeys_;
     std::map<std::pair<OfficeId, OfficeId>, Receipt> receipts_;
+    std::map<OfficeId, Receipt> acted_on_;
     std::map<OfficeId, OfficeStatement> statements_;
     std::map<OfficeId, Custody> custody_;
     std::map<OfficeId, storage::PeerState> peers_;

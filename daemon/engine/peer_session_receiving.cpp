@@ -286,7 +286,9 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Consequences& o
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Consequences& out) {
-    const auto record = TRY(ledger.store().record(prove.log, prove.number, storage::WithBody::yes));
+    // The lowest it does not know has often ended here and is gone: any above proves as much.
+    const auto record =
+        TRY(ledger.store().record_ending_from(prove.log, prove.number, storage::WithBody::yes));
     if (record && !record->id.is_zero()) {
         send(out, TRY(proof_of(ledger, *record)));
     }

@@ -153,13 +153,9 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     std::optional<OfficeId> author;
     if (is_of(entry, RegisterKind::receipt)) {
         author = TRY(read_receipt_subject(entry.key.subject));
-        if (*author == ledger.us()) {
-            // Whoever acts on a receipt of another life's records would lose those of this one.
-            if (const auto unknown = TRY(unknown_top(ledger, TRY(decode_receipt(entry.payload))))) {
-                return TakenRegister{false, unknown};
-            }
-        }
-        if (const auto* receipt = ledger.receipt(entry.key.signer, *author)) {
+        const auto* receipt = *author == ledger.us() ? ledger.acted_on(entry.key.signer)
+                                                     : ledger.receipt(entry.key.signer, *author);
+        if (receipt != nullptr) {
             before = *receipt;
         }
     }
@@ -167,6 +163,15 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
         return TakenRegister{};
     }
     ledger.heard_of(entry.key.signer, entry.at, now);
+    if (author && *author == ledger.us()) {
+        const auto receipt = TRY(decode_receipt(entry.payload));
+        // Whoever acts on a receipt of another life's records would lose those of this one. It is
+        // kept all the same, or our leaf of its signer would differ from everybody's.
+        if (const auto unknown = TRY(unknown_top(ledger, receipt))) {
+            return TakenRegister{true, unknown};
+        }
+        ledger.act_on(entry.key.signer, receipt);
+    }
     if (author) {
         TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, from, now,
                           notify));

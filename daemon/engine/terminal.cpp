@@ -21,7 +21,10 @@ const ReceiptLog* receipt_log(const Receipt* receipt, const LogKey& log) {
 
 // Received or unreadable: either way nobody need bring it again.
 bool covers(const Ledger& ledger, OfficeId recipient, const LogKey& log, Number number) {
-    const auto* entry = receipt_log(ledger.receipt(recipient, log.author), log);
+    const auto* entry =
+        receipt_log(log.author == ledger.us() ? ledger.acted_on(recipient)
+                                              : ledger.receipt(recipient, log.author),
+                    log);
     return entry != nullptr &&
            (entry->received.contains(number) || entry->unreadable.contains(number));
 }

@@ -264,6 +264,35 @@ TEST_CASE("a receipt that fills its holes with what has expired delivers none of
     CHECK(world.view(hyesan, *old).recipients.at(0).proved.state == storage::State::delivered);
 }
 
+TEST_CASE("a receipt of records that their author does not know is kept, and proves nothing",
+          "[simulation]") {
+    World world(64, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, wonsan);  // made public
+    world.run_until_idle(1h);
+    auto lie = receipt_of(world, hq, hq, only(report->origin.number), 900);
+    auto receipt = decode_receipt(lie.payload).value();
+    receipt.logs.at(0).top_id.bytes[0] ^= std::byte{1};
+    lie.payload = encode_receipt(receipt);
+    crypto::sign_register(world.keys(hq).machine.identity, world.network().id(), lie);
+    world.tell(hyesan, hq, RegisterNews{{lie}});
+    world.tell(wonsan, hq, RegisterNews{{lie}});
+    world.run_until_idle(1h);
+    CHECK(world.times_happened(hyesan, What::delivered, *report) == 0);
+    CHECK(world.ledger(hyesan).log(log_of(*report)).held.contains(report->origin.number));
+    // All keep the same, also through a start.
+    for (const auto node : {hyesan, wonsan}) {
+        world.crash(node);
+        world.restart(node);
+        CHECK(*world.ledger(node).newest(lie.key) == lie);
+    }
+    CHECK_FALSE(world.ledger(hyesan).meta().stopped);
+    world.tell(hyesan, hq,
+               RegisterNews{{receipt_of(world, hq, hq, only(report->origin.number), 901)}});
+    CHECK(world.times_happened(hyesan, What::delivered, *report) == 1);
+    CHECK_FALSE(world.ledger(hyesan).log(log_of(*report)).held.contains(report->origin.number));
+}
+
 TEST_CASE("a statement of custody counts for its signer only", "[simulation]") {
     World world(24, names, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
