@@ -4,7 +4,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
-#include "tests/simulation/world.h"
+#include "tests/simulation/forging.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;
@@ -15,43 +15,6 @@ namespace {
 
 constexpr Node liar = 2;
 const std::vector<std::string> names = {"hq", "hyesan", "liar", "wonsan"};
-
-// A report or reply in the name of `author`, and a body, to be signed and told by whoever.
-struct Forgery {
-    Header header;
-    Bytes body;
-};
-
-Forgery write_as(const World& world, Node author, Node reader, Number number, Report report = {}) {
-    report.text = "believe me";
-    Header draft;
-    draft.log = {world.keys(author).index, {1, 7}, RecordClass::normal};
-    draft.number = number;
-    draft.kind = static_cast<std::uint8_t>(RecordKind::report);
-    if (report.reply_to) {
-        draft.log.record_class = RecordClass::reply;
-        draft.kind = static_cast<std::uint8_t>(RecordKind::acknowledgement);
-    }
-    draft.created = founded_at.plus(60);
-    draft.lifetime_seconds = limits::lifetime_seconds_default;
-    auto sealed = crypto::seal_record(
-                      world.network().id(), world.keys(author).machine.identity.public_key(), draft,
-                      {world.keys(reader).recipient()}, {{std::nullopt, encode_report(report)}}, {})
-                      .value();
-    return {sealed.header, sealed.body};
-}
-
-RecordNews signed_by(const World& world, Node signer, const Forgery& forgery) {
-    const auto& network = world.network().id();
-    const auto body =
-        crypto::piece_hash(network, BodyShape{forgery.header.body_bytes}, forgery.body);
-    const auto id = crypto::record_id(network, forgery.header, body);
-    ByteWriter out;
-    out.raw(elide_header(forgery.header, nullptr));
-    out.raw(crypto::sign_record(world.keys(signer).machine.identity, network, id).view());
-    out.raw(forgery.body);
-    return {{out.take()}};
-}
 
 // That `signer` has these numbers of hyesan's normal log, in `of`'s name.
 Register receipt_of(const World& world, Node of, Node signer, const IntervalSet& received,
@@ -87,23 +50,6 @@ Custody custody_of(const World& world, Node of, Node signer, std::uint64_t count
         {{1, 7}, RecordClass::normal, short_hash(log.published_id), only(log.published)});
     crypto::sign_custody(world.keys(signer).machine.identity, world.network().id(), custody);
     return custody;
-}
-
-Bytes stick_with(const World& world, const std::vector<Frame>& frames) {
-    crypto::BundleSealer sealer({world.keys(liar).machine.founding_key, world.network().id()});
-    Bytes bytes;
-    const auto append = [&](const Bytes& more) {
-        bytes.insert(bytes.end(), more.begin(), more.end());
-    };
-    for (const auto& frame : frames) {
-        ByteWriter cell;
-        cell.sized(encode_frame(frame));
-        append(sealer.cell(crypto::BundlePart::rest, cell.bytes()));
-    }
-    for (auto more = sealer.end(); !more.empty(); more = sealer.end()) {
-        append(more);
-    }
-    return bytes;
 }
 
 // What is in a bundle.
