@@ -112,8 +112,12 @@ Result<bool> take_fork(Ledger& ledger, const Register& entry, Via from, Now now,
 
 Result<void> accuse(Ledger& ledger, const RecordProof& one, const RecordProof& other, Via from,
                     Now now, std::vector<Notice>& notify) {
-    TRY(take_fork(ledger, crypto::make_fork(ledger.network(), one, other), from, now, notify));
-    return ok();
+    const auto entry = crypto::make_fork(ledger.network(), one, other);
+    const auto taken = take_fork(ledger, entry, from, now, notify);
+    // What does not prove it after all (a stored record that was never signed) is no proof.
+    return taken || taken.error().code == Errc::untrusted || taken.error().code == Errc::malformed
+               ? ok()
+               : Result<void>(std::unexpected(taken.error()));
 }
 
 }  // namespace fieldpost::engine

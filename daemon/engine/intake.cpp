@@ -72,6 +72,32 @@ bool fits_for_others(const Ledger& ledger, std::uint64_t bytes) {
            fits_the_disk(ledger, bytes);
 }
 
+// Another record with some of its numbers was here before.
+Result<void> accuse_of(Ledger& ledger, const Arriving& record, Via from, Now now,
+                       std::vector<Notice>& notify) {
+    const auto& header = record.header;
+    const auto before =
+        TRY(ledger.store().record_ending_from(header.log, header.number, storage::WithBody::yes));
+    if (!before || !before->run.overlaps(header.run())) {
+        // It is gone, and with it the proof.
+        ledger.note(What::fork, {.office = header.log.author, .via = from}, now, notify);
+        return ok();
+    }
+    const RecordProof other{key_part_of(header),
+                            crypto::header_rest_hash(ledger.network(), encode_header(header)),
+                            record.body_hash, record.signature};
+    return accuse(ledger, TRY(proof_of(ledger, *before)), other, from, now, notify);
+}
+
+// Whether another record with some of these numbers was read here before, and has ended: its author
+// signed two. Of one and the same record all numbers were read.
+bool overlaps_one_that_ended(const storage::LogState& state, Interval run) {
+    const auto is_cut_by = [&](const IntervalSet& read) {
+        return read.contains_any(run) && !read.contains_all(run);
+    };
+    return is_cut_by(state.receipted) || is_cut_by(state.unreadable);
+}
+
 }  // namespace
 
 Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
@@ -99,15 +125,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         if (header.log.author == ledger.us()) {
             return Verdict::ours;
         }
-        const auto stored = TRY(ledger.store().record(
-            header.log, *ledger.log(header.log).held.next(run.first), storage::WithBody::yes));
-        if (!stored) {
-            return fail(Errc::corrupt, "store: a held number without its record");
-        }
-        const RecordProof other{key_part_of(header),
-                                crypto::header_rest_hash(ledger.network(), encode_header(header)),
-                                record.body_hash, record.signature};
-        TRY(accuse(ledger, TRY(proof_of(ledger, *stored)), other, from, now, notify));
+        TRY(accuse_of(ledger, record, from, now, notify));
         return Verdict::conflict;
     }
     if (!crypto::verify_record(author->identity, ledger.network(), record.id, record.signature)) {
@@ -132,6 +150,10 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     const auto& state = ledger.log(header.log);
     if (state.has_judged(run)) {
         return Verdict::known;
+    }
+    if (overlaps_one_that_ended(state, run)) {
+        TRY(accuse_of(ledger, record, from, now, notify));
+        return Verdict::conflict;
     }
     if (is_beyond_cut_off(*author, header) ||
         (state.closed_from != 0 && run.last >= state.closed_from)) {
@@ -187,14 +209,18 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     stored.header = encode_header(header);
     stored.blob = body.blob;
     stored.body = body.one_piece;
+    // Some of a run may have ended before the rest of it came: its author says so (invariant I5).
     auto& state = ledger.edit_log(header.log);
-    state.hold(stored.run);
+    const auto live = without({stored.run}, state.terminal());
+    for (const auto run : live.intervals()) {
+        state.hold(run);
+        ledger.tell_held(header.log, run);
+    }
     if (header.log.author == ledger.us() && stored.run.last > state.published) {
         state.published = stored.run.last;
         state.published_id = record.id;
     }
     ledger.write(storage::PutRecord{stored});
-    ledger.tell_held(header.log, stored.run);
     if (header.is_addressed_to(ledger.us())) {
         return deliver(ledger, stored, header, body, from, now, notify);
     }

@@ -34,6 +34,17 @@ Register receipt_of(const World& world, Node of, Node signer, const IntervalSet&
     return entry;
 }
 
+// What `of` says of itself, in a newer register.
+Register office_register(const World& world, Node of, const OfficeStatement& statement) {
+    Register entry;
+    entry.key = {world.keys(of).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
+    entry.version = {{1, 7}, 900};
+    entry.at = founded_at.plus(3600);
+    entry.payload = encode_office_statement(statement);
+    crypto::sign_register(world.keys(of).machine.identity, world.network().id(), entry);
+    return entry;
+}
+
 IntervalSet only(Number number) {
     return {{number, number}};
 }
@@ -239,6 +250,48 @@ TEST_CASE("a receipt of records that their author does not know is kept, and pro
     CHECK_FALSE(world.ledger(hyesan).log(log_of(*report)).held.contains(report->origin.number));
 }
 
+TEST_CASE("a record that overlaps one which has ended is taken for its author's fork",
+          "[simulation]") {
+    World world(29, names, {});
+    const auto told_with = [&](Number number, std::uint8_t count) {
+        auto forgery = write_as(world, wonsan, hq, number);
+        forgery.header.count = count;  // so it does not open, and has ended when it is kept
+        world.tell(hq, wonsan, signed_by(world, wonsan, forgery));
+    };
+    const LogKey log{world.keys(wonsan).index, {1, 7}, RecordClass::normal};
+    told_with(5, 3);
+    REQUIRE(world.ledger(hq).log(log).is_terminal({5, 7}));
+    told_with(1, 8);
+    told_with(7, 10);
+    CHECK(world.was_told(hq, What::fork));
+    CHECK(world.ledger(hq).log(log).closed_from == 1);
+    CHECK(world.ledger(hq).log(log).held.empty());
+    // What hq says of all that can be read, and a receipt ends the rest where it looks it up.
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    CHECK_FALSE(world.was_told(hyesan, What::offender));
+    world.check_everything();
+}
+
+TEST_CASE("a run of which some has ended by its author's word is carried for the rest",
+          "[simulation]") {
+    World world(35, names, {});
+    const LogKey log{world.keys(wonsan).index, {1, 7}, RecordClass::normal};
+    auto statement = *world.ledger(wonsan).statement(log.author);
+    statement.logs = {{{1, 7}, RecordClass::normal, 4, {}, only(2), {}}};
+    world.tell(hq, wonsan, RegisterNews{{office_register(world, wonsan, statement)}});
+    auto run = write_as(world, wonsan, hyesan, 1);
+    run.header.count = 4;
+    world.tell(hq, wonsan, signed_by(world, wonsan, run));
+    CHECK(world.ledger(hq).log(log).held == IntervalSet{{1, 1}, {3, 4}});
+    CHECK(world.ledger(hq).log(log).is_terminal({2, 2}));
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    CHECK(world.ledger(hyesan).log(log).unreadable.contains_all({1, 4}));
+    CHECK(world.ledger(hq).log(log).is_terminal({1, 4}));
+    world.check_everything();
+}
+
 TEST_CASE("a statement of custody counts for its signer only", "[simulation]") {
     World world(24, names, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
@@ -303,13 +356,7 @@ TEST_CASE("a body that nobody needs any more is given up on its way, and leaves 
     auto statement = *world.ledger(hyesan).statement(world.keys(hyesan).index);
     statement.logs = {
         {{1, 7}, RecordClass::normal, report->origin.number, {}, only(report->origin.number), {}}};
-    Register entry;
-    entry.key = {world.keys(hyesan).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
-    entry.version = {{1, 7}, 900};
-    entry.at = founded_at.plus(3600);
-    entry.payload = encode_office_statement(statement);
-    crypto::sign_register(world.keys(hyesan).machine.identity, world.network().id(), entry);
-    world.tell(liar, hq, RegisterNews{{entry}});
+    world.tell(liar, hq, RegisterNews{{office_register(world, hyesan, statement)}});
     const auto sent = world.bytes_sent();
     for (int i = 0; i < 100 && world.step(); ++i) {
     }
