@@ -24,32 +24,7 @@ void survive(std::uint64_t seed) {
     world.storm(60);
     world.check_everything();
 
-    // Calm: space for everybody, and everybody meets everybody, twice round. A clock may stay
-    // wrong.
-    for (Node node = 0; node < world.size(); ++node) {
-        world.set_disk_limit(node, 0);
-        world.set_carry_limit(node, std::uint64_t{1} << 30);
-    }
-    for (int round = 0; round < 2; ++round) {
-        for (Node a = 0; a < world.size(); ++a) {
-            for (Node b = a + 1; b < world.size(); ++b) {
-                world.restart(a);
-                world.restart(b);
-                world.connect(a, b);
-            }
-        }
-        world.run_until_idle(24h);
-    }
-    while (!world.is_up(0) || !world.is_up(1) || !world.is_up(2) || !world.is_up(3) ||
-           !world.is_connected(0, 1) || !world.is_connected(2, 3) || !world.is_connected(0, 2)) {
-        for (Node a = 0; a < world.size(); ++a) {
-            world.restart(a);
-            for (Node b = 0; b < a; ++b) {
-                world.connect(a, b);
-            }
-        }
-        world.run_until_idle(24h);
-    }
+    world.calm();
     world.check_everything();
     // P3: there was a path, so it arrived; and its author knows.
     for (const auto& [report, to] : world.promised()) {

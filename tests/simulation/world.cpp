@@ -152,15 +152,7 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
         return false;
     }
     for (auto& frame : done->send) {
-        const auto link = links_.find(frame.link);
-        if (link == links_.end()) {
-            continue;
-        }
-        check_sent(frame.link, node, frame.bytes);
-        bytes_sent_ += frame.bytes.size();
-        const Node to = link->second.a == node ? link->second.b : link->second.a;
-        flights_.push_back(
-            {now_ms_ + weather_.latency.count(), frame.link, to, std::move(frame.bytes)});
+        note_sent(node, std::move(frame));
     }
     for (const auto& notice : done->notify) {
         if (const auto* close = std::get_if<engine::CloseLink>(&notice)) {
@@ -175,6 +167,21 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
         check(node);
     }
     return true;
+}
+
+void World::note_sent(Node node, engine::OutgoingFrame sent) {
+    check_sent(sent.link, node, sent.bytes);
+    if (sent.link == talking_) {
+        answers_.push_back(std::move(sent.bytes));
+        return;
+    }
+    const auto link = links_.find(sent.link);
+    if (link == links_.end()) {
+        return;
+    }
+    bytes_sent_ += sent.bytes.size();
+    const Node to = link->second.a == node ? link->second.b : link->second.a;
+    flights_.push_back({now_ms_ + weather_.latency.count(), sent.link, to, std::move(sent.bytes)});
 }
 
 std::optional<storage::ReportKey> World::queue(Node author, const std::vector<Node>& to,
@@ -393,9 +400,14 @@ void World::put_back(Node node, const storage::MemoryDisk& copy) {
 }
 
 void World::restart(Node node) {
-    if (!is_up(node)) {
+    if (!is_up(node) && !is_taken_over(node)) {
         start(node);
     }
+}
+
+void World::take_over(Node node) {
+    crash(node);
+    offices_[node].is_taken_over = true;
 }
 
 void World::pass(std::chrono::milliseconds time) {
@@ -430,6 +442,20 @@ void World::tell(Node node, Node as, const Frame& frame) {
     const engine::LinkId link{next_link_++};
     batch(node, {engine::LinkUp{link, index_of(as)},
                  engine::FrameArrived{link, encode_frame(frame)}, engine::LinkDown{link}});
+}
+
+std::vector<Bytes> World::talk(Node node, Node as, const std::vector<Bytes>& messages) {
+    const engine::LinkId link{next_link_++};
+    std::vector<engine::Input> inputs{engine::LinkUp{link, index_of(as)}};
+    for (const auto& message : messages) {
+        inputs.emplace_back(engine::FrameArrived{link, message});
+    }
+    talking_ = link;
+    if (batch(node, inputs)) {
+        batch(node, {engine::LinkDown{link}});
+    }
+    talking_.reset();
+    return std::exchange(answers_, {});
 }
 
 std::optional<std::int64_t> World::next_at() const {
@@ -596,6 +622,32 @@ void World::storm(int rounds) {
         for (auto steps = any(30); steps > 0; --steps) {
             step();
         }
+    }
+}
+
+void World::calm() {
+    std::vector<Node> here;
+    for (Node node = 0; node < size(); ++node) {
+        set_disk_limit(node, 0);
+        set_carry_limit(node, std::uint64_t{1} << 30);
+        if (!is_taken_over(node)) {
+            here.push_back(node);
+        }
+    }
+    const auto are_all_linked = [&] {
+        return std::ranges::all_of(here, [&](Node a) {
+            return std::ranges::all_of(here, [&](Node b) { return a == b || is_connected(a, b); });
+        });
+    };
+    for (int round = 0; round < 2 || !are_all_linked(); ++round) {
+        for (const auto a : here) {
+            for (const auto b : here) {
+                restart(a);
+                restart(b);
+                connect(a, b);
+            }
+        }
+        run_until_idle(std::chrono::hours{24});
     }
 }
 
