@@ -23,6 +23,7 @@ enum class Errc {
     corrupt,         // stored data fails its own check; stop and tell the operator
     unsupported,     // made by a newer release; upgrade, then retry
     refused,         // a rule forbids it; retrying unchanged will not help
+    no_memory,       // nothing was changed; whoever asked for too much must not ask again
 };
 
 // Branch on `code`; `detail` is for the log and starts with what was being done.

@@ -131,7 +131,14 @@ Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
     auto& store = parts_->ledger.store();
     TRY(store.begin());
     Consequences out;
-    if (const auto handled = parts_->handle(inputs, time, out); !handled) {
+    Result<void> handled = ok();
+    try {
+        handled = parts_->handle(inputs, time, out);
+    } catch (const std::bad_alloc&) {
+        // The ledger may be half edited: it goes, as after a write that failed.
+        handled = fail(Errc::no_memory, "not enough memory for what came over the links");
+    }
+    if (!handled) {
         store.abort();
         // After a write that failed the reads of its transaction fail too, with less to say.
         return std::unexpected(parts_->ledger.write_failure().value_or(handled.error()));

@@ -9,6 +9,9 @@ namespace fieldpost::engine {
 
 Result<void> put_aside_damage(Ledger& ledger, Now now, std::vector<Notice>& notify) {
     for (const auto& log : ledger.damaged_logs()) {
+        // Written anew with the next flush, and nothing of what was damaged stays.
+        ledger.write(storage::DropLog{log});
+        ledger.edit_log(log);
         ledger.note(What::damaged, {.office = log.author, .detail = "a log"}, now, notify);
         if (log.author == ledger.us()) {
             stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, now, notify);

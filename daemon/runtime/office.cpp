@@ -137,8 +137,18 @@ Result<void> Office::load_engine() {
 // After a failed commit the engine knows what the store does not, so it is made anew, and so is
 // what peers were told. A disk that takes nothing is tried again; until then all can be read.
 Result<void> Office::recover(const Error& why) {
-    if (why.code != Errc::storage_full) {
+    if (why.code != Errc::storage_full && why.code != Errc::no_memory) {
         return std::unexpected(why);
+    }
+    if (why.code == Errc::no_memory) {
+        spdlog::error("{}: all links are closed and dialled again", why.detail);
+        if (links_) {
+            (void)links_->end_all("out of memory");
+        }
+        if (bundles_) {
+            bundles_->forget_all();
+        }
+        return load_engine();
     }
     if (!full_until_) {
         full_why_ = why.detail;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <memory>
 
 #include "daemon/engine/ledger.h"
@@ -13,13 +14,20 @@ namespace fieldpost::tests {
 class LoneOffice {
 public:
     // The office with this place in the network, its store as founded and with `changes`.
+    // Then `damage` is done to its disk.
     LoneOffice(const Network& network, std::size_t place,
-               const std::vector<storage::StoreChange>& changes = {})
+               const std::vector<storage::StoreChange>& changes = {},
+               const std::function<void(storage::MemoryDisk&)>& damage = {})
         : config_{&network.offices[place].machine, &network.offices[place].mail, {}, true, "test"} {
         REQUIRE(store_->begin().has_value());
         apply(engine::founding_changes(network.id(), network.offices[place].index, {1, 7},
                                        founded_at, network.changes, {}));
         apply(changes);
+        if (damage) {
+            REQUIRE(store_->commit().has_value());
+            damage(disk_);
+            REQUIRE(store_->begin().has_value());
+        }
         ledger_ = std::make_unique<engine::Ledger>(
             engine::Ledger::load(*store_, config_, network.roster.founding(), now()).value());
     }
