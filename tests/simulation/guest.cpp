@@ -17,8 +17,8 @@ constexpr std::size_t loot_max = 100;
 
 std::string_view name_of(Act act) {
     constexpr std::array<std::string_view, all_acts.size()> names = {
-        "records",    "lives",   "broken",    "forks",     "statements", "receipts",
-        "false_tops", "custody", "registers", "summaries", "carry",      "noise"};
+        "records", "lives",     "broken",    "forks", "statements", "receipts", "false_tops",
+        "custody", "registers", "summaries", "flood", "carry",      "noise"};
     return names.at(static_cast<std::size_t>(act));
 }
 
@@ -101,6 +101,8 @@ std::vector<Frame> HostileGuest::frames_for(Act act) {
             return registers();
         case Act::summaries:
             return summaries();
+        case Act::flood:
+            return flood();
         case Act::carry:
             return carry();
         case Act::noise:
@@ -235,9 +237,7 @@ std::vector<Frame> HostileGuest::news_of(const std::vector<Forgery>& forgeries) 
         news.records.push_back(std::move(entry));
     }
     frames.emplace_back(std::move(news));
-    for (const auto& frame : frames) {
-        said_.push_back(frame);
-    }
+    std::ranges::copy(frames, std::back_inserter(said_));
     return frames;
 }
 
@@ -258,6 +258,30 @@ std::vector<Frame> HostileGuest::lives() {
     for (auto left = 1 + any(40); left > 0; --left) {
         const auto number = chance(4) ? static_cast<Number>(record_number_max) : Number{1};
         forgeries.push_back(any_record(any_log(), number));
+    }
+    return news_of(forgeries);
+}
+
+// The victim refuses all of it, or carries all of it; each is a run of its own.
+std::vector<Frame> HostileGuest::flood() {
+    Forgery one;
+    auto& header = one.header;
+    header.log = {index_of(guest_), first_life, RecordClass::normal};
+    header.created = founded_at.plus(60);
+    header.lifetime_seconds = limits::lifetime_seconds_max;
+    const bool is_refused = chance(2);
+    header.kind = is_refused ? record_kinds : 0;
+    header.stanzas = {{is_refused ? index_of(victim_) : nobody, 1, {}}};
+    one.body = any_bytes(tag_bytes + 1);
+    header.body_bytes = tag_bytes + 1;
+    std::vector<Forgery> forgeries;
+    for (auto left = limits::log_runs_max + 1 + any(100); left > 0; --left) {
+        flooded_ += 2;
+        header.number = flooded_;
+        forgeries.push_back(one);
+    }
+    if (chance(4)) {
+        std::ranges::reverse(forgeries);
     }
     return news_of(forgeries);
 }

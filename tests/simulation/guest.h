@@ -22,12 +22,14 @@ enum class Act : std::uint8_t {
     custody,     // of everything, and of the last only; in turn
     registers,   // of kinds that nobody knows
     summaries,   // of logs that there are and are not, closed, full of holes, with partials
+    flood,       // a thousand tiny records, every second number of one log: slow
     carry,       // what honest offices wrote: as it is, cut off, or with other bytes
     noise,       // frames of no sense
 };
 inline constexpr std::array all_acts = {
-    Act::records,    Act::lives,   Act::broken,    Act::forks,     Act::statements, Act::receipts,
-    Act::false_tops, Act::custody, Act::registers, Act::summaries, Act::carry,      Act::noise};
+    Act::records,  Act::lives,      Act::broken,  Act::forks,     Act::statements,
+    Act::receipts, Act::false_tops, Act::custody, Act::registers, Act::summaries,
+    Act::flood,    Act::carry,      Act::noise};
 
 std::string_view name_of(Act act);
 
@@ -72,6 +74,7 @@ private:
     std::vector<Frame> custody();
     std::vector<Frame> registers();
     std::vector<Frame> summaries();
+    std::vector<Frame> flood();
     std::vector<Frame> carry();
     std::vector<Frame> noise();
 
@@ -82,6 +85,7 @@ private:
     std::uint64_t counter_ = 1'000'000;
     std::vector<Frame> loot_;  // of honest offices
     std::vector<Frame> said_;  // its own records
+    Number flooded_ = 0;
     std::string history_;
 };
 

@@ -305,6 +305,14 @@ void World::check(Node node) {
         INFO("office " << node << ", logs of " << value_of(author));
         CHECK(count <= limits::logs_per_office_max);
     }
+    std::map<OfficeId, std::size_t> unknown;  // registers of kinds that this release does not know
+    for (const auto& [name, entry] : ledger.registers()) {
+        unknown[entry.key.signer] +=
+            entry.key.kind == 0 || entry.key.kind > static_cast<std::uint8_t>(RegisterKind::fork);
+    }
+    for (const auto& [signer, count] : unknown) {
+        CHECK(count <= 16);  // WIRE.md 4
+    }
 }
 
 void World::check_everything() {

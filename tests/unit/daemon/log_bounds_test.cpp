@@ -6,6 +6,8 @@
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
+#include "daemon/engine/intake.h"
+#include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
 #include "tests/unit/daemon/lone_office.h"
 
@@ -198,4 +200,57 @@ TEST_CASE("an author has 32 logs, the highest, and a leaf that fits a frame", "[
               .size() <= limits::old_log_runs_max);
     office.write();
     CHECK(office.store().logs().value().size() == 32);
+}
+
+TEST_CASE("that a log is closed at a peer names no record that this office has lost", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const LogKey log{network.offices[0].index, {1, 7}, RecordClass::normal};
+    LogState state;
+    state.hold({1, 3});
+    state.published = 3;
+    LoneOffice office(network, 0, {storage::PutLog{log, state}});
+    const auto asked = [&](const IntervalSet& not_wanted) {
+        return engine::unknown_number(office.ledger(), log, not_wanted);
+    };
+    CHECK_FALSE(asked({{1, 3}}).has_value());
+    CHECK_FALSE(asked({{2, UINT32_MAX}}).has_value());
+    CHECK_FALSE(asked({{1, 1}, {10, UINT32_MAX}}).has_value());
+    CHECK(asked({{1, 1}, {10, 12}})->number == 10);
+    CHECK(asked({{1, 1}, {10, 12}, {20, UINT32_MAX}})->number == 10);
+}
+
+TEST_CASE("custody tells what is urgent first, and what fits a frame", "[engine]") {
+    const auto network = make_network({"hq", "hyesan"});
+    const auto author = network.offices[1].index;
+    std::vector<storage::StoreChange> changes;
+    std::uint64_t arrival = 1;
+    for (const auto record_class : {RecordClass::urgent, RecordClass::bulk}) {
+        const LogKey log{author, {1, 7}, record_class};
+        LogState state;
+        state.end({{1, 9000}});
+        for (const auto held = every(3, 1, 9000); const auto run : held.intervals()) {
+            state.hold(run);
+            storage::StoredRecord record;
+            record.arrival = storage::Arrival{arrival++};
+            record.log = log;
+            record.run = run;
+            record.id.bytes[0] = static_cast<std::byte>(run.first);
+            record.id.bytes[1] = static_cast<std::byte>(run.first >> 8);
+            changes.emplace_back(storage::PutRecord{record});
+        }
+        changes.emplace_back(storage::PutLog{log, state});
+    }
+    LoneOffice office(network, 0, changes);
+    auto custody = engine::custody_of(office.ledger(), author).value();
+    REQUIRE(custody.logs.size() == 1);
+    CHECK(custody.logs[0].record_class == RecordClass::urgent);
+    CHECK(custody.logs[0].held.intervals().size() == limits::custody_runs_max);
+    CHECK(custody.logs[0].held.contains(1));
+    const auto top = custody.logs[0].held.top();
+    CHECK(custody.logs[0].top_id ==
+          short_hash(*office.ledger().held_id({author, {1, 7}, RecordClass::urgent}, top).value()));
+    custody.version.incarnation = {1, 7};
+    const auto frame = encode_frame(custody);
+    CHECK(frame.size() <= limits::frame_bytes_max);
+    CHECK(decode_frame(frame).has_value());
 }
