@@ -266,7 +266,11 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
     if (ledger.is_closed(leaf.office)) {
         // Whoever does not know yet is shown why.
         for (const auto* entry : ledger.registers_of(leaf.office)) {
-            if (!leaf.is_closed) {
+            const auto is_listed = std::ranges::any_of(leaf.registers, [&](const auto& one) {
+                return one.kind == entry->key.kind && one.subject == entry->key.subject &&
+                       one.hash == ledger.register_hash(entry->key);
+            });
+            if (!leaf.is_closed && !is_listed) {
                 registers_to_send_.insert(entry->key);
             }
         }

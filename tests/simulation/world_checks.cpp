@@ -85,10 +85,11 @@ void World::check_frame(engine::LinkId link, Node from, const Frame& frame) {
         for (const auto& entry : news->registers) {
             INFO("register kind " << static_cast<int>(entry.key.kind) << " of "
                                   << value_of(entry.key.signer) << ", from " << from);
-            // Nothing is told to who said it.
-            // Unless that office has had to make room for others since.
+            // Nothing is told to who said it, unless that office has had to make room for others
+            // since. What closes an office is shown to whoever's leaf of it is open, all of it.
             const auto* theirs = is_up(to) ? ledger(to).newest(entry.key) : nullptr;
             CHECK_FALSE((theirs != nullptr && *theirs == entry &&
+                         !ledger(from).is_closed(entry.key.signer) &&
                          told.contains(std::pair(to, encode_register(entry)))));
         }
     }
