@@ -221,7 +221,7 @@ private:
     std::set<RegisterName> registers_to_send_;
     // By the peer, in this batch, and ours were the same: no news to it, unless newer ones came
     // since.
-    std::map<RegisterName, RegisterVersion> just_told_;
+    std::map<RegisterName, ShortHash> just_told_;
     std::map<LogKey, std::vector<PartialSummary>> their_partials_;
     std::map<std::uint32_t, Outgoing> outgoing_;
     // Sent whole, and not acknowledged: a summary that crossed it on the way does not know of it

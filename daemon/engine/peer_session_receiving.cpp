@@ -125,7 +125,7 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
             const auto* newest = ledger.kept(name);
             if (newest != nullptr && *newest == entry) {
                 registers_to_send_.erase(name);
-                just_told_.insert_or_assign(name, entry.version);
+                just_told_.insert_or_assign(name, ledger.register_hash(name));
             }
             continue;
         }
