@@ -352,7 +352,10 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Now now, Co
     if (!theirs_) {
         return ok();
     }
-    is_in_step_ = false;
+    if (std::exchange(is_in_step_, false)) {
+        // To one that is in step nothing was said, but the peer has forgotten that it settled.
+        settled_told_.reset();
+    }
     const auto told = summary_reader_.take(summary);
     for (const auto office : told.damaged) {
         // Its other leaves count, and this one is asked for by the next link.
