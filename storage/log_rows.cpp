@@ -89,16 +89,6 @@ Result<LogState> read_row_of_1(ByteReader& in) {
     return state;
 }
 
-// What we wrote ourselves and cannot read is damage, whatever the reader's own word for it.
-template <class T>
-Result<T> or_corrupt(Result<T> result) {
-    if (!result) {
-        result.error().code = Errc::corrupt;
-        result.error().detail = "store: a damaged log: " + result.error().detail;
-    }
-    return result;
-}
-
 Bytes page_key(const LogKey& log, NumberPage page) {
     return record_key(log, page);
 }

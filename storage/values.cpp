@@ -138,16 +138,6 @@ Result<Expiry> read_expiry_key(BytesView key) {
 
 namespace {
 
-// What we wrote ourselves and cannot read is damage, whatever the reader's own word for it.
-template <class T>
-Result<T> or_corrupt(Result<T> result) {
-    if (!result) {
-        result.error().code = Errc::corrupt;
-        result.error().detail = "store: a damaged value: " + result.error().detail;
-    }
-    return result;
-}
-
 void write_flag(ByteWriter& out, bool flag) {
     out.u8(flag ? 1 : 0);
 }

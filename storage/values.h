@@ -9,6 +9,16 @@
 
 namespace fieldpost::storage {
 
+// A value that we wrote ourselves and cannot read is damage, whatever the reader's own word for it.
+template <class T>
+Result<T> or_corrupt(Result<T> result) {
+    if (!result) {
+        result.error().code = Errc::corrupt;
+        result.error().detail = "store: a damaged value: " + result.error().detail;
+    }
+    return result;
+}
+
 Bytes number_key(std::uint64_t value);
 Bytes log_key(const LogKey& log);
 Bytes record_key(const LogKey& log, Number number);

@@ -114,7 +114,7 @@ Result<void> accuse(Ledger& ledger, const RecordProof& one, const RecordProof& o
                     Now now, std::vector<Notice>& notify) {
     const auto entry = crypto::make_fork(ledger.network(), one, other);
     const auto taken = take_fork(ledger, entry, from, now, notify);
-    // What does not prove it after all (a stored record that was never signed) is no proof.
+    // A stored record that was never signed proves nothing, and is no fault of the store.
     return taken || taken.error().code == Errc::untrusted || taken.error().code == Errc::malformed
                ? ok()
                : Result<void>(std::unexpected(taken.error()));

@@ -11,7 +11,7 @@
 
 namespace fieldpost::engine {
 
-// Of a stored record, for whoever asks or doubts.
+// The proof of a stored record, for a peer that asks or for a fork.
 Result<RecordProof> proof_of(const Ledger& ledger, const storage::StoredRecord& record);
 
 // Keeps a proof, after it was verified, and closes what it closes. False: it says nothing new. If

@@ -89,8 +89,8 @@ Result<void> accuse_of(Ledger& ledger, const Arriving& record, Via from, Now now
     return accuse(ledger, TRY(proof_of(ledger, *before)), other, from, now, notify);
 }
 
-// Whether another record with some of these numbers was read here before, and has ended: its author
-// signed two. Of one and the same record all numbers were read.
+// Another record with some of these numbers was read here before, and has ended: its author signed
+// two. Of one and the same record all numbers were read.
 bool overlaps_one_that_ended(const storage::LogState& state, Interval run) {
     const auto is_cut_by = [&](const IntervalSet& read) {
         return read.contains_any(run) && !read.contains_all(run);
@@ -139,7 +139,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         }
         return Verdict::refused;
     }
-    // What an older life of this store lost is no sign that this one did: it is carried as
+    // A record that an older life of this store lost is no sign that this one did: it is carried as
     // anybody's.
     if (header.log.author == ledger.us() && header.log.incarnation >= ledger.meta().incarnation) {
         return Verdict::ours;

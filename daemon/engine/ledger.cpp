@@ -185,7 +185,7 @@ const storage::LogState& Ledger::log(const LogKey& log) const {
 storage::LogState& Ledger::edit_log(const LogKey& log) {
     const auto [found, is_new] = logs_.try_emplace(log);
     if (is_new) {
-        // Of a higher incarnation, it leaves less to those below.
+        // A log of a higher incarnation leaves less to those below.
         for (const auto& [key, state] : logs_of(log.author)) {
             unbounded_logs_.insert(key);
         }
