@@ -392,12 +392,12 @@ void renew_statement(Ledger& ledger, Now now) {
         }
     }
     statement.roster_version = ledger.roster().version();
-    for (const auto& [log, state] : ledger.logs()) {
+    for (const auto& [log, state] : ledger.logs_of(ledger.us())) {
         auto done = state.terminal();
         if (state.closed_from != 0) {
             done.remove({state.closed_from, UINT32_MAX});
         }
-        if (log.author == ledger.us() && (state.published != 0 || !done.empty())) {
+        if (state.published != 0 || !done.empty()) {
             statement.logs.push_back({log.incarnation,
                                       log.record_class,
                                       state.published,
