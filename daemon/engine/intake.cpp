@@ -211,10 +211,11 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     stored.body = body.one_piece;
     // Some of a run may have ended before the rest of it came: its author says so (invariant I5).
     auto& state = ledger.edit_log(header.log);
-    const auto live = without({stored.run}, state.terminal());
-    for (const auto run : live.intervals()) {
-        state.hold(run);
-        ledger.tell_held(header.log, run);
+    const IntervalSet run{stored.run};
+    const auto live = state.known.contains_any(stored.run) ? without(run, state.terminal()) : run;
+    for (const auto part : live.intervals()) {
+        state.hold(part);
+        ledger.tell_held(header.log, part);
     }
     if (header.log.author == ledger.us() && stored.run.last > state.published) {
         state.published = stored.run.last;
