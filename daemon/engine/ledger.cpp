@@ -358,8 +358,8 @@ std::vector<const Register*> Ledger::registers_in_leaf(OfficeId office) const {
     auto all = is_closed(office) ? std::vector<const Register*>{} : registers_of(office);
     if (office == OfficeId{0}) {
         std::ranges::copy(registers_of(authority_signer), std::back_inserter(all));
-        std::ranges::stable_sort(all, {}, [](const Register* entry) {
-            return std::tie(entry->key.kind, entry->key.subject);
+        std::ranges::sort(all, {}, [this](const Register* entry) {
+            return std::tuple(entry->key.kind, entry->key.subject, register_hash(name_of(*entry)));
         });
     }
     return all;

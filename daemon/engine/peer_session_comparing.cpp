@@ -314,8 +314,8 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
             list.push_back(entry);
         }
         // What the authority signs lies between what the office does.
-        std::ranges::stable_sort(list, {}, [](const RegisterSummary& entry) {
-            return std::tie(entry.kind, entry.subject);
+        std::ranges::sort(list, {}, [](const RegisterSummary& entry) {
+            return std::tie(entry.kind, entry.subject, entry.hash);
         });
         if (ledger.registers_hash(list) != *leaf.all_registers) {
             unclear_.emplace(leaf.office, Unclear{*leaf.all_registers});
