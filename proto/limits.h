@@ -70,7 +70,7 @@ inline constexpr std::size_t logs_per_office_max = 32;
 inline constexpr std::size_t fork_lives_max = 4;
 // Runs of N of one log. 5,888 an office in all: a leaf that fits one frame, and 47 kB of memory.
 inline constexpr std::size_t log_runs_max = 1024;
-// Of an incarnation below the author's highest: it writes there no more.
+// Runs of N of a log below the author's highest incarnation, where it writes no more.
 inline constexpr std::size_t old_log_runs_max = 64;
 // Runs that one statement of custody tells: it fits a frame.
 inline constexpr std::size_t custody_runs_max = 2048;

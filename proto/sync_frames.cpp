@@ -226,7 +226,7 @@ Result<LeafSummary> read_leaf(ByteReader& in) {
     if (form != ListForm::all) {
         leaf.all_registers = TRY(in.read_array<RegistersHash>());
     }
-    // What a later release writes behind this is nothing to us.
+    // Bytes behind this are a later release's, and are skipped.
     return leaf;
 }
 

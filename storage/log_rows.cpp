@@ -70,7 +70,7 @@ Result<LogState> read_row_of_1(ByteReader& in) {
         const auto reason = TRY(in.read_u8());
         state.refuse(reason, TRY(any_size()));
     }
-    // What the author said is done stands in its statement, and our own follows from N and H.
+    // *Done* of others stands in their statements, and our own follows from N and H.
     TRY(any_size());
     TRY(any_size());
     const auto receipted = TRY(any_size());

@@ -7,7 +7,7 @@
 
 namespace fieldpost::storage {
 
-// Of the pages those that were touched.
+// Writes the row, and the pages that were touched.
 Result<void> write_log(CheckedTables& tables, const LogKey& log, const LogState& state);
 Result<void> drop_log(CheckedTables& tables, const LogKey& log);
 

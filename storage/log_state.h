@@ -1,4 +1,4 @@
-// What an office knows of one log: which numbers it holds, and which nobody need send it.
+// The state of one log at this office: numbers that it holds, and numbers that nobody need send it.
 //
 // N, *known*, is what peers are told: do not send me these. Some of it is held (H), some refused
 // (E); where N is closed nothing more is known (daemon/engine/log_bounds.h); the rest is terminal
@@ -24,8 +24,8 @@ struct LogState {
     IntervalSet known;                            // N
     std::map<std::uint8_t, IntervalSet> refused;  // E by RefusalReason; none is empty
     IntervalSet held;                             // H
-    // What our receipts say: headers read whole whose record was readable or not addressed to us;
-    // and what was addressed to us and did not open.
+    // The content of our receipts: headers read whole whose record was readable or not addressed
+    // to us; and records addressed to us that did not open.
     IntervalSet receipted;
     IntervalSet unreadable;
 
@@ -40,10 +40,10 @@ struct LogState {
     bool addresses_us = false;
     // From this number on the log is closed; 0: open.
     Number closed_from = 0;
-    // Of own logs. Numbers up to `reserved` may have been used; `next` is the one to use next.
+    // Own logs only: numbers up to `reserved` may have been used; `next` is the one to use next.
     Number next = 1;
     Number reserved = 0;
-    // Of own logs: the last number of the newest record shown to anyone, and its id.
+    // Own logs only: the last number of the newest record shown to anyone, and its id.
     Number published = 0;
     RecordId published_id;
     bool operator==(const LogState&) const = default;
@@ -54,7 +54,7 @@ struct LogState {
     // Held, however it stood before.
     void hold(Interval run);
     void refuse(std::uint8_t reason, const IntervalSet& numbers);
-    // What was refused is wanted again.
+    // Numbers that were refused are wanted again.
     void release(std::uint8_t reason, const IntervalSet& numbers);
     // Terminal, however it stood before.
     void end(const IntervalSet& numbers);

@@ -76,8 +76,8 @@ public:
         return taken;
     }
 
-    // Of events of one kind that one office caused to a report the first stays, and counts the
-    // rest.
+    // Joins events of one kind that one office caused to a report: the first stays, and counts
+    // the rest.
     Result<void> join_events(CheckedTables& tables) const {
         TRY(each(Table::report_events, {}, [&](const TableEntry& entry) {
             return tables_->erase(Table::report_events, entry.key);

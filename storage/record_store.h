@@ -381,7 +381,7 @@ public:
     Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const;
     Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const;
     Result<std::vector<AttentionItem>> attention() const;
-    // Of which this erases what was left out, and says how many values that were.
+    // Erases the values that these reads left out. Returns how many there were.
     Result<std::size_t> erase_damaged();
 
     Usage usage() const { return tables_.usage(); }

@@ -224,7 +224,8 @@ Result<ArchiveEntry> read_archive(ByteReader& in) {
     return entry;
 }
 
-// What follows in an event. Schema 1 had the first only, so its events are read as they are.
+// Flags for the parts that follow in an event. Schema 1 had the first flag only, so its events are
+// read as they are.
 constexpr std::uint8_t has_report = 1;
 constexpr std::uint8_t has_happened_again = 2;
 

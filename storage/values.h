@@ -30,7 +30,7 @@ Bytes expiry_key(WallTime at, Arrival arrival);
 // `enrolment` is zero for all other kinds.
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject,
                    const ShortHash& enrolment);
-// Of an event about a report, in the table report_events.
+// The key of an event about a report, in the table report_events.
 Bytes report_event_key(const ReportKey& report, What what, OfficeId office);
 Bytes joined(BytesView a, BytesView b);
 

@@ -149,7 +149,7 @@ Result<void> find_replacements(Ledger& ledger, const storage::ReportKey& origina
 
 namespace {
 
-// Whether people here can read it. One that did not open has a page too.
+// True if people here can read the report. A report that did not open has a page too.
 Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
     const auto page = TRY(ledger.store().report(report));
     return page && page->recipients.at(0).state != storage::State::failed;

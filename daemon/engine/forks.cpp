@@ -20,7 +20,7 @@ Result<void> close_log(Ledger& ledger, const LogKey& log, Number from) {
     state.closed_from = from;
     const IntervalSet closed{{from, UINT32_MAX}};
     if (log.author == ledger.us()) {
-        // What people wrote stays here, though nobody will take it any more.
+        // Our own reports stay here, though no peer takes them any more.
         state.known.add(closed);
         return ok();
     }

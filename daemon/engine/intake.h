@@ -50,7 +50,7 @@ void release_refused_by_roster(Ledger& ledger);
 // At start: what another configuration or release refused.
 void release_refused_before(Ledger& ledger);
 
-// What this office carries of an author's records, not signed yet: at most
+// The custody that this office can state of an author's records, not signed yet: at most
 // limits::custody_runs_max runs, urgent first and lowest first.
 Result<Custody> custody_of(const Ledger& ledger, OfficeId author);
 

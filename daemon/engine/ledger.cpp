@@ -692,7 +692,7 @@ void Ledger::note(What what, About about, Now now, std::vector<Notice>& notify) 
         write_failure_ = write_failure_.value_or(before.error());
         return;
     }
-    // Who can make things happen again and again must not push others' events out of the store.
+    // A repeat takes no new row, or one office could push the events of others out of the store.
     if (before && *before) {
         (*before)->last = event.at;
         ++(*before)->count;

@@ -25,10 +25,10 @@ enum class Detail : std::uint8_t {
     all,
 };
 
-// What a register is kept under. Two enrolments of one invitation stand beside each other, so an
-// enrolment is known by the start of its hash too.
+// The name that a register is kept under. Two enrolments of one invitation stand beside each other,
+// so the name of an enrolment has the start of its hash too.
 struct RegisterName {
-    // Of all other kinds the key says all, and converts by itself.
+    // The key alone names a register of any other kind, and converts by itself.
     RegisterName(RegisterKey of, ShortHash hash = {}) : key(std::move(of)), enrolment(hash) {}
     auto operator<=>(const RegisterName&) const = default;
 
@@ -36,7 +36,7 @@ struct RegisterName {
     ShortHash enrolment;  // zero if it is none
 };
 RegisterName name_of(const NetworkId& network, const Register& entry);
-// Of one that the leaf of an office lists.
+// The name of a register that the leaf of an office lists.
 RegisterName name_of(OfficeId leaf, const RegisterSummary& entry);
 storage::PutRegister put_register(const NetworkId& network, const Register& entry);
 
@@ -66,16 +66,16 @@ public:
 
     // --- logs
     [[nodiscard]] const storage::LogState& log(const LogKey& log) const;
-    // Of others only what make_room_for (log_bounds.h) lets in.
+    // A new log of another office needs make_room_for (log_bounds.h) first.
     storage::LogState& edit_log(const LogKey& log);
     void drop_log(const LogKey& log);
-    // Of logs that are closed in the middle, where nothing has come for a day (log_bounds.h).
+    // Moves the windows of closed logs where nothing has come for a day (log_bounds.h).
     void move_windows();
     using Logs = std::map<LogKey, storage::LogState>;
     [[nodiscard]] const Logs& logs() const { return logs_; }
     [[nodiscard]] std::ranges::subrange<Logs::const_iterator> logs_of(OfficeId author) const;
-    // Whether it may have a state here: not if higher ones take all the room, or its office is
-    // closed.
+    // True if this log may have a state here. False if higher logs take all the room, or if its
+    // office is closed.
     [[nodiscard]] bool keeps(const LogKey& log) const;
     // An office with forks in too many of its lives (forks.h): nothing of it is taken any more.
     [[nodiscard]] bool is_closed(OfficeId office) const;
@@ -84,13 +84,13 @@ public:
     [[nodiscard]] const std::vector<LogKey>& damaged_logs() const { return damaged_logs_; }
 
     // --- registers
-    // Of any kind but enrolments.
+    // The newest register under this key. Enrolments have names of their own: see kept().
     [[nodiscard]] const Register* newest(const RegisterKey& key) const { return kept({key}); }
     [[nodiscard]] const Register* kept(const RegisterName& name) const;
     [[nodiscard]] RegisterName name_of(const Register& entry) const {
         return engine::name_of(network(), entry);
     }
-    // Of the invitation that reserved this index, the lowest hash first.
+    // The enrolments of the invitation that reserved this index, the lowest hash first.
     [[nodiscard]] std::vector<const Register*> enrolments(OfficeId index) const;
     [[nodiscard]] const std::map<RegisterName, Register>& registers() const { return registers_; }
     // True if it is newer than what was there: then it was kept. It must have been verified.
@@ -112,7 +112,7 @@ public:
         acted_on_.insert_or_assign(signer, receipt);
     }
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
-    // What the author's statement says of it. Null: nothing.
+    // The entry of the author's own statement about this log. Null: there is none.
     [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
     // Whether the office signed this key itself. Checked once for each key.
     bool is_own_prekey(OfficeId office, const Prekey& prekey);

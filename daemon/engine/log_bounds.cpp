@@ -6,7 +6,7 @@ namespace fieldpost::engine {
 
 namespace {
 
-// Of the numbers under way so many runs are looked at: each may split a closed place.
+// Runs of numbers under way that stay open, at most: each may split a closed place.
 constexpr std::size_t under_way_max = 16;
 
 void open_all(storage::LogState& state, const IntervalSet& done) {

@@ -33,7 +33,7 @@ void bound_refused(storage::LogState& state);
 // Drops the lowest, and what is held of them, until so many are left.
 Result<void> drop_excess_logs(Ledger& ledger, OfficeId author, std::size_t logs_max);
 
-// Whether records of `log` are kept here. Drops the lowest log of its author where that makes room.
+// True if records of `log` are kept here. Drops the author's lowest log where that makes room.
 Result<bool> make_room_for(Ledger& ledger, const LogKey& log);
 
 }  // namespace fieldpost::engine

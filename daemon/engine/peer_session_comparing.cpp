@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t summary_frame_bytes_max = limits::control_frame_bytes_max / 2;
 constexpr std::size_t summary_frame_bytes_min = 4096;
-// What one link makes us remember of what its summaries say.
+// Memory for the summaries of one link, at most.
 constexpr std::size_t remembered_bytes_max = 16U << 20;
 // So few leaves are told at once, by both ends; of more, fingerprints go first, one way.
 constexpr std::size_t few_leaves = 16;
@@ -264,7 +264,7 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
 
 bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
     if (ledger.is_closed(leaf.office)) {
-        // Whoever does not know yet is shown why.
+        // A peer that does not know yet is shown the proofs.
         for (const auto* entry : ledger.registers_of(leaf.office)) {
             const auto is_listed = std::ranges::any_of(leaf.registers, [&](const auto& one) {
                 return one.kind == entry->key.kind && one.subject == entry->key.subject &&
@@ -313,7 +313,7 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
         for (const auto& [name, entry] : merged) {
             list.push_back(entry);
         }
-        // What the authority signs lies between what the office does.
+        // Registers of the authority stand between those of the office.
         std::ranges::sort(list, {}, [](const RegisterSummary& entry) {
             return std::tie(entry.kind, entry.subject, entry.hash);
         });

@@ -32,7 +32,7 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
             entry.refused.emplace(reason, std::move(refused));
         }
     }
-    // What the author has closed from the beginning on needs no word any more.
+    // Numbers that the author has closed from the beginning on need no word any more.
     const auto open = author == nullptr ? Number{1} : author->done.next_absent(1).value_or(1);
     if (open > 1) {
         forget_up_to(entry, open - 1);

@@ -1,4 +1,4 @@
-// What this office says that it has received: one register for each author.
+// Receipts: the registers by which this office tells each author what has arrived here.
 #pragma once
 
 #include "daemon/engine/ledger.h"

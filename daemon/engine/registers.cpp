@@ -81,7 +81,7 @@ bool is_within_share(Ledger& ledger, const Register& entry) {
 
 // A request to be admitted. Those with the lowest hashes are kept, whatever was met first and
 // whatever has become of the invitation: otherwise the leaves of two offices would differ for ever.
-// Whoever has the one-time key may go on with lower ones, as each signer may with newer registers.
+// The holder of the one-time key may go on with lower hashes, as a signer may with newer registers.
 Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
                             std::vector<Notice>& notify) {
     const auto* invited = ledger.roster().find(entry.key.signer);
@@ -165,8 +165,8 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     ledger.heard_of(entry.key.signer, entry.at, now);
     if (author && *author == ledger.us()) {
         const auto receipt = TRY(decode_receipt(entry.payload));
-        // Whoever acts on a receipt of another life's records would lose those of this one. It is
-        // kept all the same, or our leaf of its signer would differ from everybody's.
+        // Acting on a receipt of another life's records would lose the records of this life. The
+        // receipt is kept all the same, or our leaf of its signer would differ from everybody's.
         if (const auto unknown = TRY(unknown_top(ledger, receipt))) {
             return TakenRegister{true, unknown};
         }

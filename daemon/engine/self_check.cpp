@@ -43,7 +43,7 @@ std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
     }
     const auto& state = ledger.log(log);
     auto unknown = without(not_wanted, state.terminal());
-    // That the log is closed there names no record.
+    // A closing interval names no record.
     if (unknown.top() == UINT32_MAX) {
         unknown.remove(unknown.intervals().back());
     }

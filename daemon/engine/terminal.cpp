@@ -168,7 +168,7 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
     if (old != nullptr) {
         TRY(each(without(all_refused(*old), refused), Proof::Of::refused_no_more, {}));
     }
-    // What only filled a hole before may be said in earnest now.
+    // A number that only filled a hole before may be proof now.
     const bool is_all_news = old == nullptr || (old->is_filled && !entry.is_filled);
     TRY(each(is_all_news ? entry.received : without(entry.received, old->received),
              Proof::Of::received, What::delivered));

@@ -13,7 +13,7 @@ struct Forgery {
 
 Forgery write_as(const World& world, Node author, Node reader, Number number, Report report = {});
 
-// Of a body in one piece, as the header says or not.
+// Its body is one piece, whatever its header says.
 RecordProof proof_of(const World& world, Node signer, const Forgery& forgery);
 // As an entry of a frame; `before` is what stands before it there, and then this one.
 Bytes entry_signed_by(const World& world, Node signer, const Forgery& forgery,

@@ -86,7 +86,7 @@ TEST_CASE("two records under one number close their log from there on, everywher
     world.tell(hq, forger, written(world, forger, life, 2, "for the north").news);
     world.tell(hq, forger, written(world, forger, life, 3, "later").news);
     world.tell(hyesan, forger, written(world, forger, life, 2, "for the south").news);
-    // Who holds one of them takes no other: nobody knows before both come to one office.
+    // An office that holds one of them is offered no other, so both have to come to one office.
     world.tell(hyesan, forger, written(world, forger, life, 2, "for the west").news);
     meet(world);
     for (const auto node : {hq, hyesan, wonsan}) {
@@ -98,7 +98,7 @@ TEST_CASE("two records under one number close their log from there on, everywher
         CHECK_FALSE(state.held.contains_any({2, UINT32_MAX}));
         CHECK(leaf(world, node) == leaf(world, hq));
     }
-    // What came before is as good as ever, and nothing comes after.
+    // Records before the fork are as good as ever, and later ones are not taken.
     world.tell(hyesan, forger, written(world, forger, life, 4, "after that").news);
     meet(world);
     const auto shown = world.inbox(wonsan);
@@ -175,7 +175,7 @@ TEST_CASE("an office that is shown two records of its own under one number signs
     CHECK(world.was_told(hyesan, What::rolled_back));
     CHECK_FALSE(world.was_told(hyesan, What::offender));
     meet(world);
-    // What was written before the fork arrives.
+    // The report from before the fork arrives.
     CHECK(world.has_received(hq, *report));
     CHECK(world.ledger(hq).log(log_of(*report)).closed_from == number + 9);
 }

@@ -525,7 +525,7 @@ std::vector<Frame> HostileGuest::summaries() {
 std::vector<Frame> HostileGuest::carry() {
     std::vector<Frame> frames;
     if (loot_.empty() || chance(3)) {
-        // Whoever lacks everything is brought everything.
+        // A peer that says to lack everything is brought everything.
         frames.emplace_back(Summary{true, {}});
         return frames;
     }

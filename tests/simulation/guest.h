@@ -41,7 +41,7 @@ public:
     // One of these acts, told to an honest office that is up; chance picks both.
     void act(std::span<const Act> acts = all_acts);
     void act(Act act, Node victim);
-    // What it has done so far, with whom.
+    // Its acts so far, each with its victim.
     [[nodiscard]] const std::string& history() const { return history_; }
 
 private:

@@ -34,7 +34,7 @@ Register receipt_of(const World& world, Node of, Node signer, const IntervalSet&
     return entry;
 }
 
-// What `of` says of itself, in a newer register.
+// A newer statement of the office `of` about itself.
 Register office_register(const World& world, Node of, const OfficeStatement& statement) {
     Register entry;
     entry.key = {world.keys(of).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
@@ -157,7 +157,7 @@ TEST_CASE("a signed record of a log that nobody can name is remembered by nobody
     for (const auto& [log, state] : world.ledger(hq).logs()) {
         CHECK(log.incarnation.ordinal > 0);
     }
-    // Whoever meets it next understands what it says.
+    // The next office that meets it understands its summaries.
     world.connect(hq, pyongyang);
     world.connect(hq, hyesan);
     world.run_until_idle(1h);
@@ -266,7 +266,7 @@ TEST_CASE("a record that overlaps one which has ended is taken for its author's 
     CHECK(world.was_told(hq, What::fork));
     CHECK(world.ledger(hq).log(log).closed_from == 1);
     CHECK(world.ledger(hq).log(log).held.empty());
-    // What hq says of all that can be read, and a receipt ends the rest where it looks it up.
+    // Peers can read hq's receipt and its leaf.
     world.connect(hq, hyesan);
     world.run_until_idle(1h);
     CHECK_FALSE(world.was_told(hyesan, What::offender));

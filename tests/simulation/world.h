@@ -157,7 +157,7 @@ public:
     [[nodiscard]] const Network& network() const { return network_; }
     [[nodiscard]] const tests::Office& keys(Node node) const { return *offices_[node].keys; }
     [[nodiscard]] bool was_told(Node node, engine::What what);
-    // What `by` is named for there; empty: it is not.
+    // The offences that `by` is named for at `node`; empty: none.
     std::string offences(Node node, Node by);
     [[nodiscard]] bool is_taken_over(Node node) const { return offices_[node].is_taken_over; }
     // Takes the invariants that need every record read.

@@ -12,7 +12,7 @@ namespace fieldpost::tests {
 
 using storage::WithBody;
 
-// Of many the lowest.
+// The lowest runs, where there are many.
 static std::string text_of(const IntervalSet& numbers) {
     std::string text;
     for (const auto run : numbers.intervals() | std::views::take(8)) {

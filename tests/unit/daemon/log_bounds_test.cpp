@@ -115,8 +115,8 @@ TEST_CASE("what a peer has arrives all, when a hostile carrier brought every sec
 
 TEST_CASE("holes that nobody can fill keep a window for a day, and no mail behind it", "[engine]") {
     LogState state;
-    // Of a log of 3,000 numbers an office that was away gets the live ones: every third. A second
-    // peer has others, and the author is lost, so nobody says what is done.
+    // An office was away, and gets the live ones of 3,000 numbers: every third. A second peer has
+    // others, and the author is lost, so nobody says which are done.
     meet(state, every(3, 1, 3000), some_day);
     const auto rest = every(3, 2, 3000);
     auto at = some_day;
@@ -157,7 +157,7 @@ TEST_CASE("what is refused has few runs too, and its lowest numbers are given up
         runs += numbers.intervals().size();
     }
     CHECK(runs <= limits::refused_runs_max);
-    // What is for this office last.
+    // Numbers for this office are given up last.
     CHECK(state.refused.at(5) == every(2, 10'001, 11'000));
     CHECK(state.is_terminal({1, 1}));
     CHECK(state.is_refused({5999, 5999}));

@@ -24,7 +24,7 @@ LeafSummary leaf_of(std::uint16_t office, std::size_t registers, Number runs = 1
     return leaf;
 }
 
-// What comes over, frame by frame, each decoded as a reader does.
+// The leaves that come over, frame by frame, each frame decoded as a reader does.
 SummaryReader::Heard told(const std::vector<LeafSummary>& leaves, std::size_t frame_bytes) {
     SummaryReader reader;
     SummaryReader::Heard all;
@@ -62,7 +62,7 @@ TEST_CASE("a summary comes over whole, however large its leaves are", "[proto]")
     leaves[399] = leaf_of(399, 6000);
     auto heard = told(leaves, frame_bytes);
     CHECK(heard.damaged.empty());
-    // What is large stands last.
+    // Large leaves stand last.
     CHECK(heard.leaves.at(397).office == OfficeId{7});
     CHECK(heard.leaves.at(399).office == OfficeId{399});
     std::ranges::sort(heard.leaves, {}, &LeafSummary::office);

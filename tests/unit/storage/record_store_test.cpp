@@ -384,7 +384,7 @@ TEST_CASE("a value in which one bit has turned is damage, and is never read", "[
                 const auto leaves = store->leaves();
                 const auto custody = store->custody();
                 store->abort();
-                // What comes again is left out, and all else is an error.
+                // Values that come again are left out; for all others this is an error.
                 const bool is_found = (!read && read.error().code == Errc::corrupt) ||
                                       leaves.value().empty() || custody.value().empty();
                 CHECK(is_found);
