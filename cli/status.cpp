@@ -52,6 +52,7 @@ ordered_json status_json(const wire::Status& status) {
           {"doubtful", status.clock_doubtful()}}},
         {"attention", {{"urgent", status.attention_urgent()}, {"other", status.attention_other()}}},
         {"roster_version", status.roster_version()},
+        {"longest_batch_ms", status.longest_batch_ms()},
     };
 }
 

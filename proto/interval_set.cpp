@@ -15,9 +15,23 @@ IntervalSet::IntervalSet(std::initializer_list<Interval> intervals) {
 namespace {
 
 // The first interval that ends at or after `number`.
-auto ending_from(auto& intervals, std::uint64_t number) {
+auto ending_from(auto&& intervals, std::uint64_t number) {
     return std::ranges::lower_bound(intervals, number, {},
                                     [](const Interval& i) { return std::uint64_t{i.last}; });
+}
+
+using At = std::vector<Interval>::const_iterator;
+
+// Moves on to the first interval that ends at or after `number`. Two sets are walked side by side
+// with this: it costs one step where they are alike, and a search where one of them is a single run
+// beside the hundred thousand of a log that its author has torn.
+void move_to(At& at, At end, Number number) {
+    if (at != end && at->last < number) {
+        ++at;
+    }
+    if (at != end && at->last < number) {
+        at = ending_from(std::ranges::subrange(at, end), number);
+    }
 }
 
 }  // namespace
@@ -85,9 +99,7 @@ void IntervalSet::remove(const IntervalSet& other) {
     std::vector<Interval> left;
     auto gone = other.intervals_.begin();
     for (auto rest : intervals_) {
-        while (gone != other.intervals_.end() && gone->last < rest.first) {
-            ++gone;
-        }
+        move_to(gone, other.intervals_.end(), rest.first);
         bool is_left = true;
         for (auto at = gone; at != other.intervals_.end() && at->first <= rest.last; ++at) {
             if (at->first > rest.first) {
@@ -170,14 +182,20 @@ IntervalSet intersection(const IntervalSet& a, const IntervalSet& b) {
     IntervalSet both;
     auto i = a.intervals().begin();
     auto j = b.intervals().begin();
-    while (i != a.intervals().end() && j != b.intervals().end()) {
+    const auto i_end = a.intervals().end();
+    const auto j_end = b.intervals().end();
+    while (i != i_end && j != j_end) {
         if (i->overlaps(*j)) {
             both.add({std::max(i->first, j->first), std::min(i->last, j->last)});
-        }
-        if (i->last < j->last) {
-            ++i;
+            if (i->last < j->last) {
+                ++i;
+            } else {
+                ++j;
+            }
+        } else if (i->last < j->first) {
+            move_to(i, i_end, j->first);
         } else {
-            ++j;
+            move_to(j, j_end, i->first);
         }
     }
     return both;

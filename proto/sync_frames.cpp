@@ -236,6 +236,20 @@ constexpr std::uint8_t last_part_bit = 8;
 
 }  // namespace
 
+LogKey closed_below(const LeafSummary& leaf) {
+    if (leaf.is_closed) {
+        return {OfficeId{static_cast<std::uint16_t>(value_of(leaf.office) + 1)}, {}, {}};
+    }
+    if (leaf.logs.size() < limits::logs_per_office_max) {
+        return {leaf.office, {}, {}};
+    }
+    LogKey lowest{leaf.office, leaf.logs.front().incarnation, leaf.logs.front().record_class};
+    for (const auto& log : leaf.logs) {
+        lowest = std::min(lowest, {leaf.office, log.incarnation, log.record_class});
+    }
+    return lowest;
+}
+
 Bytes encode_leaf(const LeafSummary& leaf) {
     ByteWriter out;
     write_leaf(out, leaf);

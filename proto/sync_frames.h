@@ -98,6 +98,10 @@ struct LeafSummary {
     bool operator==(const LeafSummary&) const = default;
 };
 
+// Of the logs that a leaf does not list, those below this one are closed (WIRE.md 6): all of its
+// office if the leaf is closed, and those below the lowest where it lists as many as it may.
+LogKey closed_below(const LeafSummary& leaf);
+
 // A piece of a leaf that is too large for a frame.
 struct LeafPart {
     OfficeId office{};

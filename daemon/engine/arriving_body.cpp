@@ -12,6 +12,8 @@ ArrivingBody ArrivingBody::begin(Ledger& ledger, const Arriving& record, Now now
         body.partial_ = known->second;
         return body;
     }
+    // It counts as one of its author's logs, whose number is bounded, before any of it is held.
+    ledger.edit_log(record.header.log);
     body.partial_.id = record.id;
     body.partial_.blob = ledger.next_blob();
     body.partial_.since = ledger.wall(now);

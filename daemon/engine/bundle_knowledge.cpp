@@ -59,6 +59,7 @@ void BundleKnowledge::learn(BytesView bytes) {
     carries_ = said->head.carries;
     roster_version_ = std::max(roster_version_, said->head.roster_version);
     for (auto& leaf : said->leaves) {
+        closed_below_.emplace(leaf.office, closed_below(leaf));
         for (auto& log : leaf.logs) {
             const LogKey key{leaf.office, log.incarnation, log.record_class};
             logs_.insert_or_assign(key, std::move(log));
@@ -129,8 +130,13 @@ void BundleKnowledge::keep(Ledger& ledger, const BundleHead& head, BytesView sum
         }
         const auto now = BundleKnowledge::after(said);
         const auto then = BundleKnowledge::after(**old);
-        if (now.lacks_some_of(then) || (now.carries_ && !then.carries_)) {
+        if (now.carries_ && !then.carries_) {
             ledger.note_less(head.writer);
+        }
+        for (const auto& log : now.with_less_than(then)) {
+            if (ledger.logs().contains(log)) {
+                ledger.note_less(head.writer, log);
+            }
         }
     }
     ledger.write(storage::PutBundled{head.writer, std::move(said)});
@@ -156,10 +162,14 @@ BundleKnowledge BundleKnowledge::after(BytesView said) {
     return known;
 }
 
-bool BundleKnowledge::lacks_some_of(const BundleKnowledge& before) const {
-    return std::ranges::any_of(before.logs_, [&](const auto& log) {
-        return !lacks(log.first, log.second.not_wanted).empty();
-    });
+std::vector<LogKey> BundleKnowledge::with_less_than(const BundleKnowledge& before) const {
+    std::vector<LogKey> all;
+    for (const auto& [key, log] : before.logs_) {
+        if (!lacks(key, log.not_wanted).empty()) {
+            all.push_back(key);
+        }
+    }
+    return all;
 }
 
 bool BundleKnowledge::takes(const Header& header) const {
@@ -167,8 +177,11 @@ bool BundleKnowledge::takes(const Header& header) const {
 }
 
 IntervalSet BundleKnowledge::lacks(const LogKey& log, const IntervalSet& held) const {
-    const auto found = logs_.find(log);
-    return found == logs_.end() ? held : without(held, found->second.not_wanted);
+    if (const auto found = logs_.find(log); found != logs_.end()) {
+        return without(held, found->second.not_wanted);
+    }
+    const auto closed = closed_below_.find(log.author);
+    return closed != closed_below_.end() && log < closed->second ? IntervalSet{} : held;
 }
 
 const PartialSummary* BundleKnowledge::partial(const LogKey& log, Number number,

@@ -61,8 +61,8 @@ public:
                                                 const RecordId& id) const;
     // True also where that cannot be told.
     [[nodiscard]] bool lacks_register(const Register& entry, RegisterHashes& ours) const;
-    // Of the numbers that `before` had.
-    [[nodiscard]] bool lacks_some_of(const BundleKnowledge& before) const;
+    // Logs of which it lacks numbers that `before` had.
+    [[nodiscard]] std::vector<LogKey> with_less_than(const BundleKnowledge& before) const;
 
 private:
     void learn(BytesView said);
@@ -72,6 +72,7 @@ private:
     bool carries_ = true;
     std::uint32_t roster_version_ = 0;
     std::map<LogKey, LogSummary> logs_;
+    std::map<OfficeId, LogKey> closed_below_;
     std::map<OfficeId, LeafSummary> leaves_;
 };
 

@@ -65,8 +65,8 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     writer.add_roster(ledger);
     TRY(writer.add_head(ledger, now));
     // That there is room here now, say: others have to be told, or they never write it again.
-    writer.has_news_ =
-        writer.since_ && BundleKnowledge::after(writer.said_).lacks_some_of(*writer.since_);
+    writer.has_news_ = writer.since_ &&
+                       !BundleKnowledge::after(writer.said_).with_less_than(*writer.since_).empty();
     writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
     writer.preamble_left_ = writer.preamble_.size();
     TRY(writer.add_custody(ledger, now));
@@ -85,7 +85,7 @@ bool BundleWriter::is_enough(const Ledger& ledger) const {
     }
     const auto has_less = [&](const BundleKnowledge& target) {
         const auto found = ledger.had_less().find(target.office());
-        return found != ledger.had_less().end() && head->version.counter < found->second;
+        return found != ledger.had_less().end() && head->version.counter < found->second.all;
     };
     // Who came with a change of the roster lacks what nobody else did.
     return head->roster_version == ledger.roster().version() &&
@@ -186,16 +186,28 @@ bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const 
            });
 }
 
-IntervalSet BundleWriter::lacks(const BundleKnowledge& target, const LogKey& log,
-                                const IntervalSet& held) const {
+IntervalSet BundleWriter::lacks(const Ledger& ledger, const BundleKnowledge& target,
+                                const LogKey& log, const IntervalSet& held) const {
     const auto lacking = order_.is_all ? held : target.lacks(log, held);
     const auto there = order_.in_row.find(log);
-    return since_ && there != order_.in_row.end() ? without(lacking, there->second) : lacking;
+    if (!since_ || there == order_.in_row.end()) {
+        return lacking;
+    }
+    // It has read the row before this, and let some of this log go or refused it.
+    const auto had_less = ledger.had_less().find(target.office());
+    if (had_less != ledger.had_less().end()) {
+        const auto noted = had_less->second.logs.find(log);
+        if (noted != had_less->second.logs.end() &&
+            since_->head()->version.counter < noted->second) {
+            return lacking;
+        }
+    }
+    return without(lacking, there->second);
 }
 
-bool BundleWriter::is_lacked(const Header& header) const {
+bool BundleWriter::is_lacked(const Ledger& ledger, const Header& header) const {
     return std::ranges::any_of(targets_, [&](const auto& target) {
-        return target.takes(header) && !lacks(target, header.log, {header.run()}).empty();
+        return target.takes(header) && !lacks(ledger, target, header.log, {header.run()}).empty();
     });
 }
 
@@ -231,7 +243,7 @@ void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) 
         }
         IntervalSet wanted;
         for (const auto& target : targets_) {
-            wanted.add(lacks(target, log, state.held));
+            wanted.add(lacks(ledger, target, log, state.held));
         }
         if (!wanted.empty()) {
             small_[log] = std::move(wanted);
@@ -314,7 +326,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         }
         const auto header = TRY(decode_header(record->header));
         const bool is_public = !record->id.is_zero();
-        if (!is_lacked(header) || (!is_public && !may_sign(ledger))) {
+        if (!is_lacked(ledger, header) || (!is_public && !may_sign(ledger))) {
             numbers.remove(record->run);
             continue;
         }
@@ -373,7 +385,7 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     large.shape = BodyShape{header.body_bytes};
     const IntervalSet all{{1, part_count(large.shape)}};
     for (const auto& target : targets_) {
-        if (target.takes(header) && !lacks(target, log, {header.run()}).empty()) {
+        if (target.takes(header) && !lacks(ledger, target, log, {header.run()}).empty()) {
             const auto* partial = target.partial(log, number, record->id);
             large.parts.add(partial == nullptr ? all : without(all, partial->checked));
         }

@@ -45,14 +45,14 @@ private:
 
     [[nodiscard]] bool is_enough(const Ledger& ledger) const;
     [[nodiscard]] bool may_sign(const Ledger& ledger) const;
-    [[nodiscard]] bool is_lacked(const Header& header) const;
+    [[nodiscard]] bool is_lacked(const Ledger& ledger, const Header& header) const;
     [[nodiscard]] bool is_lacked(const Register& entry, RegisterHashes& ours) const;
     [[nodiscard]] Result<std::optional<Interval>> left_to_others(const Ledger& ledger,
                                                                  const LogKey& log,
                                                                  Number number) const;
     // What a target lacks of these, and does not have from the row before either.
-    [[nodiscard]] IntervalSet lacks(const BundleKnowledge& target, const LogKey& log,
-                                    const IntervalSet& held) const;
+    [[nodiscard]] IntervalSet lacks(const Ledger& ledger, const BundleKnowledge& target,
+                                    const LogKey& log, const IntervalSet& held) const;
     void add(crypto::BundlePart part, const Frame& frame);
     void add_roster(const Ledger& ledger);
     Result<void> add_head(Ledger& ledger, Now now);

@@ -5,6 +5,7 @@
 #include "daemon/engine/authoring.h"
 #include "daemon/engine/bundle_intake.h"
 #include "daemon/engine/bundle_writer.h"
+#include "daemon/engine/cut_offs.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/door.h"
 #include "daemon/engine/healing.h"
@@ -152,6 +153,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
                                    Consequences& out) {
     if (std::exchange(is_new, false)) {
         TRY(put_aside_damage(ledger, time(), out.notify));
+        TRY(apply_cut_offs(ledger));
     }
     if (std::exchange(is_put_back, false)) {
         stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, time(), out.notify);
@@ -379,6 +381,7 @@ Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& ou
             out.notify.emplace_back(CloseLink{link, "no member any more"});
         }
     }
+    TRY(apply_cut_offs(ledger));
     for (const auto& [log, state] : std::map(ledger.logs())) {
         for (auto number = state.held.next(1); number && log.author == ledger.us();
              number = state.held.after(*number)) {

@@ -12,21 +12,6 @@ namespace {
 
 constexpr auto fork_kind = static_cast<std::uint8_t>(RegisterKind::fork);
 
-Result<void> close_log(Ledger& ledger, const LogKey& log, Number from) {
-    auto& state = ledger.edit_log(log);
-    if (state.closed_from != 0 && state.closed_from <= from) {
-        return ok();
-    }
-    state.closed_from = from;
-    const IntervalSet closed{{from, UINT32_MAX}};
-    if (log.author == ledger.us()) {
-        // Our own reports stay here, though no peer takes them any more.
-        state.known.add(closed);
-        return ok();
-    }
-    return make_terminal(ledger, log, closed);
-}
-
 // All that is kept of an office with too many forks: the proofs, one of each incarnation.
 Result<void> close_whole(Ledger& ledger, OfficeId office) {
     std::vector<RegisterKey> needless;

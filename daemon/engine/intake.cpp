@@ -26,20 +26,6 @@ void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {
                  without({header.run()}, without(state.known, state.closed)));
 }
 
-// What the author wrote before it was cut off stays valid; later runs, and logs not listed, do not.
-bool is_beyond_cut_off(const crypto::RosterOffice& author, const Header& header) {
-    if (!author.cut_off) {
-        return false;
-    }
-    for (const auto& log : author.cut_off->logs) {
-        if (log.incarnation == header.log.incarnation &&
-            log.record_class == header.log.record_class) {
-            return header.run().last > log.last;
-        }
-    }
-    return true;
-}
-
 // Whether a lower number of its log, held here, was made later.
 Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& header) {
     if (header.number == 1 || !ledger.log(header.log).held.contains(header.number - 1)) {
@@ -155,9 +141,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         TRY(accuse_of(ledger, record, from, now, notify));
         return Verdict::conflict;
     }
-    if (is_beyond_cut_off(*author, header) ||
-        (state.closed_from != 0 && run.last >= state.closed_from)) {
-        refuse(ledger, header, RefusalReason::roster);
+    // A fork or a cut-off: later runs, and logs that are not kept, are nothing.
+    if (state.closed_from != 0 && run.last >= state.closed_from) {
         return Verdict::refused;
     }
     const bool is_for_us = header.is_addressed_to(ledger.us());

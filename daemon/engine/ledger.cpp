@@ -162,6 +162,11 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change, Now now) {
         }
     }
     news_.roster = true;
+    for (const auto& [index, office] : roster_.offices()) {
+        if (office.cut_off) {
+            touch_leaf(index);  // its leaf says so
+        }
+    }
     for (const auto& statement : change.statements) {
         const auto* admit = std::get_if<Admit>(&statement);
         if (admit != nullptr && admit->index != us()) {
@@ -231,9 +236,27 @@ bool Ledger::is_closed(OfficeId office) const {
     return lives.size() > limits::fork_lives_max;
 }
 
+bool Ledger::is_listed_by_cut_off(const LogKey& log) const {
+    const auto* author = roster_.find(log.author);
+    if (author == nullptr || !author->cut_off) {
+        return false;
+    }
+    // The highest of them, as of any office.
+    const auto& listed = author->cut_off->logs;
+    const auto excess =
+        listed.size() - std::min<std::size_t>(listed.size(), limits::logs_per_office_max);
+    return std::ranges::any_of(listed | std::views::drop(excess), [&](const CutOff::Log& one) {
+        return one.incarnation == log.incarnation && one.record_class == log.record_class;
+    });
+}
+
 bool Ledger::keeps(const LogKey& log) const {
     if (is_closed(log.author)) {
         return false;
+    }
+    if (const auto* author = roster_.find(log.author);
+        author != nullptr && author->cut_off && log.author != us()) {
+        return is_listed_by_cut_off(log);
     }
     const auto logs = logs_of(log.author);
     return logs_.contains(log) ||
@@ -368,6 +391,17 @@ std::vector<const Register*> Ledger::registers_in_leaf(OfficeId office) const {
 void Ledger::drop_register(const RegisterName& name) {
     registers_.erase(name);
     register_hashes_.erase(name);
+    if (is_of(name.key.kind, RegisterKind::receipt)) {
+        if (const auto author = read_receipt_subject(name.key.subject)) {
+            receipts_.erase({name.key.signer, *author});
+            if (*author == us()) {
+                acted_on_.erase(name.key.signer);
+            }
+        }
+    }
+    if (is_of(name.key.kind, RegisterKind::office)) {
+        statements_.erase(name.key.signer);
+    }
     write(storage::DropRegister{name.key.signer, name.key.kind, name.key.subject, name.enrolment});
     touch_leaf(leaf_of_register(name.key));
     news_.registers.erase(name);
@@ -511,9 +545,10 @@ Digest Ledger::digest() {
 LeafSummary Ledger::leaf_content(OfficeId office) const {
     LeafSummary leaf;
     leaf.office = office;
-    leaf.is_closed = is_closed(office);
+    const auto* entry = roster_.find(office);
+    leaf.is_closed = is_closed(office) || (entry != nullptr && entry->cut_off);
     for (const auto& [log, state] : logs_of(office)) {
-        if (!state.known.empty() && !leaf.is_closed) {
+        if (!state.known.empty() && !is_closed(office)) {
             leaf.logs.push_back({log.incarnation, log.record_class, state.known, {}});
         }
     }
@@ -543,7 +578,7 @@ LeafSummary Ledger::summary_of(OfficeId office, Detail detail) {
     }
     for (const auto& [id, partial] : partials_) {
         const auto header = decode_header(partial.header);
-        if (!header || header->log.author != office || leaf.is_closed) {
+        if (!header || header->log.author != office || is_closed(office)) {
             continue;
         }
         const auto same = [&](const LogSummary& log) {
@@ -629,6 +664,17 @@ void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet&
         edit_log(log).release(static_cast<std::uint8_t>(reason), numbers);
         note_released(log.author);
     }
+}
+
+void Ledger::reopen(const LogKey& log, Number closed_from) {
+    const auto before = this->log(log).closed_from;
+    if (before == 0 || before >= closed_from) {
+        return;
+    }
+    auto& state = edit_log(log);
+    state.known.remove({before, closed_from - 1});
+    state.closed_from = closed_from;
+    note_released(log.author);
 }
 
 storage::Arrival Ledger::next_arrival(std::uint32_t reports) {

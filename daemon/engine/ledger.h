@@ -79,6 +79,8 @@ public:
     [[nodiscard]] bool keeps(const LogKey& log) const;
     // An office with forks in too many of its lives (forks.h): nothing of it is taken any more.
     [[nodiscard]] bool is_closed(OfficeId office) const;
+    // Whether its author was cut off and the cut-off keeps some of this log (cut_offs.h).
+    [[nodiscard]] bool is_listed_by_cut_off(const LogKey& log) const;
     // Those that the store could not give back; what logs() says of them was made from their
     // records.
     [[nodiscard]] const std::vector<LogKey>& damaged_logs() const { return damaged_logs_; }
@@ -134,10 +136,18 @@ public:
     // since.
     [[nodiscard]] std::uint64_t releases() const { return releases_; }
     [[nodiscard]] std::uint64_t released_at() const { return released_at_; }
-    // Who says in a bundle to lack what it had: what was left out for it has to be written again.
-    // With the counter of our next statement at that time; from the start of this engine.
-    void note_less(OfficeId office) { had_less_[office] = meta_.next_counter; }
-    [[nodiscard]] const std::map<OfficeId, std::uint64_t>& had_less() const { return had_less_; }
+    // Who says in a bundle to lack some of a log that it had, or takes what it did not take: what
+    // was left out for it has to be written again. With the counter of our next statement at that
+    // time; from the start of this engine. Only logs that are kept here are named.
+    struct Less {
+        std::uint64_t all = 0;  // of everything; 0: never
+        std::map<LogKey, std::uint64_t> logs;
+    };
+    void note_less(OfficeId office) { had_less_[office].all = meta_.next_counter; }
+    void note_less(OfficeId office, const LogKey& log) {
+        had_less_[office].logs[log] = meta_.next_counter;
+    }
+    [[nodiscard]] const std::map<OfficeId, Less>& had_less() const { return had_less_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
     [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail);
@@ -221,6 +231,9 @@ public:
     };
     News take_news();
     void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
+    // A log that was closed from a lower number on is closed from this one on: what may be between
+    // is lacking (invariant I3 too).
+    void reopen(const LogKey& log, Number closed_from);
     // Ends a refusal: its cause is gone (invariant I3: N shrinks, so peers are told).
     void release(const LogKey& log, RefusalReason reason, const IntervalSet& numbers);
 
@@ -273,7 +286,7 @@ private:
     std::uint64_t leaf_edits_ = 0;
     std::uint64_t releases_ = 0;
     std::uint64_t released_at_ = 0;
-    std::map<OfficeId, std::uint64_t> had_less_;
+    std::map<OfficeId, Less> had_less_;
     std::set<OfficeId> edited_peers_;
     bool meta_edited_ = false;
     Moved moved_;

@@ -135,6 +135,21 @@ Result<void> drop_excess_logs(Ledger& ledger, OfficeId author, std::size_t logs_
     return ok();
 }
 
+Result<void> close_log(Ledger& ledger, const LogKey& log, Number from) {
+    const auto closed_before = ledger.log(log).closed_from;
+    if (closed_before != 0 && closed_before <= from) {
+        return ok();
+    }
+    auto& state = ledger.edit_log(log);
+    state.closed_from = from;
+    const IntervalSet closed{{from, UINT32_MAX}};
+    if (log.author == ledger.us()) {
+        state.known.add(closed);
+        return ok();
+    }
+    return make_terminal(ledger, log, closed);
+}
+
 Result<bool> make_room_for(Ledger& ledger, const LogKey& log) {
     if (!ledger.keeps(log)) {
         return false;

@@ -33,6 +33,11 @@ void bound_refused(storage::LogState& state);
 // Drops the lowest, and what is held of them, until so many are left.
 Result<void> drop_excess_logs(Ledger& ledger, OfficeId author, std::size_t logs_max);
 
+// From this number on N is everything, unless it is already from a lower one on, and what is held
+// there is dropped. Of this office's own log it is kept, though no peer takes it any more. The log
+// must be kept here.
+Result<void> close_log(Ledger& ledger, const LogKey& log, Number from);
+
 // True if records of `log` are kept here. Drops the author's lowest log where that makes room.
 Result<bool> make_room_for(Ledger& ledger, const LogKey& log);
 

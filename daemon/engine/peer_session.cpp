@@ -122,7 +122,8 @@ void PeerSession::send_roster(const Ledger& ledger, Consequences& out) {
 std::optional<Instant> PeerSession::wake_at() const {
     if (theirs_) {
         std::optional<Instant> earliest;
-        for (const auto at : {flow_.dead_at(), pace_out_.free_at(), pace_in_.free_at()}) {
+        for (const auto at :
+             {flow_.dead_at(), pace_out_.free_at(), pace_in_.free_at(), passes_on_at_}) {
             earliest = at && (!earliest || *at < *earliest) ? at : earliest;
         }
         return earliest;

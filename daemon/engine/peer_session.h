@@ -145,7 +145,13 @@ private:
     void has_sent(const LogKey& log, Interval run);
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
-    Result<void> send_registers(Ledger& ledger, RegisterKind kind, bool others, Consequences& out);
+    // What this office signed, and receipts about the peer's records.
+    void send_own_registers(const Ledger& ledger, Consequences& out);
+    // A frame of what others signed, the signers in turn.
+    void pass_on_registers(const Ledger& ledger, Now now, Consequences& out);
+    // Those and records that are not urgent take turns too, byte for byte.
+    Result<void> send_in_turns(Ledger& ledger, Now now, Consequences& out);
+    Result<void> send_records(Ledger& ledger, Consequences& out);
     Result<void> send_small(Ledger& ledger, RecordClass record_class, Consequences& out);
     Result<void> send_chunks(Ledger& ledger, RecordClass record_class, Consequences& out);
     // The smallest that needs one; null: there is none.
@@ -160,6 +166,7 @@ private:
     [[nodiscard]] bool has_used_up() const;
     [[nodiscard]] bool passes_only_urgent() const;
     [[nodiscard]] bool is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const;
+    [[nodiscard]] bool is_of_this_pair(const Ledger& ledger, const RegisterKey& key) const;
     [[nodiscard]] bool may_send(RecordClass record_class) const;
     [[nodiscard]] bool has_room() const;
     void end_caution(const Ledger& ledger);
@@ -219,6 +226,15 @@ private:
     // The same by size; some of it may have been sent since, or be unwanted now.
     std::map<RecordClass, std::set<Sized>> by_size_;
     std::set<RegisterName> registers_to_send_;
+    // Others' registers that went over this link within the last minute, so that whoever signs
+    // again and again takes a small part of it; when the next of those that wait for that may go.
+    std::map<RegisterName, Instant> passed_on_at_;
+    std::optional<Instant> passes_on_at_;
+    OfficeId last_passed_on_{};
+    // Bytes of others' registers, less those of records since; and where the turn of these ends, of
+    // data_sent_.
+    std::uint64_t registers_ahead_ = 0;
+    std::optional<std::uint64_t> turn_ends_;
     // By the peer, in this batch, and ours were the same: no news to it, unless newer ones came
     // since.
     std::map<RegisterName, ShortHash> just_told_;

@@ -232,11 +232,7 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
     for (auto at = ledger.logs().lower_bound(LogKey{leaf.office, {}, {}});
          at != ledger.logs().end() && at->first.author == leaf.office; ++at) {
         const auto found = theirs.find(at->first);
-        // A full leaf, or one that is closed, says so of what it does not list.
-        const bool is_closed_there =
-            found == theirs.end() &&
-            (leaf.is_closed ||
-             (theirs.size() >= limits::logs_per_office_max && at->first < theirs.begin()->first));
+        const bool is_closed_there = found == theirs.end() && at->first < closed_below(leaf);
         auto lacking = is_closed_there ? IntervalSet{} : at->second.held;
         if (found != theirs.end()) {
             lacking.remove(found->second->not_wanted);
@@ -276,9 +272,10 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
         }
         return false;
     }
-    if (leaf.is_closed) {
+    const auto* office = ledger.roster().find(leaf.office);
+    if (leaf.is_closed && !(office != nullptr && office->cut_off)) {
         unclear_.erase(leaf.office);
-        return true;  // ours shows that we have not seen the proofs
+        return true;  // ours shows that we have not seen the proofs, or the roster
     }
     std::map<RegisterName, RegisterSummary> theirs;
     std::map<RegisterName, RegisterSummary> merged;

@@ -23,6 +23,9 @@ constexpr std::uint64_t long_bytes = 100'000;
 constexpr std::uint64_t long_seconds = 10;
 // A chunk's own numbers.
 constexpr std::size_t chunk_head_bytes = 16;
+// A newer one of the same register of another office goes over a link this much later at the
+// earliest.
+constexpr std::chrono::milliseconds pass_on_interval = std::chrono::minutes{1};
 
 std::uint64_t parts_size(const BodyShape& shape, const IntervalSet& parts) {
     std::uint64_t bytes = 0;
@@ -120,6 +123,9 @@ bool PeerSession::may_send(RecordClass record_class) const {
     if (!pace_out_.is_free() || (record_class != RecordClass::urgent && passes_only_urgent())) {
         return false;
     }
+    if (turn_ends_ && data_sent_ >= *turn_ends_) {
+        return false;
+    }
     // Urgent goes outside the credit, or it would wait behind what it has to overtake (P10).
     return (record_class == RecordClass::urgent && !is_cautious_) || has_room();
 }
@@ -160,8 +166,14 @@ bool PeerSession::is_receipt_for_peer(const Ledger& ledger, const RegisterKey& k
            key.signer == ledger.us() && author && *author == peer_;
 }
 
-Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool others,
-                                         Consequences& out) {
+bool PeerSession::is_of_this_pair(const Ledger& ledger, const RegisterKey& key) const {
+    const auto author = read_receipt_subject(key.subject);
+    return key.signer == ledger.us() ||
+           (key.kind == static_cast<std::uint8_t>(RegisterKind::receipt) && author &&
+            *author == peer_);
+}
+
+void PeerSession::send_own_registers(const Ledger& ledger, Consequences& out) {
     RegisterNews news;
     std::size_t size = 0;
     const auto* us = ledger.roster().find(ledger.us());
@@ -169,16 +181,10 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
     for (auto at = registers_to_send_.begin(); at != registers_to_send_.end();) {
         const auto& key = at->key;
         // Before it is admitted an office can only ask to be.
-        if (key.signer == ledger.us() && !is_member &&
-            key.kind != static_cast<std::uint8_t>(RegisterKind::enrolment)) {
-            ++at;
-            continue;
-        }
-        if ((key.kind == static_cast<std::uint8_t>(kind)) == others) {
-            ++at;
-            continue;
-        }
-        if (passes_only_urgent() && !is_receipt_for_peer(ledger, key)) {
+        const bool must_wait = key.signer == ledger.us() && !is_member &&
+                               key.kind != static_cast<std::uint8_t>(RegisterKind::enrolment);
+        if (must_wait || !is_of_this_pair(ledger, key) ||
+            (passes_only_urgent() && !is_receipt_for_peer(ledger, key))) {
             ++at;
             continue;
         }
@@ -191,13 +197,80 @@ Result<void> PeerSession::send_registers(Ledger& ledger, RegisterKind kind, bool
         }
         at = registers_to_send_.erase(at);
         if (size > frame_bytes()) {
-            send(out, news);
-            news.registers.clear();
+            send(out, std::exchange(news, {}));
             size = 0;
         }
     }
     if (!news.registers.empty()) {
         send(out, news);
+    }
+}
+
+void PeerSession::pass_on_registers(const Ledger& ledger, Now now, Consequences& out) {
+    passes_on_at_.reset();
+    std::erase_if(passed_on_at_,
+                  [&](const auto& entry) { return entry.second + pass_on_interval <= now.steady; });
+    std::map<OfficeId, std::deque<std::set<RegisterName>::iterator>> by_signer;
+    for (auto at = registers_to_send_.begin(); at != registers_to_send_.end(); ++at) {
+        if (is_of_this_pair(ledger, at->key)) {
+            continue;
+        }
+        if (const auto before = passed_on_at_.find(*at); before != passed_on_at_.end()) {
+            const auto free_at = before->second + pass_on_interval;
+            passes_on_at_ = std::min(passes_on_at_.value_or(free_at), free_at);
+        } else {
+            by_signer[at->key.signer].push_back(at);
+        }
+    }
+    RegisterNews news;
+    std::size_t size = 0;
+    while (!by_signer.empty() && size <= frame_bytes()) {
+        auto turn = by_signer.upper_bound(last_passed_on_);
+        turn = turn == by_signer.end() ? by_signer.begin() : turn;
+        last_passed_on_ = turn->first;
+        const auto at = turn->second.front();
+        turn->second.pop_front();
+        if (turn->second.empty()) {
+            by_signer.erase(turn);
+        }
+        if (const auto* entry = ledger.kept(*at)) {
+            news.registers.push_back(*entry);
+            size += encode_register(*entry).size();
+            passed_on_at_.insert_or_assign(*at, now.steady);
+        }
+        registers_to_send_.erase(at);
+    }
+    if (!news.registers.empty()) {
+        send(out, news);
+    }
+}
+
+Result<void> PeerSession::send_records(Ledger& ledger, Consequences& out) {
+    TRY(send_small(ledger, RecordClass::reply, out));
+    TRY(send_small(ledger, RecordClass::normal, out));
+    TRY(send_small(ledger, RecordClass::bulk, out));
+    TRY(send_chunks(ledger, RecordClass::reply, out));
+    TRY(send_chunks(ledger, RecordClass::normal, out));
+    return send_chunks(ledger, RecordClass::bulk, out);
+}
+
+Result<void> PeerSession::send_in_turns(Ledger& ledger, Now now, Consequences& out) {
+    while (may_send(RecordClass::normal)) {
+        const auto before = data_sent_;
+        if (registers_ahead_ == 0) {
+            pass_on_registers(ledger, now, out);
+            registers_ahead_ = data_sent_ - before;
+            if (registers_ahead_ == 0) {
+                return send_records(ledger, out);  // no register waits
+            }
+        } else {
+            turn_ends_ = before + registers_ahead_;
+            TRY(send_records(ledger, out));
+            turn_ends_.reset();
+            const auto sent = data_sent_ - before;
+            // Who has nothing to send is owed nothing later.
+            registers_ahead_ = sent == 0 ? 0 : registers_ahead_ - std::min(registers_ahead_, sent);
+        }
     }
     return ok();
 }
@@ -221,17 +294,15 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
         before.reset();
     };
     for (auto& [log, numbers] : to_send_) {
-        if (log.record_class != record_class) {
+        if (log.record_class != record_class || !may_send(record_class)) {
             continue;
         }
-        for (auto number = numbers.next(1); number && may_send(record_class);) {
+        const auto small = without(numbers, large_[log]);
+        IntervalSet gone;  // taken out at once: their author may have torn them into thousands
+        for (auto number = small.next(1); number && may_send(record_class);) {
             if (!ledger.log(log).held.contains(*number)) {
-                numbers.remove({*number, *number});
-                number = numbers.after(*number);
-                continue;
-            }
-            if (large_[log].contains(*number)) {
-                number = numbers.after(*number);
+                gone.add(*number);
+                number = small.after(*number);
                 continue;
             }
             const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::yes));
@@ -243,8 +314,8 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
             }
             const auto header = TRY(decode_header(record->header));
             if (!takes(ledger, header)) {
-                numbers.remove(record->run);
-                number = numbers.after(*number);
+                gone.add(record->run);
+                number = small.after(record->run.last);
                 continue;
             }
             if (header.body_bytes > (is_cautious_ ? frame_bytes()
@@ -252,6 +323,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
                                                                small_body_bytes))) {
                 large_[log].add(record->run);
                 by_size_[record_class].insert({header.body_bytes, log, *number});
+                number = small.after(record->run.last);
                 continue;
             }
             ByteWriter entry;
@@ -268,9 +340,10 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
             before = Neighbour{header, record->id};
             packed.push_back({0, log, record->run});
             ledger.count_sent(record->run);
-            numbers.remove(record->run);
-            number = numbers.after(*number);
+            gone.add(record->run);
+            number = small.after(record->run.last);
         }
+        numbers.remove(gone);
     }
     flush();
     return ok();
@@ -520,14 +593,8 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Consequences& out) {
     }
     TRY(send_small(ledger, RecordClass::urgent, out));
     TRY(send_chunks(ledger, RecordClass::urgent, out));
-    TRY(send_registers(ledger, RegisterKind::receipt, false, out));
-    TRY(send_small(ledger, RecordClass::reply, out));
-    TRY(send_registers(ledger, RegisterKind::receipt, true, out));
-    TRY(send_small(ledger, RecordClass::normal, out));
-    TRY(send_small(ledger, RecordClass::bulk, out));
-    TRY(send_chunks(ledger, RecordClass::reply, out));
-    TRY(send_chunks(ledger, RecordClass::normal, out));
-    TRY(send_chunks(ledger, RecordClass::bulk, out));
+    send_own_registers(ledger, out);
+    TRY(send_in_turns(ledger, now, out));
     settle(ledger, out);
     if (may_send(RecordClass::normal)) {
         flow_.ran_dry();

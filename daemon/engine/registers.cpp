@@ -1,6 +1,7 @@
 #include "daemon/engine/registers.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/cut_offs.h"
 #include "daemon/engine/forks.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/terminal.h"
@@ -20,12 +21,6 @@ bool is_of(const Register& entry, RegisterKind kind) {
 bool is_known(std::uint8_t kind) {
     return kind >= static_cast<std::uint8_t>(RegisterKind::receipt) &&
            kind <= static_cast<std::uint8_t>(RegisterKind::fork);
-}
-
-// Registers beyond a cut-off are refused like records.
-bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion& version) {
-    return signer.cut_off && version > RegisterVersion{signer.cut_off->register_incarnation,
-                                                       signer.cut_off->register_counter};
 }
 
 // A subject that a kind cannot have would let one office fill our store with registers.

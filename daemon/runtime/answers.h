@@ -18,6 +18,7 @@ class Folders;
 // What a request needs to know beyond the ledger.
 struct Surroundings {
     WallTime started;
+    std::chrono::milliseconds longest_batch{};  // since then, of the processor's time
     Now now;
     std::set<OfficeId> linked;
     std::map<OfficeId, Links::Traffic> traffic;

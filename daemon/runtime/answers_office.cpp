@@ -92,6 +92,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
         status->set_clock_offset_ms(*offset * 1000);
     }
     status->set_roster_version(ledger.roster().version());
+    status->set_longest_batch_ms(static_cast<std::uint32_t>(around.longest_batch.count()));
     return encode(answer);
 }
 

@@ -89,8 +89,11 @@ std::string Bundles::state_of(const engine::Ledger& ledger) const {
     out.raw(life_.view());
     out.u64(ledger.releases());
     out.u64(ledger.leaf_edits());
-    for (const auto& [office, counter] : ledger.had_less()) {
-        out.u64(counter);
+    for (const auto& [office, less] : ledger.had_less()) {
+        out.u64(less.all);
+        for (const auto& [log, counter] : less.logs) {
+            out.u64(counter);
+        }
     }
     out.u32(ledger.roster().version());
     return std::string(as_text(out.bytes()));

@@ -1,5 +1,7 @@
 #include "daemon/runtime/clock.h"
 
+#include <ctime>
+
 namespace fieldpost::runtime {
 
 Now now() {
@@ -9,6 +11,12 @@ Now now() {
     const auto wall = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::system_clock::now().time_since_epoch());
     return {Instant{steady}, WallTime::from_unix(wall.count())};
+}
+
+std::chrono::nanoseconds used_by_this_thread() {
+    timespec used{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
 }
 
 }  // namespace fieldpost::runtime

@@ -7,4 +7,7 @@ namespace fieldpost::runtime {
 
 Now now();
 
+// The processor's time that this thread has used. Waiting for a disk is not in it.
+std::chrono::nanoseconds used_by_this_thread();
+
 }  // namespace fieldpost::runtime

@@ -73,6 +73,7 @@ private:
     Folders folders_{home_};
     std::optional<Instant> wake_at_;
     WallTime started_;
+    std::chrono::milliseconds longest_batch_{};  // of the processor's time
     std::uint32_t roster_written_ = 0;
     std::uint64_t next_request_ = 1;
 };
@@ -179,7 +180,10 @@ Result<void> Office::batch_or_recover(const std::vector<engine::Input>& inputs) 
 }
 
 Result<std::vector<engine::Notice>> Office::batch(const std::vector<engine::Input>& inputs) {
+    const auto used_before = used_by_this_thread();
     auto done = TRY(engine_->run_batch(inputs, now));
+    longest_batch_ = std::max(longest_batch_, std::chrono::ceil<std::chrono::milliseconds>(
+                                                  used_by_this_thread() - used_before));
     wake_at_ = done.wake_at;
     marker_->put(engine_->marker());
     if (links_) {
@@ -261,6 +265,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
         }
         TRY(store_->begin());
         const Surroundings around{started_,
+                                  longest_batch_,
                                   now(),
                                   links_->linked(true),
                                   links_->traffic(),

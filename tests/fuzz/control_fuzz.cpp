@@ -37,7 +37,7 @@ FUZZ_TARGET(control) {
     static Daemon daemon;
     static runtime::Dialler dialler;
     const runtime::Surroundings around{
-        tests::founded_at, {{}, tests::founded_at}, {}, {}, {}, &dialler};
+        tests::founded_at, {}, {{}, tests::founded_at}, {}, {}, {}, &dialler};
     const auto handled = runtime::handle_request(daemon.ledger, bytes, 1, around);
     if (handled && std::holds_alternative<runtime::Pending>(*handled)) {
         static_cast<void>(

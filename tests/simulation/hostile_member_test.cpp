@@ -524,3 +524,55 @@ TEST_CASE("a stick full of lies costs its reader time, and nothing else", "[simu
     CHECK(world.times_happened(hq, What::received, good) == 1);
     world.check_everything();
 }
+
+namespace {
+
+// As large as a register may be, and of a kind that nobody knows.
+Register large_register(const World& world, Node of, std::uint8_t subject, std::uint64_t counter) {
+    Register entry;
+    entry.key = {world.keys(of).index, 200, {std::byte{subject}}};
+    entry.version = {{1, 7}, counter};
+    entry.at = founded_at.plus(60);
+    entry.payload = Bytes(3900, std::byte{subject});
+    crypto::sign_register(world.keys(of).machine.identity, world.network().id(), entry);
+    return entry;
+}
+
+}  // namespace
+
+TEST_CASE("what a member signs in masses takes turns with what others wrote", "[simulation]") {
+    World world(61, names, {});
+    for (std::uint8_t subject = 1; subject <= 16; ++subject) {
+        world.tell(hq, liar, RegisterNews{{large_register(world, liar, subject, 1000)}});
+    }
+    const auto report = world.queue(hq, {hyesan}, RecordClass::normal, 5000);
+    // All that the liar signed takes 52 s at this rate.
+    world.connect(hq, hyesan, {.bytes_per_second = 1200}, {.bytes_per_second = 1200});
+    world.run_for(20s);
+    CHECK(world.has_received(hyesan, *report));
+    // It comes all the same.
+    world.run_for(2min);
+    CHECK(world.ledger(hyesan).registers_of(world.keys(liar).index).size() >= 16);
+}
+
+TEST_CASE("of a member that signs the same again and again a link passes on one a minute",
+          "[simulation]") {
+    World world(62, names, {});
+    world.connect(hq, hyesan);
+    world.run_for(2s);
+    const auto bytes_before = world.bytes_sent();
+    constexpr std::uint64_t versions = 40;
+    for (std::uint64_t version = 1; version <= versions; ++version) {
+        world.tell(hq, liar, RegisterNews{{large_register(world, liar, 1, 1000 + version)}});
+        world.run_for(1s);
+    }
+    const RegisterKey key{world.keys(liar).index, 200, {std::byte{1}}};
+    CHECK(world.ledger(hyesan).newest(key) != nullptr);
+    CHECK(world.ledger(hyesan).newest(key)->version.counter < 1000 + versions);
+    CHECK(world.bytes_sent() - bytes_before < 3 * limits::register_bytes_max);
+    // The last one is not forgotten, and the two do not call themselves in step before it came.
+    CHECK_FALSE(world.is_settled(hq, hyesan));
+    world.run_for(1min);
+    CHECK(world.ledger(hyesan).newest(key)->version.counter == 1000 + versions);
+    CHECK(world.is_settled(hq, hyesan));
+}

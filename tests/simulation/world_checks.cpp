@@ -280,9 +280,13 @@ void World::check(Node node) {
         // Invariant I2.
         CHECK(without(state.held, state.known).empty());
         CHECK(intersection(state.held, state.terminal()).empty());
-        // Invariants I4 and I5: T shrinks only where N is closed.
+        // Invariants I4 and I5: T shrinks only where N is closed, and behind a cut-off, for a later
+        // one may keep more.
         auto& before = office.terminal_before[log];
         before.remove(state.closed);
+        if (state.closed_from != 0) {
+            before.remove({state.closed_from, UINT32_MAX});
+        }
         const auto lost = without(before, state.terminal());
         INFO("class " << static_cast<int>(log.record_class) << ", of life "
                       << log.incarnation.ordinal << ": " << text_of(lost)
@@ -290,6 +294,9 @@ void World::check(Node node) {
                       << text_of(state.closed));
         CHECK(lost.empty());
         before = state.terminal();
+        if (state.closed_from != 0) {
+            before.remove({state.closed_from, UINT32_MAX});
+        }
         // P8b.
         std::size_t refused_runs = 0;
         for (const auto& [reason, numbers] : state.refused) {
