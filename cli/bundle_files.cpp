@@ -88,7 +88,6 @@ ReadBundle read_of(const wire::BundleRead& told) {
     read.is_own = told.is_own();
     read.place = told.place();
     read.brought_roster = told.brought_roster();
-    read.passed_over = told.passed_over();
     read.office = told.office();
     read.made_unix_s = told.made_unix_s();
     read.targets.assign(told.targets().begin(), told.targets().end());

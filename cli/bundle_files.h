@@ -43,8 +43,7 @@ struct ReadBundle {
     bool is_own = false;
     std::uint32_t place = 0;  // from 1 on, in a row in one place; 0: in none
     bool brought_roster = false;
-    std::uint64_t passed_over = 0;  // reports that a link is bringing
-    std::string office;             // empty: it does not say
+    std::string office;  // empty: it does not say
     std::int64_t made_unix_s = 0;
     std::vector<std::string> targets;  // empty: everybody
     std::uint64_t new_reports = 0;

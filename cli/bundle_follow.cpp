@@ -44,8 +44,6 @@ constexpr auto try_again = 60s;
 // A row of small ones becomes one.
 constexpr std::size_t small_row = 8;
 constexpr std::uint64_t small_row_bytes = 65536;
-// A link is bringing what is in it; perhaps it does not.
-constexpr auto read_passed_over_again = 60s;
 // Somebody else's file that is not whole yet may hold up ours for so long.
 constexpr auto wait_for_others = 30s;
 // What was refused, for lack of room say, may find some.
@@ -192,8 +190,7 @@ Outcome<void> Follower::look() {
         }
         const auto read_before = now - seen.read_at;
         const bool has_refused = seen.told.rejected > 0 || !seen.told.reasons.empty();
-        const bool is_due = (has_refused && read_before >= read_again) ||
-                            (seen.told.passed_over > 0 && read_before >= read_passed_over_again);
+        const bool is_due = has_refused && read_before >= read_again;
         if ((seen.is_read && !is_due) || (seen.is_growing && now - seen.since < copied_after)) {
             continue;
         }

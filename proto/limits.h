@@ -76,6 +76,9 @@ inline constexpr std::size_t old_log_runs_max = 64;
 inline constexpr std::size_t custody_runs_max = 2048;
 // Runs of what is refused of one log, for all reasons.
 inline constexpr std::size_t refused_runs_max = 1024;
+// Bodies of one author that are under way here, and their bytes on disk: two of the largest.
+inline constexpr std::size_t partials_max = 16;
+inline constexpr std::size_t partial_bytes_max = 128U << 20;
 // Endpoints one office tells of itself.
 inline constexpr std::size_t endpoints_max = 8;
 inline constexpr std::size_t endpoint_bytes_max = 255;

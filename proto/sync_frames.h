@@ -170,13 +170,21 @@ struct Chunk {
 std::uint32_t part_count(BodyShape shape);
 std::uint32_t part_size(BodyShape shape, std::uint32_t part);
 
+// The first three: it is in N from here on. The others: it is still lacking, and the pair does not
+// settle before the receiver has told that leaf again. A number that is none of these is read as
+// `later`.
 enum class SkipReason : std::uint8_t {
     have = 0,
     terminal = 1,
     refused = 2,
-    elsewhere = 3,
-    bad = 4
+    elsewhere = 3,  // another source is bringing it
+    bad = 4,    // what came is not what its author signed; or nothing of it is here to go on with
+    later = 5,  // there is no room now
 };
+// Whether the receiver still lacks what it skipped.
+constexpr bool is_still_lacking(SkipReason reason) {
+    return reason > SkipReason::refused;
+}
 struct Skip {
     std::uint32_t stream = 0;
     SkipReason reason{};

@@ -279,6 +279,9 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
                 const auto log = TRY(read_log_key(entry.key));
                 return write_log(tables, log, TRY(decode_log_of_1(entry.value)));
             }
+            if (table == Table::partials) {
+                return tables.put(table, entry.key, encode(TRY(decode_partial_of_1(entry.value))));
+            }
             const bool is_bare =
                 table == Table::meta && std::ranges::equal(entry.key, as_bytes("schema"));
             return is_bare ? ok() : tables.put(table, entry.key, to_bytes(entry.value));

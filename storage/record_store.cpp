@@ -334,6 +334,11 @@ Result<std::optional<Bytes>> RecordStore::part(Blob blob, std::uint32_t part) co
     return to_bytes(*value);
 }
 
+Result<std::optional<Partial>> RecordStore::partial(const RecordId& id) const {
+    const auto value = TRY(tables_.get(Table::partials, id.view()));
+    return value ? std::optional(TRY(decode_partial(*value))) : std::nullopt;
+}
+
 Result<std::vector<Partial>> RecordStore::partials() const {
     std::vector<Partial> all;
     TRY(for_each_sound(Table::partials, [&](const TableEntry& entry) -> Result<void> {

@@ -50,13 +50,15 @@ struct StoredRecord {
 struct Partial {
     RecordId id;
     Blob blob{};
-    WallTime since;
+    WallTime expires;  // its record, and this with it
     Signature signature;
     Bytes header;
     Hash body_hash;
-    IntervalSet checked;            // parts, as proto/sync_frames.h numbers them
-    std::uint32_t prefix_part = 0;  // the part under way; 0: none
-    Bytes prefix;                   // its unchecked beginning
+    IntervalSet checked;               // parts, as proto/sync_frames.h numbers them
+    std::uint32_t prefix_part = 0;     // the part under way; 0: none
+    OfficeId prefix_from = no_office;  // who brought its beginning; no_office: several
+    bool is_from_one = false;          // nobody else may continue it
+    Bytes prefix;                      // its unchecked beginning
     bool operator==(const Partial&) const = default;
 };
 
@@ -378,6 +380,7 @@ public:
     Result<std::vector<Register>> registers() const;
     Result<std::vector<Custody>> custody() const;
     Result<std::vector<Partial>> partials() const;
+    Result<std::optional<Partial>> partial(const RecordId& id) const;
     Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const;
     Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const;
     Result<std::vector<AttentionItem>> attention() const;

@@ -198,16 +198,24 @@ Result<StoredRecord> read_record(ByteReader& in, WithBody body) {
     return record;
 }
 
-Result<Partial> read_partial(ByteReader& in) {
+Result<Partial> read_partial(ByteReader& in, bool is_of_1) {
     Partial partial;
     partial.id = TRY(in.read_array<RecordId>());
     partial.blob = Blob{TRY(in.read_varint())};
-    partial.since = WallTime{TRY(in.read_u32())};
+    partial.expires = WallTime{TRY(in.read_u32())};
     partial.signature = TRY(in.read_array<Signature>());
     partial.header = to_bytes(TRY(in.read_sized(limits::header_bytes_max)));
     partial.body_hash = TRY(in.read_array<Hash>());
     partial.checked = TRY(read_interval_set(in));
     partial.prefix_part = TRY(in.read_u32());
+    if (is_of_1) {
+        // It said when its first bytes came.
+        const auto header = TRY(decode_header(partial.header));
+        partial.expires = partial.expires.plus(header.lifetime_seconds);
+    } else {
+        partial.prefix_from = OfficeId{TRY(in.read_u16())};
+        partial.is_from_one = TRY(read_flag(in));
+    }
     partial.prefix = to_bytes(in.rest());
     return partial;
 }
@@ -363,12 +371,14 @@ Bytes encode(const Partial& partial) {
     ByteWriter out;
     out.raw(partial.id.view());
     out.varint(static_cast<std::uint64_t>(partial.blob));
-    out.u32(partial.since.seconds);
+    out.u32(partial.expires.seconds);
     out.raw(partial.signature.view());
     out.sized(partial.header);
     out.raw(partial.body_hash.view());
     write(out, partial.checked);
     out.u32(partial.prefix_part);
+    out.u16(value_of(partial.prefix_from));
+    write_flag(out, partial.is_from_one);
     out.raw(partial.prefix);
     return out.take();
 }
@@ -476,7 +486,11 @@ Result<StoredRecord> decode_record(BytesView value, WithBody body) {
 }
 Result<Partial> decode_partial(BytesView value) {
     ByteReader in(value);
-    return or_corrupt(read_partial(in));
+    return or_corrupt(read_partial(in, false));
+}
+Result<Partial> decode_partial_of_1(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_partial(in, true));
 }
 Result<ArchiveEntry> decode_archive(BytesView value) {
     ByteReader in(value);

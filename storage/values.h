@@ -55,6 +55,7 @@ Result<OfficeMeta> decode_meta(BytesView value);
 // The arrival is the key. The body is left out unless wanted.
 Result<StoredRecord> decode_record(BytesView value, WithBody body);
 Result<Partial> decode_partial(BytesView value);
+Result<Partial> decode_partial_of_1(BytesView value);
 Result<ArchiveEntry> decode_archive(BytesView value);
 Result<Event> decode_event(BytesView value);
 Result<AttentionItem> decode_attention(BytesView value);

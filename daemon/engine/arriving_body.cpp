@@ -4,35 +4,45 @@
 
 namespace fieldpost::engine {
 
-ArrivingBody ArrivingBody::begin(Ledger& ledger, const Arriving& record, Now now) {
+Result<ArrivingBody> ArrivingBody::begin(const Ledger& ledger, const Arriving& record,
+                                         OfficeId from, Now now) {
+    if (auto known = TRY(resume(ledger, record.id, from))) {
+        return std::move(*known);
+    }
     ArrivingBody body;
     body.record_ = record;
-    body.is_touched_ = true;
-    if (const auto known = ledger.partials().find(record.id); known != ledger.partials().end()) {
-        body.partial_ = known->second;
-        return body;
-    }
-    // It counts as one of its author's logs, whose number is bounded, before any of it is held.
-    ledger.edit_log(record.header.log);
-    body.partial_.id = record.id;
-    body.partial_.blob = ledger.next_blob();
-    body.partial_.since = ledger.wall(now);
-    body.partial_.signature = record.signature;
-    body.partial_.header = encode_header(record.header);
-    body.partial_.body_hash = record.body_hash;
+    body.expires_ = TRY(expiry_of(ledger, record.header, now));
+    body.from_ = from;
     return body;
 }
 
-Result<std::optional<ArrivingBody>> ArrivingBody::resume(const Ledger& ledger, const RecordId& id) {
-    const auto known = ledger.partials().find(id);
-    if (known == ledger.partials().end()) {
+Result<std::optional<ArrivingBody>> ArrivingBody::resume(const Ledger& ledger, const RecordId& id,
+                                                         OfficeId from) {
+    if (!ledger.partials().contains(id)) {
         return std::optional<ArrivingBody>{};
     }
+    auto stored = TRY(ledger.store().partial(id));
+    if (!stored) {
+        return fail(Errc::corrupt, "store: a body under way is not there");
+    }
     ArrivingBody body;
-    body.partial_ = known->second;
-    body.record_ = {TRY(decode_header(body.partial_.header)), body.partial_.signature,
-                    body.partial_.body_hash, id};
+    body.record_ = {TRY(decode_header(stored->header)), stored->signature, stored->body_hash, id};
+    body.expires_ = stored->expires;
+    body.from_ = from;
+    body.blob_ = stored->blob;
+    body.is_from_one_ = stored->is_from_one;
+    body.was_kept_ = true;
+    if (!stored->is_from_one || stored->prefix_from == from) {
+        body.prefix_part_ = stored->prefix_part;
+        body.prefix_ = std::move(stored->prefix);
+        body.prefix_from_ = stored->prefix_from;
+    }
     return std::optional(std::move(body));
+}
+
+const UnderWay* ArrivingBody::kept(const Ledger& ledger) const {
+    const auto found = ledger.partials().find(record_.id);
+    return found == ledger.partials().end() ? nullptr : &found->second;
 }
 
 // The list is checked whole before any segment is kept, so a carrier can spoil one segment at most.
@@ -55,47 +65,74 @@ Result<ArrivingBody::Took> ArrivingBody::take(Ledger& ledger, const Chunk& chunk
     if (chunk.part > part_count(shape)) {
         return Took::impossible;
     }
+    const auto* known = kept(ledger);
+    if (has_made_way(ledger)) {
+        return Took::no_room;
+    }
+    const bool is_urgent = record_.header.log.record_class == RecordClass::urgent;
+    if (known != nullptr && known->checked.contains(chunk.part)) {
+        // What is urgent is taken from all who bring it, each from its beginning to its end.
+        return is_urgent ? Took::more : Took::out_of_place;
+    }
     const auto size = part_size(shape, chunk.part);
-    const bool goes_on = chunk.part == partial_.prefix_part;
-    if (partial_.checked.contains(chunk.part) ||
-        chunk.offset != (goes_on ? partial_.prefix.size() : 0) ||
+    const bool goes_on = chunk.part == prefix_part_ && chunk.offset != 0;
+    if (chunk.offset != (goes_on ? prefix_.size() : 0) ||
         chunk.bytes.size() > size - chunk.offset) {
         return Took::out_of_place;
     }
     if (!goes_on) {
-        partial_.prefix_part = chunk.part;
-        partial_.prefix.clear();
+        forget_beginning();
+        prefix_part_ = chunk.part;
+        prefix_from_ = from_;
+    } else if (prefix_from_ != from_) {
+        prefix_from_ = no_office;
     }
-    partial_.prefix.insert(partial_.prefix.end(), chunk.bytes.begin(), chunk.bytes.end());
+    prefix_.insert(prefix_.end(), chunk.bytes.begin(), chunk.bytes.end());
     is_touched_ = true;
-    if (partial_.prefix.size() < size) {
-        return Took::more;
-    }
+    return prefix_.size() < size ? Took::more : TRY(check_part(ledger, chunk.part));
+}
+
+Result<ArrivingBody::Took> ArrivingBody::check_part(Ledger& ledger, std::uint32_t part) {
+    const BodyShape shape{record_.header.body_bytes};
+    const auto* known = kept(ledger);
+    auto checked = known == nullptr ? IntervalSet{} : known->checked;
     Bytes list;
-    if (!shape.is_one_piece() && chunk.part > 1) {
-        if (!partial_.checked.contains(1)) {
+    if (!shape.is_one_piece() && part > 1) {
+        if (!checked.contains(1)) {
             return Took::impossible;
         }
-        const auto stored = TRY(ledger.store().part(partial_.blob, 1));
+        const auto stored = TRY(ledger.store().part(blob_, 1));
         if (!stored) {
             return fail(Errc::corrupt, "store: a list of segments is not there");
         }
         list = *stored;
     }
-    if (!is_right(ledger, chunk.part, partial_.prefix, list)) {
+    if (!is_right(ledger, part, prefix_, list)) {
+        const bool is_mixed = prefix_from_ != from_;
         forget_beginning();
-        return Took::spoiled;
+        if (is_mixed) {
+            is_from_one_ = true;
+            put_progress(ledger);
+        }
+        return is_mixed ? Took::mixed : Took::spoiled;
     }
-    ledger.write(storage::PutPart{partial_.blob, chunk.part, std::move(partial_.prefix)});
+    if (!make_room_under_way(ledger, record_.id, record_.header.log, prefix_.size(), 0)) {
+        return Took::no_room;
+    }
+    if (blob_ == storage::Blob{}) {
+        blob_ = ledger.next_blob();
+    }
+    ledger.write(storage::PutPart{blob_, part, std::move(prefix_)});
     forget_beginning();
-    partial_.checked.add(chunk.part);
-    is_whole_ = partial_.checked.contains_all({1, part_count(shape)});
+    checked.add(part);
+    is_whole_ = checked.contains_all({1, part_count(shape)});
+    write(ledger, std::move(checked));
     return Took::more;
 }
 
 void ArrivingBody::forget_beginning() {
-    partial_.prefix.clear();
-    partial_.prefix_part = 0;
+    prefix_.clear();
+    prefix_part_ = 0;
     is_touched_ = true;
 }
 
@@ -103,10 +140,52 @@ bool ArrivingBody::is_terminal(const Ledger& ledger) const {
     return ledger.log(record_.header.log).is_terminal(record_.header.run());
 }
 
+bool ArrivingBody::is_held(const Ledger& ledger) const {
+    return ledger.log(record_.header.log).held.contains_any(record_.header.run());
+}
+
+bool ArrivingBody::has_made_way(const Ledger& ledger) const {
+    return was_kept_ && kept(ledger) == nullptr;
+}
+
+std::uint64_t ArrivingBody::bytes_here(const Ledger& ledger) const {
+    const auto* known = kept(ledger);
+    return (known == nullptr ? 0 : known->checked_bytes) + prefix_.size();
+}
+
+void ArrivingBody::write(Ledger& ledger, IntervalSet checked) {
+    storage::Partial row;
+    row.id = record_.id;
+    row.blob = blob_;
+    row.expires = expires_;
+    row.signature = record_.signature;
+    row.header = encode_header(record_.header);
+    row.body_hash = record_.body_hash;
+    row.checked = std::move(checked);
+    row.prefix_part = prefix_part_;
+    row.prefix_from = prefix_from_;
+    row.is_from_one = is_from_one_;
+    row.prefix = prefix_;
+    // It counts as one of its author's logs, whose number is bounded, before any of it is held.
+    ledger.edit_log(record_.header.log);
+    ledger.put_partial(row);
+    was_kept_ = true;
+    is_touched_ = false;
+}
+
 void ArrivingBody::put_progress(Ledger& ledger) {
-    if (std::exchange(is_touched_, false)) {
-        ledger.put_partial(partial_);
+    const auto* known = kept(ledger);
+    // One that nothing is here of takes no room; nor does one that has made way for others.
+    if (!std::exchange(is_touched_, false) ||
+        (known == nullptr && (was_kept_ || prefix_.empty())) ||
+        !make_room_under_way(ledger, record_.id, record_.header.log, 0, prefix_.size())) {
+        return;
     }
+    if (blob_ == storage::Blob{}) {
+        blob_ = ledger.next_blob();
+    }
+    known = kept(ledger);
+    write(ledger, known == nullptr ? IntervalSet{} : known->checked);
 }
 
 Result<bool> ArrivingBody::settle(Ledger& ledger, Via from, Now now, std::vector<Notice>& notify) {
@@ -115,15 +194,13 @@ Result<bool> ArrivingBody::settle(Ledger& ledger, Via from, Now now, std::vector
         drop(ledger);
         return false;
     }
-    TRY(keep(ledger, record_, {{}, partial_.blob}, from, now, notify));
+    TRY(keep(ledger, record_, {{}, blob_}, from, now, notify));
     ledger.count_received(record_.header.run());
-    ledger.drop_partial(record_.id);
+    ledger.end_partial(record_.id);
     return true;
 }
 
 void ArrivingBody::drop(Ledger& ledger) const {
-    ledger.write(
-        storage::DropParts{partial_.blob, part_count(BodyShape{record_.header.body_bytes})});
     ledger.drop_partial(record_.id);
 }
 

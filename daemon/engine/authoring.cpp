@@ -32,6 +32,12 @@ Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
         if (office == nullptr || !office->is_member() || index == ledger.us()) {
             return fail(Errc::not_found, "a recipient is no member of the network");
         }
+        if (ledger.is_closed(index)) {
+            return fail(Errc::unavailable,
+                        fmt::format("{} is closed: it has signed different records under the same "
+                                    "numbers, until headquarters replaces it",
+                                    office->name));
+        }
         const auto* statement = ledger.statement(index);
         if (statement == nullptr || statement->prekeys.empty()) {
             return fail(Errc::unavailable,

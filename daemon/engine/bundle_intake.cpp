@@ -32,8 +32,8 @@ void BundleIntake::reject(std::uint64_t reports, const std::string& why) {
     report_.reasons[is_told ? why : "for other reasons"] += reports;
 }
 
-Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere& elsewhere,
-                                Now now, std::vector<Notice>& notify) {
+Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, Now now,
+                                std::vector<Notice>& notify) {
     if (!report_.refused.empty()) {
         return ok();
     }
@@ -84,7 +84,7 @@ Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, const Elsewhere
         return on(ledger, *news, now, notify);
     }
     if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
-        return on(ledger, *opened, elsewhere, now, notify);
+        return on(ledger, *opened, now, notify);
     }
     if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
         return on(ledger, *chunk);
@@ -286,8 +286,8 @@ Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
 }
 
 // The same body is opened again in every cell that has some of it.
-Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
-                              const Elsewhere& elsewhere, Now now, std::vector<Notice>& notify) {
+Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened, Now now,
+                              std::vector<Notice>& notify) {
     streams_.erase(opened.stream);
     ByteReader in(opened.elided_header);
     const auto header = restore_header(in, nullptr);
@@ -311,17 +311,11 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened,
         }
         return ok();
     }
-    if (elsewhere(record.id)) {
-        if (std::exchange(last_judged_, record.id) != record.id) {
-            report_.passed_over += header->run().count();
-        }
-        return ok();
-    }
     if (bodies_.size() >= streams_max) {
         // Those that are whole are kept, and the others opened again where they go on.
         TRY(finish_bodies(ledger, now, notify));
     }
-    bodies_.emplace(record.id, ArrivingBody::begin(ledger, record, now));
+    bodies_.emplace(record.id, TRY(ArrivingBody::begin(ledger, record, writer_, now)));
     TRY(measure(ledger, record, verdict));
     streams_[opened.stream] = record.id;
     return ok();
@@ -336,13 +330,8 @@ Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
     if (found->second.is_whole()) {
         return ok();
     }
-    auto& body = found->second;
-    if (chunk.offset == 0 && !body.progress().checked.contains(chunk.part)) {
-        // What came of this part before, over a link say, comes again here.
-        body.forget_beginning();
-    }
     const auto extent = extents_.find(stream->second);
-    const auto took = TRY(body.take(ledger, chunk));
+    const auto took = TRY(found->second.take(ledger, chunk));
     if (took == ArrivingBody::Took::spoiled) {
         reject(0, "a part of a body that its author did not sign");
     }
@@ -357,9 +346,13 @@ Result<bool> BundleIntake::finish_bodies(Ledger& ledger, Now now, std::vector<No
     bool any = false;
     for (auto& [id, body] : bodies_) {
         const auto reports = body.record().header.run().count();
-        if (body.is_terminal(ledger)) {
+        if (body.is_held(ledger)) {
+            report_.known += reports;  // a link has brought it meanwhile
+        } else if (body.is_terminal(ledger)) {
             body.drop(ledger);
             report_.known += reports;
+        } else if (body.has_made_way(ledger)) {
+            reject(reports, "too many bodies of its author are under way");
         } else if (!body.is_whole()) {
             body.put_progress(ledger);
         } else if (TRY(body.settle(ledger, via(), now, notify))) {

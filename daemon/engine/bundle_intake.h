@@ -4,7 +4,6 @@
 // Each frame is one input, so that what one wrote can be read by the next.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "daemon/engine/arriving_body.h"
@@ -13,10 +12,8 @@ namespace fieldpost::engine {
 
 class BundleIntake {
 public:
-    using Elsewhere = std::function<bool(const RecordId&)>;
-    // An Error is the store's. `elsewhere` says whether a link is bringing that record.
-    Result<void> take(Ledger& ledger, BytesView frame, const Elsewhere& elsewhere, Now now,
-                      std::vector<Notice>& notify);
+    // An Error is the store's.
+    Result<void> take(Ledger& ledger, BytesView frame, Now now, std::vector<Notice>& notify);
     // At the end of a batch. True if anything was kept.
     Result<bool> finish_bodies(Ledger& ledger, Now now, std::vector<Notice>& notify);
     // All was read.
@@ -29,7 +26,7 @@ private:
     Result<void> on(Ledger& ledger, const BundleHead& head, Now now);
     Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, std::vector<Notice>& notify);
     Result<void> on(Ledger& ledger, const RecordNews& news, Now now, std::vector<Notice>& notify);
-    Result<void> on(Ledger& ledger, const StreamOpened& opened, const Elsewhere& elsewhere, Now now,
+    Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now,
                     std::vector<Notice>& notify);
     Result<void> on(Ledger& ledger, const Chunk& chunk);
     void judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,

@@ -76,7 +76,8 @@ struct Engine::Parts {
                         Consequences& out);
     Result<void> end_batch(Now now, Consequences& out);
     void wake_by(std::optional<Instant> at);
-    [[nodiscard]] bool is_bringing(const RecordId& id, std::optional<LinkId> but) const;
+    [[nodiscard]] bool is_left_to_another(const PeerSession& session, const Header& header,
+                                          const RecordId& id, Now now) const;
     Result<bool> keep_whole_streams(Now now, Consequences& out);
     Result<bool> write_bundles(Consequences& out);
     void tell_of_bundles(Consequences& out);
@@ -153,6 +154,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
                                    Consequences& out) {
     if (std::exchange(is_new, false)) {
         TRY(put_aside_damage(ledger, time(), out.notify));
+        bound_under_way(ledger);
         TRY(apply_cut_offs(ledger));
     }
     if (std::exchange(is_put_back, false)) {
@@ -201,9 +203,6 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Consequences& out)
         flows[found->second.peer()] = *hint;
     }
     sessions.erase(found);
-    for (auto& [link, session] : sessions) {
-        session.end_skips(ledger, out);
-    }
     return ok();
 }
 
@@ -223,20 +222,42 @@ Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Consequences&
     if (found == sessions.end()) {
         return ok();
     }
-    const auto elsewhere = [&](const RecordId& id) { return is_bringing(id, frame.link); };
-    return found->second.receive(ledger, frame.bytes, now, elsewhere, out);
+    auto& [link, session] = *found;
+    const auto elsewhere = [&](const Header& header, const RecordId& id) {
+        if (is_left_to_another(session, header, id, now)) {
+            return true;
+        }
+        if (header.log.record_class != RecordClass::urgent) {
+            for (auto& [other, slower] : sessions) {
+                if (other != link) {
+                    slower.leave_to_another(ledger, id, out);
+                }
+            }
+        }
+        return false;
+    };
+    return session.receive(ledger, frame.bytes, now, elsewhere, out);
 }
 
-bool Engine::Parts::is_bringing(const RecordId& id, std::optional<LinkId> but) const {
+// A body comes from one source at a time, but for what is urgent. The author takes over from any;
+// so does who would bring it twice as fast, so that nobody can keep a body from coming by bringing
+// it byte by byte.
+bool Engine::Parts::is_left_to_another(const PeerSession& session, const Header& header,
+                                       const RecordId& id, Now now) const {
+    if (header.log.record_class == RecordClass::urgent || session.peer() == header.log.author) {
+        return false;
+    }
+    const auto could_bring = session.arrival_rate().when_it_came();
     return std::ranges::any_of(sessions, [&](const auto& entry) {
-        return entry.first != but && entry.second.is_bringing(id);
+        const auto& other = entry.second;
+        return &other != &session && other.is_bringing(id) &&
+               !other.is_slow_with(id, could_bring, now);
     });
 }
 
 Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Consequences& out) {
     bundles_read.insert(frame.bundle);
-    const auto elsewhere = [&](const RecordId& id) { return is_bringing(id, std::nullopt); };
-    return bundles_in[frame.bundle].take(ledger, frame.frame, elsewhere, now, out.notify);
+    return bundles_in[frame.bundle].take(ledger, frame.frame, now, out.notify);
 }
 
 Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Consequences&) {
@@ -470,6 +491,7 @@ Result<void> Engine::Parts::look_after(Now now) {
     }
     looked_after_at = now.steady;
     ledger.move_windows();
+    expire_under_way(ledger);
     // What was released before has come by now, and there may be room for more.
     release_refused(ledger);
     ledger.keep_raised(What::undelivered, ledger.us(), TRY(count_undelivered(ledger, now)), {},
@@ -500,6 +522,12 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
         session.tell(ledger, news, out);
+        session.want_again(
+            ledger,
+            [&](const Header& header, const RecordId& id) {
+                return is_left_to_another(session, header, id, now);
+            },
+            now, out);
         TRY(session.pump(ledger, now, out));
         if (const auto use = session.take_use()) {
             out.notify.emplace_back(*use);

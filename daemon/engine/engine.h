@@ -242,7 +242,6 @@ struct BundleReport {
     std::string refused{};
     std::optional<std::uint8_t> place{};  // BundleHead::place
     // Of reports that a link is bringing: this file may have to bring them yet.
-    std::uint64_t passed_over = 0;
     // It brought changes of the roster, which what was rejected elsewhere may have needed.
     bool brought_roster = false;
     // At its end. Of one that this office wrote: for BundleOrder::since.

@@ -36,26 +36,9 @@ Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& heade
     return before && header.created < TRY(decode_header(before->header)).created;
 }
 
-// A record ages from `created`, unless that cannot be trusted: then from first seen here.
-Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now) {
-    const auto seen = ledger.wall(now);
-    const auto* author = ledger.roster().find(header.log.author);
-    const bool in_doubt = header.created > seen || (header.flags & flag_doubtful) != 0 ||
-                          (author != nullptr && header.created < author->added) ||
-                          TRY(is_before_its_predecessor(ledger, header));
-    return (in_doubt ? seen : header.created).plus(header.lifetime_seconds);
-}
-
-// The disk is met before it is full: own records and what must be dropped need room too.
-bool fits_the_disk(const Ledger& ledger, std::uint64_t bytes) {
-    const auto usage = ledger.store().usage();
-    return usage.limit_bytes == 0 ||
-           usage.used_bytes + bytes <= usage.limit_bytes - usage.limit_bytes / 16;
-}
-
 bool fits_for_others(const Ledger& ledger, std::uint64_t bytes) {
     return ledger.carried_bytes() + bytes <= ledger.config().carry_bytes_max &&
-           fits_the_disk(ledger, bytes);
+           has_disk_room(ledger, bytes);
 }
 
 // Another record with some of its numbers was here before.
@@ -85,6 +68,22 @@ bool overlaps_one_that_ended(const storage::LogState& state, Interval run) {
 }
 
 }  // namespace
+
+Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now) {
+    const auto seen = ledger.wall(now);
+    const auto* author = ledger.roster().find(header.log.author);
+    const bool in_doubt = header.created > seen || (header.flags & flag_doubtful) != 0 ||
+                          (author != nullptr && header.created < author->added) ||
+                          TRY(is_before_its_predecessor(ledger, header));
+    return (in_doubt ? seen : header.created).plus(header.lifetime_seconds);
+}
+
+// The disk is met before it is full: own records and what must be dropped need room too.
+bool has_disk_room(const Ledger& ledger, std::uint64_t bytes) {
+    const auto usage = ledger.store().usage();
+    return usage.limit_bytes == 0 ||
+           usage.used_bytes + bytes <= usage.limit_bytes - usage.limit_bytes / 16;
+}
 
 Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
                       std::vector<Notice>& notify) {
@@ -152,7 +151,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     }
     if (is_for_us) {
         // Never refused for room, only put off.
-        return fits_the_disk(ledger, header.body_bytes) ? Verdict::wanted : Verdict::no_space;
+        return has_disk_room(ledger, header.body_bytes) ? Verdict::wanted : Verdict::no_space;
     }
     if (!ledger.config().carries) {
         refuse(ledger, header, RefusalReason::limit);
@@ -173,7 +172,11 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         TRY(make_terminal(ledger, header.log, served));
         return Verdict::refused;
     }
-    if (!fits_for_others(ledger, header.body_bytes) && !ledger.partials().contains(record.id)) {
+    // Some of it may be here already, and is counted.
+    const auto under_way = ledger.partials().find(record.id);
+    const auto here = under_way == ledger.partials().end() ? 0 : under_way->second.bytes_on_disk();
+    if (!fits_for_others(ledger,
+                         header.body_bytes - std::min<std::uint64_t>(header.body_bytes, here))) {
         refuse(ledger, header, RefusalReason::no_room);
         return Verdict::refused;
     }

@@ -38,6 +38,13 @@ struct Body {
     storage::Blob blob{};
 };
 
+// When a record stops being carried: it ages from when it was made, unless that cannot be trusted,
+// then from when it was first seen here.
+Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now);
+
+// Whether so many bytes more fit, beside what this office's own work may need.
+bool has_disk_room(const Ledger& ledger, std::uint64_t bytes);
+
 // Keeps a wanted record whose body has been checked against `body_hash`. If it is addressed to this
 // office, it is opened, shown once, and will be receipted.
 Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via from, Now now,

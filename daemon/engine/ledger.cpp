@@ -119,8 +119,8 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
         }
     }
     ledger.attention_.load(TRY(store.attention()));
-    for (auto& partial : TRY(store.partials())) {
-        ledger.partials_.emplace(partial.id, std::move(partial));
+    for (const auto& partial : TRY(store.partials())) {
+        TRY(ledger.index_partial(partial));
     }
     for (const auto& [office, leaf] : TRY(store.leaves())) {
         ledger.leaves_.emplace(office, leaf);
@@ -273,9 +273,8 @@ std::size_t Ledger::runs_max_of(const LogKey& log) const {
 IntervalSet Ledger::numbers_under_way(const LogKey& log) const {
     IntervalSet numbers;
     for (const auto& [id, partial] : partials_) {
-        const auto header = decode_header(partial.header);
-        if (header && header->log == log) {
-            numbers.add(header->run());
+        if (partial.log == log) {
+            numbers.add(partial.run);
         }
     }
     return numbers;
@@ -565,7 +564,7 @@ std::vector<RegisterSummary> Ledger::register_list(OfficeId office) const {
     return list;
 }
 
-LeafSummary Ledger::summary_of(OfficeId office, Detail detail) {
+LeafSummary Ledger::summary_of(OfficeId office, Detail detail, OfficeId reader) {
     bound_logs();
     auto leaf = leaf_content(office);
     const std::size_t listed = detail == Detail::hash     ? 0
@@ -577,32 +576,64 @@ LeafSummary Ledger::summary_of(OfficeId office, Detail detail) {
         leaf.registers.resize(listed);
     }
     for (const auto& [id, partial] : partials_) {
-        const auto header = decode_header(partial.header);
-        if (!header || header->log.author != office || is_closed(office)) {
+        if (partial.log.author != office || is_closed(office)) {
             continue;
         }
         const auto same = [&](const LogSummary& log) {
-            return log.incarnation == header->log.incarnation &&
-                   log.record_class == header->log.record_class;
+            return log.incarnation == partial.log.incarnation &&
+                   log.record_class == partial.log.record_class;
         };
         auto log = std::ranges::find_if(leaf.logs, same);
         if (log == leaf.logs.end()) {
-            leaf.logs.push_back({header->log.incarnation, header->log.record_class, {}, {}});
+            leaf.logs.push_back({partial.log.incarnation, partial.log.record_class, {}, {}});
             log = std::prev(leaf.logs.end());
         }
-        log->partials.push_back({header->number, short_hash(id), partial.checked,
-                                 partial.prefix_part,
-                                 static_cast<std::uint32_t>(partial.prefix.size())});
+        const bool is_to_go_on = !partial.is_from_one || partial.prefix_from == reader;
+        log->partials.push_back({partial.run.first, short_hash(id), partial.checked,
+                                 is_to_go_on ? partial.prefix_part : 0,
+                                 is_to_go_on ? partial.prefix_bytes : 0});
     }
     return leaf;
 }
 
+Result<void> Ledger::index_partial(const storage::Partial& partial) {
+    const auto header = TRY(decode_header(partial.header));
+    UnderWay one;
+    one.log = header.log;
+    one.run = header.run();
+    one.is_for_us = header.is_addressed_to(us());
+    one.body_bytes = header.body_bytes;
+    one.blob = partial.blob;
+    one.expires = partial.expires;
+    one.checked = partial.checked;
+    const BodyShape shape{header.body_bytes};
+    for (auto part = one.checked.next(1); part; part = one.checked.after(*part)) {
+        one.checked_bytes += part_size(shape, *part);
+    }
+    one.prefix_part = partial.prefix_part;
+    one.prefix_bytes = static_cast<std::uint32_t>(partial.prefix.size());
+    one.prefix_from = partial.prefix_from;
+    one.is_from_one = partial.is_from_one;
+    one.touched = ++partial_edits_;
+    partials_.insert_or_assign(partial.id, std::move(one));
+    return ok();
+}
+
 void Ledger::put_partial(const storage::Partial& partial) {
-    partials_.insert_or_assign(partial.id, partial);
+    ensure(index_partial(partial).has_value(), "a body under way has the header that was checked");
     write(storage::PutPartial{partial});
 }
 
 void Ledger::drop_partial(const RecordId& id) {
+    const auto found = partials_.find(id);
+    if (found != partials_.end()) {
+        write(storage::DropParts{found->second.blob,
+                                 part_count(BodyShape{found->second.body_bytes})});
+        end_partial(id);
+    }
+}
+
+void Ledger::end_partial(const RecordId& id) {
     partials_.erase(id);
     write(storage::DropPartial{id});
 }
@@ -649,9 +680,8 @@ void Ledger::hear_clock(OfficeId peer, WallTime clock, Now now) {
 std::uint64_t Ledger::carried_bytes() const {
     auto bytes = meta_.carried_bytes;
     for (const auto& [id, partial] : partials_) {
-        const auto header = decode_header(partial.header);
-        if (header && !header->is_addressed_to(us())) {
-            bytes += header->body_bytes;
+        if (!partial.is_for_us) {
+            bytes += partial.bytes_on_disk();
         }
     }
     return bytes;

@@ -14,6 +14,7 @@
 #include "daemon/engine/clock.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/lives.h"
+#include "daemon/engine/under_way.h"
 #include "proto/office_statement.h"
 
 namespace fieldpost::engine {
@@ -150,7 +151,10 @@ public:
     [[nodiscard]] const std::map<OfficeId, Less>& had_less() const { return had_less_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
-    [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail);
+    // As it is told to `reader`: the beginning of a part that one source alone may continue is told
+    // to nobody else.
+    [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail,
+                                         OfficeId reader = no_office);
     // Of an office's own, as its leaf lists them.
     [[nodiscard]] std::vector<RegisterSummary> register_list(OfficeId office) const;
     [[nodiscard]] RegistersHash registers_hash(const std::vector<RegisterSummary>& list) const;
@@ -168,9 +172,12 @@ public:
     void hear_clock(OfficeId peer, WallTime clock, Now now);
 
     // --- bodies under way
-    [[nodiscard]] const std::map<RecordId, storage::Partial>& partials() const { return partials_; }
+    [[nodiscard]] const std::map<RecordId, UnderWay>& partials() const { return partials_; }
+    // There must be room for it (under_way.h).
     void put_partial(const storage::Partial& partial);
     void drop_partial(const RecordId& id);
+    // It is whole: its parts are a record's now.
+    void end_partial(const RecordId& id);
 
     // The id of the record held under `number`, zero while unpublished; nothing if none is.
     Result<std::optional<RecordId>> held_id(const LogKey& log, Number number) const;
@@ -250,6 +257,7 @@ private:
     void bound_logs();
     void note_released(OfficeId author);
     [[nodiscard]] Hash leaf_of(OfficeId office) const;
+    Result<void> index_partial(const storage::Partial& partial);
     [[nodiscard]] LeafSummary leaf_content(OfficeId office) const;
 
     storage::RecordStore* store_ = nullptr;
@@ -269,7 +277,8 @@ private:
     std::map<OfficeId, storage::PeerState> peers_;
     std::map<OfficeId, Hash> leaves_;
 
-    std::map<RecordId, storage::Partial> partials_;
+    std::map<RecordId, UnderWay> partials_;
+    std::uint64_t partial_edits_ = 0;
     Clock clock_;
     Attention attention_;
     // The newest event of each kind without a report, by its seq. Not in the store.

@@ -126,6 +126,15 @@ std::optional<Instant> PeerSession::wake_at() const {
              {flow_.dead_at(), pace_out_.free_at(), pace_in_.free_at(), passes_on_at_}) {
             earliest = at && (!earliest || *at < *earliest) ? at : earliest;
         }
+        const auto looks_again = [&](Instant at) {
+            earliest = std::min(earliest.value_or(at), at);
+        };
+        if (!left_to_others_.empty()) {
+            looks_again(now_ + std::chrono::seconds{ArrivalRate::window});
+        }
+        if (!put_off_.empty()) {
+            looks_again(put_off_until_);
+        }
         return earliest;
     }
     return greeted_at_ + (has_shown_roster_ ? longest_silence : greeting_patience);

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 
+#include "daemon/engine/arrival_rate.h"
 #include "daemon/engine/arriving_body.h"
 #include "daemon/engine/flow.h"
 #include "daemon/engine/pace.h"
@@ -42,8 +43,8 @@ public:
     Result<void> greet(Ledger& ledger, Now now, Consequences& out);
 
     // An Error is the store's. What the peer did wrong closes the link, through `out.notify`.
-    // `elsewhere` says whether another link is bringing that record.
-    using Elsewhere = std::function<bool(const RecordId&)>;
+    // `elsewhere` says whether that record is left to another link.
+    using Elsewhere = std::function<bool(const Header&, const RecordId&)>;
     Result<void> receive(Ledger& ledger, BytesView message, Now now, const Elsewhere& elsewhere,
                          Consequences& out);
 
@@ -72,8 +73,13 @@ public:
     std::optional<LinkUse> take_use();
     void tell(Ledger& ledger, const Ledger::News& news, Consequences& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
-    // The link that was bringing something is gone: what we skipped because of it is wanted again.
-    void end_skips(Ledger& ledger, Consequences& out);
+    // Whether another link should bring it, over which so many bytes came in five seconds.
+    [[nodiscard]] bool is_slow_with(const RecordId& id, std::uint64_t other_bytes, Now now) const;
+    [[nodiscard]] const ArrivalRate& arrival_rate() const { return arrival_rate_; }
+    // Another link brings it from here on.
+    void leave_to_another(Ledger& ledger, const RecordId& id, Consequences& out);
+    // What it was told to keep back is wanted if the cause is gone: `elsewhere` as above.
+    void want_again(Ledger& ledger, const Elsewhere& elsewhere, Now now, Consequences& out);
 
 private:
     struct Outgoing {
@@ -84,6 +90,7 @@ private:
         IntervalSet parts_left;
         std::uint32_t offset = 0;  // in the first part left
         std::uint64_t bytes_left = 0;
+        bool is_resumed = false;
     };
     struct Sized {
         std::uint32_t body_bytes = 0;
@@ -91,7 +98,13 @@ private:
         Number number = 0;
         auto operator<=>(const Sized&) const = default;
     };
-    using Streams = std::map<std::uint32_t, ArrivingBody>;
+    struct Incoming {
+        ArrivingBody body;
+        Instant since;
+        ArrivalRate rate{};
+        std::uint64_t bytes_here = 0;
+    };
+    using Streams = std::map<std::uint32_t, Incoming>;
 
     [[nodiscard]] Via via() const { return {peer_, How::link}; }
     void send(Consequences& out, const Frame& frame);
@@ -109,17 +122,23 @@ private:
     Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now, const Elsewhere& elsewhere,
                     Consequences& out);
-    Result<void> on(Ledger& ledger, const StreamResumed& resumed, const Elsewhere& elsewhere,
-                    Consequences& out);
-    Result<void> on(Ledger& ledger, const Chunk& chunk, Consequences& out);
+    Result<void> on(Ledger& ledger, const StreamResumed& resumed, Now now,
+                    const Elsewhere& elsewhere, Consequences& out);
+    Result<void> on(Ledger& ledger, const Chunk& chunk, Now now, Consequences& out);
     Result<void> on(Ledger& ledger, const Prove& prove, Consequences& out);
+    void on(const Skip& skip);
+    void skipped(const LogKey& log, Interval run, SkipReason reason, bool is_resumed);
 
     Result<void> take_record(Ledger& ledger, BytesView bytes, std::optional<Neighbour>& before,
                              Now now, Consequences& out);
     Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                         Consequences& out);
     [[nodiscard]] std::size_t streams_under_way() const;
-    Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, Consequences& out);
+    Streams::iterator end_stream(Ledger& ledger, Streams::iterator at, SkipReason reason,
+                                 Consequences& out);
+    void put_off(OfficeId author, Now now);
+    void skip_until_later(std::uint32_t stream, OfficeId author, Now now, Consequences& out);
+    [[nodiscard]] bool keeps_anything_back() const;
 
     // --- what the two lack of each other (peer_session_comparing.cpp)
     void add_fingerprints(Ledger& ledger, Hello& hello) const;
@@ -157,6 +176,7 @@ private:
     // The smallest that needs one; null: there is none.
     const Sized* next_large(RecordClass record_class);
     Result<void> open_stream(Ledger& ledger, const Sized& large, Consequences& out);
+    void acknowledge(Consequences& out);
     Result<void> send_custody(Ledger& ledger, Now now, Consequences& out);
     void settle(Ledger& ledger, Consequences& out);
     // What a pair that settled remembers: of both digests, and of its own.
@@ -222,6 +242,9 @@ private:
     std::map<LogKey, IntervalSet> to_send_;
     // What it said it does not want, and what it sent us since.
     std::map<LogKey, IntervalSet> they_have_;
+    // It lacks these, and said when they came that it does not want them now: until it tells that
+    // leaf again.
+    std::map<LogKey, IntervalSet> kept_back_;
     std::map<LogKey, IntervalSet> large_;  // of those to send, known to need a stream
     // The same by size; some of it may have been sent since, or be unwanted now.
     std::map<RecordClass, std::set<Sized>> by_size_;
@@ -246,6 +269,8 @@ private:
         std::uint64_t until = 0;  // of data_sent_
         LogKey log;
         Interval run;
+        std::uint32_t stream = 0;  // 0: it came in none
+        bool is_resumed = false;
     };
     std::deque<Unacknowledged> unacknowledged_;
     std::uint32_t next_stream_ = 1;
@@ -257,12 +282,19 @@ private:
     Streams incoming_;
     std::uint64_t data_received_ = 0;
     std::uint64_t acknowledgement_sent_ = 0;
-    std::set<OfficeId> skipped_elsewhere_;
+    ArrivalRate arrival_rate_;
+    // What it was told to keep back: another link brings it, with its author; there was no room; it
+    // has brought bytes that its author did not sign, and is not asked for it again.
+    std::map<RecordId, Header> left_to_others_;
+    std::set<OfficeId> put_off_;
+    Instant put_off_until_{};
+    std::chrono::milliseconds put_off_for_{};
+    std::set<RecordId> spoiled_;
     LinkUse use_{link_};  // as last told
     int offences_ = 0;
-    // Something that it sent was put off or thrown away: the next link has to ask for it again, so
-    // this one is not remembered as settled.
-    bool has_put_off_ = false;
+    // A leaf that it told was thrown away: the next link has to ask for it again, so this one is
+    // not remembered as settled.
+    bool has_lost_leaf_ = false;
     bool was_full_ = false;
     // It says to have a record of ours that was never sent: nothing of ours goes to it until that
     // is cleared up. Its own word only: what others signed and it carries must not mute us.

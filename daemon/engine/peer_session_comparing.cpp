@@ -191,10 +191,11 @@ void PeerSession::tell_all(Ledger& ledger, Consequences& out) {
 
 void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail,
                               bool whole, Consequences& out) {
+    acknowledge(out);            // or it would take what we tell for older than what it sent
     std::ranges::sort(offices);  // it may have asked for them in any order
     SummaryWriter summary(summary_frame_bytes(), [&](const Summary& frame) { send(out, frame); });
     for (const auto office : offices) {
-        auto leaf = ledger.summary_of(office, detail);
+        auto leaf = ledger.summary_of(office, detail, peer_);
         // If we differ about its own records because it lost some, what we hold shows it.
         custody_due_ = custody_due_ || office == peer_;
         custody_repeated_ = custody_repeated_ || office == peer_;
@@ -206,6 +207,7 @@ void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Det
     }
     summary.end(whole);
     has_told_ = true;
+    they_settled_ = false;  // whatever it said before, it said without knowing this
 }
 
 bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
@@ -215,6 +217,7 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
     const auto of_office = [&](const auto& entry) { return entry.first.author == leaf.office; };
     std::erase_if(their_partials_, of_office);
     std::erase_if(they_have_, of_office);
+    std::erase_if(kept_back_, of_office);
     for (const auto& log : leaf.logs) {
         const LogKey key{leaf.office, log.incarnation, log.record_class};
         theirs.emplace(key, &log);
@@ -356,7 +359,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Now now, Co
     const auto told = summary_reader_.take(summary);
     for (const auto office : told.damaged) {
         // Its other leaves count, and this one is asked for by the next link.
-        has_put_off_ = true;
+        has_lost_leaf_ = true;
         offend(ledger, now, out,
                fmt::format("what it says of {} breaks a rule", printed_name(ledger, office)));
     }
@@ -376,6 +379,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Now now, Co
         }
     }
     has_summary_ = true;
+    settled_told_.reset();  // it waits for our word again
     const auto heard = std::exchange(heard_, {});
     if (!heard.untold.empty() || !has_told_) {
         answer(ledger, heard.untold,

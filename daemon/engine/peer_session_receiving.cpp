@@ -13,6 +13,10 @@ namespace fieldpost::engine {
 namespace {
 
 constexpr std::size_t incoming_streams_max = 16;
+// What was put off for want of room is looked at again after the first of these; each time in vain
+// after twice as long, up to the second.
+constexpr std::chrono::milliseconds shortest_put_off = std::chrono::seconds{5};
+constexpr std::chrono::milliseconds longest_put_off = std::chrono::minutes{10};
 
 }  // namespace
 
@@ -43,6 +47,7 @@ Result<void> PeerSession::receive_frame(Ledger& ledger, BytesView bytes, Now now
     }
     if (is_data(*frame)) {
         data_received_ += bytes.size();
+        arrival_rate_.count(now.steady, bytes.size());
     }
     if (const auto* hello = std::get_if<Hello>(&*frame)) {
         return on(ledger, *hello, now, out);
@@ -66,13 +71,13 @@ Result<void> PeerSession::receive_frame(Ledger& ledger, BytesView bytes, Now now
         return on(ledger, *opened, now, elsewhere, out);
     }
     if (const auto* resumed = std::get_if<StreamResumed>(&*frame)) {
-        return on(ledger, *resumed, elsewhere, out);
+        return on(ledger, *resumed, now, elsewhere, out);
     }
     if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
-        return on(ledger, *chunk, out);
+        return on(ledger, *chunk, now, out);
     }
     if (const auto* skip = std::get_if<Skip>(&*frame)) {
-        outgoing_.erase(skip->stream);
+        on(*skip);
         return ok();
     }
     if (const auto* acknowledged = std::get_if<Acknowledged>(&*frame)) {
@@ -151,7 +156,9 @@ Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict
         const auto& log = record.header.log;
         stop_writing(ledger, via(), storage::report_in(log, record.header.number), now, out.notify);
     }
-    has_put_off_ = has_put_off_ || verdict == Verdict::no_space;
+    if (verdict == Verdict::no_space) {
+        put_off(record.header.log.author, now);
+    }
     if (verdict == Verdict::no_space && !std::exchange(was_full_, true)) {
         ledger.note(What::disk_full, {.office = ledger.us()}, now, out.notify);
     }
@@ -207,81 +214,156 @@ Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Co
 // Those that came whole in this batch wait for its end only.
 std::size_t PeerSession::streams_under_way() const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        incoming_, [](const auto& entry) { return !entry.second.is_whole(); }));
+        incoming_, [](const auto& entry) { return !entry.second.body.is_whole(); }));
+}
+
+// It has told what it does with a stream of ours.
+void PeerSession::on(const Skip& skip) {
+    const auto found = outgoing_.find(skip.stream);
+    if (found != outgoing_.end()) {
+        const auto outgoing = std::move(found->second);
+        outgoing_.erase(found);
+        skipped(outgoing.log, outgoing.record.run, skip.reason, outgoing.is_resumed);
+        return;
+    }
+    // All of it had been sent; what the other end says next, it says without having it.
+    const auto sent = std::ranges::find(unacknowledged_, skip.stream, &Unacknowledged::stream);
+    if (sent != unacknowledged_.end() && skip.stream != 0) {
+        const auto one = *sent;
+        unacknowledged_.erase(sent);
+        skipped(one.log, one.run, skip.reason, one.is_resumed);
+    }
+}
+
+void PeerSession::skipped(const LogKey& log, Interval run, SkipReason reason, bool is_resumed) {
+    if (!is_still_lacking(reason)) {
+        they_have_[log].add(run);
+    } else if (reason == SkipReason::bad && is_resumed) {
+        // Nothing of it is there to go on with: it is looked at again, and opened anew.
+        std::erase_if(their_partials_[log],
+                      [&](const PartialSummary& partial) { return partial.number == run.first; });
+        // It may have become whole meanwhile by another source, and been told.
+        large_[log].remove(run);
+        to_send_[log].add(without({run}, they_have_[log]));
+    } else {
+        kept_back_[log].add(run);
+    }
+}
+
+void PeerSession::put_off(OfficeId author, Now now) {
+    put_off_.insert(author);
+    put_off_for_ = std::clamp(put_off_for_ * 2, shortest_put_off, longest_put_off);
+    put_off_until_ = now.steady + put_off_for_;
+}
+
+void PeerSession::skip_until_later(std::uint32_t stream, OfficeId author, Now now,
+                                   Consequences& out) {
+    send(out, Skip{stream, SkipReason::later});
+    put_off(author, now);
 }
 
 Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now,
                              const Elsewhere& elsewhere, Consequences& out) {
     ByteReader in(opened.elided_header);
     const auto header = restore_header(in, nullptr);
-    if (!header || !in.at_end() || incoming_.contains(opened.stream) ||
-        streams_under_way() >= incoming_streams_max) {
+    if (!header || !in.at_end() || incoming_.contains(opened.stream)) {
         if (header || header.error().code != Errc::unsupported) {
             offend(ledger, now, out, "a stream that cannot be");
         }
         send(out, Skip{opened.stream, SkipReason::refused});
         return ok();
     }
+    if (streams_under_way() >= incoming_streams_max) {
+        skip_until_later(opened.stream, header->log.author, now, out);
+        return ok();
+    }
     const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
     const auto verdict = TRY(judge(ledger, record, via(), now, out.notify));
     if (verdict != Verdict::wanted) {
-        send(out, Skip{opened.stream,
-                       verdict == Verdict::known ? SkipReason::have : SkipReason::refused});
+        send(out, Skip{opened.stream, verdict == Verdict::known      ? SkipReason::have
+                                      : verdict == Verdict::no_space ? SkipReason::later
+                                                                     : SkipReason::refused});
         return judged(ledger, record, verdict, now, out);
     }
-    if (elsewhere(record.id)) {
-        skipped_elsewhere_.insert(header->log.author);
+    if (spoiled_.contains(record.id)) {
+        send(out, Skip{opened.stream, SkipReason::bad});
+        return ok();
+    }
+    if (elsewhere(*header, record.id)) {
+        left_to_others_.emplace(record.id, *header);
         send(out, Skip{opened.stream, SkipReason::elsewhere});
         return ok();
     }
-    incoming_.emplace(opened.stream, ArrivingBody::begin(ledger, record, now));
+    incoming_.emplace(opened.stream,
+                      Incoming{TRY(ArrivingBody::begin(ledger, record, peer_, now)), now.steady});
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed,
+Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed, Now now,
                              const Elsewhere& elsewhere, Consequences& out) {
-    auto body = TRY(ArrivingBody::resume(ledger, resumed.id));
-    if (!body || incoming_.contains(resumed.stream) ||
-        streams_under_way() >= incoming_streams_max) {
-        send(out, Skip{resumed.stream, SkipReason::have});
+    auto body = TRY(ArrivingBody::resume(ledger, resumed.id, peer_));
+    if (!body || incoming_.contains(resumed.stream) || spoiled_.contains(resumed.id)) {
+        send(out, Skip{resumed.stream, SkipReason::bad});
         return ok();
     }
-    if (elsewhere(resumed.id)) {
-        skipped_elsewhere_.insert(body->record().header.log.author);
+    const auto& header = body->record().header;
+    if (streams_under_way() >= incoming_streams_max) {
+        skip_until_later(resumed.stream, header.log.author, now, out);
+        return ok();
+    }
+    if (elsewhere(header, resumed.id)) {
+        left_to_others_.emplace(resumed.id, header);
         send(out, Skip{resumed.stream, SkipReason::elsewhere});
         return ok();
     }
-    incoming_.emplace(resumed.stream, std::move(*body));
+    incoming_.emplace(resumed.stream, Incoming{std::move(*body), now.steady});
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Consequences& out) {
+Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Now now, Consequences& out) {
     const auto found = incoming_.find(chunk.stream);
     // Chunks that were under way when we skipped their stream are no offence.
-    if (found == incoming_.end() || found->second.is_whole()) {
+    if (found == incoming_.end() || found->second.body.is_whole()) {
         return ok();
     }
-    auto& body = found->second;
+    auto& body = found->second.body;
     if (body.is_terminal(ledger)) {
-        end_stream(ledger, found, out);
+        end_stream(ledger, found, SkipReason::terminal, out);
         return ok();
     }
-    const auto took = TRY(body.take(ledger, chunk));
-    if (took == ArrivingBody::Took::more) {
+    if (body.is_held(ledger)) {
+        end_stream(ledger, found, SkipReason::have, out);
         return ok();
     }
+    found->second.rate.count(now.steady, chunk.bytes.size());
     const auto author = body.record().header.log.author;
-    if (took == ArrivingBody::Took::spoiled) {
-        // It is asked for again by the next summary.
-        body.put_progress(ledger);
+    switch (TRY(body.take(ledger, chunk))) {
+        case ArrivingBody::Took::more:
+            found->second.bytes_here = body.bytes_here(ledger);
+            return ok();
+        case ArrivingBody::Took::no_room:
+            skip_until_later(chunk.stream, author, now, out);
+            incoming_.erase(found);
+            return ok();
+        case ArrivingBody::Took::out_of_place:
+        case ArrivingBody::Took::mixed:
+            // It goes on from where we were when we told it, and another source has brought more
+            // since; or the beginning of this part was of another, and the part is wanted whole.
+            body.put_progress(ledger);
+            send(out, Skip{chunk.stream, SkipReason::later});
+            incoming_.erase(found);
+            tell_leaves(ledger, {author}, Detail::hash, out);
+            return ok();
+        case ArrivingBody::Took::spoiled:
+        case ArrivingBody::Took::impossible:
+            break;
     }
+    // Every byte of it came from here.
+    body.put_progress(ledger);
     send(out, Skip{chunk.stream, SkipReason::bad});
-    has_put_off_ = true;
+    spoiled_.insert(body.record().id);
     incoming_.erase(found);
-    if (took == ArrivingBody::Took::out_of_place) {
-        // It goes on from where we were when we told it, and another link has brought more since.
-        tell_leaves(ledger, {author}, Detail::hash, out);
-    }
+    offend(ledger, now, out, "a part of a body that is not what its author signed");
     return ok();
 }
 
@@ -295,12 +377,14 @@ Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Consequences& o
     return ok();
 }
 
-// What is on its way has become terminal by another path, and with it what was kept of it.
+// What is on its way is wanted no more, or was brought by another.
 PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::iterator at,
-                                                       Consequences& out) {
-    const auto& header = at->second.record().header;
-    send(out, Skip{at->first, SkipReason::terminal});
-    at->second.drop(ledger);
+                                                       SkipReason reason, Consequences& out) {
+    const auto& header = at->second.body.record().header;
+    send(out, Skip{at->first, reason});
+    if (reason == SkipReason::terminal) {
+        at->second.body.drop(ledger);
+    }
     has_sent(header.log, header.run());
     return incoming_.erase(at);
 }
@@ -308,9 +392,15 @@ PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::
 Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Consequences& out) {
     bool any = false;
     for (auto at = incoming_.begin(); at != incoming_.end();) {
-        auto& body = at->second;
-        if (body.is_terminal(ledger)) {
-            at = end_stream(ledger, at, out);
+        auto& body = at->second.body;
+        if (body.is_held(ledger) || body.is_terminal(ledger)) {
+            at = end_stream(ledger, at,
+                            body.is_held(ledger) ? SkipReason::have : SkipReason::terminal, out);
+            continue;
+        }
+        if (body.has_made_way(ledger)) {
+            skip_until_later(at->first, body.record().header.log.author, now, out);
+            at = incoming_.erase(at);
             continue;
         }
         if (!body.is_whole()) {
@@ -318,6 +408,7 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Consequences& 
             ++at;
             continue;
         }
+        put_off_for_ = {};
         const auto& header = body.record().header;
         if (TRY(body.settle(ledger, via(), now, out.notify))) {
             custody_due_ = custody_due_ || header.log.author == peer_;
@@ -330,13 +421,55 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Consequences& 
 }
 
 bool PeerSession::is_bringing(const RecordId& id) const {
-    return std::ranges::any_of(incoming_,
-                               [&](const auto& entry) { return entry.second.record().id == id; });
+    return std::ranges::any_of(
+        incoming_, [&](const auto& entry) { return entry.second.body.record().id == id; });
 }
 
-void PeerSession::end_skips(Ledger& ledger, Consequences& out) {
-    const auto offices = std::exchange(skipped_elsewhere_, {});
-    tell_leaves(ledger, {offices.begin(), offices.end()}, Detail::hash, out);
+bool PeerSession::is_slow_with(const RecordId& id, std::uint64_t other_bytes, Now now) const {
+    const auto found = std::ranges::find_if(
+        incoming_, [&](const auto& entry) { return entry.second.body.record().id == id; });
+    if (found == incoming_.end()) {
+        return false;
+    }
+    const auto& stream = found->second;
+    const auto lately = stream.rate.lately(now.steady);
+    const bool has_had_time =
+        now.steady - stream.since >= std::chrono::seconds{ArrivalRate::window};
+    return has_had_time && (lately == 0 || 2 * lately < other_bytes);
+}
+
+void PeerSession::leave_to_another(Ledger& ledger, const RecordId& id, Consequences& out) {
+    const auto found = std::ranges::find_if(
+        incoming_, [&](const auto& entry) { return entry.second.body.record().id == id; });
+    if (found == incoming_.end() || found->second.body.is_whole()) {
+        return;
+    }
+    found->second.body.put_progress(ledger);
+    left_to_others_.emplace(id, found->second.body.record().header);
+    send(out, Skip{found->first, SkipReason::elsewhere});
+    incoming_.erase(found);
+}
+
+void PeerSession::want_again(Ledger& ledger, const Elsewhere& elsewhere, Now now,
+                             Consequences& out) {
+    std::set<OfficeId> wanted;
+    std::erase_if(left_to_others_, [&](const auto& entry) {
+        const bool is_over = !elsewhere(entry.second, entry.first);
+        if (is_over) {
+            wanted.insert(entry.second.log.author);
+        }
+        return is_over;
+    });
+    if (!put_off_.empty() && put_off_until_ <= now.steady) {
+        if (has_disk_room(ledger, 0)) {
+            wanted.merge(std::exchange(put_off_, {}));
+        } else {
+            put_off_until_ = now.steady + longest_put_off;
+        }
+    }
+    // Whoever was named in a header that nobody has checked may be nobody.
+    std::erase_if(wanted, [&](OfficeId one) { return ledger.roster().find(one) == nullptr; });
+    tell_leaves(ledger, {wanted.begin(), wanted.end()}, Detail::hash, out);
 }
 
 }  // namespace fieldpost::engine

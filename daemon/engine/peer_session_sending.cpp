@@ -390,6 +390,7 @@ Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Conseq
             partial->prefix_bytes < part_size(outgoing.shape, *first)) {
             outgoing.offset = partial->prefix_bytes;
         }
+        outgoing.is_resumed = true;
         send(out, StreamResumed{stream, record->id});
     } else {
         StreamOpened opened;
@@ -465,10 +466,18 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
         send(out, chunk);
         if (outgoing.parts_left.empty()) {
             ledger.count_sent(record.run);
-            unacknowledged_.push_back({data_sent_, outgoing.log, record.run});
+            unacknowledged_.push_back(
+                {data_sent_, outgoing.log, record.run, at->first, outgoing.is_resumed});
         }
     }
     return ok();
+}
+
+// What is said goes out after the commit, so what came up to here is kept by then.
+void PeerSession::acknowledge(Consequences& out) {
+    if (std::exchange(acknowledgement_sent_, data_received_) != data_received_) {
+        send(out, Acknowledged{data_received_});
+    }
 }
 
 Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Consequences& out) {
@@ -490,6 +499,11 @@ Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Consequences& ou
     crypto::sign_custody(ledger.config().machine->identity, ledger.network(), custody);
     send(out, custody);
     return ok();
+}
+
+bool PeerSession::keeps_anything_back() const {
+    return has_lost_leaf_ || !left_to_others_.empty() || !put_off_.empty() || !spoiled_.empty() ||
+           !kept_back_.empty();
 }
 
 bool PeerSession::has_nothing_left() const {
@@ -517,12 +531,9 @@ LinkView PeerSession::view() const {
                                   all - std::min(all, left), all});
     }
     for (const auto& [stream, incoming] : incoming_) {
-        const auto& header = incoming.record().header;
-        const BodyShape shape{header.body_bytes};
-        const auto done =
-            parts_size(shape, incoming.progress().checked) + incoming.progress().prefix.size();
+        const auto& header = incoming.body.record().header;
         view.transfers.push_back({key_of(header.log, header.number), true,
-                                  std::min<std::uint64_t>(done, header.body_bytes),
+                                  std::min<std::uint64_t>(incoming.bytes_here, header.body_bytes),
                                   header.body_bytes});
     }
     return view;
@@ -543,13 +554,20 @@ std::optional<LinkUse> PeerSession::take_use() {
 
 void PeerSession::settle(Ledger& ledger, Consequences& out) {
     is_settled_ = false;
-    if (!has_nothing_left() || (!is_in_step_ && !has_summary_) || has_put_off_ || is_in_question_) {
+    if (keeps_anything_back() && ledger.peer(peer_).settled != Hash{}) {
+        ledger.edit_peer(peer_).settled = {};
+        ledger.edit_peer(peer_).settled_own = {};
+    }
+    if (!has_nothing_left() || (!is_in_step_ && !has_summary_) || keeps_anything_back() ||
+        is_in_question_) {
         return;
     }
     const auto digest = ledger.digest();
     if (settled_told_ != digest) {
         settled_told_ = digest;
-        if (their_digest_ != digest || !is_in_step_) {
+        // Where both were in step at the greeting nothing need be said, until ours changes: it may
+        // have become what theirs is, of which they know nothing.
+        if (their_digest_ != digest || !is_in_step_ || digest != greeted_digest_) {
             tell_registers_again(ledger, out);
             send(out, Settled{digest});
         }
@@ -582,10 +600,8 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Consequences& out) {
         show_roster_to_the_silent(ledger, now, out);
         return ok();
     }
-    // Committed by now, so it may be said.
-    if (acknowledgement_sent_ != data_received_ && pace_in_.is_free()) {
-        acknowledgement_sent_ = data_received_;
-        send(out, Acknowledged{data_received_});
+    if (pace_in_.is_free()) {
+        acknowledge(out);
     }
     end_caution(ledger);
     if (!is_cautious_) {

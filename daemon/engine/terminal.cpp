@@ -75,20 +75,16 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
 namespace {
 
 // Bodies under way that nobody is owed any more.
-Result<void> drop_partials(Ledger& ledger, const LogKey& log) {
-    std::vector<storage::Partial> useless;
+void drop_partials(Ledger& ledger, const LogKey& log) {
+    std::vector<RecordId> useless;
     for (const auto& [id, partial] : ledger.partials()) {
-        const auto header = TRY(decode_header(partial.header));
-        if (header.log == log && ledger.log(log).is_terminal(header.run())) {
-            useless.push_back(partial);
+        if (partial.log == log && ledger.log(log).is_terminal(partial.run)) {
+            useless.push_back(id);
         }
     }
-    for (const auto& partial : useless) {
-        const BodyShape shape{TRY(decode_header(partial.header)).body_bytes};
-        ledger.write(storage::DropParts{partial.blob, part_count(shape)});
-        ledger.drop_partial(partial.id);
+    for (const auto& id : useless) {
+        ledger.drop_partial(id);
     }
-    return ok();
 }
 
 }  // namespace
@@ -100,7 +96,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
     const auto leaving = intersection(ledger.log(log).held, numbers);
     auto& state = ledger.edit_log(log);
     state.end(numbers);
-    TRY(drop_partials(ledger, log));
+    drop_partials(ledger, log);
     for (auto number = leaving.next(1); number;) {
         const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
         if (!record) {

@@ -57,7 +57,6 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
     told.set_refused(report.refused);
     told.set_place(report.place ? *report.place + 1U : 0U);
     told.set_brought_roster(report.brought_roster);
-    told.set_passed_over(report.passed_over);
     told.set_said(std::string(as_text(report.said)));
     told.set_holds(std::string(as_text(engine::encode_runs(report.holds))));
 }

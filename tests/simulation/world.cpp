@@ -216,7 +216,10 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
         }
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
             INFO("declined: " << declined->error.detail);
-            CHECK(ledger(author).meta().stopped);
+            const bool is_to_closed = std::ranges::any_of(to, [&](Node node) {
+                return ledger(author).is_closed(offices_[node].keys->index);
+            });
+            CHECK((ledger(author).meta().stopped || is_to_closed));
         }
     }
     return std::nullopt;
@@ -456,6 +459,20 @@ std::vector<Bytes> World::talk(Node node, Node as, const std::vector<Bytes>& mes
     }
     talking_.reset();
     return std::exchange(answers_, {});
+}
+
+engine::LinkId World::link_by_hand(Node node, Node as) {
+    const engine::LinkId link{next_link_++};
+    batch(node, {engine::LinkUp{link, index_of(as)}});
+    return link;
+}
+
+void World::say(Node node, engine::LinkId link, const Frame& frame) {
+    batch(node, {engine::FrameArrived{link, encode_frame(frame)}});
+}
+
+void World::hang_up(Node node, engine::LinkId link) {
+    batch(node, {engine::LinkDown{link}});
 }
 
 std::optional<std::int64_t> World::next_at() const {

@@ -109,6 +109,10 @@ public:
     void tell(Node node, Node as, const Frame& frame);
     // The same with messages of any bytes. What the office says meanwhile comes back.
     std::vector<Bytes> talk(Node node, Node as, const std::vector<Bytes>& messages);
+    // The same over a link that stays until somebody hangs up.
+    engine::LinkId link_by_hand(Node node, Node as);
+    void say(Node node, engine::LinkId link, const Frame& frame);
+    void hang_up(Node node, engine::LinkId link);
     // From here on a test uses the keys of that office as it likes. Its daemon does not run any
     // more, and no promise is kept to it.
     void take_over(Node node);

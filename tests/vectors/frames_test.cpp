@@ -346,6 +346,7 @@ void add_records(FrameWriter& writer) {
     writer.add("stream resumed", StreamResumed{301, first.id});
     writer.add("chunk", Chunk{300, 3, 16'000, bytes_of("some bytes of a segment")});
     writer.add("skip", Skip{300, SkipReason::elsewhere});
+    writer.add("skip until there is room", Skip{302, SkipReason::later});
     writer.add("skip for a reason of a later release", Skip{1, static_cast<SkipReason>(9)});
     writer.add("acknowledged", Acknowledged{5'000'000'000});
     writer.add("prove", Prove{first.header.log, 1});

@@ -245,7 +245,7 @@ TEST_CASE("nothing is told to who said it, but what is newer than that is", "[en
         REQUIRE(session
                     .receive(
                         office.ledger(), encode_frame(frame), LoneOffice::now(),
-                        [](const RecordId&) { return false; }, out)
+                        [](const Header&, const RecordId&) { return false; }, out)
                     .has_value());
     };
     REQUIRE(session.greet(office.ledger(), LoneOffice::now(), out).has_value());
@@ -354,7 +354,7 @@ TEST_CASE("two enrolments under one name are each told to who lacks it", "[engin
         REQUIRE(session
                     .receive(
                         office.ledger(), encode_frame(frame), LoneOffice::now(),
-                        [](const RecordId&) { return false; }, out)
+                        [](const Header&, const RecordId&) { return false; }, out)
                     .has_value());
     };
     REQUIRE(session.greet(office.ledger(), LoneOffice::now(), out).has_value());
