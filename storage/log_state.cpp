@@ -37,6 +37,14 @@ void LogState::release(std::uint8_t reason, const IntervalSet& numbers) {
     }
 }
 
+void LogState::let_go(std::uint8_t reason, const IntervalSet& numbers) {
+    for (const auto run : numbers.intervals()) {
+        touch(run);
+    }
+    held.remove(numbers);
+    refuse(reason, numbers);
+}
+
 void LogState::end(const IntervalSet& numbers) {
     known.add(numbers);
     const auto leaving = intersection(held, numbers);

@@ -158,6 +158,8 @@ struct PeerState {
     // Bytes over its links on one day, where those are counted; which day is the runtime's to say.
     std::uint32_t used_day = 0;
     std::uint64_t used_bytes = 0;
+    // What is carried of its records, as it lies on the disk (daemon/engine/carry_share.h).
+    std::uint64_t carried_bytes = 0;
     bool operator==(const PeerState&) const = default;
 };
 

@@ -284,6 +284,8 @@ Result<PeerState> read_peer(ByteReader& in) {
     state.confirmed = TRY(read_flag(in));
     state.used_day = TRY(in.read_u32());
     state.used_bytes = TRY(in.read_u64());
+    // Schema 1 did not count it.
+    state.carried_bytes = in.at_end() ? 0 : TRY(in.read_u64());
     TRY(in.expect_end("peer"));
     return state;
 }
@@ -440,6 +442,7 @@ Bytes encode(const PeerState& state) {
     write_flag(out, state.confirmed);
     out.u32(state.used_day);
     out.u64(state.used_bytes);
+    out.u64(state.carried_bytes);
     return out.take();
 }
 

@@ -188,16 +188,18 @@ void ArrivingBody::put_progress(Ledger& ledger) {
     write(ledger, known == nullptr ? IntervalSet{} : known->checked);
 }
 
-Result<bool> ArrivingBody::settle(Ledger& ledger, Via from, Now now, std::vector<Notice>& notify) {
-    // It may have come by another path meanwhile.
-    if (TRY(judge(ledger, record_, from, now, notify)) != Verdict::wanted) {
+Result<Verdict> ArrivingBody::settle(Ledger& ledger, Via from, Now now,
+                                     std::vector<Notice>& notify) {
+    // It may have come by another path meanwhile, or be too much by now.
+    const auto verdict = TRY(judge(ledger, record_, from, now, notify));
+    if (verdict != Verdict::wanted) {
         drop(ledger);
-        return false;
+        return verdict;
     }
     TRY(keep(ledger, record_, {{}, blob_}, from, now, notify));
     ledger.count_received(record_.header.run());
     ledger.end_partial(record_.id);
-    return true;
+    return Verdict::wanted;
 }
 
 void ArrivingBody::drop(Ledger& ledger) const {

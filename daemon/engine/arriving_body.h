@@ -40,9 +40,10 @@ public:
     // So many of its bytes are here.
     [[nodiscard]] std::uint64_t bytes_here(const Ledger& ledger) const;
 
-    // At the end of a batch, one of the three. `settle` is for a whole one: true if it was kept.
+    // At the end of a batch, one of the three. `settle` is for a whole one: wanted if it was kept,
+    // else nothing of it is here any more.
     void put_progress(Ledger& ledger);
-    Result<bool> settle(Ledger& ledger, Via from, Now now, std::vector<Notice>& notify);
+    Result<Verdict> settle(Ledger& ledger, Via from, Now now, std::vector<Notice>& notify);
     void drop(Ledger& ledger) const;
 
 private:

@@ -355,9 +355,13 @@ Result<bool> BundleIntake::finish_bodies(Ledger& ledger, Now now, std::vector<No
             reject(reports, "too many bodies of its author are under way");
         } else if (!body.is_whole()) {
             body.put_progress(ledger);
-        } else if (TRY(body.settle(ledger, via(), now, notify))) {
-            report_.new_reports += reports;
-            any = true;
+        } else {
+            const auto verdict = TRY(body.settle(ledger, via(), now, notify));
+            if (verdict == Verdict::wanted) {
+                report_.new_reports += reports;
+                any = true;
+            }
+            judged(ledger, body.record(), verdict, now, notify);
         }
     }
     // The next cell opens again what goes on in it.

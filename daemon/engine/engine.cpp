@@ -5,6 +5,7 @@
 #include "daemon/engine/authoring.h"
 #include "daemon/engine/bundle_intake.h"
 #include "daemon/engine/bundle_writer.h"
+#include "daemon/engine/carry_share.h"
 #include "daemon/engine/cut_offs.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/door.h"
@@ -155,6 +156,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
     if (std::exchange(is_new, false)) {
         TRY(put_aside_damage(ledger, time(), out.notify));
         bound_under_way(ledger);
+        TRY(recount_carried(ledger));
         TRY(apply_cut_offs(ledger));
     }
     if (std::exchange(is_put_back, false)) {
@@ -383,8 +385,9 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
         TRY(settle_with_closed_offices(now, out));
     }
     // More than before: something went, or the office may carry more.
-    const auto limit = ledger.config().carry_bytes_max;
-    const auto room = limit - std::min(limit, ledger.carried_bytes());
+    TRY(fit_carry_share(ledger));
+    const auto limit = carry_limit(ledger);
+    const auto room = limit - std::min(limit, carried_bytes(ledger));
     if (room > room_when_released) {
         release_refused(ledger);
     }

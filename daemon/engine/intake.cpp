@@ -4,6 +4,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/carry_share.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/forks.h"
 #include "daemon/engine/log_bounds.h"
@@ -36,9 +37,11 @@ Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& heade
     return before && header.created < TRY(decode_header(before->header)).created;
 }
 
-bool fits_for_others(const Ledger& ledger, std::uint64_t bytes) {
-    return ledger.carried_bytes() + bytes <= ledger.config().carry_bytes_max &&
-           has_disk_room(ledger, bytes);
+// Somebody here may hand it on: to a group, or to an office that there is.
+bool is_for_anybody(const Ledger& ledger, const Header& header) {
+    return std::ranges::any_of(header.stanzas, [&](const Stanza& stanza) {
+        return is_group(stanza.recipient) || ledger.roster().find(stanza.recipient) != nullptr;
+    });
 }
 
 // Another record with some of its numbers was here before.
@@ -149,9 +152,17 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         refuse(ledger, header, RefusalReason::version);
         return Verdict::refused;
     }
+    // Some of it may be here already, and is counted.
+    const auto under_way = ledger.partials().find(record.id);
+    const auto here = under_way == ledger.partials().end() ? 0 : under_way->second.bytes_on_disk();
     if (is_for_us) {
         // Never refused for room, only put off.
-        return has_disk_room(ledger, header.body_bytes) ? Verdict::wanted : Verdict::no_space;
+        const auto bytes = header.body_bytes - std::min<std::uint64_t>(header.body_bytes, here);
+        if (has_disk_room(ledger, bytes)) {
+            return Verdict::wanted;
+        }
+        ledger.want_room(bytes);
+        return Verdict::no_space;
     }
     if (!ledger.config().carries) {
         refuse(ledger, header, RefusalReason::limit);
@@ -172,11 +183,12 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         TRY(make_terminal(ledger, header.log, served));
         return Verdict::refused;
     }
-    // Some of it may be here already, and is counted.
-    const auto under_way = ledger.partials().find(record.id);
-    const auto here = under_way == ledger.partials().end() ? 0 : under_way->second.bytes_on_disk();
-    if (!fits_for_others(ledger,
-                         header.body_bytes - std::min<std::uint64_t>(header.body_bytes, here))) {
+    if (!is_for_anybody(ledger, header)) {
+        refuse(ledger, header, RefusalReason::roster);
+        return Verdict::refused;
+    }
+    const auto bytes = bytes_on_disk(header, !BodyShape{header.body_bytes}.is_one_piece());
+    if (!may_carry(ledger, header.log.author, bytes - std::min(bytes, here))) {
         refuse(ledger, header, RefusalReason::no_room);
         return Verdict::refused;
     }
@@ -215,9 +227,8 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     }
     mark_receipted(ledger, header, record.id);
     ledger.write(storage::PutExpiry{stored.expires, stored.arrival});
-    auto& meta = ledger.edit_meta();
-    ++meta.carried_records;
-    meta.carried_bytes += header.body_bytes;
+    ledger.count_carried(header.log, header.run(),
+                         bytes_on_disk(header, body.blob != storage::Blob{}));
     return ok();
 }
 
@@ -233,38 +244,6 @@ void release_all(Ledger& ledger, RefusalReason reason) {
 }
 
 }  // namespace
-
-void release_refused(Ledger& ledger) {
-    const auto& meta = ledger.meta();
-    const auto limit = ledger.config().carry_bytes_max;
-    // Not at every byte that becomes free, or the same few would be sent again and again.
-    if (!fits_for_others(ledger, limit / 4)) {
-        return;
-    }
-    const auto mean = meta.carried_records == 0 ? std::uint64_t{limits::segment_bytes}
-                                                : meta.carried_bytes / meta.carried_records;
-    auto left = limit / 4 / std::max<std::uint64_t>(1, mean) + 1;
-    for (const auto record_class :
-         {RecordClass::urgent, RecordClass::reply, RecordClass::normal, RecordClass::bulk}) {
-        for (const auto& [log, state] : std::map(ledger.logs())) {
-            const auto refused =
-                state.refused.find(static_cast<std::uint8_t>(RefusalReason::no_room));
-            if (log.record_class != record_class || refused == state.refused.end()) {
-                continue;
-            }
-            IntervalSet some;
-            for (const auto& interval : refused->second.intervals()) {
-                if (left == 0) {
-                    break;
-                }
-                const auto count = std::min(left, interval.count());
-                some.add({interval.first, static_cast<Number>(interval.first + count - 1)});
-                left -= count;
-            }
-            ledger.release(log, RefusalReason::no_room, some);
-        }
-    }
-}
 
 void release_refused_by_roster(Ledger& ledger) {
     release_all(ledger, RefusalReason::roster);

@@ -50,8 +50,6 @@ bool has_disk_room(const Ledger& ledger, std::uint64_t bytes);
 Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via from, Now now,
                   std::vector<Notice>& notify);
 
-// Refusals whose cause may be gone: as much as fits by now may be sent again, urgent first.
-void release_refused(Ledger& ledger);
 // After a roster change.
 void release_refused_by_roster(Ledger& ledger);
 // At start: what another configuration or release refused.

@@ -1,6 +1,7 @@
 #include "daemon/engine/ledger.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/carry_share.h"
 #include "daemon/engine/log_bounds.h"
 #include "daemon/engine/self_check.h"
 
@@ -677,14 +678,39 @@ void Ledger::hear_clock(OfficeId peer, WallTime clock, Now now) {
     clock_.hear(edit_meta(), peer, clock, now);
 }
 
-std::uint64_t Ledger::carried_bytes() const {
-    auto bytes = meta_.carried_bytes;
-    for (const auto& [id, partial] : partials_) {
-        if (!partial.is_for_us) {
-            bytes += partial.bytes_on_disk();
-        }
+void Ledger::count_carried(const LogKey& log, Interval run, std::uint64_t bytes) {
+    auto& meta = edit_meta();
+    ++meta.carried_records;
+    meta.carried_bytes += bytes;
+    edit_peer(log.author).carried_bytes += bytes;
+    auto& up_to = carried_up_to(log);
+    up_to = std::max(up_to, run.last);
+}
+
+void Ledger::uncount_carried(const LogKey& log, std::uint64_t bytes) {
+    auto& meta = edit_meta();
+    auto& peer = edit_peer(log.author);
+    ensure(meta.carried_records > 0 && peer.carried_bytes >= bytes,
+           "what is dropped was counted as carried");
+    --meta.carried_records;
+    meta.carried_bytes -= bytes;
+    peer.carried_bytes -= bytes;
+}
+
+Result<void> Ledger::let_go(const storage::StoredRecord& record, RefusalReason reason) {
+    const auto header = TRY(decode_header(record.header));
+    const bool is_in_parts = record.blob != storage::Blob{};
+    edit_log(record.log)
+        .let_go(static_cast<std::uint8_t>(reason),
+                intersection(log(record.log).held, {record.run}));
+    write(storage::DropExpiry{record.expires, record.arrival});
+    write(storage::DropRecord{record.arrival, record.log, record.run.first});
+    if (is_in_parts) {
+        write(storage::DropParts{record.blob, part_count(BodyShape{header.body_bytes})});
     }
-    return bytes;
+    uncount_carried(record.log, bytes_on_disk(header, is_in_parts));
+    news_.let_go.insert(record.log.author);
+    return ok();
 }
 
 void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet& numbers) {

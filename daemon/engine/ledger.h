@@ -181,8 +181,18 @@ public:
 
     // The id of the record held under `number`, zero while unpublished; nothing if none is.
     Result<std::optional<RecordId>> held_id(const LogKey& log, Number number) const;
-    // For others: bytes held, and bytes promised to bodies under way.
-    [[nodiscard]] std::uint64_t carried_bytes() const;
+    // What is carried for others (carry_share.h): one record more, and one less.
+    void count_carried(const LogKey& log, Interval run, std::uint64_t bytes);
+    void uncount_carried(const LogKey& log, std::uint64_t bytes);
+    // A carried record goes, and is refused from here on.
+    Result<void> let_go(const storage::StoredRecord& record, RefusalReason reason);
+    // No record of that log above this number is carried.
+    Number& carried_up_to(const LogKey& log) {
+        return carried_up_to_.try_emplace(log, UINT32_MAX).first->second;
+    }
+    // Mail for this office had to wait for so much room on the disk.
+    void want_room(std::uint64_t bytes) { wanted_room_ = bytes; }
+    [[nodiscard]] std::uint64_t wanted_room() const { return wanted_room_; }
 
     // Reports that were sent to peers and taken from them since the start, for those who watch.
     struct Moved {
@@ -201,6 +211,7 @@ public:
     storage::Blob next_blob();
     storage::PeerState& edit_peer(OfficeId office);
     [[nodiscard]] const storage::PeerState& peer(OfficeId office) const;
+    [[nodiscard]] const std::map<OfficeId, storage::PeerState>& peers() const { return peers_; }
     // A failure is kept until flush(); nothing is written after it.
     void write(const storage::StoreChange& change);
     // Files an event, and raises it if it is a matter for a person. What happens again to the same
@@ -235,6 +246,8 @@ public:
         bool roster_closed_one = false;  // an office was revoked, or has retired
         // Of whose logs less is refused now: peers may send it again.
         std::set<OfficeId> released;
+        // Whose records were let go for want of room: they are told by a statement of custody.
+        std::set<OfficeId> let_go;
     };
     News take_news();
     void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
@@ -279,6 +292,8 @@ private:
 
     std::map<RecordId, UnderWay> partials_;
     std::uint64_t partial_edits_ = 0;
+    std::map<LogKey, Number> carried_up_to_;
+    std::uint64_t wanted_room_ = 0;
     Clock clock_;
     Attention attention_;
     // The newest event of each kind without a report, by its seq. Not in the store.

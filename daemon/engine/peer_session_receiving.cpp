@@ -410,11 +410,13 @@ Result<bool> PeerSession::finish_streams(Ledger& ledger, Now now, Consequences& 
         }
         put_off_for_ = {};
         const auto& header = body.record().header;
-        if (TRY(body.settle(ledger, via(), now, out.notify))) {
+        const auto verdict = TRY(body.settle(ledger, via(), now, out.notify));
+        if (verdict == Verdict::wanted) {
             custody_due_ = custody_due_ || header.log.author == peer_;
             any = true;
         }
         has_sent(header.log, header.run());
+        TRY(judged(ledger, body.record(), verdict, now, out));
         at = incoming_.erase(at);
     }
     return any;

@@ -61,6 +61,7 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& o
         }
     }
     just_told_.clear();
+    custody_due_ = custody_due_ || news.let_go.contains(peer_);
     tell_leaves(ledger, {news.released.begin(), news.released.end()}, Detail::hash, out);
 }
 

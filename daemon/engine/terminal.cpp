@@ -1,5 +1,6 @@
 #include "daemon/engine/terminal.h"
 
+#include "daemon/engine/carry_share.h"
 #include "daemon/engine/log_bounds.h"
 #include "daemon/engine/progress.h"
 
@@ -63,10 +64,7 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
     if (record.blob != storage::Blob{}) {
         ledger.write(storage::DropParts{record.blob, part_count(BodyShape{header.body_bytes})});
     }
-    auto& meta = ledger.edit_meta();
-    ensure(meta.carried_records > 0, "what is dropped was counted as carried");
-    --meta.carried_records;
-    meta.carried_bytes -= header.body_bytes;
+    ledger.uncount_carried(record.log, bytes_on_disk(header, record.blob != storage::Blob{}));
     return ok();
 }
 

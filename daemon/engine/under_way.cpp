@@ -58,6 +58,17 @@ bool make_room_under_way(Ledger& ledger, const RecordId& id, const LogKey& log,
     }
 }
 
+std::optional<RecordId> least_carried_under_way(const Ledger& ledger, OfficeId author) {
+    const std::pair<const RecordId, UnderWay>* least = nullptr;
+    for (const auto& entry : ledger.partials()) {
+        if (entry.second.log.author == author && !entry.second.is_for_us &&
+            (least == nullptr || rank_of(entry.second) < rank_of(least->second))) {
+            least = &entry;
+        }
+    }
+    return least == nullptr ? std::nullopt : std::optional(least->first);
+}
+
 void bound_under_way(Ledger& ledger) {
     std::set<OfficeId> authors;
     for (const auto& [id, one] : ledger.partials()) {

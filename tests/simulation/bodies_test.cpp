@@ -160,7 +160,7 @@ TEST_CASE("bodies that never become whole take a bounded room, and end with thei
         open(stream, stream);
     }
     CHECK(world.ledger(hq).partials().empty());
-    CHECK(world.ledger(hq).carried_bytes() == 0);
+    CHECK(world.ledger(hq).meta().carried_bytes == 0);
     for (std::uint32_t stream = 9; stream <= 60; ++stream) {
         open(stream, stream);
         world.say(hq, link, Chunk{stream, 1, 0, Bytes(1000, std::byte{1})});

@@ -1,0 +1,128 @@
+// Goal: nobody fills the room for what is carried, alone or with others, and it never costs this
+// office its own mail.
+// Method: members write masses of records for a third office; then honest offices need the room.
+#include <catch2/catch.hpp>
+
+#include "daemon/engine/carry_share.h"
+#include "tests/simulation/forging.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+using engine::What;
+
+namespace {
+
+constexpr Node filler = 2;
+const std::vector<std::string> share_offices = {"hq", "hyesan", "filler", "wonsan", "helper"};
+
+void fill(World& world, Node by, RecordClass record_class, Number first, int count, Node reader) {
+    for (int i = 0; i < count; ++i) {
+        auto one = write_as(world, by, reader, first + static_cast<Number>(i));
+        one.header.log.record_class = record_class;
+        world.tell(hq, by, signed_by(world, by, one));
+    }
+}
+
+IntervalSet held(const World& world, Node author, RecordClass record_class) {
+    return world.ledger(hq).log({world.keys(author).index, {1, 7}, record_class}).held;
+}
+
+std::uint64_t carried(const World& world) {
+    return engine::carried_bytes(world.ledger(hq));
+}
+
+}  // namespace
+
+TEST_CASE("who fills the room for carried mail gives way to others", "[simulation]") {
+    World world(91, share_offices, {});
+    constexpr std::uint64_t limit = 60'000;
+    world.set_carry_limit(hq, limit);
+    fill(world, filler, RecordClass::urgent, 1, 3, wonsan);
+    fill(world, filler, RecordClass::bulk, 1, 400, wonsan);
+    CHECK(carried(world) <= limit);
+    CHECK(held(world, filler, RecordClass::urgent).count() == 3);
+    // What is on the disk is what counts: a record of some bytes takes hundreds.
+    const auto before = held(world, filler, RecordClass::bulk).count();
+    CHECK(before < 250);
+    CHECK(before > 50);
+    // A second one does as the first did; each has its share, and so has whoever comes then.
+    fill(world, 4, RecordClass::bulk, 1, 400, wonsan);
+    const auto report = world.queue(hyesan, {wonsan}, RecordClass::bulk, 3'000).value();
+    world.connect(hyesan, hq);
+    world.run_for(1min);
+    CHECK(world.times_happened(hyesan, What::carried, report, hq) == 1);
+    CHECK(carried(world) <= limit);
+    CHECK(held(world, filler, RecordClass::bulk).count() < before);
+    CHECK(held(world, filler, RecordClass::urgent).count() == 3);
+    const auto one = held(world, filler, RecordClass::bulk).count();
+    const auto other = held(world, 4, RecordClass::bulk).count();
+    CHECK(one * 10 > other * 7);
+    CHECK(other * 10 > one * 7);
+    // More of the same is refused, and pushes nobody out.
+    fill(world, filler, RecordClass::bulk, 1000, 50, wonsan);
+    CHECK(world.ledger(hq)
+              .log({world.keys(hyesan).index, {1, 7}, RecordClass::bulk})
+              .held.contains(report.origin.number));
+    world.connect(hq, wonsan);
+    world.run_for(1min);
+    CHECK(world.has_received(wonsan, report));
+    world.check_everything();
+}
+
+TEST_CASE("an author is told what was let go of its mail, and it comes again", "[simulation]") {
+    World world(92, share_offices, {});
+    world.set_carry_limit(hq, 100'000);
+    std::vector<storage::ReportKey> reports;
+    world.connect(hyesan, hq);
+    for (int i = 0; i < 20; ++i) {
+        reports.push_back(world.queue(hyesan, {wonsan}, RecordClass::normal, 1'500).value());
+        world.run_for(1s);
+    }
+    world.run_for(1min);
+    const auto held_at_first = held(world, hyesan, RecordClass::normal).count();
+    CHECK(held_at_first == 20);
+    fill(world, filler, RecordClass::normal, 1, 300, wonsan);
+    world.run_for(1min);
+    const auto kept = held(world, hyesan, RecordClass::normal).count();
+    CHECK(kept < held_at_first);
+    CHECK(kept >= 8);
+    std::size_t shown = 0;
+    for (const auto& report : reports) {
+        shown += world.view(hyesan, report).state == engine::State::carried ? 1 : 0;
+    }
+    CHECK(shown == kept);
+    // When the room is free again all of it arrives.
+    world.connect(hq, wonsan);
+    world.run_for(30min);
+    for (const auto& report : reports) {
+        CHECK(world.has_received(wonsan, report));
+    }
+    world.check_everything();
+}
+
+TEST_CASE("a record for no office that there is, is not carried", "[simulation]") {
+    World world(93, share_offices, {});
+    auto one = write_as(world, filler, wonsan, 1);
+    one.header.stanzas[0].recipient = OfficeId{999};
+    world.tell(hq, filler, signed_by(world, filler, one));
+    CHECK(held(world, filler, RecordClass::normal).empty());
+    const auto& refused =
+        world.ledger(hq).log({world.keys(filler).index, {1, 7}, RecordClass::normal}).refused;
+    CHECK(refused.contains(static_cast<std::uint8_t>(RefusalReason::roster)));
+    world.check_everything();
+}
+
+TEST_CASE("mail for an office is not put off because of what it carries", "[simulation]") {
+    World world(94, share_offices, {});
+    fill(world, filler, RecordClass::normal, 1, 300, wonsan);
+    REQUIRE(held(world, filler, RecordClass::normal).count() == 300);
+    // As full as it may be, mostly of what is carried.
+    world.set_disk_limit(hq, world.disk(hq).used_bytes * 16 / 15 + 500);
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal, 20'000).value();
+    world.connect(hyesan, hq);
+    world.run_for(1min);
+    CHECK(world.has_received(hq, report));
+    CHECK(held(world, filler, RecordClass::normal).count() < 300);
+    world.check_everything();
+}
