@@ -19,41 +19,55 @@ namespace {
 
 // A report with all its attachments, and what describes them.
 constexpr std::size_t request_bytes_max = limits::record_bytes_max + (8U << 20);
-constexpr std::size_t clients_max = 64;
+// Clients that are served at a time, and one place that only the owner can take.
+constexpr std::size_t members_max = 64;
+constexpr std::size_t places_max = members_max + 1;
+// Clients that have no place yet. They are accepted all the same: whether the owner is in the
+// listener's queue cannot be seen before everybody in front is out of it.
+constexpr std::size_t waiting_max = 256;
+constexpr int queue_max = 64;
 // Only one request larger than this is read at a time; who sends another waits.
 constexpr std::size_t large_request_bytes = 1U << 20;
 constexpr std::size_t length_bytes = 4;
 constexpr std::chrono::milliseconds stalled_after = std::chrono::seconds{10};
+// Less than any machine does. A client that moves a byte now and then is stalled too.
+constexpr std::size_t bytes_a_second_min = 64U << 10;
 
-// The owner, root, and members of the socket's group.
-bool is_admitted(int client, int listener_uid, gid_t group) {
+Standing standing_by_credentials(int client, gid_t group) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
     if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-        return false;
+        return Standing::stranger;
     }
-    if (credentials.uid == 0 || static_cast<int>(credentials.uid) == listener_uid ||
-        credentials.gid == group) {
-        return true;
+    if (credentials.uid == 0 || credentials.uid == ::geteuid()) {
+        return Standing::owner;
+    }
+    if (credentials.gid == group) {
+        return Standing::member;
     }
     std::vector<gid_t> groups(256);
     socklen_t bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
     if (getsockopt(client, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) != 0) {
-        return false;
+        return Standing::stranger;
     }
     groups.resize(bytes / sizeof(gid_t));
-    return std::ranges::find(groups, group) != groups.end();
+    return std::ranges::find(groups, group) != groups.end() ? Standing::member : Standing::stranger;
 }
 
 }  // namespace
 
 struct ControlSocket::Client {
     ClientId id{};
+    Standing standing{};
+    bool has_place = false;
     Bytes in;
     Bytes out;
     std::size_t sent = 0;
     bool is_asked = false;  // its one request has come
-    Instant heard{};
+    Instant began{};        // to send its request, or to be sent the answer
+    Instant moved{};        // when the last bytes went either way
+
+    void begin(Instant now) { began = moved = now; }
 
     // Its request is so large that only one such is read at a time.
     [[nodiscard]] bool is_large() const {
@@ -62,8 +76,8 @@ struct ControlSocket::Client {
     }
 };
 
-ControlSocket::ControlSocket(std::filesystem::path path, int fd)
-    : path_(std::move(path)), fd_(fd) {}
+ControlSocket::ControlSocket(std::filesystem::path path, int fd, StandingOf standing_of)
+    : path_(std::move(path)), fd_(fd), standing_of_(std::move(standing_of)) {}
 
 ControlSocket::~ControlSocket() {
     for (const auto& [fd, client] : clients_) {
@@ -73,7 +87,15 @@ ControlSocket::~ControlSocket() {
     ::unlink(path_.c_str());
 }
 
-Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem::path& path) {
+Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem::path& path,
+                                                           StandingOf standing_of) {
+    if (!standing_of) {
+        standing_of = [path](int client) {
+            struct stat info{};
+            return ::stat(path.c_str(), &info) == 0 ? standing_by_credentials(client, info.st_gid)
+                                                    : Standing::stranger;
+        };
+    }
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path) {
@@ -87,7 +109,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem
     const auto old_mask = ::umask(0117);
     const bool bound =
         fd >= 0 && ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-        ::listen(fd, static_cast<int>(clients_max)) == 0;
+        ::listen(fd, queue_max) == 0;
     ::umask(old_mask);
     if (!bound) {
         const auto why = std::strerror(errno);
@@ -96,7 +118,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem
         }
         return fail(Errc::unavailable, fmt::format("cannot listen on {}: {}", path.string(), why));
     }
-    return std::unique_ptr<ControlSocket>(new ControlSocket(path, fd));
+    return std::unique_ptr<ControlSocket>(new ControlSocket(path, fd, std::move(standing_of)));
 }
 
 // The one that came first goes first.
@@ -112,28 +134,43 @@ const ControlSocket::Client* ControlSocket::large_one() const {
 
 std::vector<Interest> ControlSocket::interests() const {
     std::vector<Interest> all;
-    // A client that finds every place taken waits in the listener's queue and is not refused: most
-    // places are free again after one read.
-    if (clients_.size() < clients_max) {
+    if (count_waiting(Standing::owner) < waiting_max) {
         all.push_back({fd_, false});
     }
     for (const auto& [fd, client] : clients_) {
-        if (!waits_its_turn(client)) {
+        if (client.has_place && !waits_its_turn(client)) {
             all.push_back({fd, !client.out.empty()});
         }
     }
     return all;
 }
 
+std::size_t ControlSocket::count_waiting(Standing standing) const {
+    return static_cast<std::size_t>(std::ranges::count_if(clients_, [&](const auto& entry) {
+        return !entry.second.has_place && entry.second.standing == standing;
+    }));
+}
+
 bool ControlSocket::waits_its_turn(const Client& client) const {
     return client.is_large() && &client != large_one();
+}
+
+// When the client will have kept its place for too long; nothing while it waits for us.
+std::optional<Instant> ControlSocket::stalled_at(const Client& client) const {
+    const bool is_awaited = client.is_asked ? !client.out.empty() : !waits_its_turn(client);
+    if (!client.has_place || !is_awaited) {
+        return std::nullopt;
+    }
+    const auto bytes = client.is_asked ? client.sent : client.in.size();
+    const std::chrono::milliseconds earned{bytes * 1000 / bytes_a_second_min};
+    return std::min(client.moved, client.began + earned) + stalled_after;
 }
 
 std::optional<Instant> ControlSocket::wake_at() const {
     std::optional<Instant> first;
     for (const auto& [fd, client] : clients_) {
-        const auto at = client.heard + stalled_after;
-        if (!client.is_asked && !waits_its_turn(client) && (!first || at < *first)) {
+        const auto at = stalled_at(client);
+        if (at && (!first || *at < *first)) {
             first = at;
         }
     }
@@ -142,45 +179,87 @@ std::optional<Instant> ControlSocket::wake_at() const {
 
 void ControlSocket::drop_stalled(Instant now) {
     std::vector<int> stalled;
-    bool frees_turn = false;
     for (const auto& [fd, client] : clients_) {
-        if (!client.is_asked && !waits_its_turn(client) && client.heard + stalled_after <= now) {
+        if (const auto at = stalled_at(client); at && *at <= now) {
             stalled.push_back(fd);
-            frees_turn = frees_turn || client.is_large();
         }
     }
     for (const int fd : stalled) {
-        ::close(fd);
-        clients_.erase(fd);
+        hang_up(fd, now);
     }
+}
+
+void ControlSocket::hang_up(int fd, Instant now) {
+    const auto found = clients_.find(fd);
+    const bool frees_turn = &found->second == large_one();
+    ::close(fd);
+    clients_.erase(found);
     if (frees_turn) {
         pass_turn(now);
     }
+    give_places(now);
 }
 
 // The client whose turn it is now was not read until now: its time begins.
 void ControlSocket::pass_turn(Instant now) {
+    const auto* next = large_one();
     for (auto& [fd, client] : clients_) {
-        client.heard = std::max(client.heard, now);
+        if (&client == next) {
+            client.begin(now);
+        }
     }
 }
 
+bool ControlSocket::has_place_for(const Client& client) const {
+    std::size_t owners = 0;
+    std::size_t members = 0;
+    for (const auto& [fd, other] : clients_) {
+        if (other.has_place) {
+            ++(other.standing == Standing::owner ? owners : members);
+        }
+    }
+    return owners + members < places_max &&
+           (client.standing == Standing::owner || members < members_max);
+}
+
+// The owner's clients go first, then the one that came first.
+void ControlSocket::give_places(Instant now) {
+    while (true) {
+        Client* next = nullptr;
+        const auto rank = [](const Client& client) {
+            return std::pair(client.standing != Standing::owner, client.id);
+        };
+        for (auto& [fd, client] : clients_) {
+            if (!client.has_place && (next == nullptr || rank(client) < rank(*next))) {
+                next = &client;
+            }
+        }
+        if (next == nullptr || !has_place_for(*next)) {
+            return;
+        }
+        next->has_place = true;
+        next->begin(now);
+    }
+}
+
+// A client that finds every place taken waits and is not refused: most places are free again after
+// one read.
 void ControlSocket::accept_all(Instant now) {
-    while (clients_.size() < clients_max) {
+    while (count_waiting(Standing::owner) < waiting_max) {
         const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             return;
         }
-        struct stat info{};
-        const bool admitted = ::stat(path_.c_str(), &info) == 0 &&
-                              is_admitted(fd, static_cast<int>(::geteuid()), info.st_gid);
-        if (!admitted) {
+        const auto standing = standing_of_(fd);
+        if (standing == Standing::stranger ||
+            (standing == Standing::member && count_waiting(standing) >= waiting_max)) {
             ::close(fd);
             continue;
         }
         auto& client = clients_[fd];
         client.id = ClientId{next_++};
-        client.heard = now;
+        client.standing = standing;
+        give_places(now);
     }
 }
 
@@ -197,7 +276,6 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
     }
     auto& client = found->second;
     bool is_gone = false;
-    client.heard = now;
     if (is_readable) {
         std::array<std::byte, 65536> buffer;
         while (true) {
@@ -212,6 +290,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
                 break;
             }
             client.in.insert(client.in.end(), buffer.begin(), buffer.begin() + got);
+            client.moved = now;
             if (client.is_large() && &client != large_one()) {
                 break;
             }
@@ -235,6 +314,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
                                  client.out.size() - client.sent, MSG_NOSIGNAL);
         if (sent > 0) {
             client.sent += static_cast<std::size_t>(sent);
+            client.moved = now;
         } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
             is_gone = true;
         }
@@ -242,13 +322,12 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
     }
     // Who hung up after asking hears no answer, and what was asked is done all the same.
     if (is_gone) {
-        ::close(fd);
-        clients_.erase(found);
+        hang_up(fd, now);
     }
     return requests;
 }
 
-void ControlSocket::answer(ClientId id, BytesView bytes) {
+void ControlSocket::answer(ClientId id, BytesView bytes, Instant now) {
     for (auto& [fd, client] : clients_) {
         if (client.id != id) {
             continue;
@@ -257,12 +336,11 @@ void ControlSocket::answer(ClientId id, BytesView bytes) {
         out.u32(static_cast<std::uint32_t>(bytes.size()));
         out.raw(bytes);
         client.out = out.take();
+        client.begin(now);
         const auto sent = ::send(fd, client.out.data(), client.out.size(), MSG_NOSIGNAL);
         client.sent = sent > 0 ? static_cast<std::size_t>(sent) : 0;
         if (client.sent == client.out.size()) {
-            const int done = fd;
-            ::close(done);
-            clients_.erase(done);
+            hang_up(fd, now);
         }
         return;
     }

@@ -278,7 +278,7 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
         store_->abort();
         const auto handled = TRY(std::move(read));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
-            control_->answer(request.client, *answer);
+            control_->answer(request.client, *answer, now().steady);
             continue;
         }
         const auto& pending = std::get<Pending>(handled);
@@ -288,14 +288,14 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
                 ? Result<std::vector<engine::Notice>>(fail(Errc::storage_full, "the disk is full"))
                 : batch(pending.inputs);
         if (!done) {
-            control_->answer(request.client, refuse_request(done.error()));
+            control_->answer(request.client, refuse_request(done.error()), now().steady);
             TRY(full_until_ ? ok() : recover(done.error()));
             continue;
         }
         TRY(store_->begin());
         const auto answer = finish_request(engine_->ledger(), pending, *done);
         store_->abort();
-        control_->answer(request.client, TRY(answer));
+        control_->answer(request.client, TRY(answer), now().steady);
     }
     return ok();
 }
@@ -336,7 +336,6 @@ Result<void> Office::run(int signals) {
                 wait = std::clamp(*at - now().steady, 0ms, wait);
             }
         }
-        control_->drop_stalled(now().steady);
         std::vector<link::WatchedFd> watched{{signals}};
         for (const auto& interest : control_->interests()) {
             watched.push_back({interest.fd, interest.wants_write});
@@ -359,6 +358,8 @@ Result<void> Office::run(int signals) {
                                             now().steady)));
             }
         }
+        // After what is ready was taken: a client is not late because this office was busy.
+        control_->drop_stalled(now().steady);
         if (watched.front().is_readable && !TRY(handle_signals(signals))) {
             break;
         }

@@ -1,5 +1,6 @@
-// Goal: whoever stops in the middle of a large request, or asks nothing, keeps others waiting only
-// so long; whoever finds no place free waits and is not refused.
+// Goal: a client that stops in the middle of a request, asks nothing or does not read its answer
+// keeps others waiting only so long; a client that finds no place free waits and is not refused;
+// members cannot shut out the owner.
 // Method: a socket in a temporary folder, clients that are plain descriptors, and a made-up clock.
 #include "daemon/control/control_socket.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::uint32_t large = 2U << 20;
 
-Instant at(std::chrono::milliseconds time) {
+Instant after_start(std::chrono::milliseconds time) {
     return Instant{time};
 }
 
@@ -41,6 +42,12 @@ public:
     std::size_t send(BytesView bytes) const {
         const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         return sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    }
+    // What has come, up to `bytes`.
+    std::size_t read(std::size_t bytes) const {
+        Bytes some(bytes);
+        const auto got = ::recv(fd_, some.data(), some.size(), 0);
+        return got < 0 ? 0 : static_cast<std::size_t>(got);
     }
     [[nodiscard]] bool was_hung_up_on() const {
         std::byte one{};
@@ -77,23 +84,23 @@ TEST_CASE("a large request that stalls gives way to the next one", "[control]") 
     const auto bytes = request_of(large);
     Client stalled(path);
     Client patient(path);
-    handle_all(*socket, at(0ms));
+    handle_all(*socket, after_start(0ms));
     stalled.send(BytesView(bytes).first(1000));
-    handle_all(*socket, at(0ms));
+    handle_all(*socket, after_start(0ms));
     REQUIRE(socket->wake_at().has_value());
     std::size_t sent = patient.send(bytes);
-    handle_all(*socket, at(1ms));
+    handle_all(*socket, after_start(1ms));
     const auto until = socket->wake_at()->since_start;
-    socket->drop_stalled(at(until - 1ms));
+    socket->drop_stalled(after_start(until - 1ms));
     CHECK_FALSE(stalled.was_hung_up_on());
-    socket->drop_stalled(at(until));
+    socket->drop_stalled(after_start(until));
     CHECK(stalled.was_hung_up_on());
     // The other has its time from here on.
     REQUIRE(socket->wake_at().has_value());
-    CHECK(*socket->wake_at() > at(until));
+    CHECK(*socket->wake_at() > after_start(until));
     std::vector<RequestIn> came;
     for (int i = 0; i < 1000 && came.empty(); ++i) {
-        came = handle_all(*socket, at(until));
+        came = handle_all(*socket, after_start(until));
         sent += patient.send(BytesView(bytes).subspan(sent));
     }
     REQUIRE(came.size() == 1);
@@ -107,25 +114,47 @@ TEST_CASE("a small request waits for no large one", "[control]") {
     auto socket = ControlSocket::open(path).value();
     Client stalled(path);
     Client small(path);
-    handle_all(*socket, at(0ms));
+    handle_all(*socket, after_start(0ms));
     stalled.send(BytesView(request_of(large)).first(1000));
     small.send(request_of(10));
-    CHECK(handle_all(*socket, at(0ms)).size() == 1);
+    CHECK(handle_all(*socket, after_start(0ms)).size() == 1);
 }
 
-TEST_CASE("whoever finds every place taken waits for one and is not hung up on", "[control]") {
+namespace {
+
+constexpr std::size_t members_max = 64;
+
+using Clients = std::vector<std::unique_ptr<Client>>;
+
+Clients clients_of(const std::filesystem::path& path, std::size_t count) {
+    Clients clients;
+    for (std::size_t i = 0; i < count; ++i) {
+        clients.push_back(std::make_unique<Client>(path));
+    }
+    return clients;
+}
+
+// How many of `clients` are heard if each asks now.
+std::size_t ask_all(ControlSocket& socket, const Clients& clients, Instant now) {
+    for (const auto& client : clients) {
+        client->send(request_of(10));
+    }
+    return handle_all(socket, now).size();
+}
+
+}  // namespace
+
+TEST_CASE("a client that finds every place taken waits for one and is not hung up on",
+          "[control]") {
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
-    auto socket = ControlSocket::open(path).value();
-    // As many as have a place, and one whom the listener's queue holds.
-    std::vector<std::unique_ptr<Client>> silent;
-    for (int i = 0; i < 64; ++i) {
-        silent.push_back(std::make_unique<Client>(path));
-    }
+    auto socket = ControlSocket::open(path, [](int) { return Standing::member; }).value();
+    auto silent = clients_of(path, members_max);
+    handle_all(*socket, after_start(0ms));
     Client last(path);
     last.send(request_of(10));
-    CHECK(handle_all(*socket, at(0ms)).empty());
-    CHECK(handle_all(*socket, at(0ms)).empty());
+    CHECK(handle_all(*socket, after_start(0ms)).empty());
+    CHECK(handle_all(*socket, after_start(0ms)).empty());
     CHECK_FALSE(last.was_hung_up_on());
 
     SECTION("those before it go away") {
@@ -138,7 +167,120 @@ TEST_CASE("whoever finds every place taken waits for one and is not hung up on",
     }
     std::size_t asked = 0;
     for (int i = 0; i < 3; ++i) {
-        asked += handle_all(*socket, at(10s)).size();
+        asked += handle_all(*socket, after_start(10s)).size();
     }
     CHECK(asked == 1);
+}
+
+TEST_CASE("the owner is heard while members take all other places and wait for more", "[control]") {
+    tests::TemporaryFolder folder;
+    const auto path = folder.path() / "control";
+    auto standing = Standing::member;
+    auto socket = ControlSocket::open(path, [&](int) { return standing; }).value();
+    Clients silent;
+    // More than have a place and more than may wait, as many at a time as the listener's queue
+    // takes.
+    for (int i = 0; i < 8; ++i) {
+        std::ranges::move(clients_of(path, 50), std::back_inserter(silent));
+        handle_all(*socket, after_start(0ms));
+    }
+    CHECK_FALSE(silent.at(members_max)->was_hung_up_on());
+    CHECK(silent.back()->was_hung_up_on());
+    standing = Standing::owner;
+    for (int i = 0; i < 3; ++i) {
+        Client owner(path);
+        owner.send(request_of(10));
+        handle_all(*socket, after_start(0ms));
+        const auto asked = handle_all(*socket, after_start(0ms));
+        REQUIRE(asked.size() == 1);
+        socket->answer(asked.front().client, Bytes(5), after_start(0ms));
+        CHECK(owner.read(100) == 4 + 5);
+    }
+    // The place that is the owner's alone is not a member's when it is free again.
+    standing = Standing::member;
+    CHECK(ask_all(*socket, silent, after_start(0ms)) == members_max);
+}
+
+TEST_CASE("the kernel says who is the owner", "[control]") {
+    tests::TemporaryFolder folder;
+    const auto path = folder.path() / "control";
+    auto socket = ControlSocket::open(path).value();
+    // All clients of this process are, so they have the place that is no member's.
+    const auto clients = clients_of(path, members_max + 1);
+    for (int i = 0; i < 2; ++i) {
+        handle_all(*socket, after_start(0ms));
+    }
+    CHECK(ask_all(*socket, clients, after_start(0ms)) == members_max + 1);
+}
+
+TEST_CASE("a client that does not read its answer loses its place", "[control]") {
+    tests::TemporaryFolder folder;
+    const auto path = folder.path() / "control";
+    auto socket = ControlSocket::open(path).value();
+    Client client(path);
+    client.send(request_of(10));
+    handle_all(*socket, after_start(0ms));
+    const auto asked = handle_all(*socket, after_start(0ms));
+    REQUIRE(asked.size() == 1);
+    // While it waits for us it has all the time.
+    CHECK_FALSE(socket->wake_at().has_value());
+    constexpr std::size_t answer_bytes = 8U << 20;
+    socket->answer(asked.front().client, Bytes(answer_bytes), after_start(20s));
+    REQUIRE(socket->wake_at().has_value());
+    CHECK(*socket->wake_at() > after_start(20s));
+
+    SECTION("at once") {
+        socket->drop_stalled(*socket->wake_at());
+        CHECK(socket->interests().size() == 1);
+    }
+    SECTION("although it reads a little now and then") {
+        auto now = after_start(20s);
+        int turns = 0;
+        for (; turns < 1000 && socket->interests().size() == 2; ++turns) {
+            now = now + 5s;
+            client.read(1U << 16);
+            for (const auto& interest : socket->interests()) {
+                socket->handle(interest.fd, false, interest.wants_write, now);
+            }
+            socket->drop_stalled(now);
+        }
+        CHECK(turns < 100);
+        CHECK(turns > 1);
+    }
+    SECTION("but not one that reads slowly, and goes on") {
+        auto now = after_start(20s);
+        std::size_t got = 0;
+        while (socket->interests().size() == 2) {
+            now = now + 1s;
+            got += client.read(1U << 17);
+            for (const auto& interest : socket->interests()) {
+                socket->handle(interest.fd, false, interest.wants_write, now);
+            }
+            socket->drop_stalled(now);
+        }
+        while (const auto more = client.read(1U << 20)) {
+            got += more;
+        }
+        CHECK(got == 4 + answer_bytes);
+    }
+}
+
+TEST_CASE("a client that sends a byte now and then loses its place", "[control]") {
+    tests::TemporaryFolder folder;
+    const auto path = folder.path() / "control";
+    auto socket = ControlSocket::open(path).value();
+    Client client(path);
+    handle_all(*socket, after_start(0ms));
+    const auto bytes = request_of(1000);
+    auto now = after_start(0ms);
+    std::size_t sent = 0;
+    while (sent < 100 && socket->interests().size() == 2) {
+        now = now + 5s;
+        sent += client.send(BytesView(bytes).subspan(sent, 1));
+        handle_all(*socket, now);
+        socket->drop_stalled(now);
+    }
+    CHECK(sent > 1);
+    CHECK(sent < 10);
+    CHECK(client.was_hung_up_on());
 }
