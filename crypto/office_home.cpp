@@ -48,35 +48,53 @@ std::unexpected<Error> os_error(std::string_view doing, const fs::path& path) {
 
 }  // namespace
 
-Result<void> write_whole(const fs::path& path, BytesView bytes, unsigned mode) {
-    auto temporary = path;
-    temporary += ".new";
-    {
-        const File file(
-            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-        // A strict umask must not close to the group what it is to read.
-        if (file.fd() < 0 || ::fchmod(file.fd(), mode) != 0) {
-            return os_error("cannot write", temporary);
-        }
-        std::size_t done = 0;
-        while (done < bytes.size()) {
-            const auto written = ::write(file.fd(), bytes.data() + done, bytes.size() - done);
-            if (written < 0 && errno == EINTR) {
-                continue;
-            }
-            if (written <= 0) {
-                const auto error = os_error("cannot write", temporary);
-                ::unlink(temporary.c_str());
-                return error;
-            }
-            done += static_cast<std::size_t>(written);
-        }
-        if (::fsync(file.fd()) != 0) {
-            return os_error("cannot sync", temporary);
-        }
+namespace {
+
+// A name that nobody can have made beforehand, hidden from those who look for whole files.
+fs::path temporary_beside(const fs::path& path) {
+    std::array<std::byte, 8> bytes{};
+    fill_random(bytes);
+    return path.parent_path() / fmt::format(".{}.new", to_hex(bytes));
+}
+
+// Written and synced. Left behind if it fails.
+Result<void> write_new(const fs::path& path, BytesView bytes, unsigned mode) {
+    // O_EXCL: into a file or a pipe that somebody else made no secret is written, and through a
+    // link neither.
+    const File file(
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, secret_mode));
+    // A strict umask must not close to the group what it is to read.
+    if (file.fd() < 0 || ::fchmod(file.fd(), mode) != 0) {
+        return os_error("cannot write", path);
     }
-    if (::rename(temporary.c_str(), path.c_str()) != 0) {
-        return os_error("cannot rename", temporary);
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const auto written = ::write(file.fd(), bytes.data() + done, bytes.size() - done);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return os_error("cannot write", path);
+        }
+        done += static_cast<std::size_t>(written);
+    }
+    if (::fsync(file.fd()) != 0) {
+        return os_error("cannot sync", path);
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<void> write_whole(const fs::path& path, BytesView bytes, unsigned mode) {
+    const auto temporary = temporary_beside(path);
+    auto written = write_new(temporary, bytes, mode);
+    if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
+        written = os_error("cannot write", path);
+    }
+    if (!written) {
+        ::unlink(temporary.c_str());
+        return written;
     }
     const File folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.fd() < 0 || ::fsync(folder.fd()) != 0) {

@@ -15,8 +15,8 @@
 
 namespace fieldpost::crypto {
 
-// Writes beside `path`, syncs, renames, syncs the folder. unavailable or storage_full: `path` is as
-// before.
+// Writes a new file beside `path`, syncs, renames, syncs the folder. What was made at `path` or
+// beside it by others is written to in no case. unavailable or storage_full: `path` is as before.
 Result<void> write_whole(const std::filesystem::path& path, BytesView bytes, unsigned mode);
 // not_found: no such file. limit_exceeded: larger than `max`.
 Result<Bytes> read_whole(const std::filesystem::path& path, std::size_t max);
