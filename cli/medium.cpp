@@ -175,14 +175,37 @@ Outcome<void> OutputFile::close() {
                : trouble(path_, "could not be written", errno);
 }
 
-Outcome<void> OutputFile::finish() {
-    if (std::error_code error; fs::exists(fs::symlink_status(path_, error))) {
-        return std::unexpected(Failure{
-            exit_invalid, "invalid", fmt::format("{} is there already", safe_line(path_.string())),
-            "choose another name"});
+bool name_new(const fs::path& from, const fs::path& to) {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+        return true;
     }
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-        return trouble(path_, "could not be named", errno);
+    if (errno != EINVAL && errno != ENOSYS) {
+        return false;
+    }
+    // NFS and some others do not know the flag. A hard link takes no name that is taken either.
+    if (::link(from.c_str(), to.c_str()) == 0) {
+        ::unlink(from.c_str());
+        return true;
+    }
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) {
+        return false;
+    }
+    // Without hard links either (FAT through FUSE) nothing is better than to look first: a file
+    // that appears between the two calls is replaced.
+    if (std::error_code error; fs::exists(fs::symlink_status(to, error))) {
+        errno = EEXIST;
+        return false;
+    }
+    return ::rename(from.c_str(), to.c_str()) == 0;
+}
+
+Outcome<void> OutputFile::finish() {
+    if (!name_new(temporary_, path_)) {
+        return errno == EEXIST ? std::unexpected(Failure{
+                                     exit_invalid, "invalid",
+                                     fmt::format("{} is there already", safe_line(path_.string())),
+                                     "choose another name"})
+                               : trouble(path_, "could not be named", errno);
     }
     temporary_.clear();
     return sync_folder(folder_of(path_));

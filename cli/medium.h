@@ -59,7 +59,7 @@ public:
     Outcome<void> write(std::string_view bytes);
     // On the medium.
     Outcome<void> close();
-    // Then under its name.
+    // Then under its name. invalid: something has that name, and keeps it.
     Outcome<void> finish();
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -71,6 +71,10 @@ private:
     std::filesystem::path temporary_;
     std::uint64_t size_ = 0;
 };
+
+// Gives a file another name in the same folder. False: errno says why; EEXIST if something has that
+// name already.
+bool name_new(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // A name there that says nothing, and that nothing has yet.
 std::filesystem::path new_name(const std::filesystem::path& folder);
