@@ -79,10 +79,27 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Bod
     return Opened{std::move(key), std::move(body)};
 }
 
+// True unless the hash shows that the answer is to another text than the one under that name here.
+// A report that cannot be read here any more cannot be compared.
+Result<bool> may_answer(const Ledger& ledger, const ReportHashPrefix& hash,
+                        storage::Arrival arrival) {
+    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
+    const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
+    if (!entry) {
+        return true;
+    }
+    const auto opened = open_archived(ledger, *record, *entry, Opening::reports);
+    const auto position =
+        static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+    return !opened || position >= opened->hashes.size() ||
+           equal(opened->hashes[position].first(ReportHashPrefix::size), hash.view());
+}
+
 // An acknowledgement of one of our reports is filed with it.
 Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage::Arrival arrival,
                          const Report& answer, Via from, Now now, std::vector<Notice>& notify) {
-    if (!answer.reply_to || answer.reply_to->author != ledger.us()) {
+    if (!answer.reply_to || answer.reply_to->author != ledger.us() ||
+        answer.outcome == ReplyOutcome::none || key.origin.record_class != RecordClass::reply) {
         return ok();
     }
     const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
@@ -90,6 +107,11 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     // Only whom it was for can answer it: anybody may know its ID.
     if (!progress || std::ranges::find(progress->recipients, key.author,
                                        &storage::Recipient::office) == progress->recipients.end()) {
+        return ok();
+    }
+    // An office whose store was put back may have used a number twice: then an answer to the one
+    // text says nothing of the other.
+    if (!TRY(may_answer(ledger, answer.reply_to->hash, progress->arrival))) {
         return ok();
     }
     ledger.write(storage::AddAnswer{about, arrival});

@@ -5,7 +5,8 @@
 
 namespace fieldpost::tests {
 
-Forgery write_as(const World& world, Node author, Node reader, Number number, Report report) {
+Forgery write_as(const World& world, Node author, Node reader, Number number, Report report,
+                 std::optional<RecordClass> record_class) {
     report.text = "believe me";
     Header draft;
     draft.log = {world.keys(author).index, {1, 7}, RecordClass::normal};
@@ -15,6 +16,7 @@ Forgery write_as(const World& world, Node author, Node reader, Number number, Re
         draft.log.record_class = RecordClass::reply;
         draft.kind = static_cast<std::uint8_t>(RecordKind::acknowledgement);
     }
+    draft.log.record_class = record_class.value_or(draft.log.record_class);
     draft.created = founded_at.plus(60);
     draft.lifetime_seconds = limits::lifetime_seconds_default;
     auto sealed = crypto::seal_record(

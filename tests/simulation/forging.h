@@ -11,7 +11,8 @@ struct Forgery {
     Bytes body;
 };
 
-Forgery write_as(const World& world, Node author, Node reader, Number number, Report report = {});
+Forgery write_as(const World& world, Node author, Node reader, Number number, Report report = {},
+                 std::optional<RecordClass> record_class = {});
 
 // Its body is one piece, whatever its header says.
 RecordProof proof_of(const World& world, Node signer, const Forgery& forgery);

@@ -178,7 +178,7 @@ Forgery HostileGuest::any_record(const LogKey& log, Number number) {
             auto at = world_.promised().begin();
             std::advance(at, static_cast<std::ptrdiff_t>(any(world_.promised().size())));
             report.outcome = ReplyOutcome::accepted;
-            report.reply_to = ReportRef{at->first.author, at->first.origin, {}};
+            report.reply_to = world_.reference_to(at->first);
         }
         forgery = write_as(world_, guest_, chance(2) ? victim_ : any_office(), number, report);
         forgery.header.log = log;  // and does not open, if that is another one

@@ -314,11 +314,45 @@ TEST_CASE("an acknowledgement of an office that a report is not for acknowledges
     REQUIRE(world.times_happened(hyesan, What::delivered, *report) == 1);
     Report answer;
     answer.outcome = ReplyOutcome::accepted;
-    answer.reply_to = ReportRef{report->author, report->origin, {}};
+    answer.reply_to = world.reference_to(*report);
     world.tell(hyesan, liar, signed_by(world, liar, write_as(world, liar, hyesan, 1, answer)));
     CHECK(world.times_happened(hyesan, What::acknowledged, *report) == 0);
     world.tell(hyesan, liar, signed_by(world, hq, write_as(world, hq, hyesan, 1, answer)));
     CHECK(world.times_happened(hyesan, What::acknowledged, *report, hq) == 1);
+}
+
+TEST_CASE("an answer to another text, in another class or without a word acknowledges nothing",
+          "[simulation]") {
+    World world(27, names, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
+    world.connect(hyesan, hq);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(hyesan, What::delivered, *report) == 1);
+    const auto right = world.reference_to(*report);
+    Report answer;
+    answer.outcome = ReplyOutcome::accepted;
+    const auto tell = [&](Number number, std::optional<RecordClass> record_class) {
+        world.tell(hyesan, liar,
+                   signed_by(world, hq, write_as(world, hq, hyesan, number, answer, record_class)));
+        // It is read, whatever it says of others.
+        const auto log_class = record_class.value_or(RecordClass::reply);
+        CHECK(world.ledger(hyesan)
+                  .log({world.keys(hq).index, {1, 7}, log_class})
+                  .receipted.contains(number));
+        return world.times_happened(hyesan, What::acknowledged, *report, hq);
+    };
+    // As of the text that this office had under that number before its store was put back.
+    answer.reply_to = right;
+    answer.reply_to->hash.bytes.front() ^= std::byte{1};
+    CHECK(tell(1, {}) == 0);
+    answer.reply_to = right;
+    CHECK(tell(1, RecordClass::normal) == 0);
+    answer.outcome = ReplyOutcome::none;
+    CHECK(tell(2, {}) == 0);
+    CHECK(world.view(hyesan, *report).state == engine::State::delivered);
+    answer.outcome = ReplyOutcome::accepted;
+    CHECK(tell(3, {}) == 1);
+    CHECK(world.view(hyesan, *report).state == engine::State::acknowledged);
 }
 
 TEST_CASE("an old register and an old statement of custody, told again, take nothing back",

@@ -211,6 +211,7 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
     for (const auto& notice : notices) {
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             promised_[accepted->report] = to;
+            hashes_[accepted->report] = accepted->hash;
             texts_[accepted->report] = draft.report.text;
             return accepted->report;
         }
@@ -223,6 +224,14 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
         }
     }
     return std::nullopt;
+}
+
+ReportRef World::reference_to(const storage::ReportKey& report) const {
+    ReportRef ref{report.author, report.origin, {}};
+    if (const auto hash = hashes_.find(report); hash != hashes_.end()) {
+        std::ranges::copy(hash->second.first(ReportHashPrefix::size), ref.hash.bytes.begin());
+    }
+    return ref;
 }
 
 std::optional<storage::ReportKey> World::acknowledge(Node reader,
@@ -238,7 +247,7 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     draft.to = {report.author};
     draft.report.text = fmt::format("접수함 {}", submitted.request);
     draft.report.outcome = ReplyOutcome::accepted;
-    draft.report.reply_to = ReportRef{report.author, report.origin, {}};
+    draft.report.reply_to = reference_to(report);
     std::vector<engine::Notice> notices;
     if (!batch(reader, {submitted}, &notices)) {
         return std::nullopt;
@@ -246,6 +255,7 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     for (const auto& notice : notices) {
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             promised_[accepted->report] = {};
+            hashes_[accepted->report] = accepted->hash;
             texts_[accepted->report] = draft.report.text;
             for (Node node = 0; node < size(); ++node) {
                 if (index_of(node) == report.author) {

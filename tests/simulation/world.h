@@ -152,6 +152,8 @@ public:
         return promised_;
     }
     [[nodiscard]] const std::map<storage::ReportKey, std::string>& texts() const { return texts_; }
+    // As whoever has read the report names it.
+    [[nodiscard]] ReportRef reference_to(const storage::ReportKey& report) const;
     std::mt19937_64& dice() { return dice_; }
     [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
     [[nodiscard]] std::chrono::milliseconds time() const {
@@ -244,6 +246,7 @@ private:
     std::uint64_t bytes_sent_ = 0;
     std::map<storage::ReportKey, std::vector<Node>> promised_;
     std::map<storage::ReportKey, std::string> texts_;
+    std::map<storage::ReportKey, Hash> hashes_;
 };
 
 }  // namespace fieldpost::tests
