@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/box.h"
+#include "daemon/engine/fingerprint_number.h"
 #include "daemon/engine/self_check.h"
 #include "proto/link_message.h"
 
@@ -196,7 +197,7 @@ Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Conseq
     remembered.met = ledger.wall(now);
     remembered.roster_version = hello.roster_version;
     remembered.fingerprint_number =
-        std::max(remembered.fingerprint_number, hello.fingerprint_number);
+        later_fingerprint_number(remembered.fingerprint_number, hello.fingerprint_number);
     send_roster(ledger, out);
     custody_due_ = true;
     their_digest_ = hello.digest;
