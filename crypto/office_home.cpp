@@ -235,11 +235,17 @@ Result<void> OfficeHome::create(const MachineKeys& machine, const MailKeys& mail
 }
 
 Result<MachineKeys> OfficeHome::machine_keys() const {
-    return decode_machine_keys(TRY(read_whole(folder_ / "keys" / "machine", small_file_bytes_max)));
+    auto file = TRY(read_whole(folder_ / "keys" / "machine", small_file_bytes_max));
+    auto keys = decode_machine_keys(file);
+    wipe(file);
+    return keys;
 }
 
 Result<MailKeys> OfficeHome::mail_keys() const {
-    return decode_mail_keys(TRY(read_whole(folder_ / "keys" / "mail", small_file_bytes_max)));
+    auto file = TRY(read_whole(folder_ / "keys" / "mail", small_file_bytes_max));
+    auto keys = decode_mail_keys(file);
+    wipe(file);
+    return keys;
 }
 
 Result<Founding> OfficeHome::founding() const {

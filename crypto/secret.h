@@ -2,7 +2,7 @@
 // wiped when they go.
 #pragma once
 
-#include <array>
+#include <utility>
 
 #include "proto/bytes.h"
 
@@ -14,44 +14,60 @@ void start();
 void wipe(std::span<std::byte> bytes);
 void fill_random(std::span<std::byte> bytes);
 
+// Where all secrets lie: memory that is neither swapped nor in a core dump, as far as the system
+// locks it. Zeros when taken; wiped when given back.
+inline constexpr std::size_t secret_bytes_max = 64;
+std::byte* take_secret_place();
+void give_back_secret_place(std::byte* place) noexcept;
+// False if the system refused it for any of them: RLIMIT_MEMLOCK is too small.
+bool are_secrets_locked();
+
 template <class Tag, std::size_t N>
 class Secret {
 public:
     static constexpr std::size_t size = N;
+    static_assert(N <= secret_bytes_max);
 
-    Secret() = default;
-    Secret(Secret&& other) noexcept : bytes_(other.bytes_) { wipe(other.bytes_); }
+    Secret() : place_(take_secret_place()) {}
+    // The secret stays where it is. `other` can only be given another one, or go.
+    Secret(Secret&& other) noexcept : place_(std::exchange(other.place_, nullptr)) {}
     Secret& operator=(Secret&& other) noexcept {
         if (this != &other) {
-            bytes_ = other.bytes_;
-            wipe(other.bytes_);
+            give_back_secret_place(place_);
+            place_ = std::exchange(other.place_, nullptr);
         }
         return *this;
     }
     Secret(const Secret&) = delete;
     Secret& operator=(const Secret&) = delete;
-    ~Secret() { wipe(bytes_); }
+    ~Secret() { give_back_secret_place(place_); }
 
     static Secret random() {
         Secret secret;
-        fill_random(secret.bytes_);
+        fill_random(secret.mutable_view());
         return secret;
     }
     // `bytes` must be N long.
     static Secret from(BytesView bytes) {
         ensure(bytes.size() == N, "a secret is made from bytes of its size");
         Secret secret;
-        std::ranges::copy(bytes, secret.bytes_.begin());
+        std::ranges::copy(bytes, secret.place_);
         return secret;
     }
     // For the rare place that needs a second one: says so by name.
-    [[nodiscard]] Secret duplicate() const { return from(bytes_); }
+    [[nodiscard]] Secret duplicate() const { return from(view()); }
 
-    [[nodiscard]] BytesView view() const { return bytes_; }
-    [[nodiscard]] std::span<std::byte, N> mutable_view() { return bytes_; }
+    [[nodiscard]] BytesView view() const {
+        ensure(place_ != nullptr, "a secret that was moved away is not read");
+        return {place_, N};
+    }
+    [[nodiscard]] std::span<std::byte, N> mutable_view() {
+        ensure(place_ != nullptr, "a secret that was moved away is not written");
+        return std::span<std::byte, N>(place_, N);
+    }
 
 private:
-    std::array<std::byte, N> bytes_{};
+    std::byte* place_;
 };
 
 using SigningSeed = Secret<struct SigningSeedTag, 32>;

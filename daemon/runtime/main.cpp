@@ -28,6 +28,12 @@ void limit_process() {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+    // For the keys.
+    rlimit locked{};
+    if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0) {
+        locked.rlim_cur = locked.rlim_max;
+        setrlimit(RLIMIT_MEMLOCK, &locked);
+    }
     const rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_DUMPABLE, 0);
@@ -88,6 +94,9 @@ int main(int argc, char* argv[]) {
                    ? 0
                    : stop(runtime::Stop::no_office,
                           fmt::format("there is no folder {}", home.string()));
+    }
+    if (!crypto::are_secrets_locked()) {
+        spdlog::warn("keys may be written to swap: this process may not lock memory (ulimit -l)");
     }
     const auto ended = runtime::run_office(office, *configuration, options);
     if (ended.stop != runtime::Stop::clean) {
