@@ -81,6 +81,7 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
     const auto& remembered = ledger.peer(peer_);
     hello.fingerprint_number = remembered.fingerprint_number;
     greeted_digest_ = hello.digest;
+    digest_told_ = hello.digest;
     has_sent_fingerprints_ = remembered.settled_own != settled_on(ledger, hello.digest);
     if (has_sent_fingerprints_) {
         add_fingerprints(ledger, hello);

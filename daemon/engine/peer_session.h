@@ -206,6 +206,7 @@ private:
     bool has_shown_roster_ = false;
     bool is_in_step_ = false;  // the digests were equal, or the pair had settled on them
     Digest greeted_digest_;
+    Digest digest_told_;  // last, in HELLO or when nothing was left
     bool has_sent_fingerprints_ = false;
     std::uint32_t greeted_numbers_ = 0;
     bool has_told_ = false;      // a summary, if only that nothing differs

@@ -568,7 +568,8 @@ void PeerSession::settle(Ledger& ledger, Consequences& out) {
         settled_told_ = digest;
         // Where both were in step at the greeting nothing need be said, until ours changes: it may
         // have become what theirs is, of which they know nothing.
-        if (their_digest_ != digest || !is_in_step_ || digest != greeted_digest_) {
+        if (their_digest_ != digest || !is_in_step_ || digest != digest_told_) {
+            digest_told_ = digest;
             tell_registers_again(ledger, out);
             send(out, Settled{digest});
         }
