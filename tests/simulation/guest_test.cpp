@@ -57,6 +57,8 @@ void host(std::uint64_t seed) {
         }
     }
     world.calm();
+    // A statement that was renewed just then is still under way.
+    world.run_for(2s);
     world.check_everything();
     for (const auto& [report, to] : world.promised()) {
         Node author = 0;
