@@ -11,8 +11,8 @@ namespace fieldpost::crypto {
 
 namespace {
 
-// Of places of one size, for an office has a few dozen secrets at a time. One block is enough for
-// that, and within what any user may lock.
+// The pool has places of one size, for an office has a few dozen secrets at a time. One block is
+// enough for that, and within what any user may lock.
 class SecretPlaces {
 public:
     std::byte* take() {

@@ -14,8 +14,8 @@ void start();
 void wipe(std::span<std::byte> bytes);
 void fill_random(std::span<std::byte> bytes);
 
-// Where all secrets lie: memory that is neither swapped nor in a core dump, as far as the system
-// locks it. Zeros when taken; wiped when given back.
+// A place for one secret lies in memory that is neither swapped nor in a core dump, as far as the
+// system locks it. It is zeros when taken, and wiped when given back.
 inline constexpr std::size_t secret_bytes_max = 64;
 std::byte* take_secret_place();
 void give_back_secret_place(std::byte* place) noexcept;

@@ -71,7 +71,7 @@ Result<ArrivingBody::Took> ArrivingBody::take(Ledger& ledger, const Chunk& chunk
     }
     const bool is_urgent = record_.header.log.record_class == RecordClass::urgent;
     if (known != nullptr && known->checked.contains(chunk.part)) {
-        // What is urgent is taken from all who bring it, each from its beginning to its end.
+        // An urgent body is taken from all who bring it, each from its beginning to its end.
         return is_urgent ? Took::more : Took::out_of_place;
     }
     const auto size = part_size(shape, chunk.part);

@@ -35,7 +35,7 @@ public:
     [[nodiscard]] bool is_terminal(const Ledger& ledger) const;
     // Another source has brought it whole.
     [[nodiscard]] bool is_held(const Ledger& ledger) const;
-    // What was here of it went, to make room for other bodies of its author.
+    // Its parts here were dropped, to make room for other bodies of its author.
     [[nodiscard]] bool has_made_way(const Ledger& ledger) const;
     // So many of its bytes are here.
     [[nodiscard]] std::uint64_t bytes_here(const Ledger& ledger) const;

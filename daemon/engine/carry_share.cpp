@@ -53,7 +53,7 @@ Result<std::optional<storage::StoredRecord>> newest_carried(Ledger& ledger, cons
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
-            // What is for this office lies in its archive, and is its own.
+            // A record for this office lies in its archive, and is not carried.
             if (!TRY(ledger.store().archive(record->arrival))) {
                 from = record->run.last;
                 return record;
@@ -65,7 +65,7 @@ Result<std::optional<storage::StoredRecord>> newest_carried(Ledger& ledger, cons
     return std::optional<storage::StoredRecord>{};
 }
 
-// What is not whole goes before what is.
+// Bodies under way go before whole records.
 Result<bool> let_go_one(Ledger& ledger, OfficeId author) {
     if (const auto least = least_carried_under_way(ledger, author)) {
         ledger.drop_partial(*least);

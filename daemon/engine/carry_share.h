@@ -13,7 +13,7 @@
 
 namespace fieldpost::engine {
 
-// What a record takes on disk, or will.
+// The bytes that a record takes on disk, or will take.
 std::uint64_t bytes_on_disk(const Header& header, bool is_in_parts);
 
 // So much of it is used, bodies under way among it.
@@ -21,7 +21,7 @@ std::uint64_t carried_bytes(const Ledger& ledger);
 // Bytes that may be used: as configured, and as the disk allows.
 std::uint64_t carry_limit(const Ledger& ledger);
 
-// Whether so many bytes more of this author may be carried.
+// True if there is room for so many bytes more of this author, or others can give way to it.
 bool may_carry(const Ledger& ledger, OfficeId author, std::uint64_t bytes);
 
 // Of what is carried so much goes that the rest fits. At the end of a batch.
