@@ -43,6 +43,13 @@ bool may_lock_memory() {
 }  // namespace
 
 TEST_CASE("keys lie in memory that is neither swapped nor dumped", "[crypto]") {
+    // The address sanitizer answers mlock() itself, with success, and locks nothing: under it the
+    // pages are only checked for not being dumped.
+#ifdef __SANITIZE_ADDRESS__
+    constexpr bool locks_for_real = false;
+#else
+    constexpr bool locks_for_real = true;
+#endif
     const auto machine = MachineKeys::random(FoundingKey::random());
     const auto mail = MailKeys::random();
     const auto file_key = FileKey::random();
@@ -53,7 +60,9 @@ TEST_CASE("keys lie in memory that is neither swapped nor dumped", "[crypto]") {
         const auto flags = flags_of(key.data());
         CAPTURE(flags);
         CHECK(flags.find(" dd ") != std::string::npos);
-        CHECK((flags.find(" lo ") != std::string::npos) == are_secrets_locked());
+        if (locks_for_real) {
+            CHECK((flags.find(" lo ") != std::string::npos) == are_secrets_locked());
+        }
     }
     // It says so if it cannot, and only then.
     CHECK(are_secrets_locked() == may_lock_memory());
