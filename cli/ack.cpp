@@ -27,6 +27,7 @@ int run_ack(const Common& common, const AckOptions& options) {
     ack.set_outcome(options.outcome == "accepted" ? 1 : options.outcome == "correct" ? 2 : 3);
     ack.set_note(options.note);
     ack.set_staff(options.staff);
+    ack.set_utc_offset_min(utc_offset_minutes());
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());

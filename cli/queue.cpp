@@ -22,6 +22,7 @@ struct QueueOptions {
     std::string priority = "normal";
     std::string expires;
     std::string type;
+    std::uint32_t form_version = 0;  // only a program or a form gives it
     std::vector<std::string> fields;
     std::vector<std::string> attachments;
     std::string reply_to;
@@ -91,6 +92,8 @@ Outcome<wire::Request> request_of(const QueueOptions& options) {
         queue.set_lifetime_s(*lifetime);
     }
     queue.set_type(options.type);
+    queue.set_form_version(options.form_version);
+    queue.set_utc_offset_min(utc_offset_minutes());
     queue.set_reply_to(options.reply_to);
     queue.set_replaces(options.replaces);
     queue.set_staff(options.staff);
@@ -233,6 +236,10 @@ std::optional<std::string> take_json(const std::string& key, const json& value,
         }
     }
     if (value.is_null()) {
+        return std::nullopt;
+    }
+    if (key == "form_version" && value.is_number_unsigned() && value <= UINT32_MAX) {
+        options.form_version = value.get<std::uint32_t>();
         return std::nullopt;
     }
     if (key == "text" && value.is_string()) {

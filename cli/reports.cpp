@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json.h"
+#include "cli/text.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
 
@@ -85,6 +86,11 @@ ordered_json list_json(const wire::Entry& entry) {
         {"replaced_by", text_or_null(entry.replaced_by())},
         {"outcome", text_or_null(entry.outcome())},
         {"preview", text_or_null(entry.preview())},
+        {"utc_offset", entry.has_utc_offset_min()
+                           ? ordered_json(offset_text(entry.utc_offset_min()))
+                           : ordered_json()},
+        {"form_version",
+         entry.form_version() != 0 ? ordered_json(entry.form_version()) : ordered_json()},
     };
 }
 

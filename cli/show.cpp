@@ -90,6 +90,19 @@ std::string as_lines(std::string_view text) {
     return lines;
 }
 
+// The day at its author counts for a weekly report, so it is shown where it differs from here.
+std::string written_at(const wire::Entry& entry) {
+    const auto at = entry.created_unix_s();
+    const auto here = local_time(at);
+    if (!entry.has_utc_offset_min()) {
+        return here;
+    }
+    const auto there = time_at_offset(at, entry.utc_offset_min());
+    return there == here
+               ? here
+               : fmt::format("{}; there {} {}", here, there, offset_text(entry.utc_offset_min()));
+}
+
 void print_entry(const wire::Entry& entry) {
     const auto line = [](std::string_view label, const std::string& value) {
         if (!value.empty()) {
@@ -102,8 +115,7 @@ void print_entry(const wire::Entry& entry) {
     line("subject", entry.subject());
     line("type", entry.type());
     line("staff", entry.staff());
-    line("written",
-         local_time(entry.created_unix_s()) + (entry.clock_doubtful() ? " (clock in doubt)" : ""));
+    line("written", written_at(entry) + (entry.clock_doubtful() ? " (clock in doubt)" : ""));
     line("here", local_time(entry.received_unix_s()));
     line("state", entry.reason().empty() ? entry.state() : entry.state() + ": " + entry.reason());
     for (const auto& one : entry.recipients()) {

@@ -145,21 +145,44 @@ std::int64_t unix_now() {
     return static_cast<std::int64_t>(std::time(nullptr));
 }
 
-std::string local_time(std::int64_t unix_seconds) {
-    const auto time = static_cast<std::time_t>(unix_seconds);
-    std::tm parts{};
-    localtime_r(&time, &parts);
+namespace {
+
+std::string minute_of(const std::tm& parts) {
     return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
                        parts.tm_mday, parts.tm_hour, parts.tm_min);
 }
 
-std::string zone_of(std::int64_t unix_seconds) {
+std::tm local_parts(std::int64_t unix_seconds) {
     const auto time = static_cast<std::time_t>(unix_seconds);
     std::tm parts{};
     localtime_r(&time, &parts);
-    const auto minutes = std::abs(parts.tm_gmtoff) / 60;
-    return fmt::format("{}{:02}:{:02}", parts.tm_gmtoff < 0 ? '-' : '+', minutes / 60,
-                       minutes % 60);
+    return parts;
+}
+
+}  // namespace
+
+std::string local_time(std::int64_t unix_seconds) {
+    return minute_of(local_parts(unix_seconds));
+}
+
+std::string time_at_offset(std::int64_t unix_seconds, int offset_minutes) {
+    const auto time = static_cast<std::time_t>(unix_seconds + std::int64_t{60} * offset_minutes);
+    std::tm parts{};
+    gmtime_r(&time, &parts);
+    return minute_of(parts);
+}
+
+int utc_offset_minutes() {
+    return static_cast<int>(local_parts(unix_now()).tm_gmtoff / 60);
+}
+
+std::string offset_text(int offset_minutes) {
+    const auto minutes = std::abs(offset_minutes);
+    return fmt::format("{}{:02}:{:02}", offset_minutes < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+std::string zone_of(std::int64_t unix_seconds) {
+    return offset_text(static_cast<int>(local_parts(unix_seconds).tm_gmtoff / 60));
 }
 
 std::string rfc3339(std::int64_t unix_seconds) {

@@ -32,6 +32,12 @@ std::string human_age(std::int64_t seconds);
 std::string human_length(std::int64_t seconds);
 // "2026-11-21 16:07" in local time.
 std::string local_time(std::int64_t unix_seconds);
+// As clocks stood where the offset from UTC is this.
+std::string time_at_offset(std::int64_t unix_seconds, int offset_minutes);
+// Of this machine, now: minutes east of UTC.
+int utc_offset_minutes();
+// "+09:00".
+std::string offset_text(int offset_minutes);
 // "+09:00", of this machine then.
 std::string zone_of(std::int64_t unix_seconds);
 // "2026-11-21T07:07:00Z".

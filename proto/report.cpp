@@ -60,6 +60,9 @@ Result<void> check_utf8(std::string_view what, std::string_view text) {
     return ok();
 }
 
+// On the wire an offset is counted from here, so that 0 says that none is known.
+constexpr int utc_offset_zero = 1440;
+
 // One line of text for people: no control character, a limit in code points.
 Result<void> check_line(std::string_view what, std::string_view text, std::size_t max) {
     TRY(check_utf8(what, text));
@@ -135,6 +138,9 @@ Result<void> check_report(const Report& report) {
     if (report.addressed.size() > limits::recipients_max) {
         return fail(Errc::limit_exceeded, "too many groups");
     }
+    if (std::abs(report.utc_offset_minutes.value_or(0)) >= utc_offset_zero) {
+        return fail(Errc::malformed, "an offset from UTC of a day or more");
+    }
     for (const auto& group : report.addressed) {
         TRY(check_line("a group's name", group, limits::office_name_bytes_max));
     }
@@ -198,6 +204,11 @@ Bytes encode_report(const Report& report) {
         message.set_withdraws(encode_ref(*report.withdraws));
     }
     message.set_resend(std::string(as_text(report.resend)));
+    if (report.utc_offset_minutes) {
+        message.set_utc_offset(
+            static_cast<std::uint32_t>(*report.utc_offset_minutes + utc_offset_zero));
+    }
+    message.set_form_version(report.form_version);
     return to_bytes(as_bytes(message.SerializeAsString()));
 }
 
@@ -213,6 +224,8 @@ const MessageRules& report_rules() {
         {wire::Report::kOutcomeFieldNumber, uint32_field},
         {wire::Report::kAddressedFieldNumber, repeated_bytes},
         {wire::Report::kAttachmentsFieldNumber, {.is_repeated = true, .message = &attachment}},
+        {wire::Report::kUtcOffsetFieldNumber, uint32_field},
+        {wire::Report::kFormVersionFieldNumber, uint32_field},
     }};
     return report;
 }
@@ -252,6 +265,14 @@ Result<Report> decode_report(BytesView bytes) {
     }
     report.withdraws = TRY(decode_ref(message.withdraws()));
     report.resend = to_bytes(as_bytes(message.resend()));
+    if (message.utc_offset() >= 2U * utc_offset_zero) {
+        return fail(Errc::malformed, "report: an offset from UTC of a day or more");
+    }
+    if (message.utc_offset() != 0) {
+        report.utc_offset_minutes =
+            static_cast<std::int16_t>(static_cast<int>(message.utc_offset()) - utc_offset_zero);
+    }
+    report.form_version = message.form_version();
     TRY(check_report(report));
     return report;
 }

@@ -209,6 +209,10 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
         entry.set_subject(report.subject);
         entry.set_type(report.type);
         entry.set_staff(report.staff);
+        if (report.utc_offset_minutes) {
+            entry.set_utc_offset_min(*report.utc_offset_minutes);
+        }
+        entry.set_form_version(report.form_version);
         entry.set_attachment_count(static_cast<std::uint32_t>(report.attachments.size()));
         entry.set_size_bytes(report.text.size() + report.attachment_bytes());
         if (report.subject.empty()) {
@@ -283,6 +287,14 @@ Hash hash_of_request(const Ledger& ledger, std::string_view label, BytesView byt
     return crypto::hash(label, ledger.network(), {bytes});
 }
 
+// What a client says is out of range stays out of range, and is refused with the report.
+void set_utc_offset(const auto& request, Report& report) {
+    if (request.has_utc_offset_min()) {
+        report.utc_offset_minutes =
+            static_cast<std::int16_t>(std::clamp(request.utc_offset_min(), -1440, 1440));
+    }
+}
+
 Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
     engine::Submitted submitted;
     submitted.request = number;
@@ -333,6 +345,8 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     draft.report.subject = request.subject();
     draft.report.type = request.type();
     draft.report.staff = request.staff();
+    draft.report.form_version = request.form_version();
+    set_utc_offset(request, draft.report);
     for (const auto& field : request.fields()) {
         draft.report.fields.push_back({field.key(), field.value()});
     }
@@ -356,6 +370,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     if (!request.key().empty()) {
         auto content = request;
         content.clear_key();
+        content.clear_utc_offset_min();  // the same report after the clocks changed
         draft.key = hash_of_request(ledger, "queue-key", as_bytes(request.key()));
         draft.content =
             hash_of_request(ledger, "queue-content", as_bytes(content.SerializeAsString()));
@@ -417,6 +432,7 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
         draft.report.text = request.note();
         draft.report.staff = request.staff();
         draft.report.outcome = outcome;
+        set_utc_offset(request, draft.report);
         draft.report.reply_to = reference_to(view);
         pending.inputs.emplace_back(std::move(submitted));
     }

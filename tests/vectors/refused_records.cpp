@@ -305,6 +305,10 @@ void add_form_refusals(Refusals& out) {
             joined(attachment("a", 1), attachment("b", (64U << 20) - 1)),
             joined(attachment("a", 1), attachment("b", 64U << 20)));
     out.add("report", "outcome 4", number_field(7, 3), number_field(7, 4));
+    out.add("report", "an offset from UTC of a day", number_field(14, 2879),
+            number_field(14, 2880));
+    out.add("report", "a form version over 2^32 - 1", number_field(15, UINT32_MAX),
+            number_field(15, std::uint64_t{1} << 32));
 }
 
 void add_reference_refusals(Refusals& out) {

@@ -24,6 +24,8 @@ Report full_report() {
     report.replaces = ReportRef{OfficeId{2}, {{1, 2}, RecordClass::urgent, 9}, {}};
     report.addressed = {"@field"};
     report.attachments = {{"사진.jpg", 10}, {"b", 0}};
+    report.utc_offset_minutes = 540;
+    report.form_version = 3;
     return report;
 }
 
@@ -32,6 +34,11 @@ Report full_report() {
 TEST_CASE("a report decodes to what was encoded", "[proto]") {
     CHECK(decode_report(encode_report(full_report())).value() == full_report());
     CHECK(decode_report({}).value() == Report{});
+    for (const std::int16_t minutes : std::initializer_list<std::int16_t>{-1439, -210, 0, 1439}) {
+        auto report = full_report();
+        report.utc_offset_minutes = minutes;
+        CHECK(decode_report(encode_report(report)).value() == report);
+    }
 }
 
 TEST_CASE("a report that breaks a rule is refused", "[proto]") {
@@ -53,6 +60,8 @@ TEST_CASE("a report that breaks a rule is refused", "[proto]") {
     CHECK(refused([](Report& r) { r.fields.push_back({"plaster", "1"}); }));
     CHECK(refused([](Report& r) { r.fields.push_back({"", "1"}); }));
     CHECK(refused([](Report& r) { r.fields.push_back({"a\tb", "1"}); }));
+    CHECK(refused([](Report& r) { r.utc_offset_minutes = 1440; }));
+    CHECK(refused([](Report& r) { r.utc_offset_minutes = -1441; }));
     CHECK(refused([](Report& r) { r.fields.assign(257, {"k", "v"}); }));
     CHECK(refused([](Report& r) { r.attachments.push_back({"", 1}); }));
     CHECK(refused([](Report& r) { r.attachments.push_back({std::string(256, 'n'), 1}); }));

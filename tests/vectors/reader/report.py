@@ -73,6 +73,7 @@ def read_report(data):
     for group in report.addressed:
         check_line(group, 32)
     need(report.outcome <= 3 and (not report.outcome or len(report.text) <= 4096), "a known outcome, a short note")
+    need(report.utc_offset < 2880, "an offset from UTC of less than a day")
     check_fields(report.fields)
     check_attachments(report.attachments)
     for reference in (report.reply_to, report.replaces, report.withdraws):
