@@ -24,6 +24,14 @@ void SummaryWriter::add(LeafSummary leaf) {
     }
 }
 
+std::vector<OfficeId> SummaryWriter::put_off_large() {
+    std::vector<OfficeId> offices;
+    for (const auto& leaf : std::exchange(large_, {})) {
+        offices.push_back(leaf.office);
+    }
+    return offices;
+}
+
 void SummaryWriter::end(bool whole) {
     for (auto& leaf : std::exchange(large_, {})) {
         const auto encoded = encode_leaf(leaf);

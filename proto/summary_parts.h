@@ -17,6 +17,8 @@ public:
     // Offices ascending. Leaves over large_leaf_bytes are kept for the end: what somebody tore into
     // thousands of pieces does not hold up the others.
     void add(LeafSummary leaf);
+    // Takes those out again; they are told later.
+    std::vector<OfficeId> put_off_large();
     // Only the last frame can say that all was said.
     void end(bool whole);
 

@@ -147,8 +147,11 @@ private:
     void tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
                      Consequences& out);
     void tell_all(Ledger& ledger, Consequences& out);
-    void send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail, bool whole,
+    // Some of the leaves, all of them, or those that were put off because they are large.
+    enum class Telling : std::uint8_t { some, all, large };
+    void send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail, Telling telling,
                      Consequences& out);
+    void send_large_leaves(Ledger& ledger, Consequences& out);
     // Whether it has something that we lack, or may have.
     bool compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out);
     bool compare_registers(Ledger& ledger, const LeafSummary& leaf);
@@ -218,6 +221,9 @@ private:
         bool is_again = false;
     };
     std::map<OfficeId, Told> told_;
+    // Leaves over a kilobyte, still to be told: what one author tore into pieces waits until what
+    // is urgent is sent.
+    std::map<OfficeId, Detail> large_leaves_;
     // Of whose registers it told some only, and what of all does not follow from that.
     struct Unclear {
         RegistersHash registers;

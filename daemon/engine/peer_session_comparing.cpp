@@ -166,7 +166,7 @@ void PeerSession::answer_fingerprints(Ledger& ledger, const LeafFingerprints& to
     }
     // Also if there are none: it waits for an answer.
     send_leaves(ledger, differing, differing.size() > few_leaves ? Detail::hash : Detail::newest,
-                false, out);
+                Telling::some, out);
 }
 
 std::size_t PeerSession::summary_frame_bytes() const {
@@ -177,7 +177,7 @@ std::size_t PeerSession::summary_frame_bytes() const {
 void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
                               Consequences& out) {
     if (!offices.empty()) {
-        send_leaves(ledger, offices, detail, false, out);
+        send_leaves(ledger, offices, detail, Telling::some, out);
     }
 }
 
@@ -186,11 +186,12 @@ void PeerSession::tell_all(Ledger& ledger, Consequences& out) {
     for (const auto& [office, leaf] : ledger.leaves()) {
         all.push_back(office);
     }
-    send_leaves(ledger, all, all.size() > few_leaves ? Detail::hash : Detail::newest, true, out);
+    send_leaves(ledger, all, all.size() > few_leaves ? Detail::hash : Detail::newest, Telling::all,
+                out);
 }
 
 void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail,
-                              bool whole, Consequences& out) {
+                              Telling telling, Consequences& out) {
     acknowledge(out);            // or it would take what we tell for older than what it sent
     std::ranges::sort(offices);  // it may have asked for them in any order
     SummaryWriter summary(summary_frame_bytes(), [&](const Summary& frame) { send(out, frame); });
@@ -203,11 +204,38 @@ void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Det
         told.detail = std::max(told.detail, leaf.all_registers ? detail : Detail::all);
         told.registers = leaf.all_registers ? *leaf.all_registers
                                             : ledger.registers_hash(ledger.register_list(office));
+        large_leaves_.erase(office);
         summary.add(std::move(leaf));
     }
-    summary.end(whole);
+    // All that is said of an office that is not named in the same breath is that it is empty, so
+    // there none is put off.
+    if (telling == Telling::some) {
+        for (const auto office : summary.put_off_large()) {
+            told_.erase(office);
+            large_leaves_[office] = detail;
+        }
+    }
+    summary.end(telling == Telling::all);
     has_told_ = true;
     they_settled_ = false;  // whatever it said before, it said without knowing this
+}
+
+// Once it has answered those that came before, which showed what is urgent, and that is sent.
+void PeerSession::send_large_leaves(Ledger& ledger, Consequences& out) {
+    const bool is_answered = has_summary_ || is_in_step_;
+    const bool has_urgent = std::ranges::any_of(to_send_, [](const auto& entry) {
+        return entry.first.record_class == RecordClass::urgent && !entry.second.empty();
+    });
+    if (large_leaves_.empty() || !is_answered || has_urgent) {
+        return;
+    }
+    std::map<Detail, std::vector<OfficeId>> by_detail;
+    for (const auto& [office, detail] : large_leaves_) {
+        by_detail[detail].push_back(office);
+    }
+    for (const auto& [detail, offices] : by_detail) {
+        send_leaves(ledger, offices, detail, Telling::large, out);
+    }
 }
 
 bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
@@ -406,7 +434,7 @@ std::size_t PeerSession::remembered_bytes() const {
 
 void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
                          Consequences& out) {
-    send_leaves(ledger, offices, detail, false, out);
+    send_leaves(ledger, offices, detail, Telling::some, out);
     for (const auto office : offices) {
         if (const auto found = unclear_.find(office); found != unclear_.end()) {
             found->second.is_answered = true;

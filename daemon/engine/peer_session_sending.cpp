@@ -508,7 +508,7 @@ bool PeerSession::keeps_anything_back() const {
 }
 
 bool PeerSession::has_nothing_left() const {
-    return outgoing_.empty() && registers_to_send_.empty() &&
+    return outgoing_.empty() && registers_to_send_.empty() && large_leaves_.empty() &&
            std::ranges::all_of(to_send_, [](const auto& e) { return e.second.empty(); });
 }
 
@@ -569,8 +569,12 @@ void PeerSession::settle(Ledger& ledger, Consequences& out) {
         // Where both were in step at the greeting nothing need be said, until ours changes: it may
         // have become what theirs is, of which they know nothing.
         if (their_digest_ != digest || !is_in_step_ || digest != digest_told_) {
-            digest_told_ = digest;
             tell_registers_again(ledger, out);
+            if (!large_leaves_.empty()) {
+                settled_told_.reset();  // it would be said before they are told
+                return;
+            }
+            digest_told_ = digest;
             send(out, Settled{digest});
         }
     }
@@ -612,6 +616,7 @@ Result<void> PeerSession::pump(Ledger& ledger, Now now, Consequences& out) {
     TRY(send_small(ledger, RecordClass::urgent, out));
     TRY(send_chunks(ledger, RecordClass::urgent, out));
     send_own_registers(ledger, out);
+    send_large_leaves(ledger, out);
     TRY(send_in_turns(ledger, now, out));
     settle(ledger, out);
     if (may_send(RecordClass::normal)) {

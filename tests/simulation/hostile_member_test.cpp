@@ -610,3 +610,23 @@ TEST_CASE("of a member that signs the same again and again a link passes on one 
     CHECK(world.ledger(hyesan).newest(key)->version.counter == 1000 + versions);
     CHECK(world.is_settled(hq, hyesan));
 }
+
+TEST_CASE("a leaf that its author tore into pieces waits until what is urgent is sent",
+          "[simulation]") {
+    World world(63, names, {});
+    world.connect(hq, hyesan);
+    world.run_for(2s);
+    world.cut(hq, hyesan);
+    for (Number i = 1; i <= 800; ++i) {
+        world.tell(hq, liar, signed_by(world, liar, write_as(world, liar, hyesan, i * 5'000'011)));
+    }
+    const auto urgent = world.queue(hq, {hyesan}, RecordClass::urgent).value();
+    // The leaf takes 20 s at this rate.
+    world.connect(hq, hyesan, {.bytes_per_second = 200}, {.bytes_per_second = 200});
+    world.run_for(12s);
+    CHECK(world.has_received(hyesan, urgent));
+    world.run_for(30min);
+    const LogKey torn{world.keys(liar).index, {1, 7}, RecordClass::normal};
+    CHECK(world.ledger(hyesan).log(torn).known == world.ledger(hq).log(torn).known);
+    CHECK(world.is_settled(hq, hyesan));
+}
