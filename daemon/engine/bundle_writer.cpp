@@ -3,6 +3,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/door.h"
 #include "daemon/engine/intake.h"
 
 namespace fieldpost::engine {
@@ -104,17 +105,8 @@ void BundleWriter::add_roster(const Ledger& ledger) {
     if (since_) {
         from = std::min(since_->roster_version(), ledger.roster().version());
     }
-    RosterNews news;
-    std::size_t size = 0;
-    for (auto i = from; i < ledger.roster().version(); ++i) {
-        news.changes.push_back(ledger.roster_changes()[i]);
-        size += encode_roster_change(news.changes.back()).size();
-        if (size > other_frame_bytes) {
-            add(BundlePart::roster, std::exchange(news, {}));
-            size = 0;
-        }
-    }
-    if (!news.changes.empty()) {
+    for (const auto& news :
+         roster_news(ledger, from, ledger.roster().version(), other_frame_bytes)) {
         add(BundlePart::roster, news);
     }
     RegisterNews registers;

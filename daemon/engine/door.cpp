@@ -6,16 +6,35 @@ namespace {
 
 // From its first frame, and again from each that brought our roster on.
 constexpr std::chrono::milliseconds stranger_patience = std::chrono::seconds{10};
+constexpr std::size_t shown_frame_bytes = 4096;
 constexpr std::chrono::milliseconds say_again_after = std::chrono::hours{1};
 
-// The roster that made `office` a member; 0: none.
-std::uint32_t admitted_by(const Ledger& ledger, OfficeId office) {
+// The first change of the roster that says this of `office`, as its version; 0: none does.
+template <class... Statements>
+std::uint32_t version_that_says(const Ledger& ledger, OfficeId office) {
+    const auto is_it = [&](const auto& statement) {
+        return ([&](const auto* one) {
+            return one != nullptr && one->index == office;
+        }(std::get_if<Statements>(&statement)) ||
+                ...);
+    };
     for (const auto& change : ledger.roster_changes()) {
-        for (const auto& statement : change.statements) {
-            const auto* admit = std::get_if<Admit>(&statement);
-            if (admit != nullptr && admit->index == office) {
-                return change.version;
-            }
+        if (std::ranges::any_of(change.statements, is_it)) {
+            return change.version;
+        }
+    }
+    return 0;
+}
+
+std::uint32_t admitted_by(const Ledger& ledger, OfficeId office) {
+    return version_that_says<Admit>(ledger, office);
+}
+
+// The roster that shut out whoever has this key; 0: none has.
+std::uint32_t shut_out_by(const Ledger& ledger, const BoxPublic& key) {
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (office.link == key && office.has_keys() && !office.is_member()) {
+            return version_that_says<Revoke, Retire>(ledger, index);
         }
     }
     return 0;
@@ -45,8 +64,24 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now n
     return ok();
 }
 
-void Door::open(LinkId link, const BoxPublic& key, Now now) {
-    strangers_[link] = {key, now.steady + stranger_patience};
+std::vector<RosterNews> roster_news(const Ledger& ledger, std::uint32_t version, std::uint32_t last,
+                                    std::size_t frame_bytes) {
+    std::vector<RosterNews> frames;
+    std::size_t size = frame_bytes;
+    for (auto i = version; i < std::min(last, ledger.roster().version()); ++i) {
+        if (size >= frame_bytes) {
+            frames.emplace_back();
+            size = 0;
+        }
+        const auto& change = ledger.roster_changes()[i];
+        size += encode_roster_change(change).size();
+        frames.back().changes.push_back(change);
+    }
+    return frames;
+}
+
+void Door::open(const Ledger& ledger, LinkId link, const BoxPublic& key, Now now) {
+    strangers_[link] = {key, now.steady + stranger_patience, 0, shut_out_by(ledger, key)};
 }
 
 void Door::let_in(const Ledger& ledger, OfficeId office) {
@@ -85,13 +120,38 @@ void Door::note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
     }
 }
 
-void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
-                   std::vector<Notice>& notify) {
+// It is told once, and its link ends when its time is over, so that what was sent gets there.
+void Door::receive_of_shut_out(const Ledger& ledger, LinkId link, const Frame& frame,
+                               Consequences& out) {
+    auto& stranger = strangers_.at(link);
+    const auto last = std::exchange(stranger.shut_out_by, 0);
+    const auto* hello = std::get_if<Hello>(&frame);
+    if (hello == nullptr || hello->roster_version >= last) {
+        turn_away(link, "an office that the roster has shut out", out.notify);
+        return;
+    }
+    std::size_t sent = 0;
+    for (const auto& news : roster_news(ledger, hello->roster_version, last, shown_frame_bytes)) {
+        auto bytes = encode_frame(news);
+        sent += bytes.size();
+        if (sent > limits::roster_continuation_bytes_max) {
+            return;  // it goes on from there when it comes again
+        }
+        out.send.push_back({link, std::move(bytes)});
+    }
+}
+
+void Door::receive(Ledger& ledger, LinkId link, BytesView bytes, Now now, Consequences& out) {
+    auto& notify = out.notify;
     auto& stranger = strangers_.at(link);
     stranger.received_bytes += bytes.size();
     const auto frame = decode_frame(bytes);
     if (!frame || stranger.received_bytes > limits::roster_continuation_bytes_max) {
         turn_away(link, "a stranger sent what it may not", notify);
+        return;
+    }
+    if (stranger.shut_out_by != 0) {
+        receive_of_shut_out(ledger, link, *frame, out);
         return;
     }
     if (const auto* hello = std::get_if<Hello>(&*frame)) {

@@ -1,9 +1,11 @@
-// The one door for a key that the roster does not know and has not shut out. Its owner may show us
-// a roster newer than ours, and do nothing else; so an old roster at a relay never locks out a
-// valid member, and a stranger never makes us store anything.
+// The one door for a key that may not come in. One that the roster does not know may show us a
+// roster newer than ours, and do nothing else; so an old roster at a relay never locks out a valid
+// member, and a stranger never makes us store anything. One that the roster has shut out is sent
+// the roster up to the change that did it, so that its people hear of it, and nothing after that.
 //
-// It is told nothing, not even why it has to go. If it comes with an invitation that was used or
-// replaced, people here are told (attention): its own people see only that nobody lets it in.
+// A stranger is told nothing, not even why it has to go. If it comes with an invitation that was
+// used or replaced, people here are told (attention): its own people see only that nobody lets it
+// in.
 #pragma once
 
 #include <map>
@@ -19,17 +21,20 @@ namespace fieldpost::engine {
 Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,
                          std::vector<Notice>& notify);
 
+// The changes after `version` up to `last`, for frames of about `frame_bytes`.
+std::vector<RosterNews> roster_news(const Ledger& ledger, std::uint32_t version, std::uint32_t last,
+                                    std::size_t frame_bytes);
+
 class Door {
 public:
-    void open(LinkId link, const BoxPublic& key, Now now);
+    void open(const Ledger& ledger, LinkId link, const BoxPublic& key, Now now);
     // A link that was let in: a member comes by no other key than its own.
     void let_in(const Ledger& ledger, OfficeId office);
     void close(LinkId link) { strangers_.erase(link); }
     [[nodiscard]] bool is_at(LinkId link) const { return strangers_.contains(link); }
     // CloseLink follows as soon as nothing more is to be had of it; it is a member or an invitee by
     // then, or it is not.
-    void receive(Ledger& ledger, LinkId link, BytesView bytes, Now now,
-                 std::vector<Notice>& notify);
+    void receive(Ledger& ledger, LinkId link, BytesView bytes, Now now, Consequences& out);
     // Who has shown nothing new for too long has to go.
     void close_late(Now now, std::vector<Notice>& notify);
     [[nodiscard]] std::optional<Instant> wake_at() const;
@@ -39,7 +44,10 @@ private:
         BoxPublic key;
         Instant until{};
         std::size_t received_bytes = 0;
+        std::uint32_t shut_out_by = 0;  // a version of the roster; 0: a key that is not known
     };
+    void receive_of_shut_out(const Ledger& ledger, LinkId link, const Frame& frame,
+                             Consequences& out);
     void turn_away(LinkId link, std::string reason, std::vector<Notice>& notify);
     void note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
                              std::vector<Notice>& notify);

@@ -185,7 +185,7 @@ Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
 }
 
 Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Consequences&) {
-    door.open(up.link, up.key, now);
+    door.open(ledger, up.link, up.key, now);
     return ok();
 }
 
@@ -217,7 +217,7 @@ Result<void> Engine::Parts::on(const LinkRepairs& repairs, Now, Consequences&) {
 
 Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Consequences& out) {
     if (door.is_at(frame.link)) {
-        door.receive(ledger, frame.link, frame.bytes, now, out.notify);
+        door.receive(ledger, frame.link, frame.bytes, now, out);
         return ok();
     }
     const auto found = sessions.find(frame.link);

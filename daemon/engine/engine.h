@@ -56,7 +56,7 @@ struct LinkUp {
     // large packet behind it may hold it up for ever.
     bool is_cautious = false;
 };
-// At the other end is a key that the roster neither knows nor has shut out.
+// At the other end is a key that the roster does not know, or has shut out.
 struct StrangerUp {
     LinkId link{};
     BoxPublic key;

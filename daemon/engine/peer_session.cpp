@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/box.h"
+#include "daemon/engine/door.h"
 #include "daemon/engine/fingerprint_number.h"
 #include "daemon/engine/self_check.h"
 #include "proto/link_message.h"
@@ -100,17 +101,7 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
 // The changes that come after `version`, in frames of about `frame_bytes`.
 void PeerSession::send_roster_after(const Ledger& ledger, std::uint32_t version,
                                     std::size_t frame_bytes, Consequences& out) {
-    RosterNews news;
-    std::size_t size = 0;
-    for (auto i = version; i < ledger.roster().version(); ++i) {
-        news.changes.push_back(ledger.roster_changes()[i]);
-        size += encode_roster_change(news.changes.back()).size();
-        if (size > frame_bytes) {
-            send(out, std::exchange(news, {}));
-            size = 0;
-        }
-    }
-    if (!news.changes.empty()) {
+    for (const auto& news : roster_news(ledger, version, ledger.roster().version(), frame_bytes)) {
         send(out, news);
     }
 }

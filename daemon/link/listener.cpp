@@ -28,8 +28,10 @@ constexpr auto first_frame_timeout = 20s;
 constexpr std::size_t silent_max = 256;
 // A handshake and a frame, and as much again.
 constexpr std::uint64_t first_message_bytes_max = 2 * limits::frame_bytes_max;
-// Strangers let in over so long. More have to try again; members never wait behind them.
-constexpr std::size_t strangers_max = 8;
+// Strangers let in over so long, and of one address, or one who had a key of the network could keep
+// the door shut for others. More have to try again; members never wait behind them.
+constexpr std::size_t strangers_max = 32;
+constexpr std::ptrdiff_t strangers_of_address_max = 4;
 constexpr auto strangers_period = 10s;
 
 using Clock = std::chrono::steady_clock;
@@ -114,20 +116,21 @@ void Listener::read(std::vector<LinkEvent>& events) {
     }
 }
 
-std::optional<Caller> Listener::caller_of(const BoxPublic& key) {
+std::optional<Caller> Listener::caller_of(const BoxPublic& key, const std::string& address) {
     if (key == refused_in_test_) {
         return std::nullopt;
     }
     const auto caller = admit_(key);
     if (caller && std::holds_alternative<Stranger>(*caller)) {
         const auto now = Clock::now();
-        while (!strangers_.empty() && strangers_.front() + strangers_period < now) {
+        while (!strangers_.empty() && strangers_.front().came + strangers_period < now) {
             strangers_.pop_front();
         }
-        if (strangers_.size() == strangers_max) {
+        if (strangers_.size() == strangers_max ||
+            std::ranges::count(strangers_, address, &Came::address) == strangers_of_address_max) {
             return std::nullopt;
         }
-        strangers_.push_back(now);
+        strangers_.push_back({now, address});
     }
     return caller;
 }
@@ -147,7 +150,7 @@ void Listener::answer_zap() {
         request[5].to_string_view() == "CURVE" && request[6].size() == BoxPublic::size) {
         BoxPublic key;
         std::memcpy(key.bytes.data(), request[6].data(), BoxPublic::size);
-        if (const auto caller = caller_of(key)) {
+        if (const auto caller = caller_of(key, request[3].to_string())) {
             user = user_id_of(*caller, key);
         }
     }

@@ -54,8 +54,13 @@ private:
         std::uint64_t heeded = 0;
     };
 
+    struct Came {
+        std::chrono::steady_clock::time_point came;
+        std::string address;
+    };
+
     void answer_zap();
-    std::optional<Caller> caller_of(const BoxPublic& key);
+    std::optional<Caller> caller_of(const BoxPublic& key, const std::string& address);
     Result<void> prove_refusals_hold(const std::string& endpoint);
     bool read_message(std::vector<LinkEvent>& events);
     void read_socket(std::vector<LinkEvent>& events);
@@ -76,7 +81,7 @@ private:
     std::deque<Bytes> gone_;        // of those, the ones that are, oldest first
     std::map<int, Silent> silent_;  // by libzmq's descriptor
     std::map<int, Accepts> accepts_;
-    std::deque<std::chrono::steady_clock::time_point> strangers_;
+    std::deque<Came> strangers_;  // of late
     std::optional<BoxPublic> refused_in_test_;
     std::uint64_t refusals_ = 0;
 };

@@ -18,6 +18,7 @@ constexpr std::chrono::milliseconds network_settles = 200ms;
 constexpr std::chrono::milliseconds network_keeps_changing = 20s;
 // An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
 constexpr int turned_away_often = 8;
+constexpr std::chrono::milliseconds shut_out_comes_every = 10min;
 constexpr std::chrono::milliseconds an_hour = std::chrono::hours{1};
 
 // Where a link has died it is likely to die again.
@@ -98,7 +99,16 @@ Result<void> Links::open() {
             if (const auto office = roster.office_of_link(key)) {
                 return *office;
             }
-            return roster.has_shut_out(key) ? std::nullopt : std::optional(link::Stranger{});
+            if (roster.has_shut_out(key)) {
+                // So that it hears of it; often enough for a roster that takes several times.
+                const auto told = shut_out_came_.find(key);
+                if (told != shut_out_came_.end() &&
+                    now().steady < told->second + shut_out_comes_every) {
+                    return std::nullopt;
+                }
+                shut_out_came_[key] = now().steady;
+            }
+            return link::Stranger{};
         }));
     one_time_.reset();
     const auto seed = is_opened_as_member_ ? std::nullopt : TRY(home_.invite_seed());

@@ -135,6 +135,7 @@ private:
     std::map<OfficeId, Peer> peers_;
     std::map<link::ConnectionId, OfficeId> office_of_;
     std::set<link::ConnectionId> strangers_;
+    std::map<BoxPublic, Instant> shut_out_came_;  // of each key that the roster has shut out
     std::map<OfficeId, Spare> spares_;
     std::vector<std::pair<OfficeId, link::ConnectionId>> kept_;  // dialled by them, for later
     std::map<OfficeId, Instant> died_;                           // when a link to each did last

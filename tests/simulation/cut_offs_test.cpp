@@ -129,3 +129,34 @@ TEST_CASE("registers up to a cut-off stay, and newer ones go", "[simulation]") {
     CHECK(have_same_leaf(world, hq, hyesan));
     world.check_everything();
 }
+
+TEST_CASE("an office that is cut off hears of it from whomever it meets, and of nothing later",
+          "[simulation]") {
+    World world(74, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    world.crash(taken);
+    world.change_roster({Revoke{world.keys(taken).index, {}, "taken at a border"}});
+    const auto version = world.ledger(hq).roster().version();
+    const auto sent_to_camp = world.invite_and_join("camp");
+    world.run_until_idle(1h);
+    REQUIRE(world.ledger(hyesan).roster().version() > version);
+    const auto report = world.queue(hq, {hyesan}, RecordClass::normal).value();
+
+    world.restart(taken);
+    world.connect(taken, hyesan);
+    world.run_for(30s);
+    CHECK(world.ledger(taken).roster().version() == version);
+    CHECK(world.ledger(taken).roster().find(world.keys(taken).index)->state ==
+          crypto::OfficeState::revoked);
+    CHECK_FALSE(world.is_connected(taken, hyesan));
+    CHECK_FALSE(world.ledger(taken).logs().contains(storage::log_of(report)));
+    CHECK(world.offences(hyesan, taken).empty());
+    // It comes again, knows already, and is told nothing.
+    const auto before = world.bytes_sent();
+    world.connect(taken, hyesan);
+    world.run_for(30s);
+    CHECK_FALSE(world.is_connected(taken, hyesan));
+    CHECK(world.bytes_sent() - before < 400);
+    CHECK(world.is_up(sent_to_camp));
+}

@@ -290,8 +290,8 @@ bool World::is_settled(Node a, Node b) const {
 }
 
 // As whom the listener's link lets the dialler in; nothing: it does not.
-std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler, engine::LinkId link,
-                                               const engine::LinkPolicy& policy) const {
+engine::Input World::as_seen_by(Node listener, Node dialler, engine::LinkId link,
+                                const engine::LinkPolicy& policy) const {
     const auto& roster = ledger(listener).roster();
     const auto& office = offices_[dialler];
     const auto& own = office.keys->machine.link.public_key;
@@ -300,9 +300,6 @@ std::optional<engine::Input> World::as_seen_by(Node listener, Node dialler, engi
         office.one_time && (roster.office_of_link(*office.one_time) ||
                             !ledger(dialler).roster().find(index_of(dialler))->is_member());
     const auto& key = is_invitee && !roster.office_of_link(own) ? *office.one_time : own;
-    if (roster.has_shut_out(key)) {
-        return std::nullopt;
-    }
     if (const auto known = roster.office_of_link(key)) {
         return engine::LinkUp{link, *known, policy, is_cautious(link)};
     }
@@ -320,18 +317,22 @@ void World::connect(Node a, Node b, engine::LinkPolicy of_a, engine::LinkPolicy 
     if (a == b || !is_up(a) || !is_up(b) || is_connected(a, b)) {
         return;
     }
-    if (ledger(a).roster().find(index_of(b)) == nullptr) {
+    const auto would_dial = [&](Node one, Node other) {
+        const auto* office = ledger(one).roster().find(index_of(other));
+        return office != nullptr && office->is_live();
+    };
+    if (!would_dial(a, b)) {
         std::swap(a, b);
     }
     const engine::LinkId link{next_link_++};
     const auto seen = as_seen_by(b, a, link, policies.at(b));
-    if (!seen || ledger(a).roster().find(index_of(b)) == nullptr) {
+    if (!would_dial(a, b)) {
         return;
     }
     links_[link] = {a, b, policies, {}, {}, {}};
     if (batch(a, {engine::LinkUp{link, index_of(b), policies.at(a), is_cautious(link)}}) &&
         is_up(b) && links_.contains(link)) {
-        batch(b, {*seen});
+        batch(b, {seen});
     }
 }
 

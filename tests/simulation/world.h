@@ -83,7 +83,7 @@ public:
 
     // --- what the world does
     // `a` dials, or `b` if `a` does not know it. Whom the other's roster does not know yet comes to
-    // its door; whom it has shut out finds nobody.
+    // its door, and so does whom it has shut out. Nobody dials who was shut out.
     // A link that is held to other policies goes first.
     void connect(Node a, Node b, engine::LinkPolicy of_a = {}, engine::LinkPolicy of_b = {});
     void cut(Node a, Node b);
@@ -212,9 +212,8 @@ private:
     bool batch(Node node, const std::vector<engine::Input>& inputs,
                std::vector<engine::Notice>* notices = nullptr);
     void start(Node node);
-    [[nodiscard]] std::optional<engine::Input> as_seen_by(Node listener, Node dialler,
-                                                          engine::LinkId link,
-                                                          const engine::LinkPolicy& policy) const;
+    [[nodiscard]] engine::Input as_seen_by(Node listener, Node dialler, engine::LinkId link,
+                                           const engine::LinkPolicy& policy) const;
     engine::LinkPolicy any_policy();
     void drop_link(engine::LinkId link, std::optional<Node> without);
     void check_sent(engine::LinkId link, Node from, BytesView message);

@@ -24,14 +24,22 @@ struct AtTheDoor {
     Network network = network_with_room();
     LoneOffice hq{network, 0};
     engine::Door door;
+    std::vector<Frame> told{};  // over the link
 
     AtTheDoor() {
         network.admit("camp");
-        door.open(their_link, network.offices[2].machine.link.public_key, LoneOffice::now());
+        door.open(hq.ledger(), their_link, network.offices[2].machine.link.public_key,
+                  LoneOffice::now());
     }
     [[nodiscard]] std::uint32_t version() { return hq.ledger().roster().version(); }
     void say(BytesView bytes) {
-        door.receive(hq.ledger(), their_link, bytes, LoneOffice::now(), hq.notices());
+        engine::Consequences out;
+        door.receive(hq.ledger(), their_link, bytes, LoneOffice::now(), out);
+        hq.notices().insert(hq.notices().end(), out.notify.begin(), out.notify.end());
+        for (const auto& sent : out.send) {
+            CHECK(sent.link == their_link);
+            told.push_back(decode_frame(sent.bytes).value());
+        }
     }
     void say(const Frame& frame) { say(encode_frame(frame)); }
     [[nodiscard]] bool is_turned_away() {
@@ -117,10 +125,11 @@ TEST_CASE("a stranger's time and bytes are limited, and a roster that goes on gi
     SECTION("a part of the roster") {
         at.network.admit("other");
         // The stranger is the second of the two that are new.
-        at.door.open(their_link, at.network.offices[3].machine.link.public_key, LoneOffice::now());
+        at.door.open(at.hq.ledger(), their_link, at.network.offices[3].machine.link.public_key,
+                     LoneOffice::now());
+        engine::Consequences out;
         at.door.receive(at.hq.ledger(), their_link,
-                        encode_frame(RosterNews{{at.network.changes[2]}}), later(until - 1ms),
-                        at.hq.notices());
+                        encode_frame(RosterNews{{at.network.changes[2]}}), later(until - 1ms), out);
         at.door.close_late(later(until), at.hq.notices());
         CHECK(at.door.is_at(their_link));
     }
@@ -134,4 +143,45 @@ TEST_CASE("a stranger's time and bytes are limited, and a roster that goes on gi
         CHECK(at.is_turned_away());
         CHECK(said <= limits::roster_continuation_bytes_max + frame.size());
     }
+}
+
+TEST_CASE("an office that was shut out hears of it, and of nothing after that", "[engine]") {
+    auto network = network_with_room();
+    network.admit("camp");
+    Revoke revoke;
+    revoke.index = network.offices[2].index;
+    network.change({revoke}, founded_at);
+    network.admit("after");
+    LoneOffice hq(network, 0);
+    REQUIRE(hq.ledger().roster().version() == 5);
+    engine::Door door;
+    engine::Consequences out;
+    door.open(hq.ledger(), their_link, network.offices[2].machine.link.public_key,
+              LoneOffice::now());
+    const auto say = [&](const Frame& frame) {
+        door.receive(hq.ledger(), their_link, encode_frame(frame), LoneOffice::now(), out);
+    };
+    SECTION("it does not know yet") {
+        say(hello_with(2));
+        REQUIRE(out.send.size() == 1);
+        const auto frame = decode_frame(out.send.front().bytes).value();
+        const auto& news = std::get<RosterNews>(frame);
+        CHECK((news.changes == std::vector{network.changes[2], network.changes[3]}));
+        // Its link ends when that had time to get there.
+        CHECK(door.is_at(their_link));
+        say(hello_with(2));
+        CHECK(out.send.size() == 1);
+    }
+    SECTION("it knows") {
+        say(hello_with(4));
+        CHECK(out.send.empty());
+        CHECK_FALSE(door.is_at(their_link));
+    }
+    SECTION("it says something else") {
+        say(RosterNews{network.changes});
+        CHECK(out.send.empty());
+        CHECK_FALSE(door.is_at(their_link));
+    }
+    door.close_late({Instant{10s}, founded_at}, out.notify);
+    CHECK_FALSE(door.is_at(their_link));
 }
