@@ -58,6 +58,44 @@ SealKey own_key_of(const BoxKeyPair& pair, const NetworkId& network) {
     return key;
 }
 
+namespace {
+
+SealKey key_between(const SharedSecret& shared, const NetworkId& network,
+                    const BoxPublic& ephemeral, const BoxPublic& recipient) {
+    auto digest =
+        keyed_hash(shared.view(), "seal-to", network, {ephemeral.view(), recipient.view()});
+    auto key = SealKey::from(digest.view());
+    wipe(digest.bytes);
+    return key;
+}
+
+}  // namespace
+
+Bytes seal_to(const BoxPublic& recipient, const NetworkId& network, BytesView context,
+              BytesView plain) {
+    const auto ephemeral = BoxKeyPair::random();
+    const auto shared = shared_secret(ephemeral.secret, recipient);
+    ensure(shared.has_value(), "an office's own public key is not of small order");
+    auto sealed = to_bytes(ephemeral.public_key.view());
+    const auto box =
+        seal_value(key_between(*shared, network, ephemeral.public_key, recipient), context, plain);
+    sealed.insert(sealed.end(), box.begin(), box.end());
+    return sealed;
+}
+
+Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, const NetworkId& network,
+                             BytesView context, BytesView sealed) {
+    ByteReader in(sealed);
+    const auto ephemeral = in.read_array<BoxPublic>();
+    const auto shared = ephemeral ? shared_secret(recipient.secret, *ephemeral)
+                                  : std::unexpected(ephemeral.error());
+    if (!shared) {
+        return fail(Errc::corrupt, "sealed value: too short, or under no key");
+    }
+    return open_value(key_between(*shared, network, *ephemeral, recipient.public_key), context,
+                      in.rest());
+}
+
 Result<SharedSecret> shared_secret(const BoxSecret& ours, const BoxPublic& theirs) {
     SharedSecret shared;
     if (crypto_scalarmult(raw(shared.mutable_view()), raw(ours.view()), raw(theirs.view())) != 0) {

@@ -28,6 +28,14 @@ struct BoxKeyPair {
 // times cheaper than to the public key, which is needed only where the secret is not at hand.
 SealKey own_key_of(const BoxKeyPair& pair, const NetworkId& network);
 
+// To whoever has the secret of `recipient`, by somebody who need not be able to read it again: an
+// ephemeral X25519 key, and seal_value under the hash of the shared secret and both public keys.
+Bytes seal_to(const BoxPublic& recipient, const NetworkId& network, BytesView context,
+              BytesView plain);
+// corrupt: as open_value().
+Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, const NetworkId& network,
+                             BytesView context, BytesView sealed);
+
 // X25519 (RFC 7748). untrusted: the result is all zero, which only a malicious key gives.
 using SharedSecret = Secret<struct SharedSecretTag, 32>;
 Result<SharedSecret> shared_secret(const BoxSecret& ours, const BoxPublic& theirs);

@@ -25,7 +25,8 @@ struct LogState {
     std::map<std::uint8_t, IntervalSet> refused;  // E by RefusalReason; none is empty
     IntervalSet held;                             // H
     // The content of our receipts: headers read whole whose record was readable or not addressed
-    // to us; and records addressed to us that did not open.
+    // to us; and records addressed to us that did not open. A number in both was receipted while
+    // mail was locked, and did not open afterwards: it is told as unreadable.
     IntervalSet receipted;
     IntervalSet unreadable;
 

@@ -271,7 +271,8 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
         // Parts of bodies are checked by their own hashes, and are nearly all of a store: written
         // anew in one transaction they would not fit beside themselves.
         if (table == Table::reports || table == Table::parts || table == Table::log_pages ||
-            table == Table::events || table == Table::report_events) {
+            table == Table::events || table == Table::report_events ||
+            table == Table::waiting_for_keys) {
             continue;
         }
         TRY(old.each(table, {}, [&](const TableEntry& entry) -> Result<void> {
@@ -281,6 +282,13 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
             }
             if (table == Table::partials) {
                 return tables.put(table, entry.key, encode(TRY(decode_partial_of_1(entry.value))));
+            }
+            if (table == Table::archive) {
+                const auto one = TRY(decode_archive_of_1(entry.value));
+                if (one.waits_for_keys()) {
+                    TRY(tables.put(Table::waiting_for_keys, entry.key, {}));
+                }
+                return tables.put(table, entry.key, encode(one));
             }
             const bool is_bare =
                 table == Table::meta && std::ranges::equal(entry.key, as_bytes("schema"));

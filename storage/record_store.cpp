@@ -119,11 +119,15 @@ struct ChangeApplier {
         return put(Table::bundled, office_key(change.office), change.bytes);
     }
     Result<void> operator()(const PutArchive& change) {
-        return put_growing(Table::archive, number_key(static_cast<std::uint64_t>(change.arrival)),
-                           encode(change.entry));
+        const auto key = number_key(static_cast<std::uint64_t>(change.arrival));
+        TRY(put_growing(Table::archive, key, encode(change.entry)));
+        return change.entry.waits_for_keys() ? put(Table::waiting_for_keys, key, {})
+                                             : tables.erase(Table::waiting_for_keys, key);
     }
     Result<void> operator()(const DropArchive& change) {
-        return tables.erase(Table::archive, number_key(static_cast<std::uint64_t>(change.arrival)));
+        const auto key = number_key(static_cast<std::uint64_t>(change.arrival));
+        TRY(tables.erase(Table::waiting_for_keys, key));
+        return tables.erase(Table::archive, key);
     }
     Result<void> operator()(const PutReport& change) {
         return put(Table::reports, report_key(change.report), encode(change.progress));
@@ -390,6 +394,12 @@ Result<std::optional<ArchiveEntry>> RecordStore::archive(Arrival arrival) const 
         return std::optional<ArchiveEntry>{};
     }
     return TRY(decode_archive(*value));
+}
+
+Result<std::optional<Arrival>> RecordStore::waiting_for_keys(Arrival from) const {
+    const auto entry = TRY(
+        tables_.at_or_after(Table::waiting_for_keys, number_key(static_cast<std::uint64_t>(from))));
+    return entry ? std::optional(Arrival{trailing_number(entry->key)}) : std::nullopt;
 }
 
 Result<std::optional<ReportProgress>> RecordStore::report(const ReportKey& report) const {

@@ -64,13 +64,24 @@ struct Partial {
 
 struct ArchiveEntry {
     enum class Box : std::uint8_t { inbox = 1, outbox = 2 };
+    // How the file key is kept. The numbers are in the store: add at the end.
+    enum class Form : std::uint8_t {
+        own_key = 0,      // sealed under a key that only the holder of the archive secret derives
+        public_key = 1,   // sealed to the archive's public key, because mail was locked
+        unopened = 2,     // not yet: the record came while mail was locked
+        unreadable = 3,   // never: the record did not open
+        of_schema_1 = 4,  // as own_key, and bound to less (engine/archive)
+    };
     Box box = Box::inbox;
-    // The file key, and the hash of each report if the record has attachments, sealed under the
-    // office's archive key. Empty: unreadable, or forgotten.
+    Form form = Form::own_key;
+    // The file key, and the hash of each report if the record has attachments. Empty: none.
     Bytes sealed_file_key;
-    // Of an inbox entry that did not open: still kept, shown as failed.
-    bool unreadable = false;
     bool operator==(const ArchiveEntry&) const = default;
+
+    // It is filed again as soon as the mail keys are there.
+    [[nodiscard]] bool waits_for_keys() const {
+        return form == Form::public_key || form == Form::unopened || form == Form::of_schema_1;
+    }
 };
 
 struct ReportKey {
@@ -192,6 +203,8 @@ struct OfficeMeta {
     // The record bytes of others held here, and their number.
     std::uint64_t carried_records = 0;
     std::uint64_t carried_bytes = 0;
+    // To seal archive entries while mail is locked. Zero: mail was never open.
+    BoxPublic archive_key;
     bool operator==(const OfficeMeta&) const = default;
 };
 
@@ -363,6 +376,8 @@ public:
     Result<std::optional<Bytes>> bundled(OfficeId office) const;
 
     Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const;
+    // The first entry from there on that waits for the mail keys.
+    Result<std::optional<Arrival>> waiting_for_keys(Arrival from) const;
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;

@@ -36,8 +36,9 @@ enum class Table : std::uint8_t {
     expiries,
     attention,
     bundled,
+    waiting_for_keys,
 };
-inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::bundled) + 1;
+inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::waiting_for_keys) + 1;
 
 struct TableEntry {
     Bytes key;

@@ -175,6 +175,8 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.roster_frozen = TRY(read_flag(in));
     meta.carried_records = TRY(in.read_varint());
     meta.carried_bytes = TRY(in.read_varint());
+    // Schema 1 ended here.
+    meta.archive_key = in.at_end() ? BoxPublic{} : TRY(in.read_array<BoxPublic>());
     TRY(in.expect_end("meta"));
     return meta;
 }
@@ -220,14 +222,21 @@ Result<Partial> read_partial(ByteReader& in, bool is_of_1) {
     return partial;
 }
 
-Result<ArchiveEntry> read_archive(ByteReader& in) {
+Result<ArchiveEntry> read_archive(ByteReader& in, bool is_of_1) {
     ArchiveEntry entry;
     const auto box = TRY(in.read_u8());
     if (box != 1 && box != 2) {
         return fail(Errc::corrupt, "a box that is none");
     }
     entry.box = static_cast<ArchiveEntry::Box>(box);
-    entry.unreadable = TRY(read_flag(in));
+    const auto form = TRY(in.read_u8());
+    if (form > static_cast<std::uint8_t>(ArchiveEntry::Form::of_schema_1)) {
+        return fail(Errc::corrupt, "a form of archive entry that is none");
+    }
+    entry.form = static_cast<ArchiveEntry::Form>(form);
+    if (is_of_1) {  // there it was a flag: did not open
+        entry.form = form != 0 ? ArchiveEntry::Form::unreadable : ArchiveEntry::Form::of_schema_1;
+    }
     entry.sealed_file_key = to_bytes(in.rest());
     return entry;
 }
@@ -349,6 +358,7 @@ Bytes encode(const OfficeMeta& meta) {
     write_flag(out, meta.roster_frozen);
     out.varint(meta.carried_records);
     out.varint(meta.carried_bytes);
+    out.raw(meta.archive_key.view());
     return out.take();
 }
 
@@ -388,7 +398,7 @@ Bytes encode(const Partial& partial) {
 Bytes encode(const ArchiveEntry& entry) {
     ByteWriter out;
     out.u8(static_cast<std::uint8_t>(entry.box));
-    write_flag(out, entry.unreadable);
+    out.u8(static_cast<std::uint8_t>(entry.form));
     out.raw(entry.sealed_file_key);
     return out.take();
 }
@@ -497,7 +507,11 @@ Result<Partial> decode_partial_of_1(BytesView value) {
 }
 Result<ArchiveEntry> decode_archive(BytesView value) {
     ByteReader in(value);
-    return or_corrupt(read_archive(in));
+    return or_corrupt(read_archive(in, false));
+}
+Result<ArchiveEntry> decode_archive_of_1(BytesView value) {
+    ByteReader in(value);
+    return or_corrupt(read_archive(in, true));
 }
 Result<Event> decode_event(BytesView value) {
     ByteReader in(value);

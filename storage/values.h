@@ -57,6 +57,7 @@ Result<StoredRecord> decode_record(BytesView value, WithBody body);
 Result<Partial> decode_partial(BytesView value);
 Result<Partial> decode_partial_of_1(BytesView value);
 Result<ArchiveEntry> decode_archive(BytesView value);
+Result<ArchiveEntry> decode_archive_of_1(BytesView value);
 Result<Event> decode_event(BytesView value);
 Result<AttentionItem> decode_attention(BytesView value);
 Result<PeerState> decode_peer(BytesView value);

@@ -147,8 +147,7 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     entry.box = storage::ArchiveEntry::Box::outbox;
     const std::vector<ReportUnit> units = {{std::nullopt, report_bytes}};
     const auto attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
-    entry.sealed_file_key =
-        seal_for_archive(ledger, sealed.file_key, sealed.header, units, attachments);
+    seal_for_archive(ledger, sealed.file_key, sealed.header, units, attachments, entry);
     ledger.write(storage::PutArchive{record.arrival, entry});
     const Origin origin{log.incarnation, log.record_class, header.number};
     const storage::ReportKey key{ledger.us(), origin};
@@ -190,6 +189,10 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
     };
     if (ledger.meta().stopped) {
         decline({Errc::refused, stopped_words});
+        return ok();
+    }
+    if (ledger.config().mail == nullptr && ledger.meta().archive_key.is_zero()) {
+        decline({Errc::refused, "mail is locked, and was never open here with this release"});
         return ok();
     }
     if (draft.report.attachment_bytes() != draft.attachments.size()) {
@@ -381,6 +384,9 @@ void renew_statement(Ledger& ledger, Now now) {
             statement.prekeys.push_back(crypto::sign_prekey(config.mail->signing, ledger.network(),
                                                             ledger.us(), epoch, pair.public_key));
         }
+    } else if (const auto* before = ledger.statement(ledger.us())) {
+        // A locked office is sealed to as before.
+        statement.prekeys = before->prekeys;
     }
     statement.endpoints = config.endpoints;
     statement.software = config.software;

@@ -6,34 +6,19 @@
 
 namespace fieldpost::engine {
 
-Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRecord& record) {
-    if (record.blob == storage::Blob{}) {
-        return record.body;
-    }
-    const BodyShape shape{TRY(decode_header(record.header)).body_bytes};
-    Bytes body;
-    body.reserve(shape.body_bytes);
-    const std::uint32_t first = shape.is_one_piece() ? 1 : 2;
-    for (auto part = first; part <= part_count(shape); ++part) {
-        const auto bytes = TRY(store.part(record.blob, part));
-        if (!bytes) {
-            return fail(Errc::corrupt, "store: a body lacks a part");
-        }
-        body.insert(body.end(), bytes->begin(), bytes->end());
-    }
-    return body;
-}
+namespace {
+
+// So that links are looked at between two slices: an entry costs a few reads besides its body.
+constexpr std::size_t waiting_bytes_a_batch = std::size_t{4} << 20;
+constexpr std::size_t waiting_entry_bytes = 16384;
+
+}  // namespace
 
 void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id) {
     ledger.edit_log(header.log).count_receipted(header.run(), short_hash(id));
 }
 
 namespace {
-
-Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t position) {
-    return unit.origin.value_or(Origin{header.log.incarnation, header.log.record_class,
-                                       static_cast<Number>(header.number + position)});
-}
 
 Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) {
     const auto* author = ledger.roster().find(header.log.author);
@@ -49,20 +34,6 @@ Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) 
         }
     }
     return fail(Errc::untrusted, "record: sealed under a prekey that is gone");
-}
-
-// The sealed piece of a stored body, from wherever it lies.
-crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesView one_piece,
-                              BodyShape shape) {
-    return [&ledger, blob, one_piece, shape](std::uint32_t piece) -> Result<Bytes> {
-        if (blob == storage::Blob{}) {
-            return to_bytes(one_piece);
-        }
-        const auto part = shape.is_one_piece() ? 1 : piece + 2;
-        auto bytes = TRY(ledger.store().part(blob, part));
-        return bytes ? Result<Bytes>(std::move(*bytes))
-                     : fail(Errc::corrupt, "store: a body lacks a part");
-    };
 }
 
 struct Opened {
@@ -179,50 +150,53 @@ Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
 
 }  // namespace
 
-Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
-                     const Body& body, Via from, Now now, std::vector<Notice>& notify) {
-    auto& state = ledger.edit_log(header.log);
-    state.addresses_us = true;
+namespace {
+
+// Kept all the same: the author is told, and re-seals.
+Result<void> file_unreadable(Ledger& ledger, const storage::StoredRecord& record, Via from, Now now,
+                             std::vector<Notice>& notify) {
     storage::ArchiveEntry entry;
-    entry.box = storage::ArchiveEntry::Box::inbox;
-    const auto opened = open_for_us(ledger, header, body);
-    if (!opened && opened.error().code == Errc::corrupt) {
-        return std::unexpected(opened.error());
+    entry.form = storage::ArchiveEntry::Form::unreadable;
+    // Of a log that has gone since it came nothing is told, and it may not come back by this.
+    if (ledger.logs().contains(record.log)) {
+        ledger.edit_log(record.log).count_unreadable(record.run);
     }
-    if (!opened) {
-        // Kept all the same: the author is told, and re-seals.
-        entry.unreadable = true;
-        state.count_unreadable(record.run);
-        ledger.write(storage::PutArchive{record.arrival, entry});
-        const auto report = storage::report_in(header.log, header.number);
-        // One that was read here under this number is not hidden by one that cannot be.
-        if (!TRY(ledger.store().report(report))) {
-            storage::ReportProgress progress;
-            progress.arrival = record.arrival;
-            progress.recipients = {{.office = ledger.us(),
-                                    .state = storage::State::failed,
-                                    .reason = storage::FailReason::unreadable}};
-            ledger.write(storage::PutReport{report, std::move(progress)});
-        }
-        ledger.note(What::failed,
-                    {.office = header.log.author,
-                     .report = storage::report_in(header.log, header.number),
-                     .via = from},
-                    now, notify);
-        return ok();
-    }
-    mark_receipted(ledger, header, record.id);
-    entry.sealed_file_key =
-        seal_for_archive(ledger, opened->key, header, opened->body.units, opened->body.attachments);
     ledger.write(storage::PutArchive{record.arrival, entry});
-    const auto* own = ledger.author_on(header.log);
-    for (std::size_t i = 0; i < opened->body.units.size(); ++i) {
-        const auto& unit = opened->body.units[i];
-        // Withdrawn in time: receipted, and not shown.
-        if (own != nullptr && own->withdrawn.contains(static_cast<Number>(header.number + i))) {
+    const auto report = storage::report_in(record.log, record.run.first);
+    // One that was read here under this number is not hidden by one that cannot be.
+    if (!TRY(ledger.store().report(report))) {
+        storage::ReportProgress progress;
+        progress.arrival = record.arrival;
+        progress.recipients = {{.office = ledger.us(),
+                                .state = storage::State::failed,
+                                .reason = storage::FailReason::unreadable}};
+        ledger.write(storage::PutReport{report, std::move(progress)});
+    }
+    ledger.note(What::failed, {.office = record.log.author, .report = report, .via = from}, now,
+                notify);
+    return ok();
+}
+
+bool is_withdrawn(const Ledger& ledger, OfficeId author, const Origin& place) {
+    const auto* own = ledger.author_on({author, place.incarnation, place.record_class});
+    return own != nullptr && own->withdrawn.contains(place.number);
+}
+
+Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                         const Opened& opened, Via from, Now now, std::vector<Notice>& notify) {
+    storage::ArchiveEntry entry;
+    seal_for_archive(ledger, opened.key, header, opened.body.units, opened.body.attachments, entry);
+    ledger.write(storage::PutArchive{record.arrival, entry});
+    for (std::size_t i = 0; i < opened.body.units.size(); ++i) {
+        const auto& unit = opened.body.units[i];
+        const auto number = static_cast<Number>(header.number + i);
+        const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
+        // Withdrawn in time: receipted, and not shown. A reissue goes with what it repeats.
+        if (is_withdrawn(ledger, header.log.author, key.origin) ||
+            is_withdrawn(ledger, header.log.author,
+                         storage::report_in(header.log, number).origin)) {
             continue;
         }
-        const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
         // A reissue of what was shown before is receipted, and not shown again (P2).
         if (TRY(is_shown(ledger, key))) {
             continue;
@@ -232,7 +206,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
         progress.arrival = arrival;
         progress.recipients = {{.office = ledger.us(),
                                 .state = storage::State::delivered,
-                                .delivered_at = ledger.wall(now)}};
+                                .delivered_at = record.received}};
         ledger.write(storage::PutReport{key, std::move(progress)});
         TRY(find_replacements(ledger, key));
         ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,
@@ -247,109 +221,74 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     return ok();
 }
 
-namespace {
-
-// Of all reports of a record, in order.
-Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
-                                    const std::vector<ReportUnit>& units,
-                                    std::span<const Hash> attachments) {
-    std::vector<Hash> hashes;
-    for (std::size_t i = 0; i < units.size(); ++i) {
-        const auto files = TRY(decode_report(units[i].report)).attachments.size();
-        if (files > attachments.size()) {
-            return fail(Errc::corrupt, "record: fewer attachments than its reports have");
-        }
-        hashes.push_back(crypto::report_hash(ledger.network(), header.log.author,
-                                             origin_of(header, units[i], i), units[i].report,
-                                             attachments.first(files)));
-        attachments = attachments.subspan(files);
+// What came or was written while mail was locked, or lies as schema 1 left it.
+Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
+                          const storage::ArchiveEntry& entry, Now now,
+                          std::vector<Notice>& notify) {
+    const auto header = TRY(decode_header(record.header));
+    const Via from{record.log.author, How::local};
+    if (entry.form == storage::ArchiveEntry::Form::unopened) {
+        const auto opened = open_for_us(ledger, header, Body{record.body, record.blob});
+        return opened ? file_opened(ledger, record, header, *opened, from, now, notify)
+                      : file_unreadable(ledger, record, from, now, notify);
     }
-    return hashes;
-}
-
-crypto::SealKey archive_key(const Ledger& ledger) {
-    return crypto::own_key_of(ledger.config().mail->archive, ledger.network());
-}
-
-// An entry opens only beside the record that it was made for.
-Bytes archive_context(const Header& header) {
-    ByteWriter context;
-    write(context, key_part_of(header));
-    return context.take();
+    if (!file_again(ledger, record, header, entry)) {
+        // Nothing opens it any more, so it waits for nothing.
+        auto lost = entry;
+        lost.form = storage::ArchiveEntry::Form::unreadable;
+        ledger.write(storage::PutArchive{record.arrival, lost});
+        ledger.note(What::damaged, {.office = record.log.author, .detail = "an archive entry"}, now,
+                    notify);
+    }
+    return ok();
 }
 
 }  // namespace
 
-Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
-                                            const std::vector<ReportUnit>& units, BytesView bytes) {
-    std::vector<Hash> hashes;
-    for (const auto& unit : units) {
-        for (const auto& file : TRY(decode_report(unit.report)).attachments) {
-            if (file.size > bytes.size()) {
-                return fail(Errc::corrupt, "record: shorter than its attachments");
-            }
-            hashes.push_back(crypto::attachment_hash(network, bytes.first(file.size)));
-            bytes = bytes.subspan(file.size);
-        }
+Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                     const Body& body, Via from, Now now, std::vector<Notice>& notify) {
+    ledger.edit_log(header.log).addresses_us = true;
+    if (ledger.config().mail == nullptr) {
+        mark_receipted(ledger, header, record.id);
+        storage::ArchiveEntry entry;
+        entry.form = storage::ArchiveEntry::Form::unopened;
+        ledger.write(storage::PutArchive{record.arrival, entry});
+        return ok();
     }
-    return hashes;
+    const auto opened = open_for_us(ledger, header, body);
+    if (!opened && opened.error().code == Errc::corrupt) {
+        return std::unexpected(opened.error());
+    }
+    if (!opened) {
+        return file_unreadable(ledger, record, from, now, notify);
+    }
+    mark_receipted(ledger, header, record.id);
+    return file_opened(ledger, record, header, *opened, from, now, notify);
 }
 
-Bytes seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
-                       const std::vector<ReportUnit>& units, std::span<const Hash> attachments) {
-    ByteWriter content;
-    content.raw(key.view());
-    if (!attachments.empty()) {
-        const auto hashes = hashes_of(ledger, header, units, attachments);
-        ensure(hashes.has_value(), "what was opened or sealed has all its attachments");
-        for (const auto& hash : *hashes) {
-            content.raw(hash.view());
+Result<std::optional<storage::Arrival>> deliver_waiting(Ledger& ledger, storage::Arrival from,
+                                                        std::set<OfficeId>& authors, Now now,
+                                                        std::vector<Notice>& notify) {
+    std::size_t done = 0;
+    while (const auto arrival = TRY(ledger.store().waiting_for_keys(from))) {
+        if (done >= waiting_bytes_a_batch) {
+            return arrival;
+        }
+        from = storage::Arrival{static_cast<std::uint64_t>(*arrival) + 1};
+        const auto record = TRY(ledger.store().record_until(*arrival, storage::WithBody::yes));
+        const auto entry = TRY(ledger.store().archive(*arrival));
+        if (!record || record->arrival != *arrival || !entry) {
+            ledger.write(storage::DropArchive{*arrival});
+            continue;
+        }
+        done += waiting_entry_bytes + TRY(decode_header(record->header)).body_bytes;
+        authors.insert(record->log.author);
+        TRY(file_waiting(ledger, *record, *entry, now, notify));
+        if (ledger.write_failure()) {
+            return std::unexpected(*ledger.write_failure());
         }
     }
-    return crypto::seal_value(archive_key(ledger), archive_context(header), content.bytes());
-}
-
-Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
-                                   const storage::ArchiveEntry& entry, Opening opening) {
-    const auto* mail = ledger.config().mail;
-    const auto* author = ledger.identity_of(record.log.author);
-    if (mail == nullptr || author == nullptr || entry.sealed_file_key.empty()) {
-        return fail(Errc::untrusted, "record: locked, forgotten or unreadable");
-    }
-    OpenedRecord opened;
-    opened.header = TRY(decode_header(record.header));
-    const auto content = TRY(crypto::open_value(archive_key(ledger), archive_context(opened.header),
-                                                entry.sealed_file_key));
-    if (content.size() < crypto::FileKey::size) {
-        return fail(Errc::corrupt, "archive: a file key of another size");
-    }
-    const auto key = crypto::FileKey::from(BytesView(content).first(crypto::FileKey::size));
-    if (opening == Opening::attachments) {
-        auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header, key,
-                                          TRY(body_of(ledger.store(), record))));
-        opened.units = std::move(body.units);
-        opened.attachments = std::move(body.attachments);
-    } else {
-        opened.units = TRY(crypto::open_reports(
-            ledger.network(), *author, opened.header, key,
-            pieces_of(ledger, record.blob, record.body, BodyShape{opened.header.body_bytes})));
-    }
-    for (const auto& unit : opened.units) {
-        opened.reports.push_back(TRY(decode_report(unit.report)));
-    }
-    ByteReader hashes(BytesView(content).subspan(crypto::FileKey::size));
-    while (!hashes.at_end()) {
-        opened.hashes.push_back(TRY(hashes.read_array<Hash>()));
-    }
-    if (opened.hashes.empty()) {
-        const auto attachments =
-            TRY(attachment_hashes(ledger.network(), opened.units, opened.attachments));
-        opened.hashes = TRY(hashes_of(ledger, opened.header, opened.units, attachments));
-    }
-    if (opened.hashes.size() != opened.units.size()) {
-        return fail(Errc::corrupt, "archive: not as many hashes as reports");
-    }
-    return opened;
+    return std::optional<storage::Arrival>{};
 }
 
 }  // namespace fieldpost::engine

@@ -51,6 +51,9 @@ struct Engine::Parts {
     std::uint64_t room_when_released = 0;
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
+    bool was_mail_open = false;  // in the batch before
+    // Where to go on with what waits for the mail keys; nothing: none waits, or mail is locked.
+    std::optional<storage::Arrival> waiting_from{};
     bool is_new = true;        // before its first batch
     bool is_put_back = false;  // the marker says so: to be told in the first batch
     bool is_stopping = false;
@@ -76,6 +79,7 @@ struct Engine::Parts {
     Result<void> handle(std::span<const Input> inputs, const std::function<Now()>& time,
                         Consequences& out);
     Result<void> end_batch(Now now, Consequences& out);
+    void look_at_mail_keys();
     void wake_by(std::optional<Instant> at);
     [[nodiscard]] bool is_left_to_another(const PeerSession& session, const Header& header,
                                           const RecordId& id, Now now) const;
@@ -159,6 +163,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
         TRY(recount_carried(ledger));
         TRY(apply_cut_offs(ledger));
     }
+    look_at_mail_keys();
     if (std::exchange(is_put_back, false)) {
         stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, time(), out.notify);
     }
@@ -349,6 +354,20 @@ Result<void> Engine::Parts::on(const Stopping&, Now, Consequences&) {
     return ok();
 }
 
+// Mail may be locked or opened between any two batches.
+void Engine::Parts::look_at_mail_keys() {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr) {
+        waiting_from.reset();
+    } else if (!was_mail_open) {
+        waiting_from = storage::Arrival{0};
+        if (ledger.meta().archive_key != mail->archive.public_key) {
+            ledger.edit_meta().archive_key = mail->archive.public_key;
+        }
+    }
+    was_mail_open = mail != nullptr;
+}
+
 void Engine::Parts::wake_by(std::optional<Instant> at) {
     if (at && (!wake_at || *at < *wake_at)) {
         wake_at = at;
@@ -507,6 +526,10 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
     for (auto& [link, session] : sessions) {
         session.let_time_pass(now);
+    }
+    if (waiting_from) {
+        waiting_from = TRY(deliver_waiting(ledger, *waiting_from, unreceipted, now, out.notify));
+        wake_by(waiting_from ? std::optional(now.steady) : std::nullopt);
     }
     // A step may give the steps before it more to do.
     while (TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||

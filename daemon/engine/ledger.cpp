@@ -40,7 +40,7 @@ Result<std::optional<storage::LogState>> log_of_records(const storage::RecordSto
         const auto entry = TRY(store.archive(record.arrival));
         const bool is_for_us = entry && entry->box == storage::ArchiveEntry::Box::inbox;
         state.addresses_us = state.addresses_us || is_for_us;
-        if (is_for_us && entry->unreadable) {
+        if (is_for_us && entry->form == storage::ArchiveEntry::Form::unreadable) {
             state.count_unreadable(record.run);
         } else {
             state.count_receipted(record.run, short_hash(record.id));

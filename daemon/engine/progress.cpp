@@ -43,6 +43,10 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
             }
             break;
         case Proof::Of::received:
+            // A recipient that could not open a record never takes that back.
+            if (one.reason == FailReason::unreadable) {
+                break;
+            }
             if (one.delivered_at == WallTime{}) {
                 one.delivered_at = at;
             }

@@ -166,9 +166,9 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpub
     ledger.write(storage::PutExpiry{record.expires, record.arrival});
     storage::ArchiveEntry entry;
     entry.box = storage::ArchiveEntry::Box::outbox;
-    entry.sealed_file_key = seal_for_archive(
-        ledger, sealed->file_key, header, contents.units,
-        TRY(attachment_hashes(ledger.network(), contents.units, contents.attachments)));
+    seal_for_archive(ledger, sealed->file_key, header, contents.units,
+                     TRY(attachment_hashes(ledger.network(), contents.units, contents.attachments)),
+                     entry);
     ledger.write(storage::PutArchive{record.arrival, entry});
     return record;
 }

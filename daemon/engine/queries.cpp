@@ -200,8 +200,9 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
         return ok();
     }
     if (!progress) {
-        view.state = view.entry->unreadable ? State::failed : State::carried;
-        view.reason = view.entry->unreadable ? name_of(storage::FailReason::unreadable) : "";
+        const bool is_unreadable = view.entry->form == storage::ArchiveEntry::Form::unreadable;
+        view.state = is_unreadable ? State::failed : State::delivered;
+        view.reason = is_unreadable ? name_of(storage::FailReason::unreadable) : "";
         return ok();
     }
     view.state = combined(progress->recipients);

@@ -12,18 +12,25 @@ constexpr std::size_t receipt_bytes_max = limits::register_bytes_max - 128;
 void forget_up_to(ReceiptLog& entry, Number last) {
     const Interval low{1, last};
     entry.received.remove(low);
-    entry.unreadable.remove(low);
     for (auto& [reason, numbers] : entry.refused) {
         numbers.remove(low);
     }
     std::erase_if(entry.refused, [](const auto& pair) { return pair.second.empty(); });
 }
 
+// Receipted while mail was locked, and not opened afterwards. Its author counts such a number as
+// delivered until it is told otherwise, also if it has closed the number since.
+IntervalSet moved_to_unreadable(const storage::LogState& state) {
+    return intersection(state.receipted, state.unreadable);
+}
+
+// Its top id is that of the highest number receipted, which may have moved since.
 ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const OwnLog* author) {
     ReceiptLog entry;
     entry.incarnation = log.incarnation;
     entry.record_class = log.record_class;
-    entry.received = state.receipted;
+    const auto moved = moved_to_unreadable(state);
+    entry.received = without(state.receipted, moved);
     entry.unreadable = state.unreadable;
     for (const auto& [reason, numbers] : state.refused) {
         auto refused = without(numbers, entry.received);
@@ -36,6 +43,8 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
     const auto open = author == nullptr ? Number{1} : author->done.next_absent(1).value_or(1);
     if (open > 1) {
         forget_up_to(entry, open - 1);
+        entry.unreadable.remove({1, open - 1});
+        entry.unreadable.add(moved);
     }
     if (!entry.received.empty()) {
         entry.top_id = state.receipted_top_id;
@@ -43,8 +52,9 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
     return entry;
 }
 
-// Without what the author has closed, but for where that joins two runs.
-IntervalSet with_holes_filled(const IntervalSet& received, const IntervalSet& done) {
+// Without what the author has closed, but for where that joins two runs. `told` is unreadable.
+IntervalSet with_holes_filled(const IntervalSet& received, const IntervalSet& done,
+                              const IntervalSet& told) {
     const auto news = without(received, done);
     IntervalSet holes;
     Number after = 0;
@@ -52,7 +62,7 @@ IntervalSet with_holes_filled(const IntervalSet& received, const IntervalSet& do
         if (after != 0) {
             const Interval hole{after, run.first - 1};
             const auto unknown = without(without({hole}, received), done);
-            if (unknown.empty()) {
+            if (unknown.empty() && !told.contains_any(hole)) {
                 holes.add(hole);
             }
         }
@@ -104,8 +114,9 @@ Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
         const auto* own = ledger.author_on(log);
         if (size > receipt_bytes_max && own != nullptr) {
             TRY(change(entry, [&](ReceiptLog& one) {
-                one.received = with_holes_filled(one.received, own->done);
-                one.unreadable.remove(own->done);
+                const auto moved = moved_to_unreadable(ledger.log(log));
+                one.received = with_holes_filled(one.received, own->done, moved);
+                one.unreadable.remove(without(own->done, moved));
                 one.is_filled = true;
             }));
         }
@@ -135,7 +146,11 @@ Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, N
         Receipt receipt;
         for (const auto& [log, state] : ledger.logs_of(author)) {
             if (state.addresses_us) {
-                receipt.logs.push_back(receipt_of(log, state, ledger.author_on(log)));
+                auto entry = receipt_of(log, state, ledger.author_on(log));
+                if (!entry.received.empty() && entry.received.top() != state.receipted.top()) {
+                    TRY(renew_top(ledger, log, entry));
+                }
+                receipt.logs.push_back(std::move(entry));
             }
         }
         TRY(fit(ledger, author, receipt));

@@ -428,6 +428,14 @@ void World::pass(std::chrono::milliseconds time) {
     now_ms_ += time.count();
 }
 
+void World::lock_mail(Node node, bool is_locked) {
+    auto& office = offices_[node];
+    office.config->mail = is_locked ? nullptr : &office.keys->mail;
+    if (is_up(node) && !is_taken_over(node)) {
+        batch(node, {engine::TimerFired{}});
+    }
+}
+
 void World::set_clock(Node node, std::int64_t wrong_by_seconds) {
     offices_[node].clock_wrong_by = wrong_by_seconds;
 }
@@ -563,7 +571,7 @@ void World::run_until_idle(std::chrono::hours at_most) {
 
 // Machines, not links: a clock that comes back wrong, a disk or a carrier's share that is full.
 void World::trouble(Node node) {
-    switch (any(4)) {
+    switch (any(5)) {
         case 0:
             // One wrong clock at a time, and no two alike: two that agree are believed.
             for (Node other = 0; other < size(); ++other) {
@@ -579,6 +587,9 @@ void World::trouble(Node node) {
             break;
         case 2:
             set_disk_limit(node, 0);
+            break;
+        case 3:
+            lock_mail(node, any(2) == 0);
             break;
         default:
             set_carry_limit(node, any(2) == 0 ? any(50'000) : std::uint64_t{1} << 30);
@@ -658,6 +669,7 @@ void World::calm() {
     for (Node node = 0; node < size(); ++node) {
         set_disk_limit(node, 0);
         set_carry_limit(node, std::uint64_t{1} << 30);
+        lock_mail(node, false);
         if (!is_taken_over(node)) {
             here.push_back(node);
         }

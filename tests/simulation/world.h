@@ -94,6 +94,9 @@ public:
     void stop(Node node);
     void restart(Node node);
     void pass(std::chrono::milliseconds time);
+    // Takes the keys that read mail from it, or gives them back, as a passphrase does. Whether it
+    // is up or not.
+    void lock_mail(Node node, bool is_locked);
     // From the next start on its clock is wrong by so much.
     void set_clock(Node node, std::int64_t wrong_by_seconds);
     // Full at this many bytes; 0: never.
@@ -223,6 +226,8 @@ private:
     void check(Node node);
     void check_progress(Node node);
     std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
+    // It is there for good, and shows once mail is opened.
+    bool waits_unopened(Node node, const storage::ReportKey& report);
 
     SeededRandom random_;
     std::mt19937_64 dice_;

@@ -33,8 +33,8 @@ TEST_CASE("a carrier that lets go takes back carried, and nothing more", "[engin
 }
 
 TEST_CASE("a receipt makes delivered of whatever it was, but for an answer", "[engine]") {
-    for (const auto of : {Proof::Of::carried, Proof::Of::expired, Proof::Of::refused,
-                          Proof::Of::unreadable, Proof::Of::revoked}) {
+    for (const auto of :
+         {Proof::Of::carried, Proof::Of::expired, Proof::Of::refused, Proof::Of::revoked}) {
         const auto one = after({of, Proof::Of::received});
         CHECK(one.state == storage::State::delivered);
         CHECK(one.reason == storage::FailReason::none);
@@ -43,6 +43,14 @@ TEST_CASE("a receipt makes delivered of whatever it was, but for an answer", "[e
     const auto answered = after({Proof::Of::answered, Proof::Of::received});
     CHECK(answered.state == storage::State::acknowledged);
     CHECK(answered.delivered_at == WallTime{101});
+}
+
+TEST_CASE("a recipient that could not open a record cannot take that back", "[engine]") {
+    const auto one = after({Proof::Of::received, Proof::Of::unreadable, Proof::Of::received});
+    CHECK(one.state == storage::State::failed);
+    CHECK(one.reason == storage::FailReason::unreadable);
+    CHECK(after({Proof::Of::unreadable, Proof::Of::answered}).state ==
+          storage::State::acknowledged);
 }
 
 TEST_CASE("a clock, a refusal or a cut-off takes nothing from who has receipted", "[engine]") {
@@ -98,6 +106,9 @@ TEST_CASE("no order of proofs makes delivered or acknowledged of less", "[engine
             if (before.state == storage::State::delivered) {
                 RC_ASSERT(one.state == storage::State::delivered ||
                           one.state == storage::State::acknowledged || of == Proof::Of::unreadable);
+            }
+            if (before.reason == storage::FailReason::unreadable) {
+                RC_ASSERT(one.reason == before.reason || one.state == storage::State::acknowledged);
             }
             RC_ASSERT((one.state == storage::State::failed) ==
                       (one.reason != storage::FailReason::none));

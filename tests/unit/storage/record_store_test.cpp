@@ -85,6 +85,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     meta.incarnation = {2, 99};
     meta.next_arrival = 77;
     meta.mark = {5};
+    meta.archive_key.bytes[31] = std::byte{4};
     LogState state;
     state.hold({1, 4});
     state.hold({9, 9});
@@ -107,7 +108,8 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     partial.checked = {{1, 1}};
     partial.prefix_part = 2;
     partial.prefix = Bytes(100, std::byte{9});
-    const ArchiveEntry entry{ArchiveEntry::Box::outbox, Bytes(64, std::byte{8}), false};
+    const ArchiveEntry entry{ArchiveEntry::Box::outbox, ArchiveEntry::Form::own_key,
+                             Bytes(64, std::byte{8})};
     const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 2}};
     Event event;
     event.seq = 5;
@@ -212,6 +214,32 @@ TEST_CASE("the last events are kept, and the oldest makes room", "[storage]") {
     REQUIRE(store->apply(PutEvent{event}).has_value());
     CHECK(store->events_of(report(2)).value() == std::vector{event});
     CHECK(store->events(0, SIZE_MAX).value().size() == events_kept);
+    store->abort();
+}
+
+TEST_CASE("entries that wait for the mail keys are found in order, until they are filed again",
+          "[storage]") {
+    Disk disk(GENERATE(true, false));
+    const auto store = disk.open();
+    using Form = ArchiveEntry::Form;
+    const auto entry = [](Form form) {
+        return ArchiveEntry{ArchiveEntry::Box::inbox, form, Bytes(64, std::byte{8})};
+    };
+    change(*store, {PutArchive{Arrival{3}, entry(Form::own_key)},
+                    PutArchive{Arrival{5}, entry(Form::unopened)},
+                    PutArchive{Arrival{7}, entry(Form::public_key)},
+                    PutArchive{Arrival{9}, entry(Form::unreadable)},
+                    PutArchive{Arrival{300}, entry(Form::of_schema_1)}});
+    REQUIRE(store->begin().has_value());
+    CHECK(store->waiting_for_keys(Arrival{0}).value() == Arrival{5});
+    CHECK(store->waiting_for_keys(Arrival{6}).value() == Arrival{7});
+    CHECK(store->waiting_for_keys(Arrival{8}).value() == Arrival{300});
+    store->abort();
+    change(*store, {PutArchive{Arrival{5}, entry(Form::own_key)}, DropArchive{Arrival{7}}});
+    REQUIRE(store->begin().has_value());
+    CHECK(store->archive(Arrival{5}).value() == entry(Form::own_key));
+    CHECK(store->waiting_for_keys(Arrival{0}).value() == Arrival{300});
+    CHECK_FALSE(store->waiting_for_keys(Arrival{301}).value().has_value());
     store->abort();
 }
 

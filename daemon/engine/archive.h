@@ -1,0 +1,47 @@
+// What people here can read: the file key of each record in a box, sealed to who may read mail.
+//
+// While mail is open an entry is sealed under a key that only the holder of the archive secret can
+// derive. While it is locked, what is queued is sealed to the archive's public key, and what
+// arrives waits unopened; both are filed again once the mail keys are there (engine/delivery).
+#pragma once
+
+#include "crypto/sealed_record.h"
+#include "daemon/engine/ledger.h"
+
+namespace fieldpost::engine {
+
+// The bytes of a stored record's sealed body, wherever they lie. corrupt: a part is missing.
+Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRecord& record);
+// The same piece by piece. `one_piece` is used if there is no blob, and must outlive the source.
+crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesView one_piece,
+                              BodyShape shape);
+
+// The name that people know a report of a record by: a reissue keeps its first one.
+Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t position);
+
+// Seals the file key into `entry`, in the form that fits whether mail is open. The hashes of its
+// reports go with it if telling them takes all of a body.
+void seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
+                      const std::vector<ReportUnit>& units, std::span<const Hash> attachments,
+                      storage::ArchiveEntry& entry);
+// Writes an entry that was made while mail was locked, or by schema 1, as one that was made while
+// it was open. Errors as crypto::open_value; untrusted: mail is locked.
+Result<void> file_again(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                        storage::ArchiveEntry entry);
+// Of the attachments of these reports, whose bytes follow each other. corrupt: there are too few.
+Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
+                                            const std::vector<ReportUnit>& units, BytesView bytes);
+
+// The content of a record in our inbox or outbox. untrusted: locked, forgotten or unreadable.
+struct OpenedRecord {
+    Header header;
+    std::vector<ReportUnit> units;
+    std::vector<Report> reports;
+    std::vector<Hash> hashes;
+    Bytes attachments;  // if they were asked for
+};
+enum class Opening : std::uint8_t { reports, attachments };
+Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
+                                   const storage::ArchiveEntry& entry, Opening opening);
+
+}  // namespace fieldpost::engine
