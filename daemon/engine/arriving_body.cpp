@@ -101,7 +101,7 @@ Result<ArrivingBody::Took> ArrivingBody::check_part(Ledger& ledger, std::uint32_
         if (!checked.contains(1)) {
             return Took::impossible;
         }
-        const auto stored = TRY(ledger.store().part(blob_, 1));
+        const auto stored = TRY(ledger.store().part(known->blob, 1));
         if (!stored) {
             return fail(Errc::corrupt, "store: a list of segments is not there");
         }
@@ -119,15 +119,22 @@ Result<ArrivingBody::Took> ArrivingBody::check_part(Ledger& ledger, std::uint32_
     if (!make_room_under_way(ledger, record_.id, record_.header.log, prefix_.size(), 0)) {
         return Took::no_room;
     }
-    if (blob_ == storage::Blob{}) {
-        blob_ = ledger.next_blob();
-    }
+    choose_blob(ledger);
     ledger.write(storage::PutPart{blob_, part, std::move(prefix_)});
     forget_beginning();
     checked.add(part);
     is_whole_ = checked.contains_all({1, part_count(shape)});
     write(ledger, std::move(checked));
     return Took::more;
+}
+
+// Another source may have begun it since this one was opened: its parts lie in one place.
+void ArrivingBody::choose_blob(Ledger& ledger) {
+    if (const auto* known = kept(ledger)) {
+        blob_ = known->blob;
+    } else if (blob_ == storage::Blob{}) {
+        blob_ = ledger.next_blob();
+    }
 }
 
 void ArrivingBody::forget_beginning() {
@@ -181,9 +188,7 @@ void ArrivingBody::put_progress(Ledger& ledger) {
         !make_room_under_way(ledger, record_.id, record_.header.log, 0, prefix_.size())) {
         return;
     }
-    if (blob_ == storage::Blob{}) {
-        blob_ = ledger.next_blob();
-    }
+    choose_blob(ledger);
     known = kept(ledger);
     write(ledger, known == nullptr ? IntervalSet{} : known->checked);
 }

@@ -52,6 +52,7 @@ private:
                                 BytesView list) const;
     Result<Took> check_part(Ledger& ledger, std::uint32_t part);
     void forget_beginning();
+    void choose_blob(Ledger& ledger);
     void write(Ledger& ledger, IntervalSet checked);
 
     Arriving record_;
