@@ -541,7 +541,7 @@ LinkView PeerSession::view() const {
 }
 
 std::optional<LinkUse> PeerSession::take_use() {
-    LinkUse use{link_, streams_under_way() > 0 && !passes_only_urgent(), use_.is_long,
+    LinkUse use{link_, theirs_ && streams_under_way() > 0 && !passes_only_urgent(), use_.is_long,
                 !outgoing_.empty() && !has_room(), theirs_ && theirs_->is_doubled};
     std::uint64_t left = 0;
     for (const auto& [stream, outgoing] : outgoing_) {
