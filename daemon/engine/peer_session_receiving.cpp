@@ -150,6 +150,8 @@ Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, 
 Result<void> PeerSession::judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                                  Consequences& out) {
     if (verdict == Verdict::forged) {
+        // The record of that name may be a good one: it is still lacking, and not settled upon.
+        spoiled_.insert(record.id);
         offend(ledger, now, out, "a record whose signature does not verify");
     }
     if (verdict == Verdict::ours) {
@@ -282,6 +284,7 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now
     if (verdict != Verdict::wanted) {
         send(out, Skip{opened.stream, verdict == Verdict::known      ? SkipReason::have
                                       : verdict == Verdict::no_space ? SkipReason::later
+                                      : verdict == Verdict::forged   ? SkipReason::bad
                                                                      : SkipReason::refused});
         return judged(ledger, record, verdict, now, out);
     }
