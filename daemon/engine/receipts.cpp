@@ -9,11 +9,11 @@ namespace {
 // A register's other fields and signature stay well below this.
 constexpr std::size_t receipt_bytes_max = limits::register_bytes_max - 128;
 
-void forget_up_to(ReceiptLog& entry, Number last) {
-    const Interval low{1, last};
-    entry.received.remove(low);
-    for (auto& [reason, numbers] : entry.refused) {
-        numbers.remove(low);
+// Takes these numbers out of all that did not come, or not to be read.
+void forget_failed(ReceiptLog& entry, const IntervalSet& numbers) {
+    entry.unreadable.remove(numbers);
+    for (auto& [reason, refused] : entry.refused) {
+        refused.remove(numbers);
     }
     std::erase_if(entry.refused, [](const auto& pair) { return pair.second.empty(); });
 }
@@ -29,22 +29,25 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
     ReceiptLog entry;
     entry.incarnation = log.incarnation;
     entry.record_class = log.record_class;
+    // An author may have signed several records under one number, and each met another end here. No
+    // number may stand in two sets.
     const auto moved = moved_to_unreadable(state);
     entry.received = without(state.receipted, moved);
     entry.unreadable = state.unreadable;
+    auto told = united(entry.received, entry.unreadable);
     for (const auto& [reason, numbers] : state.refused) {
-        auto refused = without(numbers, entry.received);
-        refused.remove(entry.unreadable);
+        auto refused = without(numbers, told);
         if (!refused.empty()) {
+            told.add(refused);
             entry.refused.emplace(reason, std::move(refused));
         }
     }
     // Numbers that the author has closed from the beginning on need no word any more.
     const auto open = author == nullptr ? Number{1} : author->done.next_absent(1).value_or(1);
     if (open > 1) {
-        forget_up_to(entry, open - 1);
-        entry.unreadable.remove({1, open - 1});
-        entry.unreadable.add(moved);
+        const IntervalSet low{{1, open - 1}};
+        entry.received.remove(low);
+        forget_failed(entry, without(low, moved));
     }
     if (!entry.received.empty()) {
         entry.top_id = state.receipted_top_id;
@@ -116,7 +119,7 @@ Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
             TRY(change(entry, [&](ReceiptLog& one) {
                 const auto moved = moved_to_unreadable(ledger.log(log));
                 one.received = with_holes_filled(one.received, own->done, moved);
-                one.unreadable.remove(without(own->done, moved));
+                forget_failed(one, without(own->done, moved));  // it may be among what was filled
                 one.is_filled = true;
             }));
         }
