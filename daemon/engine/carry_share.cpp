@@ -95,8 +95,9 @@ std::uint64_t bytes_on_disk(const Header& header, bool is_in_parts) {
     if (is_in_parts) {
         const BodyShape shape{header.body_bytes};
         const auto parts = part_count(shape);
-        bytes += row_bytes(part_row_bytes + part_size(shape, 1)) +
-                 row_bytes(part_row_bytes + part_size(shape, parts));
+        bytes += row_bytes(part_row_bytes + part_size(shape, 1));
+        // A body in one piece has no other part.
+        bytes += parts > 1 ? row_bytes(part_row_bytes + part_size(shape, parts)) : 0;
         bytes += parts > 2 ? (parts - 2) * row_bytes(part_row_bytes + limits::segment_bytes) : 0;
     }
     return bytes;
