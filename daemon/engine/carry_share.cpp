@@ -202,23 +202,35 @@ void release_refused(Ledger& ledger) {
     }
     const auto mean = meta.carried_records == 0 ? std::uint64_t{limits::segment_bytes}
                                                 : meta.carried_bytes / meta.carried_records;
-    auto left = limit / 4 / std::max<std::uint64_t>(1, mean) + 1;
+    const auto refused_of = [](const storage::LogState& state) {
+        return state.refused.find(static_cast<std::uint8_t>(RefusalReason::no_room));
+    };
+    // Each author its part: of one whose refused fill all of it, nobody else's would come back.
+    std::map<OfficeId, std::uint64_t> left;
+    for (const auto& [log, state] : ledger.logs()) {
+        if (refused_of(state) != state.refused.end()) {
+            left[log.author] = 0;
+        }
+    }
+    for (auto& [author, numbers] : left) {
+        numbers = limit / 4 / std::max<std::uint64_t>(1, mean) / left.size() + 1;
+    }
     for (const auto record_class :
          {RecordClass::urgent, RecordClass::reply, RecordClass::normal, RecordClass::bulk}) {
         for (const auto& [log, state] : std::map(ledger.logs())) {
-            const auto refused =
-                state.refused.find(static_cast<std::uint8_t>(RefusalReason::no_room));
+            const auto refused = refused_of(state);
             if (log.record_class != record_class || refused == state.refused.end()) {
                 continue;
             }
+            auto& numbers = left.at(log.author);
             IntervalSet some;
             for (const auto& interval : refused->second.intervals()) {
-                if (left == 0) {
+                if (numbers == 0) {
                     break;
                 }
-                const auto count = std::min(left, interval.count());
+                const auto count = std::min(numbers, interval.count());
                 some.add({interval.first, static_cast<Number>(interval.first + count - 1)});
-                left -= count;
+                numbers -= count;
             }
             ledger.release(log, RefusalReason::no_room, some);
         }
