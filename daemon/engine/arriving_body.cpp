@@ -40,6 +40,14 @@ Result<std::optional<ArrivingBody>> ArrivingBody::resume(const Ledger& ledger, c
     return std::optional(std::move(body));
 }
 
+// There was room for its log when it was opened; others of its author may have taken that since.
+bool ArrivingBody::has_log(const Ledger& ledger) const {
+    const auto& log = record_.header.log;
+    return ledger.logs().contains(log) ||
+           (ledger.keeps(log) && std::ranges::distance(ledger.logs_of(log.author)) <
+                                     static_cast<std::ptrdiff_t>(limits::logs_per_office_max));
+}
+
 const UnderWay* ArrivingBody::kept(const Ledger& ledger) const {
     const auto found = ledger.partials().find(record_.id);
     return found == ledger.partials().end() ? nullptr : &found->second;
@@ -116,7 +124,8 @@ Result<ArrivingBody::Took> ArrivingBody::check_part(Ledger& ledger, std::uint32_
         }
         return is_mixed ? Took::mixed : Took::spoiled;
     }
-    if (!make_room_under_way(ledger, record_.id, record_.header.log, prefix_.size(), 0)) {
+    if (!has_log(ledger) ||
+        !make_room_under_way(ledger, record_.id, record_.header.log, prefix_.size(), 0)) {
         return Took::no_room;
     }
     choose_blob(ledger);
@@ -184,7 +193,7 @@ void ArrivingBody::put_progress(Ledger& ledger) {
     const auto* known = kept(ledger);
     // One that nothing is here of takes no room; nor does one that has made way for others.
     if (!std::exchange(is_touched_, false) ||
-        (known == nullptr && (was_kept_ || prefix_.empty())) ||
+        (known == nullptr && (was_kept_ || prefix_.empty())) || !has_log(ledger) ||
         !make_room_under_way(ledger, record_.id, record_.header.log, 0, prefix_.size())) {
         return;
     }

@@ -47,6 +47,7 @@ public:
     void drop(Ledger& ledger) const;
 
 private:
+    [[nodiscard]] bool has_log(const Ledger& ledger) const;
     [[nodiscard]] const UnderWay* kept(const Ledger& ledger) const;
     [[nodiscard]] bool is_right(const Ledger& ledger, std::uint32_t part, BytesView bytes,
                                 BytesView list) const;

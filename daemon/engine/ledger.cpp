@@ -203,6 +203,16 @@ storage::LogState& Ledger::edit_log(const LogKey& log) {
 }
 
 void Ledger::drop_log(const LogKey& log) {
+    // Nothing may be told of a log that is gone, and so nothing is kept, whatever of it was closed.
+    std::vector<RecordId> under_way;
+    for (const auto& [id, partial] : partials_) {
+        if (partial.log == log) {
+            under_way.push_back(id);
+        }
+    }
+    for (const auto& id : under_way) {
+        drop_partial(id);
+    }
     logs_.erase(log);
     edited_logs_.erase(log);
     unbounded_logs_.erase(log);
