@@ -21,6 +21,27 @@ Bytes entry_signed_by(const World& world, Node signer, const Forgery& forgery,
                       std::optional<Neighbour>& before);
 RecordNews signed_by(const World& world, Node signer, const Forgery& forgery);
 
+// A body that goes in a stream: what opens one, and its parts in order.
+struct BodyInParts {
+    StreamOpened opened;
+    RecordId id;
+    Header header;
+    std::vector<Bytes> parts;
+};
+
+// Signed as its author would; the header says how large the body is, and for whom.
+BodyInParts body_signed_by(const World& world, Node signer, Header header, Bytes body);
+// `size` bytes of one value, for a reader that cannot open them.
+BodyInParts body_of_nothing(const World& world, Node author, Node reader, Number number,
+                            std::size_t size, RecordClass record_class = RecordClass::normal);
+// One of these frames: the bytes of a part from `offset` on, at most so many.
+Chunk chunk_of(const BodyInParts& body, std::uint32_t part, std::uint32_t offset = 0,
+               std::size_t size_max = SIZE_MAX);
+
+// All that is in a bundle.
+std::vector<Frame> frames_on(const World& world, BytesView stick);
+// The bodies that it has whole, of others than small records.
+std::vector<BodyInParts> bodies_on(const World& world, BytesView stick);
 // A bundle of these frames and no others. Every member can seal one.
 Bytes stick_with(const World& world, const std::vector<Frame>& frames);
 

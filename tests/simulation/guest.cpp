@@ -17,14 +17,18 @@ constexpr std::size_t loot_max = 100;
 
 std::string_view name_of(Act act) {
     constexpr std::array<std::string_view, all_acts.size()> names = {
-        "records", "lives",     "broken",    "forks", "statements", "receipts", "false_tops",
-        "custody", "registers", "summaries", "flood", "carry",      "noise"};
+        "records",    "lives",   "broken",      "forks",      "statements", "receipts",
+        "false_tops", "custody", "registers",   "summaries",  "flood",      "carry",
+        "noise",      "streams", "half_bodies", "bad_bodies", "crawl",      "fill"};
     return names.at(static_cast<std::size_t>(act));
 }
 
-HostileGuest::HostileGuest(World& world, Node guest, std::uint64_t seed)
-    : world_(world), guest_(guest), dice_(seed) {
+HostileGuest::HostileGuest(World& world, Node guest, std::uint64_t seed, std::optional<Node> second)
+    : world_(world), guest_(guest), second_(second), dice_(seed) {
     world_.take_over(guest);
+    if (second) {
+        world_.take_over(*second);
+    }
 }
 
 void HostileGuest::act(std::span<const Act> acts) {
@@ -43,12 +47,20 @@ void HostileGuest::act(Act act, Node victim) {
     history_ += fmt::format(" {}>{}", name_of(act), victim);
     INFO("the guest: " << history_);
     victim_ = victim;
+    crawl_on();
+    if (!world_.is_up(victim)) {
+        return;
+    }
     const auto frames = frames_for(act);
     if (!world_.is_up(victim)) {
         return;
     }
     if (chance(6)) {
         world_.read_bundle(victim, stick_with(world_, frames));
+        return;
+    }
+    if (std::ranges::find(body_acts, act) != body_acts.end() && chance(2)) {
+        say_all(frames);
         return;
     }
     std::vector<Bytes> messages;
@@ -107,6 +119,17 @@ std::vector<Frame> HostileGuest::frames_for(Act act) {
             return carry();
         case Act::noise:
             return noise();
+        case Act::streams:
+            return streams();
+        case Act::half_bodies:
+            return half_bodies();
+        case Act::bad_bodies:
+            return bad_bodies();
+        case Act::crawl:
+            begin_to_crawl();
+            return {};
+        case Act::fill:
+            return fill();
     }
     return {};
 }

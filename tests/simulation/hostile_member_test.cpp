@@ -63,21 +63,6 @@ Custody custody_of(const World& world, Node of, Node signer, std::uint64_t count
     return custody;
 }
 
-// What is in a bundle.
-std::vector<Frame> frames_of(const World& world, BytesView bundle) {
-    crypto::BundleOpener opener({world.keys(liar).machine.founding_key, world.network().id()});
-    opener.add(bundle);
-    opener.finish();
-    std::vector<Frame> frames;
-    while (const auto cell = opener.next()) {
-        ByteReader in(cell->content);
-        while (!in.at_end()) {
-            frames.push_back(decode_frame(in.read_sized(cell->content.size()).value()).value());
-        }
-    }
-    return frames;
-}
-
 // That `of` has everything that hyesan may ever write, in `signer`'s hand.
 std::vector<Frame> has_everything(const World& world, Node of, Node signer) {
     LeafSummary leaf;
@@ -377,6 +362,39 @@ TEST_CASE("an old register and an old statement of custody, told again, take not
     CHECK_FALSE(world.was_told(hyesan, What::offender));
 }
 
+TEST_CASE("a receipt can be read, whatever its author wrote and calls done", "[simulation]") {
+    World world(28, names, {});
+    world.connect(hq, hyesan);
+    // More runs than a receipt holds: every second number is read, and the others are refused.
+    constexpr Number written = 2'300;
+    RecordNews news;
+    std::optional<Neighbour> before;
+    IntervalSet refused;
+    for (Number number = 1; number <= written; ++number) {
+        auto one = write_as(world, liar, hq, number);
+        if (number % 2 == 0) {
+            one.header.kind = record_kinds;
+            refused.add({number, number});
+        }
+        news.records.push_back(entry_signed_by(world, liar, one, before));
+        if (news.records.size() == 100) {
+            world.tell(hq, liar, std::exchange(news, {}));
+            before.reset();
+        }
+    }
+    OfficeStatement statement = *world.ledger(hq).statement(world.keys(liar).index);
+    statement.logs = {{{1, 7}, RecordClass::normal, written, {}, refused, {}}};
+    world.tell(hq, liar, RegisterNews{{office_register(world, liar, statement)}});
+    world.tell(hq, liar, signed_by(world, liar, write_as(world, liar, hq, written + 1)));
+    world.run_for(1min);
+    CHECK(world.offences(hyesan, hq).empty());
+    const RegisterKey key{world.keys(hq).index, static_cast<std::uint8_t>(RegisterKind::receipt),
+                          receipt_subject(world.keys(liar).index)};
+    REQUIRE(world.ledger(hyesan).newest(key) != nullptr);
+    CHECK(world.ledger(hyesan).newest(key)->version == world.ledger(hq).newest(key)->version);
+    world.check_everything();
+}
+
 TEST_CASE("a body that nobody needs any more is given up on its way, and leaves nothing",
           "[simulation]") {
     World world(27, names, {});
@@ -424,7 +442,7 @@ TEST_CASE("a file that only seems to hold what others carry is not relied on", "
     world.queue(hyesan, {hq}, RecordClass::bulk, 100'000);
     const auto honest = world.write_bundle(hyesan).value();
     world.read_bundle(wonsan, honest.bytes);
-    const auto frames = frames_of(world, honest.bytes);
+    const auto frames = frames_on(world, honest.bytes);
     const auto held = [&](Node reader, const std::vector<Frame>& read) {
         return world.read_bundle(reader, stick_with(world, read)).value().holds;
     };

@@ -363,6 +363,10 @@ void World::end(Node a, Node b) {
 }
 
 void World::drop_link(engine::LinkId link, std::optional<Node> without) {
+    if (const auto by_hand = links_by_hand_.find(link); by_hand != links_by_hand_.end()) {
+        hang_up(by_hand->second, link);
+        return;
+    }
     const auto found = links_.find(link);
     if (found == links_.end()) {
         return;
@@ -392,6 +396,7 @@ void World::crash(Node node) {
     }
     office.engine.reset();
     office.wake_at_ms.reset();
+    std::erase_if(links_by_hand_, [&](const auto& entry) { return entry.second == node; });
     for (const auto& [id, link] : std::map(links_)) {
         if (link.a == node || link.b == node) {
             drop_link(id, node);
@@ -482,16 +487,21 @@ std::vector<Bytes> World::talk(Node node, Node as, const std::vector<Bytes>& mes
 
 engine::LinkId World::link_by_hand(Node node, Node as) {
     const engine::LinkId link{next_link_++};
+    links_by_hand_[link] = node;
     batch(node, {engine::LinkUp{link, index_of(as)}});
     return link;
 }
 
 void World::say(Node node, engine::LinkId link, const Frame& frame) {
-    batch(node, {engine::FrameArrived{link, encode_frame(frame)}});
+    if (links_by_hand_.contains(link)) {
+        batch(node, {engine::FrameArrived{link, encode_frame(frame)}});
+    }
 }
 
 void World::hang_up(Node node, engine::LinkId link) {
-    batch(node, {engine::LinkDown{link}});
+    if (links_by_hand_.erase(link) != 0) {
+        batch(node, {engine::LinkDown{link}});
+    }
 }
 
 std::optional<std::int64_t> World::next_at() const {

@@ -112,7 +112,7 @@ public:
     void tell(Node node, Node as, const Frame& frame);
     // The same with messages of any bytes. What the office says meanwhile comes back.
     std::vector<Bytes> talk(Node node, Node as, const std::vector<Bytes>& messages);
-    // The same over a link that stays until somebody hangs up.
+    // The same over a link that stays until somebody hangs up, or the office has enough of it.
     engine::LinkId link_by_hand(Node node, Node as);
     void say(Node node, engine::LinkId link, const Frame& frame);
     void hang_up(Node node, engine::LinkId link);
@@ -225,6 +225,9 @@ private:
     void note_sent(Node node, engine::OutgoingFrame sent);
     void check(Node node);
     void check_progress(Node node);
+    void check_bodies_under_way(Node node);
+    void check_settled(Node node);
+    void check_parts_on_disk(Node node);
     std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
     // It is there for good, and shows once mail is opened.
     bool waits_unopened(Node node, const storage::ReportKey& report);
@@ -239,6 +242,7 @@ private:
 
     std::vector<Office> offices_;
     std::map<engine::LinkId, Link> links_;
+    std::map<engine::LinkId, Node> links_by_hand_;
     std::deque<Flight> flights_;
     std::optional<engine::LinkId> talking_;  // of talk(), and what came back over it
     std::vector<Bytes> answers_;
