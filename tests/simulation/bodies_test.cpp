@@ -175,3 +175,215 @@ TEST_CASE("bodies that never become whole take a bounded room, and end with thei
     CHECK(world.ledger(hq).partials().empty());
     world.check_everything();
 }
+
+TEST_CASE("a stream of one who has not said who it is harms nothing", "[simulation]") {
+    World world(88, bodies_offices, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal, 20'000).value();
+    const auto opened = opened_by(world, hyesan);
+    const auto link = world.link_by_hand(hq, thief);
+    world.say(hq, link, opened);
+    world.say(hq, link, Chunk{opened.stream, 1, 0, Bytes(100, std::byte{0x55})});
+    world.say(hq, link, StreamResumed{opened.stream + 1, {}});
+    world.connect(hyesan, hq);
+    world.run_for(1min);
+    CHECK(world.has_received(hq, report));
+    CHECK(world.is_settled(hq, hyesan));
+    world.check_everything();
+}
+
+TEST_CASE("an urgent body that two bring at the same moment comes whole", "[simulation]") {
+    World world(89, bodies_offices, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::urgent, 100'000).value();
+    const auto body = bodies_on(world, world.write_bundle(hyesan).value().bytes).at(0);
+    const auto first = world.link_by_hand(hq, thief);
+    const auto second = world.link_by_hand(hq, wonsan);
+    for (const auto link : {first, second}) {
+        world.say(hq, link, greeting(world));
+        world.say(hq, link, body.opened);
+    }
+    // Each part by the one, then by the other, who goes ahead by one.
+    for (std::uint32_t part = 1; part <= body.parts.size(); ++part) {
+        world.say(hq, part % 2 == 0 ? second : first, chunk_of(body, part));
+        world.say(hq, part % 2 == 0 ? first : second, chunk_of(body, part));
+    }
+    CHECK(world.has_received(hq, report));
+    CHECK(world.ledger(hq).partials().empty());
+    world.check_everything();
+}
+
+TEST_CASE("bodies under way in more logs than an author may have are not kept", "[simulation]") {
+    World world(90, bodies_offices, {});
+    world.connect(hyesan, hq);
+    const auto link = world.link_by_hand(hq, thief);
+    world.say(hq, link, greeting(world));
+    auto header = write_as(world, thief, hq, 1).header;
+    std::vector<BodyInParts> bodies;
+    for (std::uint16_t life = 1; life <= limits::logs_per_office_max + 3; ++life) {
+        header.log.incarnation = {life, 7};
+        // Records of the first; the last few are open before any byte of them has come.
+        if (life <= limits::logs_per_office_max - 4) {
+            auto one = write_as(world, thief, hq, 1);
+            one.header.log = header.log;
+            world.say(hq, link, signed_by(world, thief, one));
+            continue;
+        }
+        bodies.push_back(body_signed_by(world, thief, header, Bytes(5'000, std::byte{1})));
+        bodies.back().opened.stream = life;
+        world.say(hq, link, bodies.back().opened);
+    }
+    for (const auto& body : bodies) {
+        world.say(hq, link, chunk_of(body, 1, 0, 100));
+    }
+    for (const auto& body : bodies) {
+        world.say(hq, link, chunk_of(body, 1, 100));
+    }
+    // And its leaf is one that all can read (World::check).
+    const auto report = world.queue(hq, {hyesan}, RecordClass::normal).value();
+    world.run_for(1min);
+    CHECK(world.has_received(hyesan, report));
+    world.hang_up(hq, link);
+    world.check_everything();
+}
+
+TEST_CASE("nobody pushes out a body that is nearly here by bringing others of its author",
+          "[simulation]") {
+    // As large as a body may be: scaled down, what one author may have on disk here would not
+    // count.
+    constexpr std::size_t size = 64'000'000;
+    constexpr std::uint64_t nearly = 60'000'000;
+    World world(85, bodies_offices, {});
+    const auto large = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
+    const auto checked = [&](const storage::ReportKey& report) {
+        std::uint64_t bytes = 0;
+        for (const auto& [id, one] : world.ledger(hq).partials()) {
+            bytes += storage::report_in(one.log, one.run.first) == report ? one.checked_bytes : 0;
+        }
+        return bytes;
+    };
+    world.connect(hyesan, hq);
+    while (checked(large) < nearly) {
+        REQUIRE(world.step());
+    }
+    world.cut(hyesan, hq);
+    // A carrier has what it writes then by a stick: true bodies, of which it brings a part each.
+    std::size_t rest = 0;
+    for (int i = 0; i < 20; ++i) {
+        rest += 300'000;
+        world.queue(hyesan, {hq}, RecordClass::normal, 300'000);
+    }
+    const auto stick = world.write_bundle(hyesan).value();
+    std::uint32_t stream = 0;
+    for (int meeting = 0; meeting < 3; ++meeting) {
+        const auto link = world.link_by_hand(hq, thief);
+        world.say(hq, link, greeting(world));
+        for (auto& body : bodies_on(world, stick.bytes)) {
+            if (storage::report_in(body.header.log, body.header.number) == large) {
+                continue;
+            }
+            body.opened.stream = ++stream;
+            world.say(hq, link, body.opened);
+            for (std::uint32_t part = 1; part <= 4; ++part) {
+                world.say(hq, link, chunk_of(body, part));
+            }
+            world.say(hq, link, Chunk{stream, 9, 9, Bytes(1)});  // out of place: over
+        }
+        world.hang_up(hq, link);
+        CHECK(world.ledger(hq).partials().size() == limits::partials_max);
+        CHECK(checked(large) >= nearly);
+    }
+    const auto before = world.bytes_sent();
+    world.connect(hyesan, hq);
+    world.run_for(5min);
+    CHECK(world.has_received(hq, large));
+    CHECK(world.bytes_sent() - before < (size - nearly) + size * 5 / 100 + rest);
+    CHECK(world.is_settled(hq, hyesan));
+    CHECK(world.ledger(hq).partials().empty());
+    world.check_everything();
+}
+
+TEST_CASE("a body that is resumed where nothing of it is any more is opened anew", "[simulation]") {
+    const auto record_class = GENERATE(RecordClass::urgent, RecordClass::normal);
+    CAPTURE(static_cast<int>(record_class));
+    constexpr auto latency = 1s;
+    World world(86, bodies_offices, {.latency = latency});
+    const auto report = world.queue(hyesan, {hq}, record_class, 60'000).value();
+    const engine::LinkPolicy slow{.bytes_per_second = 5'000};
+    world.connect(hyesan, hq, slow, slow);
+    while (world.ledger(hq).partials().empty() ||
+           world.ledger(hq).partials().begin()->second.checked_bytes == 0) {
+        REQUIRE(world.step());
+    }
+    world.cut(hyesan, hq);
+    const auto pushed_out = world.ledger(hq).partials().begin()->first;
+    for (std::size_t i = 0; i < limits::partials_max; ++i) {
+        world.queue(hyesan, {hq}, record_class, 200'000);
+    }
+    const auto stick = world.write_bundle(hyesan).value();
+    world.connect(hyesan, hq);
+    // By now it has told what it has of that body. Before the author goes on there, a carrier
+    // brings more of others.
+    world.run_for(latency * 5 / 2);
+    REQUIRE(world.ledger(hq).partials().contains(pushed_out));
+    const auto link = world.link_by_hand(hq, thief);
+    world.say(hq, link, greeting(world));
+    std::uint32_t stream = 0;
+    for (auto& body : bodies_on(world, stick.bytes)) {
+        if (body.id == pushed_out) {
+            continue;
+        }
+        body.opened.stream = ++stream;
+        world.say(hq, link, body.opened);
+        for (std::uint32_t part = 1; part <= 6; ++part) {
+            world.say(hq, link, chunk_of(body, part));
+        }
+    }
+    world.hang_up(hq, link);
+    REQUIRE_FALSE(world.ledger(hq).partials().contains(pushed_out));
+    world.run_for(5min);
+    CHECK(world.has_received(hq, report));
+    for (const auto& [other, to] : world.promised()) {
+        CHECK(world.has_received(hq, other));
+    }
+    CHECK(world.is_settled(hq, hyesan));
+    CHECK(world.offences(hq, hyesan).empty());
+    world.check_everything();
+}
+
+TEST_CASE("a carrier whose disk is damaged is named, and the body comes by others",
+          "[simulation]") {
+    // The list of its segments, one of them, or a body in one piece; a damaged list opens a record
+    // that nobody signed.
+    const auto [size, part] = GENERATE(std::pair<std::size_t, std::uint32_t>{20'000, 1},
+                                       std::pair<std::size_t, std::uint32_t>{100'000, 1},
+                                       std::pair<std::size_t, std::uint32_t>{100'000, 4});
+    const bool is_by_author = GENERATE(true, false);
+    CAPTURE(size, part, is_by_author);
+    World world(87, bodies_offices, {});
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
+    for (const Node carrier : {thief, wonsan}) {
+        world.connect(hyesan, carrier);
+        world.run_for(1min);
+        world.cut(hyesan, carrier);
+    }
+    auto& rows = world.disk(thief).tables[static_cast<std::size_t>(storage::Table::parts)];
+    REQUIRE(rows.size() >= part);
+    std::next(rows.begin(), part - 1)->second.at(100) ^= std::byte{1};
+    world.connect(thief, hq);
+    world.run_for(1min);
+    CHECK_FALSE(world.has_received(hq, report));
+    CHECK_FALSE(world.is_settled(hq, thief));
+    CHECK(world.offences(hq, thief) ==
+          (part > 1 ? "a part of a body that is not what its author signed; "
+                    : "a record whose signature does not verify; "));
+    const Node other = is_by_author ? hyesan : wonsan;
+    world.connect(other, hq);
+    world.run_for(1min);
+    CHECK(world.has_received(hq, report));
+    CHECK(world.is_settled(hq, other));
+    CHECK(world.offences(hq, other).empty());
+    // And the one with the bad disk is in step again, when they meet anew.
+    world.cut(thief, hq);
+    world.connect(thief, hq);
+    world.run_for(1min);
+    CHECK(world.is_settled(hq, thief));
+}

@@ -126,3 +126,85 @@ TEST_CASE("mail for an office is not put off because of what it carries", "[simu
     CHECK(held(world, filler, RecordClass::normal).count() < 300);
     world.check_everything();
 }
+
+TEST_CASE("what is carried is counted about as it lies on the disk", "[simulation]") {
+    // Whole in a frame; in a stream and one piece; in a stream and segments.
+    const std::size_t size = GENERATE(2'000, 9'000, 25'000, 100'000);
+    CAPTURE(size);
+    constexpr std::uint64_t count = 10;
+    World world(97, share_offices, {});
+    world.connect(hyesan, hq);
+    world.run_for(1min);
+    const auto used_before = world.disk(hq).used_bytes;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        world.queue(hyesan, {wonsan}, RecordClass::normal, size);
+        world.run_for(1min);
+    }
+    const auto used = world.disk(hq).used_bytes - used_before;
+    REQUIRE(used > count * size);
+    // A page is not quite full, and a large value begins its own.
+    CHECK(carried(world) > used * 9 / 10);
+    CHECK(carried(world) < used * 2);
+    world.check_everything();
+}
+
+TEST_CASE("two that fill the room together leave who had most of it an equal share",
+          "[simulation]") {
+    World world(95, share_offices, {});
+    constexpr std::uint64_t limit = 150'000;
+    constexpr Node second = 4;
+    world.set_carry_limit(hq, limit);
+    std::map<RecordClass, std::vector<storage::ReportKey>> reports;
+    const auto write = [&](RecordClass record_class, std::size_t attachment) {
+        reports[record_class].push_back(
+            world.queue(hyesan, {wonsan}, record_class, attachment).value());
+        world.run_for(1s);
+    };
+    world.connect(hyesan, hq);
+    for (int i = 0; i < 4; ++i) {
+        write(RecordClass::urgent, 500);
+        write(RecordClass::normal, 1'500);
+        write(RecordClass::normal, 1'500);
+        write(RecordClass::bulk, 9'000);
+        write(RecordClass::bulk, 9'000);
+    }
+    world.run_for(1min);
+    const auto held_of = [&](RecordClass record_class) {
+        return held(world, hyesan, record_class).count();
+    };
+    REQUIRE(held_of(RecordClass::bulk) == 8);
+    REQUIRE(carried(world) > limit * 7 / 10);
+    for (Number number = 1; number <= 400; number += 20) {
+        fill(world, filler, RecordClass::urgent, number, 20, wonsan);
+        fill(world, second, RecordClass::urgent, number, 20, wonsan);
+        CHECK(carried(world) <= limit);
+    }
+    // They call all of it urgent, and push nothing out of its third of the room; its own bulk goes.
+    const auto share_of = [&](Node author) {
+        return world.ledger(hq).peer(world.keys(author).index).carried_bytes;
+    };
+    for (const auto author : {hyesan, filler, second}) {
+        CHECK(share_of(author) > limit * 25 / 100);
+        CHECK(share_of(author) < limit * 40 / 100);
+    }
+    CHECK(held_of(RecordClass::urgent) == 4);
+    CHECK(held_of(RecordClass::normal) == 8);
+    CHECK(held_of(RecordClass::bulk) < 4);
+    // Its next would be what goes, and is not taken; it is told so, as of what went.
+    const auto late = world.queue(hyesan, {wonsan}, RecordClass::normal, 20'000).value();
+    world.run_for(1min);
+    CHECK(world.view(hyesan, late).state == engine::State::queued);
+    for (const auto& report : reports[RecordClass::urgent]) {
+        CHECK(world.view(hyesan, report).state == engine::State::carried);
+    }
+    // Members that are gone, and were refused hundreds, do not hold up what comes back of others.
+    world.connect(hq, wonsan);
+    world.run_for(6h);
+    CHECK(world.has_received(wonsan, late));
+    for (const auto& [record_class, some] : reports) {
+        for (const auto& report : some) {
+            CHECK(world.has_received(wonsan, report));
+        }
+    }
+    world.check_everything();
+}

@@ -137,3 +137,30 @@ TEST_CASE("a large report arrives over contacts of twenty seconds at 9.6 kbit/s"
     CHECK(world.bytes_sent() < size * 120 / 100);
     world.check_everything();
 }
+
+TEST_CASE("a body comes by two buses in turn, twenty seconds each, and nothing of it twice",
+          "[simulation]") {
+    constexpr std::size_t size = 60'000;
+    World world(7, {"hq", "hyesan", "pyongyang", "wonsan"}, {.latency = 300ms});
+    const auto report = held_by_two(world, size);
+    world.cut(pyongyang, wonsan);
+    const auto before = world.bytes_sent();
+    const engine::LinkPolicy slow{.bytes_per_second = 1200};
+    int contacts = 0;
+    for (; !world.has_received(hq, report); ++contacts) {
+        REQUIRE(contacts < 12);
+        const Node bus = contacts % 2 == 0 ? pyongyang : wonsan;
+        world.connect(bus, hq, slow, slow);
+        world.run_for(20s);
+        world.cut(bus, hq);
+        world.run_for(10min);
+    }
+    // At the rate alone it takes 51 s. A piece is larger than what is left of a contact: its
+    // beginning is of one bus, and its end of the other.
+    CHECK(contacts <= 5);
+    CHECK(world.bytes_sent() - before < size * 120 / 100);
+    for (const auto bus : {pyongyang, wonsan}) {
+        CHECK(world.offences(hq, bus).empty());
+    }
+    world.check_everything();
+}
