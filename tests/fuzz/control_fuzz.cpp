@@ -1,5 +1,7 @@
 // What the command asks the daemon: any process of the socket's group may send anything.
 #include "daemon/runtime/answers.h"
+#include "daemon/runtime/bundles.h"
+#include "daemon/runtime/folders.h"
 #include "storage/memory_tables.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/network.h"
@@ -29,15 +31,31 @@ struct Daemon {
                                     {{}, tests::founded_at})
             .value();
     }
+
+    crypto::OfficeHome home{"/nowhere"};
+    runtime::Dialler dialler;
+    runtime::Folders folders{home};
+
+    Daemon() {
+        runtime::FolderConfiguration folder;
+        folder.path = "/media/folder";
+        // No command is started for it before Folders::turn.
+        folders.keep({folder});
+    }
 };
 
 }  // namespace
 
 FUZZ_TARGET(control) {
     static Daemon daemon;
-    static runtime::Dialler dialler;
-    const runtime::Surroundings around{
-        tests::founded_at, {}, {{}, tests::founded_at}, {}, {}, {}, &dialler};
+    // New for each input: at most a few are open at once, so earlier inputs would change this one.
+    runtime::Bundles bundles(daemon.network.offices[0].machine, daemon.network.id());
+    runtime::Surroundings around;
+    around.started = tests::founded_at;
+    around.now = {{}, tests::founded_at};
+    around.dialler = &daemon.dialler;
+    around.bundles = &bundles;
+    around.folders = &daemon.folders;
     const auto handled = runtime::handle_request(daemon.ledger, bytes, 1, around);
     if (handled && std::holds_alternative<runtime::Pending>(*handled)) {
         static_cast<void>(
