@@ -27,26 +27,28 @@ Bytes with_head(Table table, BytesView key, BytesView value) {
     return out.take();
 }
 
-Result<BytesView> without_head(Table table, BytesView key, BytesView stored) {
+}  // namespace
+
+Result<BytesView> CheckedTables::without_head(Table table, BytesView key, BytesView stored) const {
     ByteReader in(stored);
     const auto version = in.read_u8();
     const auto check = in.read_u32();
     if (!version || !check || *version != value_version ||
         *check != check_of(table, key, in.rest())) {
+        has_met_damage_ = true;
         return fail(Errc::corrupt, fmt::format("store: a damaged value in table {}",
                                                static_cast<unsigned>(table)));
     }
     return stored.subspan(head_bytes);
 }
 
-Result<std::optional<TableEntry>> without_head(Table table, std::optional<TableEntry> entry) {
+Result<std::optional<TableEntry>> CheckedTables::without_head(
+    Table table, std::optional<TableEntry> entry) const {
     if (entry) {
         entry->value = TRY(without_head(table, entry->key, entry->value));
     }
     return entry;
 }
-
-}  // namespace
 
 Result<std::optional<BytesView>> CheckedTables::get(Table table, BytesView key) const {
     const auto stored = TRY(tables_->get(table, key));

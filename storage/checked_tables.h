@@ -28,7 +28,17 @@ public:
     Result<void> put_growing(Table table, BytesView key, BytesView value);
     Result<void> erase(Table table, BytesView key) { return tables_->erase(table, key); }
 
+    // A read has met damage since the last forget_damage().
+    [[nodiscard]] bool has_met_damage() const { return has_met_damage_; }
+    void forget_damage() { has_met_damage_ = false; }
+
 private:
+    [[nodiscard]] Result<BytesView> without_head(Table table, BytesView key,
+                                                 BytesView stored) const;
+    [[nodiscard]] Result<std::optional<TableEntry>> without_head(
+        Table table, std::optional<TableEntry> entry) const;
+
+    mutable bool has_met_damage_ = false;
     std::unique_ptr<Tables> tables_;
 };
 

@@ -60,10 +60,10 @@ constexpr std::array kinds = {
         What::copied, "copied", urgent,
         "two machines use the keys of {}, as a copied disk would: switch one off for good, and "
         "tell the authority"},
-    EventKind{What::damaged, "damaged", warning,
-              "part of the store could not be read and was put aside; what was in it comes again "
-              "from other "
-              "offices; if this comes again, replace the disk"},
+    EventKind{
+        What::damaged, "damaged", warning,
+        "the disk spoiled part of the store, which was put aside; what other offices have of it "
+        "comes again; if this comes again, replace the disk"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {

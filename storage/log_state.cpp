@@ -45,6 +45,14 @@ void LogState::let_go(std::uint8_t reason, const IntervalSet& numbers) {
     refuse(reason, numbers);
 }
 
+void LogState::lose(const IntervalSet& numbers) {
+    for (const auto run : numbers.intervals()) {
+        touch(run);
+    }
+    held.remove(numbers);
+    known.remove(numbers);
+}
+
 void LogState::end(const IntervalSet& numbers) {
     known.add(numbers);
     const auto leaving = intersection(held, numbers);

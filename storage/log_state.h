@@ -59,6 +59,8 @@ struct LogState {
     void release(std::uint8_t reason, const IntervalSet& numbers);
     // Held numbers go, and are refused from here on.
     void let_go(std::uint8_t reason, const IntervalSet& numbers);
+    // Held numbers whose record is gone are wanted again.
+    void lose(const IntervalSet& numbers);
     // Terminal, however it stood before.
     void end(const IntervalSet& numbers);
     void count_receipted(Interval run, const ShortHash& id);

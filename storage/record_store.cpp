@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/damage.h"
 #include "storage/log_rows.h"
 #include "storage/migration.h"
 #include "storage/values.h"
@@ -132,6 +133,9 @@ struct ChangeApplier {
     Result<void> operator()(const PutReport& change) {
         return put(Table::reports, report_key(change.report), encode(change.progress));
     }
+    Result<void> operator()(const DropReport& change) {
+        return tables.erase(Table::reports, report_key(change.report));
+    }
     Result<void> operator()(const AddAnswer& change) {
         return put(Table::answers,
                    joined(report_key(change.about),
@@ -247,6 +251,14 @@ Result<std::size_t> RecordStore::erase_damaged() {
     return std::exchange(damaged_, {}).size();
 }
 
+Result<PutAside> RecordStore::put_aside_damage() {
+    const auto gone = TRY(storage::put_aside_damage(tables_, seal_key_, doubted_));
+    tables_.forget_damage();
+    doubted_.clear();
+    is_in_doubt_ = false;
+    return gone;
+}
+
 Result<std::vector<LogKey>> RecordStore::logs() const {
     return log_keys(tables_);
 }
@@ -285,6 +297,7 @@ Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Numbe
     }
     auto found = TRY(record(Arrival{trailing_number(entry->value)}, body));
     if (!found) {
+        doubt();
         return fail(Errc::corrupt, "store: a number without its record");
     }
     if (found->run.last < number) {
@@ -410,6 +423,15 @@ Result<std::optional<ReportProgress>> RecordStore::report(const ReportKey& repor
     return TRY(decode_progress(*value));
 }
 
+Result<std::vector<ReportKey>> RecordStore::reports() const {
+    std::vector<ReportKey> all;
+    TRY(for_each(tables_, Table::reports, {}, [&](const TableEntry& entry) -> Result<void> {
+        all.push_back(TRY(read_report_key(entry.key)));
+        return ok();
+    }));
+    return all;
+}
+
 Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const {
     std::vector<Arrival> all;
     TRY(for_each(tables_, Table::answers, report_key(about),
@@ -478,6 +500,7 @@ Result<std::optional<Event>> RecordStore::event_of(const ReportKey& report, What
 Result<Event> RecordStore::named_event(std::uint64_t seq) const {
     auto found = TRY(event(seq));
     if (!found) {
+        doubt();
         return fail(Errc::corrupt, "store: a report's event is not there");
     }
     return std::move(*found);

@@ -3,7 +3,8 @@
 // Guarantees, in the order an operator would ask for them:
 //   - a change that commit() reported done survives a power cut;
 //   - a transaction is applied whole or not at all, and reads see their own transaction;
-//   - damaged values are reported as Errc::corrupt and never skipped in silence.
+//   - damaged values are reported as Errc::corrupt and never skipped in silence;
+//   - all of them can be put aside at once, and the rest then is whole in itself.
 //
 // Not here: which record goes where, what a body means, what may be dropped (daemon/engine). Values
 // that hold names or words are sealed under the office's own key. Keys and values:
@@ -99,7 +100,7 @@ inline LogKey log_of(const ReportKey& report) {
 
 // How far a report has come. The numbers are stored.
 enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
-enum class FailReason : std::uint8_t { none, unreadable, revoked, retired, refused };
+enum class FailReason : std::uint8_t { none, unreadable, revoked, retired, refused, damaged };
 
 // What this office has proved of one recipient of a report. What it was proved by may be thrown
 // away later: this stays as long as the report does. Changed by engine/progress only.
@@ -281,6 +282,9 @@ struct PutReport {
     ReportKey report;
     ReportProgress progress;
 };
+struct DropReport {
+    ReportKey report;
+};
 struct AddAnswer {
     ReportKey about;
     Arrival arrival{};
@@ -319,8 +323,8 @@ struct DropExpiry {
 using StoreChange =
     std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, AddAnswer, PutKeyed, PutEvent, PutLeaf,
-                 PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
+                 PutArchive, DropArchive, PutReport, DropReport, AddAnswer, PutKeyed, PutEvent,
+                 PutLeaf, PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 2;
 inline constexpr std::uint64_t events_kept = 100'000;
@@ -331,6 +335,10 @@ enum class WithBody : std::uint8_t { no, yes };
 struct Expiry {
     WallTime at;
     Arrival arrival{};
+};
+
+struct PutAside {
+    std::size_t values = 0;  // that were damaged
 };
 
 class RecordStore {
@@ -379,6 +387,8 @@ public:
     // The first entry from there on that waits for the mail keys.
     Result<std::optional<Arrival>> waiting_for_keys(Arrival from) const;
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
+    // All that have a page.
+    Result<std::vector<ReportKey>> reports() const;
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
@@ -404,6 +414,22 @@ public:
     // Erases the values that these reads left out. Returns how many there were.
     Result<std::size_t> erase_damaged();
 
+    // --- damage to everything else
+    // A read met damage, or doubt() was called: put_aside_damage() is due, and until then the same
+    // will be met again.
+    [[nodiscard]] bool is_in_doubt() const { return is_in_doubt_ || tables_.has_met_damage(); }
+    // Rows contradict each other.
+    void doubt() const { is_in_doubt_ = true; }
+    // This body lacks a part, or has one that is not what the record says.
+    void doubt(Blob blob) const {
+        doubted_.insert(blob);
+        doubt();
+    }
+    // Erases every damaged row that the reads above do not leave out, and what only belonged to
+    // one. What was lost with a record is for the engine to settle. Reads all rows, so it is not
+    // for every start.
+    Result<PutAside> put_aside_damage();
+
     Usage usage() const { return tables_.usage(); }
 
 private:
@@ -417,6 +443,8 @@ private:
     CheckedTables tables_;
     crypto::SealKey seal_key_;
     mutable std::set<std::pair<Table, Bytes>> damaged_;
+    mutable bool is_in_doubt_ = false;
+    mutable std::set<Blob> doubted_;
 };
 
 }  // namespace fieldpost::storage

@@ -2,9 +2,9 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
-#include "daemon/engine/delivery.h"
 #include "daemon/engine/door.h"
 #include "daemon/engine/intake.h"
+#include "daemon/engine/stored_body.h"
 
 namespace fieldpost::engine {
 
@@ -337,7 +337,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         ByteWriter entry;
         entry.raw(elide_header(header, before ? &*before : nullptr));
         entry.raw(record->signature.view());
-        entry.raw(TRY(body_of(ledger.store(), *record)));
+        entry.raw(TRY(checked_piece_of(ledger, *record, BodyShape{header.body_bytes})));
         if (size + entry.size() > most && !news.records.empty()) {
             break;
         }
@@ -401,21 +401,13 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     return true;
 }
 
-Result<Bytes> BundleWriter::part_of(const Ledger& ledger, std::uint32_t part) const {
-    auto bytes = TRY(ledger.store().part(under_way_->record.blob, part));
-    if (!bytes || bytes->size() != part_size(under_way_->shape, part)) {
-        return fail(Errc::corrupt, "store: a body lacks a part");
-    }
-    return std::move(*bytes);
-}
-
 Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t room) {
     auto& large = *under_way_;
     if (!ledger.log(large.header.log).held.contains(large.record.run.first)) {
         under_way_.reset();  // it was delivered meanwhile
         return ok();
     }
-    const auto list = TRY(part_of(ledger, 1));
+    const auto list = TRY(checked_part_of(ledger, large.record, large.shape, 1));
     StreamOpened opened;
     opened.stream = 1;
     opened.elided_header = elide_header(large.header, nullptr);
@@ -425,7 +417,7 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     cell.sized(encode_frame(opened));
     bool has_some = false;
     while (const auto part = large.parts.next(1)) {
-        const auto bytes = TRY(part_of(ledger, *part));
+        const auto bytes = TRY(checked_part_of(ledger, large.record, large.shape, *part));
         const auto rest = BytesView(bytes).subspan(large.offset);
         const auto some = rest.first(std::min(rest.size(), chunk_bytes_max));
         if (cell.size() + some.size() + cell_chunk_head_bytes > room) {

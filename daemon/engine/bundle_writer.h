@@ -63,7 +63,6 @@ private:
     Result<std::optional<Unpublished>> gather_small(Ledger& ledger, std::size_t room);
     void forget_large(LargeOnes::iterator at);
     Result<bool> begin_large(const Ledger& ledger, const BundleMore& more);
-    Result<Bytes> part_of(const Ledger& ledger, std::uint32_t part) const;
     Result<void> fill_with_large(const Ledger& ledger, std::size_t room);
     void leave_out_the_rest(const Ledger& ledger);
     // Of the stage that it is in, about.

@@ -27,7 +27,9 @@ bool may_carry(const Ledger& ledger, OfficeId author, std::uint64_t bytes);
 // Of what is carried so much goes that the rest fits. At the end of a batch.
 Result<void> fit_carry_share(Ledger& ledger);
 
-// At the start: counts anew where the counts do not agree, as after an older release.
+// The counts of what is carried agree with each other. They did not in an older release.
+bool is_count_sound(const Ledger& ledger);
+// At a start, if they do not agree or records were put aside: counts anew, from all records.
 Result<void> recount_carried(Ledger& ledger);
 
 // Refusals whose cause may be gone: as much as fits by now may be sent again, urgent first.

@@ -54,6 +54,8 @@ struct Engine::Parts {
     bool was_mail_open = false;  // in the batch before
     // Where to go on with what waits for the mail keys; nothing: none waits, or mail is locked.
     std::optional<storage::Arrival> waiting_from{};
+    // All rows of the store were looked at when this was made.
+    std::optional<storage::PutAside> checked{};
     bool is_new = true;        // before its first batch
     bool is_put_back = false;  // the marker says so: to be told in the first batch
     bool is_stopping = false;
@@ -99,13 +101,46 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
+namespace {
+
+// In a transaction of its own, before anything is read: an engine that stops before its first batch
+// meets no damage again, but rows that lack, and those put the store in doubt too.
+Result<std::optional<storage::PutAside>> check_if_in_doubt(storage::RecordStore& store) {
+    std::optional<storage::PutAside> checked;
+    if (!store.is_in_doubt()) {
+        return checked;
+    }
+    TRY(store.begin());
+    const auto gone = store.put_aside_damage();
+    if (!gone) {
+        store.abort();
+        return std::unexpected(gone.error());
+    }
+    checked = *gone;
+    TRY(store.commit());
+    return checked;
+}
+
+}  // namespace
+
 Result<Engine> Engine::load(storage::RecordStore& store, const Config& config,
                             const Founding& founding, Now now,
                             const std::optional<Marker>& marker) {
-    TRY(store.begin());
-    auto ledger = Ledger::load(store, config, founding, now);
-    store.abort();
+    auto checked = TRY(check_if_in_doubt(store));
+    const auto load_ledger = [&]() -> Result<Ledger> {
+        TRY(store.begin());
+        auto loaded = Ledger::load(store, config, founding, now);
+        store.abort();
+        return loaded;
+    };
+    auto ledger = load_ledger();
+    if (!ledger && ledger.error().code == Errc::corrupt && !checked) {
+        store.doubt();
+        checked = TRY(check_if_in_doubt(store));
+        ledger = load_ledger();
+    }
     auto parts = std::make_unique<Parts>(Parts{TRY(std::move(ledger))});
+    parts->checked = checked;
     parts->is_put_back = marker && is_behind(parts->ledger.meta(), *marker);
     reserve_numbers(parts->ledger);
     release_refused_before(parts->ledger);
@@ -148,7 +183,11 @@ Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
     if (!handled) {
         store.abort();
         // After a write that failed the reads of its transaction fail too, with less to say.
-        return std::unexpected(parts_->ledger.write_failure().value_or(handled.error()));
+        const auto error = parts_->ledger.write_failure().value_or(handled.error());
+        if (error.code == Errc::corrupt) {
+            store.doubt();
+        }
+        return std::unexpected(error);
     }
     TRY(store.commit());
     out.wake_at = parts_->wake_at;
@@ -158,9 +197,12 @@ Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
 Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::function<Now()>& time,
                                    Consequences& out) {
     if (std::exchange(is_new, false)) {
-        TRY(put_aside_damage(ledger, time(), out.notify));
+        const bool had_lost_records = checked.has_value();
+        TRY(put_aside_damage(ledger, std::exchange(checked, {}), time(), out.notify));
         bound_under_way(ledger);
-        TRY(recount_carried(ledger));
+        if (had_lost_records || !is_count_sound(ledger)) {
+            TRY(recount_carried(ledger));
+        }
         TRY(apply_cut_offs(ledger));
     }
     look_at_mail_keys();

@@ -333,8 +333,9 @@ class PeerSession;
 class Engine {
 public:
     // `store` and the keys of `config` must outlive the engine. No transaction may be open. The
-    // store must hold an OfficeMeta and the roster (see founding_changes). Nothing is written: the
-    // first batch does that. `marker`, if there is one, is the last that was had of this office.
+    // store must hold an OfficeMeta and the roster (see founding_changes). Of a store in doubt all
+    // damaged rows are put aside first; nothing else is written: the first batch does that.
+    // `marker`, if there is one, is the last that was had of this office.
     static Result<Engine> load(storage::RecordStore& store, const Config& config,
                                const Founding& founding, Now now,
                                const std::optional<Marker>& marker = std::nullopt);

@@ -4,6 +4,7 @@
 #include "crypto/sealed_record.h"
 #include "daemon/engine/log_bounds.h"
 #include "daemon/engine/self_check.h"
+#include "daemon/engine/stored_body.h"
 #include "daemon/engine/terminal.h"
 
 namespace fieldpost::engine {
@@ -48,14 +49,14 @@ Result<RecordProof> proof_of(const Ledger& ledger, const storage::StoredRecord& 
     Bytes body = record.body;
     std::vector<Hash> pieces;
     if (record.blob != storage::Blob{} && !shape.is_one_piece()) {
-        const auto list = TRY(ledger.store().part(record.blob, 1));
-        ByteReader in(*list);
+        const auto list = TRY(part_of(ledger.store(), record, shape, 1));
+        ByteReader in(list);
         while (!in.at_end()) {
             pieces.push_back(TRY(in.read_array<Hash>()));
         }
     } else {
         if (record.blob != storage::Blob{}) {
-            body = *TRY(ledger.store().part(record.blob, 1));
+            body = TRY(part_of(ledger.store(), record, shape, 1));
         }
         pieces = crypto::piece_hashes(ledger.network(), shape, body);
     }

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include "daemon/engine/log_bounds.h"
+#include "daemon/engine/lost_records.h"
 #include "daemon/engine/self_check.h"
 
 namespace fieldpost::engine {
 
-Result<void> put_aside_damage(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+Result<void> put_aside_damage(Ledger& ledger, const std::optional<storage::PutAside>& checked,
+                              Now now, std::vector<Notice>& notify) {
     for (const auto& log : ledger.damaged_logs()) {
         // Written anew with the next flush, and nothing of what was damaged stays.
         ledger.write(storage::DropLog{log});
@@ -17,7 +19,9 @@ Result<void> put_aside_damage(Ledger& ledger, Now now, std::vector<Notice>& noti
             stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, now, notify);
         }
     }
-    if (const auto values = TRY(ledger.store().erase_damaged()); values > 0) {
+    const auto values =
+        TRY(ledger.store().erase_damaged()) + (checked ? checked->values : std::size_t{0});
+    if (values > 0) {
         ledger.note(What::damaged,
                     {.office = ledger.us(), .detail = fmt::format("{} values", values)}, now,
                     notify);
@@ -38,7 +42,7 @@ Result<void> put_aside_damage(Ledger& ledger, Now now, std::vector<Notice>& noti
     for (const auto author : authors) {
         TRY(drop_excess_logs(ledger, author, limits::logs_per_office_max));
     }
-    return ok();
+    return checked ? settle_lost_records(ledger, now, notify) : ok();
 }
 
 }  // namespace fieldpost::engine

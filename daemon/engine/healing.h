@@ -8,7 +8,8 @@
 namespace fieldpost::engine {
 
 // In the first batch. If a log of this office is damaged it signs nothing any more: which numbers
-// it has used is not known.
-Result<void> put_aside_damage(Ledger& ledger, Now now, std::vector<Notice>& notify);
+// it has used is not known. `checked`: all rows of the store were looked at before it was loaded.
+Result<void> put_aside_damage(Ledger& ledger, const std::optional<storage::PutAside>& checked,
+                              Now now, std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

@@ -127,6 +127,9 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         }
         return Verdict::refused;
     }
+    if (ledger.has_lost(header.log, run)) {
+        return has_disk_room(ledger, header.body_bytes) ? Verdict::wanted : Verdict::no_space;
+    }
     // A record that an older life of this store lost is no sign that this one did: it is carried as
     // anybody's.
     if (header.log.author == ledger.us() && header.log.incarnation >= ledger.meta().incarnation) {
@@ -195,11 +198,23 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     return Verdict::wanted;
 }
 
+namespace {
+
+// An own record that is taken back lies where its page and its archive entry expect it.
+Result<storage::Arrival> arrival_before(Ledger& ledger, const Header& header) {
+    const auto page = TRY(ledger.store().report(storage::report_in(header.log, header.number)));
+    return page ? page->arrival : ledger.next_arrival(header.count);
+}
+
+}  // namespace
+
 Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via from, Now now,
                   std::vector<Notice>& notify) {
     const auto& header = record.header;
     storage::StoredRecord stored;
-    stored.arrival = ledger.next_arrival(header.count);
+    const bool was_lost = ledger.has_lost(header.log, header.run());
+    stored.arrival =
+        was_lost ? TRY(arrival_before(ledger, header)) : ledger.next_arrival(header.count);
     stored.log = header.log;
     stored.run = header.run();
     stored.id = record.id;
@@ -227,8 +242,16 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     }
     mark_receipted(ledger, header, record.id);
     ledger.write(storage::PutExpiry{stored.expires, stored.arrival});
-    ledger.count_carried(header.log, header.run(),
-                         bytes_on_disk(header, body.blob != storage::Blob{}));
+    if (was_lost) {
+        for (auto number = live.next(1); number; number = live.after(*number)) {
+            TRY(prove(ledger, storage::report_in(header.log, *number),
+                      {.of = Proof::Of::taken_back}, now));
+        }
+    }
+    if (!was_lost || !TRY(ledger.store().archive(stored.arrival))) {
+        ledger.count_carried(header.log, header.run(),
+                             bytes_on_disk(header, body.blob != storage::Blob{}));
+    }
     return ok();
 }
 

@@ -732,6 +732,20 @@ void Ledger::release(const LogKey& log, RefusalReason reason, const IntervalSet&
     }
 }
 
+void Ledger::lose(const LogKey& log, const IntervalSet& numbers) {
+    if (!numbers.empty()) {
+        edit_log(log).lose(numbers);
+        note_released(log.author);
+    }
+}
+
+bool Ledger::has_lost(const LogKey& log, Interval run) const {
+    const auto& state = this->log(log);
+    // This store knows every number that it has used, but for these.
+    return log.author == us() && log.incarnation == meta_.incarnation &&
+           run.last <= state.published && !state.known.contains_all(run);
+}
+
 void Ledger::reopen(const LogKey& log, Number closed_from) {
     const auto before = this->log(log).closed_from;
     if (before == 0 || before >= closed_from) {

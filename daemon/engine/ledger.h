@@ -254,6 +254,11 @@ public:
     // A log that was closed from a lower number on is closed from this one on: what may be between
     // is lacking (invariant I3 too).
     void reopen(const LogKey& log, Number closed_from);
+    // Held numbers whose records are gone: peers are asked for them again (invariant I3 too).
+    void lose(const LogKey& log, const IntervalSet& numbers);
+    // An own record that was public and is gone from this store (healing.h): what a peer has of it
+    // is taken back.
+    [[nodiscard]] bool has_lost(const LogKey& log, Interval run) const;
     // Ends a refusal: its cause is gone (invariant I3: N shrinks, so peers are told).
     void release(const LogKey& log, RefusalReason reason, const IntervalSet& numbers);
 

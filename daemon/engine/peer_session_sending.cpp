@@ -1,8 +1,8 @@
 // The sending half of a session: what goes next, within the receiver's credit.
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
-#include "daemon/engine/delivery.h"
 #include "daemon/engine/peer_session.h"
+#include "daemon/engine/stored_body.h"
 
 namespace fieldpost::engine {
 
@@ -331,7 +331,7 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
             entry.raw(elide_header(header, before ? &*before : nullptr));
             entry.raw(record->signature.view());
             // What came in chunks is small all the same, and lies in parts.
-            entry.raw(TRY(body_of(ledger.store(), *record)));
+            entry.raw(TRY(checked_piece_of(ledger, *record, BodyShape{header.body_bytes})));
             if (size + entry.size() > frame_bytes() && size > 0) {
                 flush();
                 continue;  // credit may have ended; and the neighbour is gone
@@ -399,13 +399,11 @@ Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Conseq
         opened.elided_header = elide_header(header, nullptr);
         opened.signature = record->signature;
         if (outgoing.shape.is_one_piece()) {
-            const auto body = record->blob == storage::Blob{}
-                                  ? record->body
-                                  : *TRY(ledger.store().part(record->blob, 1));
+            const auto body = TRY(checked_piece_of(ledger, *record, outgoing.shape));
             opened.body_hash = crypto::piece_hash(ledger.network(), outgoing.shape, body);
         } else {
-            const auto list = TRY(ledger.store().part(record->blob, 1));
-            opened.body_hash = crypto::hash("segments", ledger.network(), {*list});
+            const auto list = TRY(checked_part_of(ledger, *record, outgoing.shape, 1));
+            opened.body_hash = crypto::hash("segments", ledger.network(), {list});
         }
         send(out, opened);
     }
@@ -445,22 +443,21 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
             continue;
         }
         const auto& record = outgoing.record;
-        const auto stored = record.blob == storage::Blob{}
-                                ? std::optional(record.body)
-                                : TRY(ledger.store().part(record.blob, *part));
-        if (!stored || stored->size() != part_size(outgoing.shape, *part)) {
-            return fail(Errc::corrupt, "store: a body lacks a part");
-        }
+        // Once for each part, where it begins: on a slow link it goes in many chunks.
+        const auto stored = record.blob == storage::Blob{} ? record.body
+                            : outgoing.offset == 0
+                                ? TRY(checked_part_of(ledger, record, outgoing.shape, *part))
+                                : TRY(part_of(ledger.store(), record, outgoing.shape, *part));
         Chunk chunk;
         chunk.stream = at->first;
         chunk.part = *part;
         chunk.offset = outgoing.offset;
-        const auto rest = BytesView(*stored).subspan(outgoing.offset);
+        const auto rest = BytesView(stored).subspan(outgoing.offset);
         chunk.bytes = to_bytes(
             rest.first(std::min<std::size_t>(rest.size(), frame_bytes() - chunk_head_bytes)));
         outgoing.offset += static_cast<std::uint32_t>(chunk.bytes.size());
         outgoing.bytes_left -= std::min<std::uint64_t>(outgoing.bytes_left, chunk.bytes.size());
-        if (outgoing.offset == stored->size()) {
+        if (outgoing.offset == stored.size()) {
             outgoing.parts_left.remove({*part, *part});
             outgoing.offset = 0;
         }

@@ -14,6 +14,10 @@ bool is_under_way(const Recipient& one) {
            (one.state == State::failed && one.reason == FailReason::refused);
 }
 
+bool is_damaged(const Recipient& one) {
+    return one.state == State::failed && one.reason == FailReason::damaged;
+}
+
 void fail_for(Recipient& one, FailReason reason) {
     one.state = State::failed;
     one.reason = reason;
@@ -29,8 +33,9 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
                 one.carried_at = at;
                 one.carried_by = proof.by;
             }
-            if (one.state == State::queued) {
+            if (one.state == State::queued || is_damaged(one)) {
                 one.state = State::carried;
+                one.reason = FailReason::none;
             }
             break;
         case Proof::Of::carried_no_more:
@@ -94,6 +99,17 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
             if (is_under_way(one)) {
                 fail_for(one, proof.of == Proof::Of::revoked ? FailReason::revoked
                                                              : FailReason::retired);
+            }
+            break;
+        case Proof::Of::damaged:
+            if (one.state == State::queued) {
+                fail_for(one, FailReason::damaged);
+            }
+            break;
+        case Proof::Of::taken_back:
+            if (is_damaged(one)) {
+                one.state = one.carried_at == WallTime{} ? State::queued : State::carried;
+                one.reason = FailReason::none;
             }
             break;
     }

@@ -20,6 +20,8 @@ struct Proof {
         expired,          // here, by the guarded clock
         revoked,          // the recipient is cut off
         retired,          // the recipient has closed
+        damaged,          // the only copy that is known of was damaged here
+        taken_back,       // another office had a copy
     };
     Of of{};
     // Nothing: all recipients.

@@ -3,6 +3,7 @@
 #include "crypto/sealed_record.h"
 #include "daemon/engine/authoring.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/stored_body.h"
 
 namespace fieldpost::engine {
 
@@ -179,9 +180,8 @@ Result<Hash> body_hash_of(const Ledger& ledger, const StoredRecord& record, cons
     if (shape.is_one_piece()) {
         return crypto::piece_hash(ledger.network(), shape, TRY(body_of(ledger.store(), record)));
     }
-    const auto list = TRY(ledger.store().part(record.blob, 1));
-    return list ? Result<Hash>(crypto::hash("segments", ledger.network(), {*list}))
-                : fail(Errc::corrupt, "store: a list of segments is not there");
+    return crypto::hash("segments", ledger.network(),
+                        {TRY(part_of(ledger.store(), record, shape, 1))});
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ std::string_view name_of(State state) {
 }
 
 std::string_view name_of(storage::FailReason reason) {
-    constexpr std::array<std::string_view, 5> names = {"", "unreadable", "revoked", "retired",
-                                                       "refused"};
+    constexpr std::array<std::string_view, 6> names = {"",        "unreadable", "revoked",
+                                                       "retired", "refused",    "damaged"};
     return names[static_cast<std::size_t>(reason)];
 }
 
@@ -363,7 +363,18 @@ Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, 
             }
         }
     }
-    return fail(Errc::not_found, "no such record here");
+    if (!progress || key.author != ledger.us()) {
+        return fail(Errc::not_found, "no such record here");
+    }
+    // The disk lost it (lost_records.h): its page says how far it has come.
+    ReportView view;
+    view.key = key;
+    view.arrival = progress->arrival;
+    view.header.log = log_of(key);
+    view.entry.emplace().box = storage::ArchiveEntry::Box::outbox;
+    TRY(add_state(ledger, view));
+    TRY(add_words(ledger, view));
+    return view;
 }
 
 }  // namespace fieldpost::engine

@@ -2,6 +2,7 @@
 
 #include "daemon/engine/carry_share.h"
 #include "daemon/engine/log_bounds.h"
+#include "daemon/engine/lost_records.h"
 #include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
@@ -113,8 +114,11 @@ namespace {
 
 // 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
 Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
-    const auto top = TRY(ledger.held_id(log, entry.received.top()));
-    return top && short_hash(*top) == entry.top_id;
+    const auto number = entry.received.top();
+    const auto top = TRY(ledger.held_id(log, number));
+    // The disk may have lost the record, and then the page is all that is left (lost_records.h).
+    return top ? short_hash(*top) == entry.top_id
+               : TRY(ledger.store().report(storage::report_in(log, number))).has_value();
 }
 
 IntervalSet all_refused(const ReceiptLog& entry) {
@@ -282,9 +286,8 @@ Result<bool> expire_due(Ledger& ledger, Now now, std::vector<Notice>& notify) {
             return std::unexpected(*ledger.write_failure());  // or the same would be due for ever
         }
         const auto record = TRY(ledger.store().record(due->arrival, storage::WithBody::no));
-        if (record) {
-            TRY(expire(ledger, *record, now, notify));
-        }
+        TRY(record ? expire(ledger, *record, now, notify)
+                   : expire_lost(ledger, due->arrival, now, notify));
     }
 }
 

@@ -46,10 +46,12 @@ private:
     Result<void> open_store();
     Result<void> load_engine();
     Result<void> recover(const Error& why);
+    Result<void> put_aside_what_was_met();
     Result<void> reconfigure();
     Result<bool> handle_signals(int signals);
     Result<void> batch_or_recover(const std::vector<engine::Input>& inputs);
     Result<std::vector<engine::Notice>> batch(const std::vector<engine::Input>& inputs);
+    Result<Handled> read_request(const control::RequestIn& request);
     Result<void> answer(const std::vector<control::RequestIn>& requests);
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
@@ -124,7 +126,7 @@ Result<void> Office::open_store() {
         store_->abort();
     }
     const auto loaded = load_engine();
-    return loaded || loaded.error().code != Errc::storage_full ? loaded : recover(loaded.error());
+    return loaded ? loaded : recover(loaded.error());
 }
 
 Result<void> Office::load_engine() {
@@ -136,20 +138,24 @@ Result<void> Office::load_engine() {
 }
 
 // After a failed commit the engine knows what the store does not, so it is made anew, and so is
-// what peers were told. A disk that takes nothing is tried again; until then all can be read.
+// what peers were told. A disk that takes nothing is tried again; until then all can be read. What
+// is damaged is put aside while the engine is made; damage that is met even so ends the daemon.
 Result<void> Office::recover(const Error& why) {
-    if (why.code != Errc::storage_full && why.code != Errc::no_memory) {
+    if (why.code != Errc::storage_full && why.code != Errc::no_memory &&
+        why.code != Errc::corrupt) {
         return std::unexpected(why);
     }
-    if (why.code == Errc::no_memory) {
+    if (why.code != Errc::storage_full) {
         spdlog::error("{}: all links are closed and dialled again", why.detail);
         if (links_) {
-            (void)links_->end_all("out of memory");
+            (void)links_->end_all(why.code == Errc::no_memory ? "out of memory" : "closed here");
         }
         if (bundles_) {
             bundles_->forget_all();
         }
-        return load_engine();
+        const auto loaded = load_engine();
+        return loaded || loaded.error().code != Errc::storage_full ? loaded
+                                                                   : recover(loaded.error());
     }
     if (!full_until_) {
         full_why_ = why.detail;
@@ -176,14 +182,20 @@ Result<void> Office::recover(const Error& why) {
 
 Result<void> Office::batch_or_recover(const std::vector<engine::Input>& inputs) {
     const auto done = batch(inputs);
-    return done ? ok() : recover(done.error());
+    return done ? put_aside_what_was_met() : recover(done.error());
+}
+
+// A read may go on without what is damaged, or a command may have asked for it.
+Result<void> Office::put_aside_what_was_met() {
+    return store_->is_in_doubt() ? recover({Errc::corrupt, "the store is damaged"}) : ok();
 }
 
 Result<std::vector<engine::Notice>> Office::batch(const std::vector<engine::Input>& inputs) {
     const auto used_before = used_by_this_thread();
     auto done = TRY(engine_->run_batch(inputs, now));
-    longest_batch_ = std::max(longest_batch_, std::chrono::ceil<std::chrono::milliseconds>(
-                                                  used_by_this_thread() - used_before));
+    longest_batch_ =
+        std::max(longest_batch_,
+                 std::chrono::ceil<std::chrono::milliseconds>(used_by_this_thread() - used_before));
     wake_at_ = done.wake_at;
     marker_->put(engine_->marker());
     if (links_) {
@@ -256,6 +268,23 @@ void Office::tell(const std::vector<engine::Notice>& notices) {
     }
 }
 
+Result<Handled> Office::read_request(const control::RequestIn& request) {
+    TRY(store_->begin());
+    const Surroundings around{started_,
+                              longest_batch_,
+                              now(),
+                              links_->linked(true),
+                              links_->traffic(),
+                              links_->in_small_segments(),
+                              &links_->dialler(),
+                              engine_->links(),
+                              &*bundles_,
+                              &folders_};
+    auto read = handle_request(engine_->ledger(), request.bytes, next_request_, around);
+    store_->abort();
+    return read;
+}
+
 // Every request has its own commit: what is answered is on disk, and one that fails fails alone.
 Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
     for (const auto& request : requests) {
@@ -263,19 +292,11 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             // Somebody may have made room since.
             TRY(recover({Errc::storage_full, full_why_}));
         }
-        TRY(store_->begin());
-        const Surroundings around{started_,
-                                  longest_batch_,
-                                  now(),
-                                  links_->linked(true),
-                                  links_->traffic(),
-                                  links_->in_small_segments(),
-                                  &links_->dialler(),
-                                  engine_->links(),
-                                  &*bundles_,
-                                  &folders_};
-        auto read = handle_request(engine_->ledger(), request.bytes, next_request_, around);
-        store_->abort();
+        auto read = read_request(request);
+        if (store_->is_in_doubt()) {
+            TRY(put_aside_what_was_met());
+            read = read_request(request);
+        }
         const auto handled = TRY(std::move(read));
         if (const auto* answer = std::get_if<Bytes>(&handled)) {
             control_->answer(request.client, *answer, now().steady);
@@ -295,7 +316,9 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
         TRY(store_->begin());
         const auto answer = finish_request(engine_->ledger(), pending, *done);
         store_->abort();
-        control_->answer(request.client, TRY(answer), now().steady);
+        control_->answer(request.client, answer ? *answer : refuse_request(answer.error()),
+                         now().steady);
+        TRY(put_aside_what_was_met());
     }
     return ok();
 }

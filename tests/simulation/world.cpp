@@ -109,6 +109,17 @@ Now World::now(Node node) const {
             founded_at.plus(3600 + now_ms_ / 1000 + offices_[node].clock_wrong_by)};
 }
 
+bool World::spoil(Node node, storage::Table table, std::size_t which) {
+    auto& content = disk(node).tables[static_cast<std::size_t>(table)];
+    if (which >= content.size()) {
+        return false;
+    }
+    auto& value = std::next(content.begin(), static_cast<std::ptrdiff_t>(which))->second;
+    value[value.size() / 2] ^= std::byte{0x10};
+    offices_[node].is_spoiled = true;
+    return true;
+}
+
 void World::start(Node node) {
     auto& office = offices_[node];
     office.config->life = ++lives_;
@@ -140,8 +151,13 @@ bool World::batch(Node node, const std::vector<engine::Input>& inputs,
     if (!done) {
         INFO(done.error().detail);
         const auto code = done.error().code;
-        REQUIRE((code == Errc::storage_full || code == Errc::unavailable));
-        code == Errc::storage_full ? rebuild(node) : crash(node);
+        REQUIRE((code == Errc::storage_full || code == Errc::unavailable ||
+                 (code == Errc::corrupt && office.is_spoiled)));
+        code == Errc::unavailable ? crash(node) : rebuild(node);
+        return false;
+    }
+    if (office.is_spoiled && office.store->is_in_doubt()) {
+        rebuild(node);
         return false;
     }
     office.wake_at_ms =

@@ -104,6 +104,9 @@ public:
     void set_carry_limit(Node node, std::uint64_t bytes);
     // A copy of its disk, in place of what it has since. It must be down.
     void put_back(Node node, const storage::MemoryDisk& copy);
+    // Its disk spoils one value of a table; false: there are not so many. From here on it may meet
+    // damage, and is made anew when it does.
+    bool spoil(Node node, storage::Table table, std::size_t which);
     // As when the whole folder is put back, and not only the store.
     void lose_marker(Node node) { offices_[node].marker.reset(); }
     // An administrator changed its addresses: it says so in a newer statement.
@@ -186,6 +189,7 @@ private:
         std::optional<engine::Marker> marker;
         std::optional<BoxPublic> one_time;  // of one that joined by an invitation
         bool is_taken_over = false;
+        bool is_spoiled = false;
     };
     struct Flight {
         std::int64_t at_ms = 0;
@@ -211,6 +215,24 @@ private:
     [[nodiscard]] Now now(Node node) const;
     void note_told(engine::LinkId link, Node by, BytesView message);
     void rebuild(Node node);
+    // As a daemon reads for a command: where damage is met it reads again once that was put aside.
+    template <class Read>
+    auto read_from(Node node, const Read& read) {
+        auto& office = offices_[node];
+        const auto once = [&] {
+            REQUIRE(office.store->begin().has_value());
+            auto found = read(*office.store);
+            office.store->abort();
+            return found;
+        };
+        auto found = once();
+        if (!found && office.is_spoiled && office.store->is_in_doubt()) {
+            rebuild(node);
+            found = once();
+        }
+        REQUIRE(found.has_value());
+        return std::move(*found);
+    }
     // Runs the inputs as one batch. False if the office crashed on the way.
     bool batch(Node node, const std::vector<engine::Input>& inputs,
                std::vector<engine::Notice>* notices = nullptr);

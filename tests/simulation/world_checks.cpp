@@ -142,13 +142,10 @@ void World::note_told(engine::LinkId link, Node by, BytesView message) {
 
 int World::times_happened(Node node, engine::What what, const storage::ReportKey& report,
                           std::optional<Node> by) {
-    auto& store = *offices_[node].store;
-    REQUIRE(store.begin().has_value());
-    const auto events = store.events_of(report);
-    store.abort();
-    REQUIRE(events.has_value());
+    const auto events =
+        read_from(node, [&](const storage::RecordStore& store) { return store.events_of(report); });
     std::uint64_t times = 0;
-    for (const auto& event : *events) {
+    for (const auto& event : events) {
         if (event.what == what && (!by || event.office == index_of(*by))) {
             times += event.count;
         }
@@ -206,12 +203,9 @@ std::vector<Report> World::inbox(Node node) {
 }
 
 engine::ReportView World::view(Node node, const storage::ReportKey& report) {
-    auto& store = *offices_[node].store;
-    REQUIRE(store.begin().has_value());
-    auto found = engine::view_of(ledger(node), report, engine::Opening::reports);
-    store.abort();
-    REQUIRE(found.has_value());
-    return std::move(*found);
+    return read_from(node, [&](const storage::RecordStore&) {
+        return engine::view_of(ledger(node), report, engine::Opening::reports);
+    });
 }
 
 bool World::waits_unopened(Node node, const storage::ReportKey& report) {
@@ -258,8 +252,8 @@ bool may_become(const storage::Recipient& before, const storage::Recipient& afte
             if (before.reason == FailReason::unreadable) {
                 return is_unreadable || after.state == State::acknowledged;
             }
-            return before.reason == FailReason::refused || after.reason == before.reason ||
-                   has_arrived;
+            return before.reason == FailReason::refused || before.reason == FailReason::damaged ||
+                   after.reason == before.reason || has_arrived;
     }
     return false;
 }
@@ -273,10 +267,10 @@ void World::check_progress(Node node) {
             continue;
         }
         const auto report = storage::read_report_key(key).value();
-        const auto now = progress(node, report).value();
         if (report.author != index_of(node)) {
             continue;
         }
+        const auto now = progress(node, report).value();
         auto& before = office.shown_before[report];
         for (std::size_t i = 0; i < before.size(); ++i) {
             const auto& was = before[i];

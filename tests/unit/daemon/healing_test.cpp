@@ -14,8 +14,8 @@ using storage::LogState;
 namespace {
 
 void heal(LoneOffice& office) {
-    REQUIRE(
-        engine::put_aside_damage(office.ledger(), LoneOffice::now(), office.notices()).has_value());
+    REQUIRE(engine::put_aside_damage(office.ledger(), {}, LoneOffice::now(), office.notices())
+                .has_value());
     office.write();
 }
 
