@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t cell_bytes = 65'536;
 constexpr std::size_t records_frame_bytes = 60'000;
 constexpr std::size_t other_frame_bytes = 16'384;
+// About so much of others' registers, then so much of records.
+constexpr std::size_t turn_bytes = limits::register_bytes_max;
 // Of a list of segments, which is the only part that may need several.
 constexpr std::size_t chunk_bytes_max = 60'000;
 // Type, stream, part, offset and the frame's own length.
@@ -203,13 +205,26 @@ bool BundleWriter::is_lacked(const Ledger& ledger, const Header& header) const {
     });
 }
 
-void BundleWriter::add_registers(const Ledger& ledger, bool receipts) {
+// As over a link: what others signed about others does not go before anybody's records.
+bool BundleWriter::goes_first(const Ledger& ledger, const RegisterKey& key) const {
+    if (key.signer == ledger.us()) {
+        return true;
+    }
+    if (!is_of(key, RegisterKind::receipt)) {
+        return false;
+    }
+    // In a bundle for everybody all receipts are about a reader's records.
+    const auto author = read_receipt_subject(key.subject);
+    return author && std::ranges::find(order_.targets, *author) != order_.targets.end();
+}
+
+void BundleWriter::add_registers(const Ledger& ledger) {
     RegisterNews news;
     std::size_t size = 0;
     RegisterHashes ours(ledger);
     for (const auto& [name, entry] : ledger.registers()) {
         const auto& key = name.key;
-        if (is_of_roster_part(key) || is_of(key, RegisterKind::receipt) != receipts ||
+        if (is_of_roster_part(key) || !goes_first(ledger, key) ||
             (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(entry, ours)) {
             continue;
         }
@@ -222,6 +237,37 @@ void BundleWriter::add_registers(const Ledger& ledger, bool receipts) {
     }
     if (!news.registers.empty()) {
         add(BundlePart::rest, news);
+    }
+}
+
+void BundleWriter::plan_others(const Ledger& ledger) {
+    others_ahead_ = 0;
+    RegisterHashes ours(ledger);
+    std::map<OfficeId, std::size_t> of_signer;
+    std::multimap<std::size_t, RegisterName> by_turn;
+    for (const auto& [name, entry] : ledger.registers()) {
+        if (!is_of_roster_part(name.key) && !goes_first(ledger, name.key) &&
+            is_lacked(entry, ours)) {
+            by_turn.emplace(of_signer[name.key.signer]++, name);
+        }
+    }
+    for (const auto& [turn, name] : by_turn) {
+        others_.push_back(name);
+    }
+}
+
+void BundleWriter::add_others(const Ledger& ledger) {
+    RegisterNews news;
+    std::size_t size = 0;
+    while (!others_.empty() && size < turn_bytes) {
+        if (const auto* entry = ledger.kept(others_.front())) {
+            news.registers.push_back(*entry);
+            size += encode_register(*entry).size();
+        }
+        others_.pop_front();
+    }
+    if (!news.registers.empty()) {
+        waiting_.push_back({BundlePart::rest, encode_frame(news), 0, true});
     }
 }
 
@@ -245,14 +291,12 @@ void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) 
 
 void BundleWriter::begin_stage(const Ledger& ledger) {
     switch (stage_) {
-        case Stage::receipts:
-            add_registers(ledger, true);
+        case Stage::registers:
+            add_registers(ledger);
             break;
         case Stage::replies:
+            plan_others(ledger);
             plan_records(ledger, RecordClass::reply);
-            break;
-        case Stage::registers:
-            add_registers(ledger, false);
             break;
         case Stage::normal:
             plan_records(ledger, RecordClass::normal);
@@ -289,7 +333,10 @@ Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledge
 // The next frame of records in one piece, or what has to be published before.
 Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledger& ledger,
                                                                             std::size_t room) {
-    const auto most = std::min(records_frame_bytes, room);
+    const auto turn = others_.empty() ? records_frame_bytes
+                                      : static_cast<std::size_t>(std::max<std::int64_t>(
+                                            static_cast<std::int64_t>(turn_bytes), others_ahead_));
+    const auto most = std::min({records_frame_bytes, room, turn});
     RecordNews news;
     std::size_t size = 0;
     std::uint64_t reports = 0;
@@ -440,6 +487,7 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     }
     part_ = BundlePart::rest;
     cell_ = cell.take();
+    others_ahead_ -= static_cast<std::int64_t>(cell_.size());
     is_file_fresh_ = false;
     has_news_ = true;
     if (large.parts.empty()) {
@@ -500,6 +548,8 @@ void BundleWriter::leave_out_the_rest(const Ledger& ledger) {
         is_short_ = is_short_ || !waiting_.empty();
         waiting_.clear();
     }
+    is_short_ = is_short_ || !others_.empty();
+    others_.clear();
     left_out_ += large_.size();
     large_.clear();
     large_bytes_ = 0;
@@ -538,11 +588,16 @@ Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& 
                 sized.sized(item.frame);
                 cell_.insert(cell_.end(), sized.bytes().begin(), sized.bytes().end());
                 reports_ += item.reports;
+                others_ahead_ += item.is_of_others  ? static_cast<std::int64_t>(size)
+                                 : item.reports > 0 ? -static_cast<std::int64_t>(size)
+                                                    : 0;
                 is_file_fresh_ = preamble_left_ > 0;
                 has_news_ = has_news_ || preamble_left_ == 0 || item.part == BundlePart::roster;
             }
             preamble_left_ -= preamble_left_ > 0 ? 1 : 0;
             waiting_.pop_front();
+        } else if (!others_.empty() && (others_ahead_ <= 0 || stage_ == Stage::over)) {
+            add_others(ledger);
         } else if (under_way_ || (small_.empty() && !large_.empty())) {
             if (!cell_.empty()) {
                 return content(cell);

@@ -1,5 +1,7 @@
 // What a bundle for some offices holds: what they lack as far as is known, in the order in which it
-// matters: roster, urgent, receipts, replies, other registers, normal, bulk.
+// matters: roster, urgent, our own registers and receipts about the records of offices that it is
+// for by name; then replies, normal, bulk, and between them the registers of others, in turns byte
+// for byte: a small stick is not filled by a member that signs many.
 //
 // Every cell can be read without the others: headers are elided within a frame only, and a body is
 // opened again in each cell that has some of it.
@@ -26,11 +28,12 @@ public:
     Result<Step> next(Ledger& ledger, const BundleMore& more);
 
 private:
-    enum class Stage : std::uint8_t { urgent, receipts, replies, registers, normal, bulk, over };
+    enum class Stage : std::uint8_t { urgent, registers, replies, normal, bulk, over };
     struct Item {
         crypto::BundlePart part{};
         Bytes frame;
         std::uint64_t reports = 0;
+        bool is_of_others = false;  // registers
     };
     // Bodies in segments that wait, by size.
     using LargeOnes = std::multimap<std::uint32_t, std::pair<LogKey, Number>>;
@@ -57,7 +60,10 @@ private:
     void add_roster(const Ledger& ledger);
     Result<void> add_head(Ledger& ledger, Now now);
     Result<void> add_custody(Ledger& ledger, Now now);
-    void add_registers(const Ledger& ledger, bool receipts);
+    [[nodiscard]] bool goes_first(const Ledger& ledger, const RegisterKey& key) const;
+    void add_registers(const Ledger& ledger);
+    void plan_others(const Ledger& ledger);
+    void add_others(const Ledger& ledger);
     void plan_records(const Ledger& ledger, RecordClass record_class);
     void begin_stage(const Ledger& ledger);
     Result<std::optional<Unpublished>> gather_small(Ledger& ledger, std::size_t room);
@@ -85,6 +91,10 @@ private:
     RunsByLog holds_;                      // so far; what was left out of the file as well
     std::map<LogKey, IntervalSet> small_;  // or not looked at yet
     LargeOnes large_;
+    // Registers of others that wait, their signers in turn, and by how many bytes those that were
+    // written are ahead of records.
+    std::deque<RegisterName> others_;
+    std::int64_t others_ahead_ = 0;
     std::uint64_t large_bytes_ = 0;
     std::optional<Large> under_way_;
     // The cell that is being filled.

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
+#include "crypto/register_seal.h"
 #include "daemon/engine/bundle_knowledge.h"
 #include "tests/simulation/world.h"
 
@@ -313,6 +314,39 @@ TEST_CASE("a small stick takes what matters most, and says what it left", "[simu
     const auto none = world.write_bundle(hyesan, {}, 1'000).value();
     CHECK(none.reports == 0);
     world.check_everything();
+}
+
+TEST_CASE("a member that signs many registers does not fill a small stick", "[simulation]") {
+    World world(18, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    constexpr std::size_t reports = 40;
+    for (std::size_t i = 0; i < reports; ++i) {
+        REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal, 900).has_value());
+    }
+    world.connect(hyesan, pyongyang);
+    world.run_until_idle(1h);
+    // Of kinds that a later release may know.
+    constexpr std::size_t registers = 16;
+    for (std::size_t i = 0; i < registers; ++i) {
+        Register entry;
+        entry.key = {world.keys(wonsan).index, static_cast<std::uint8_t>(100 + i), {}};
+        entry.version = {{1, 7}, 1'000'000 + i};
+        entry.at = founded_at;
+        entry.payload = Bytes(3'900, std::byte{7});
+        crypto::sign_register(world.keys(wonsan).machine.identity, world.network().id(), entry);
+        world.tell(pyongyang, wonsan, RegisterNews{{entry}});
+    }
+    const auto of_wonsan = [&](Node node) {
+        return world.ledger(node).registers_of(world.keys(wonsan).index).size();
+    };
+    REQUIRE(of_wonsan(pyongyang) >= registers);
+    const auto stick = world.write_bundle(pyongyang, {hq}, 30'000);
+    REQUIRE(stick.has_value());
+    CHECK(stick->left_out > 0);
+    world.read_bundle(hq, stick->bytes);
+    // Half of it, as near as whole registers come to that; what a lone author wrote goes in packs.
+    CHECK(world.inbox(hq).size() >= 8);
+    CHECK(of_wonsan(hq) >= 2);
+    CHECK(of_wonsan(hq) < 6);
 }
 
 TEST_CASE("receipts of ten thousand reports go home in 4 kB", "[simulation][slow]") {
