@@ -17,11 +17,11 @@ bool is_held(const World& world, Node node, const storage::ReportKey& report) {
     return world.ledger(node).log(log_of(report)).held.contains(report.origin.number);
 }
 
-Interval only(const storage::ReportKey& report) {
+Interval number_of(const storage::ReportKey& report) {
     return {report.origin.number, report.origin.number};
 }
 
-void meet(World& world, Node a, Node b) {
+void meet_and_heal(World& world, Node a, Node b) {
     world.connect(a, b);
     world.run_until_idle(1h);
     if (!world.is_connected(a, b)) {  // one of them met damage, and was made anew
@@ -52,11 +52,11 @@ TEST_CASE("a carrier is brought again what its disk has spoiled", "[simulation]"
         return;
     }
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, is_large ? 150'000 : 0);
-    meet(world, hyesan, pyongyang);
+    meet_and_heal(world, hyesan, pyongyang);
     REQUIRE(is_held(world, pyongyang, *report));
     // Of a body the third part, which is none of those that are sent first.
     REQUIRE(world.spoil(pyongyang, table, table == Table::parts ? 2 : 0));
-    meet(world, pyongyang, hq);
+    meet_and_heal(world, pyongyang, hq);
     CHECK(world.offences(hq, pyongyang).empty());
     CHECK_FALSE(is_held(world, pyongyang, *report));
     if (table == Table::numbers) {
@@ -66,9 +66,9 @@ TEST_CASE("a carrier is brought again what its disk has spoiled", "[simulation]"
     }
     CHECK(world.times_happened(hq, What::received, *report) == 0);
     CHECK(damage_told(world, pyongyang, hyesan) == id_of(world, hyesan, *report));
-    meet(world, hyesan, pyongyang);
+    meet_and_heal(world, hyesan, pyongyang);
     CHECK(is_held(world, pyongyang, *report));
-    meet(world, pyongyang, hq);
+    meet_and_heal(world, pyongyang, hq);
     CHECK(world.times_happened(hq, What::received, *report) == 1);
     world.check_everything();
 }
@@ -76,26 +76,26 @@ TEST_CASE("a carrier is brought again what its disk has spoiled", "[simulation]"
 TEST_CASE("an author takes back from a carrier what its own disk has spoiled", "[simulation]") {
     World world(2, {"hq", "hyesan", "pyongyang"}, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
-    meet(world, hyesan, pyongyang);
+    meet_and_heal(world, hyesan, pyongyang);
     REQUIRE(world.view(hyesan, *report).state == State::carried);
     REQUIRE(world.spoil(hyesan, Table::records, 0));
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     CHECK_FALSE(is_held(world, hyesan, *report));
     CHECK(damage_told(world, hyesan, hyesan) == id_of(world, hyesan, *report));
     CHECK(world.view(hyesan, *report).state == State::carried);
     SECTION("the carrier meets it again") {
-        meet(world, hyesan, pyongyang);
+        meet_and_heal(world, hyesan, pyongyang);
         CHECK(is_held(world, hyesan, *report));
         CHECK_FALSE(world.ledger(hyesan).meta().stopped);
         // It lies where its box expects it.
         CHECK(world.view(hyesan, *report).report->text == world.texts().at(*report));
-        meet(world, hyesan, hq);
+        meet_and_heal(world, hyesan, hq);
         CHECK(world.view(hyesan, *report).state == State::delivered);
         world.check_everything();
     }
     SECTION("the carrier delivers it first") {
-        meet(world, pyongyang, hq);
-        meet(world, pyongyang, hyesan);
+        meet_and_heal(world, pyongyang, hq);
+        meet_and_heal(world, pyongyang, hyesan);
         CHECK(world.view(hyesan, *report).state == State::delivered);
         CHECK_FALSE(world.ledger(hyesan).meta().stopped);
     }
@@ -103,11 +103,11 @@ TEST_CASE("an author takes back from a carrier what its own disk has spoiled", "
         world.pass(std::chrono::hours{24 * 91});
         world.run_until_idle(1h);
         CHECK(world.view(hyesan, *report).state == State::expired);
-        CHECK(world.ledger(hyesan).log(log_of(*report)).is_terminal(only(*report)));
+        CHECK(world.ledger(hyesan).log(log_of(*report)).is_terminal(number_of(*report)));
     }
     const auto later = world.queue(hyesan, {hq}, RecordClass::normal);
     REQUIRE(later.has_value());
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     CHECK(world.times_happened(hq, What::received, *later) == 1);
 }
 
@@ -115,14 +115,14 @@ TEST_CASE("a report that was nowhere but on the damaged disk is shown as failed"
     World world(3, {"hq", "hyesan"}, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
     REQUIRE(world.spoil(hyesan, Table::records, 0));
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     const auto view = world.view(hyesan, *report);
     CHECK(view.state == State::failed);
     CHECK(view.reason == "damaged");
-    CHECK(world.ledger(hyesan).log(log_of(*report)).is_terminal(only(*report)));
+    CHECK(world.ledger(hyesan).log(log_of(*report)).is_terminal(number_of(*report)));
     CHECK(damage_told(world, hyesan, hyesan) == id_of(world, hyesan, *report));
     const auto later = world.queue(hyesan, {hq}, RecordClass::normal);
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     CHECK(world.times_happened(hq, What::received, *later) == 1);
 }
 
@@ -130,9 +130,9 @@ TEST_CASE("a page of a report that is spoiled is made anew from what is left", "
     World world(4, {"hq", "hyesan", "pyongyang"}, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
     const auto carried = world.queue(hyesan, {pyongyang}, RecordClass::normal);
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     REQUIRE(world.acknowledge(hq, *report).has_value());
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     const auto before = world.view(hyesan, *report);
     REQUIRE(before.state == State::acknowledged);
     REQUIRE(world.view(hyesan, *carried).state == State::carried);
@@ -146,8 +146,8 @@ TEST_CASE("a page of a report that is spoiled is made anew from what is left", "
     world.restart(hyesan);
     world.crash(hq);
     world.restart(hq);
-    meet(world, hyesan, hq);
-    meet(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
+    meet_and_heal(world, hyesan, hq);
     const auto after = world.view(hyesan, *report);
     CHECK(after.state == State::acknowledged);
     CHECK(after.recipients.at(0).proved.delivered_at ==
@@ -173,10 +173,10 @@ TEST_CASE("whatever one value is spoiled, all offices go on", "[simulation]") {
         const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
         const auto waiting = world.queue(hyesan, {hq, pyongyang}, RecordClass::bulk, 20'000);
         REQUIRE((report && waiting));
-        meet(world, hyesan, pyongyang);
-        meet(world, pyongyang, hq);
+        meet_and_heal(world, hyesan, pyongyang);
+        meet_and_heal(world, pyongyang, hq);
         REQUIRE(world.acknowledge(hq, *report).has_value());
-        meet(world, hq, pyongyang);
+        meet_and_heal(world, hq, pyongyang);
         const auto bundle = world.write_bundle(pyongyang);
         REQUIRE(bundle.has_value());
         world.read_bundle(hyesan, bundle->bytes);
@@ -186,16 +186,16 @@ TEST_CASE("whatever one value is spoiled, all offices go on", "[simulation]") {
             break;
         }
         for (int round = 0; round < 2; ++round) {
-            meet(world, hyesan, pyongyang);
-            meet(world, pyongyang, hq);
-            meet(world, hq, hyesan);
+            meet_and_heal(world, hyesan, pyongyang);
+            meet_and_heal(world, pyongyang, hq);
+            meet_and_heal(world, hq, hyesan);
             world.write_bundle(node);
         }
         for (const Node author : {hq, hyesan, pyongyang}) {
             const Node reader = (author + 1) % 3;
             const auto later = world.queue(author, {reader}, RecordClass::normal);
             REQUIRE(later.has_value());
-            meet(world, author, reader);
+            meet_and_heal(world, author, reader);
             CHECK(world.times_happened(reader, What::received, *later) == 1);
             CHECK(world.view(author, *later).state == State::delivered);
             CHECK_FALSE(world.ledger(author).meta().stopped);
