@@ -53,6 +53,7 @@ public:
 
     Result<std::optional<BytesView>> get(Table table, BytesView key) const override {
         ensure(open_, "a transaction is open");
+        ++disk_.reads;
         const auto changed = changes_.find({table, to_bytes(key)});
         if (changed != changes_.end()) {
             const auto& value = changed->second;
@@ -65,6 +66,7 @@ public:
 
     Result<std::optional<TableEntry>> at_or_after(Table table, BytesView from) const override {
         ensure(open_, "a transaction is open");
+        ++disk_.reads;
         const auto& content = content_of(table);
         auto stored = content.lower_bound(to_bytes(from));
         auto changed = changes_.lower_bound({table, to_bytes(from)});
@@ -90,6 +92,7 @@ public:
 
     Result<std::optional<TableEntry>> at_or_before(Table table, BytesView to) const override {
         ensure(open_, "a transaction is open");
+        ++disk_.reads;
         const auto& content = content_of(table);
         auto stored = content.upper_bound(to_bytes(to));
         auto changed = changes_.upper_bound({table, to_bytes(to)});

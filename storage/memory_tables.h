@@ -19,6 +19,8 @@ struct MemoryDisk {
     std::uint64_t used_bytes = 0;
     // The power goes at the next commit, before anything of it is kept: unavailable.
     bool loses_next_commit = false;
+    // How many values were looked up, for tests of what an input costs.
+    std::uint64_t reads = 0;
     // What commits have changed, for tests that look at no more than that; they empty it.
     std::set<std::pair<Table, Bytes>> changed;
 };

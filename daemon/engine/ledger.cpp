@@ -14,6 +14,9 @@ namespace {
 constexpr std::uint64_t counter_block = 64;
 // So long one event stands for more of its kind that an office causes and that are about no report.
 constexpr std::uint32_t event_stands_seconds = 3600;
+// Runs that are remembered of all that the receipts of one recipient have said: 128 KiB. To have
+// them forgotten it has to sign a dozen receipts that share nothing.
+constexpr std::size_t looked_runs_max = 16'384;
 
 // The authority signs each of these, so nobody else can repeat it.
 bool is_always_news(What what) {
@@ -72,6 +75,14 @@ RegisterName name_of(OfficeId leaf, const RegisterSummary& entry) {
 storage::PutRegister put_register(const NetworkId& network, const Register& entry) {
     return {entry.key.signer, entry.key.kind, entry.key.subject, encode_register(entry),
             name_of(network, entry).enrolment};
+}
+
+IntervalSet all_refused(const ReceiptLog& entry) {
+    IntervalSet all;
+    for (const auto& [reason, numbers] : entry.refused) {
+        all.add(numbers);
+    }
+    return all;
 }
 
 Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
@@ -406,6 +417,7 @@ void Ledger::drop_register(const RegisterName& name) {
             receipts_.erase({name.key.signer, *author});
             if (*author == us()) {
                 acted_on_.erase(name.key.signer);
+                looked_.erase(name.key.signer);
             }
         }
     }
@@ -425,6 +437,41 @@ const Receipt* Ledger::receipt(OfficeId signer, OfficeId author) const {
 const Receipt* Ledger::acted_on(OfficeId signer) const {
     const auto found = acted_on_.find(signer);
     return found == acted_on_.end() ? nullptr : &found->second;
+}
+
+Ledger::Looked& Ledger::looked(OfficeId recipient, const LogKey& log, const ReceiptLog* old) {
+    const auto [found, is_new] = looked_[recipient].try_emplace(log);
+    auto& looked = found->second;
+    if (is_new && old != nullptr) {
+        looked.received = old->received;
+        looked.only_filled = old->is_filled ? old->received : IntervalSet{};
+        looked.unreadable = old->unreadable;
+        looked.refused = all_refused(*old);
+        looked.shown_refused = looked.refused;
+    }
+    return looked;
+}
+
+const Ledger::Looked* Ledger::find_looked(OfficeId recipient, const LogKey& log) const {
+    const auto logs = looked_.find(recipient);
+    if (logs == looked_.end()) {
+        return nullptr;
+    }
+    const auto found = logs->second.find(log);
+    return found == logs->second.end() ? nullptr : &found->second;
+}
+
+void Ledger::bound_looked(OfficeId recipient) {
+    std::size_t runs = 0;
+    for (const auto& [log, looked] : looked_[recipient]) {
+        for (const auto* set : {&looked.received, &looked.only_filled, &looked.unreadable,
+                                &looked.refused, &looked.shown_refused}) {
+            runs += set->intervals().size();
+        }
+    }
+    if (runs > looked_runs_max) {
+        looked_.erase(recipient);
+    }
 }
 
 const OfficeStatement* Ledger::statement(OfficeId office) const {

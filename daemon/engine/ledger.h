@@ -41,6 +41,9 @@ RegisterName name_of(const NetworkId& network, const Register& entry);
 RegisterName name_of(OfficeId leaf, const RegisterSummary& entry);
 storage::PutRegister put_register(const NetworkId& network, const Register& entry);
 
+// For any reason.
+IntervalSet all_refused(const ReceiptLog& entry);
+
 class Ledger {
 public:
     // A transaction must be open, here and at every other call. `store` must outlive the ledger.
@@ -114,6 +117,21 @@ public:
     void act_on(OfficeId signer, const Receipt& receipt) {
         acted_on_.insert_or_assign(signer, receipt);
     }
+    // Numbers of one of our logs whose pages were looked at because of receipts of one recipient.
+    // Whoever says a thing and its opposite by turns makes nobody look again, but where that has
+    // changed a page.
+    struct Looked {
+        IntervalSet received;
+        IntervalSet only_filled;  // of those: it may have filled a hole, and proves nothing yet
+        IntervalSet unreadable;
+        IntervalSet refused;
+        IntervalSet shown_refused;  // of those: it has changed the page
+    };
+    // `old`: of the receipt before, for an engine that was made anew since; null: there was none.
+    Looked& looked(OfficeId recipient, const LogKey& log, const ReceiptLog* old);
+    [[nodiscard]] const Looked* find_looked(OfficeId recipient, const LogKey& log) const;
+    // At the end of a receipt: what would be too much to remember is forgotten.
+    void bound_looked(OfficeId recipient);
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
     // The entry of the author's own statement about this log. Null: there is none.
     [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
@@ -290,6 +308,7 @@ private:
     std::map<OfficeId, Prekey> checked_prekeys_;
     std::map<std::pair<OfficeId, OfficeId>, Receipt> receipts_;
     std::map<OfficeId, Receipt> acted_on_;
+    std::map<OfficeId, std::map<LogKey, Looked>> looked_;
     std::map<OfficeId, OfficeStatement> statements_;
     std::map<OfficeId, Custody> custody_;
     std::map<OfficeId, storage::PeerState> peers_;

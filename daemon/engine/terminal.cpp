@@ -21,12 +21,17 @@ const ReceiptLog* receipt_log(const Receipt* receipt, const LogKey& log) {
     return nullptr;
 }
 
-// Received or unreadable: either way nobody need bring it again.
+// Received or unreadable: either way nobody need bring it again. Of our own, also by an earlier
+// receipt: what the recipient has said once is enough, and it may leave it out later.
 bool covers(const Ledger& ledger, OfficeId recipient, const LogKey& log, Number number) {
-    const auto* entry =
-        receipt_log(log.author == ledger.us() ? ledger.acted_on(recipient)
-                                              : ledger.receipt(recipient, log.author),
-                    log);
+    const bool is_own = log.author == ledger.us();
+    const auto* looked = is_own ? ledger.find_looked(recipient, log) : nullptr;
+    if (looked != nullptr &&
+        (looked->received.contains(number) || looked->unreadable.contains(number))) {
+        return true;
+    }
+    const auto* entry = receipt_log(
+        is_own ? ledger.acted_on(recipient) : ledger.receipt(recipient, log.author), log);
     return entry != nullptr &&
            (entry->received.contains(number) || entry->unreadable.contains(number));
 }
@@ -121,14 +126,6 @@ Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptL
                : TRY(ledger.store().report(storage::report_in(log, number))).has_value();
 }
 
-IntervalSet all_refused(const ReceiptLog& entry) {
-    IntervalSet all;
-    for (const auto& [reason, numbers] : entry.refused) {
-        all.add(numbers);
-    }
-    return all;
-}
-
 Result<bool> has_expired_for(const Ledger& ledger, const storage::ReportKey& report,
                              OfficeId recipient) {
     const auto page = TRY(ledger.store().report(report));
@@ -138,7 +135,8 @@ Result<bool> has_expired_for(const Ledger& ledger, const storage::ReportKey& rep
 }
 
 // What a receipt proves of our own reports, whether they are still held or not: one that has
-// expired here may have arrived all the same.
+// expired here may have arrived all the same. A page is looked at once for each thing that is said
+// of it, and again only if it was changed by the opposite.
 Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
                               const ReceiptLog& entry, const ReceiptLog* old, Via from, Now now,
                               std::vector<Notice>& notify) {
@@ -147,33 +145,67 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
     if (const auto published = ledger.log(log).published; published != 0) {
         ours.add({1, published});
     }
+    auto& looked = ledger.looked(by, log, old);
+    // Returns those whose page has changed.
     const auto each = [&](const IntervalSet& numbers, Proof::Of of,
-                          std::optional<What> what) -> Result<void> {
-        const auto known = intersection(numbers, ours);
-        for (auto number = known.next(1); number; number = known.after(*number)) {
+                          std::optional<What> what) -> Result<IntervalSet> {
+        IntervalSet changed;
+        for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
             const auto report = storage::report_in(log, *number);
             if (entry.is_filled && of == Proof::Of::received &&
                 TRY(has_expired_for(ledger, report, by))) {
+                looked.only_filled.add(*number);
                 continue;  // it fills a hole, as far as anybody can tell
             }
-            if (TRY(prove(ledger, report, {.of = of, .recipient = by}, now)) && what) {
-                ledger.note(*what, {.office = by, .report = report, .via = from}, now, notify);
+            if (TRY(prove(ledger, report, {.of = of, .recipient = by}, now))) {
+                changed.add(*number);
+                if (what) {
+                    ledger.note(*what, {.office = by, .report = report, .via = from}, now, notify);
+                }
             }
         }
-        return ok();
+        return changed;
     };
-    const auto refused = all_refused(entry);
-    if (old != nullptr) {
-        TRY(each(without(all_refused(*old), refused), Proof::Of::refused_no_more, {}));
+    const auto refused = intersection(all_refused(entry), ours);
+    const auto ended = without(looked.shown_refused, refused);
+    TRY(each(ended, Proof::Of::refused_no_more, {}));
+    looked.refused.remove(ended);
+    looked.shown_refused.remove(ended);
+
+    const auto received = intersection(entry.received, ours);
+    auto fresh = without(received, looked.received);
+    if (!entry.is_filled) {
+        // A number that only filled a hole before may be proof now.
+        fresh.add(intersection(received, looked.only_filled));
+        looked.only_filled.remove(received);
     }
-    // A number that only filled a hole before may be proof now.
-    const bool is_all_news = old == nullptr || (old->is_filled && !entry.is_filled);
-    TRY(each(is_all_news ? entry.received : without(entry.received, old->received),
-             Proof::Of::received, What::delivered));
-    TRY(each(old == nullptr ? entry.unreadable : without(entry.unreadable, old->unreadable),
-             Proof::Of::unreadable, What::unreadable));
-    return each(old == nullptr ? refused : without(refused, all_refused(*old)), Proof::Of::refused,
-                What::refused);
+    looked.received.add(fresh);
+    looked.unreadable.remove(TRY(each(fresh, Proof::Of::received, What::delivered)));
+
+    fresh = without(intersection(entry.unreadable, ours), looked.unreadable);
+    looked.unreadable.add(fresh);
+    looked.received.remove(TRY(each(fresh, Proof::Of::unreadable, What::unreadable)));
+
+    fresh = without(refused, looked.refused);
+    looked.refused.add(fresh);
+    looked.shown_refused.add(TRY(each(fresh, Proof::Of::refused, What::refused)));
+    return ok();
+}
+
+// Numbers that this receipt says to have for the first time, as far as is known here.
+IntervalSet newly_covered(const Ledger& ledger, OfficeId signer, const LogKey& log,
+                          const ReceiptLog& entry, const ReceiptLog* old) {
+    auto covered = united(entry.received, entry.unreadable);
+    if (old != nullptr) {
+        covered.remove(old->received);
+        covered.remove(old->unreadable);
+    }
+    if (const auto* looked =
+            log.author == ledger.us() ? ledger.find_looked(signer, log) : nullptr) {
+        covered.remove(looked->received);
+        covered.remove(looked->unreadable);
+    }
+    return intersection(covered, ledger.log(log).held);
 }
 
 }  // namespace
@@ -187,12 +219,11 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
     for (const auto& entry : receipt->logs) {
         const LogKey log{author, entry.incarnation, entry.record_class};
         const auto* old = receipt_log(before, log);
-        auto covered = united(entry.received, entry.unreadable);
-        if (old != nullptr) {
-            covered.remove(old->received);
-            covered.remove(old->unreadable);
+        if (author == ledger.us() && !entry.received.empty() &&
+            !TRY(is_top_ours(ledger, log, entry))) {
+            continue;  // it speaks of another store's records: it ends none of these
         }
-        const auto concerned = intersection(covered, ledger.log(log).held);
+        const auto concerned = newly_covered(ledger, signer, log, entry, old);
         IntervalSet served;
         for (auto number = concerned.next(1); number;) {
             const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
@@ -208,14 +239,13 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
             }
             number = concerned.after(record->run.last);
         }
-        if (author == ledger.us() && !entry.received.empty() &&
-            !TRY(is_top_ours(ledger, log, entry))) {
-            continue;  // it speaks of another store's records: it ends none of these
-        }
         if (author == ledger.us()) {
             TRY(prove_by_receipt(ledger, signer, log, entry, old, from, now, notify));
         }
         TRY(make_terminal(ledger, log, served));
+    }
+    if (author == ledger.us()) {
+        ledger.bound_looked(signer);
     }
     return ok();
 }

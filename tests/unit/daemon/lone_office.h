@@ -34,6 +34,7 @@ public:
 
     engine::Ledger& ledger() { return *ledger_; }
     storage::RecordStore& store() { return *store_; }
+    storage::MemoryDisk& disk() { return disk_; }
     std::vector<engine::Notice>& notices() { return notices_; }
     static Now now() { return {{}, founded_at}; }
     // At the end of a batch. Returns what is on the disk then.
