@@ -18,6 +18,9 @@ constexpr std::uint32_t event_stands_seconds = 3600;
 // them forgotten it has to sign a dozen receipts that share nothing.
 constexpr std::size_t looked_runs_max = 16'384;
 
+// Receipts that are kept decoded: of 1,000 honest offices all about one author's records.
+constexpr std::size_t decoded_receipts_bytes_max = 16U << 20;
+
 // The authority signs each of these, so nobody else can repeat it.
 bool is_always_news(What what) {
     return what == What::roster || what == What::admitted;
@@ -125,9 +128,10 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
         auto& heard = ledger.peers_[name.key.signer].heard;
         heard = std::max(heard, std::min(entry.at, meta->mark));
     }
-    for (const auto& [names, receipt] : ledger.receipts_) {
-        if (names.second == ledger.us() && !TRY(unknown_top(ledger, receipt))) {
-            ledger.act_on(names.first, receipt);
+    for (const auto& [index, office] : ledger.roster_.offices()) {
+        const auto receipt = ledger.receipt(index, ledger.us());
+        if (receipt != nullptr && !TRY(unknown_top(ledger, *receipt))) {
+            ledger.act_on(index, *receipt);
         }
     }
     ledger.attention_.load(TRY(store.attention()));
@@ -351,10 +355,8 @@ void Ledger::index_register(const Register& entry) {
     register_hashes_.insert_or_assign(name_of(entry),
                                       short_hash(crypto::register_hash(network(), entry)));
     if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::receipt)) {
-        const auto author = read_receipt_subject(entry.key.subject);
-        auto receipt = decode_receipt(entry.payload);
-        if (author && receipt) {
-            receipts_.insert_or_assign({entry.key.signer, *author}, std::move(*receipt));
+        if (const auto author = read_receipt_subject(entry.key.subject)) {
+            forget_decoded(entry.key.signer, *author);
         }
     }
     if (entry.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
@@ -414,7 +416,7 @@ void Ledger::drop_register(const RegisterName& name) {
     register_hashes_.erase(name);
     if (is_of(name.key.kind, RegisterKind::receipt)) {
         if (const auto author = read_receipt_subject(name.key.subject)) {
-            receipts_.erase({name.key.signer, *author});
+            forget_decoded(name.key.signer, *author);
             if (*author == us()) {
                 acted_on_.erase(name.key.signer);
                 looked_.erase(name.key.signer);
@@ -429,9 +431,49 @@ void Ledger::drop_register(const RegisterName& name) {
     news_.registers.erase(name);
 }
 
-const Receipt* Ledger::receipt(OfficeId signer, OfficeId author) const {
-    const auto found = receipts_.find({signer, author});
-    return found == receipts_.end() ? nullptr : &found->second;
+namespace {
+
+// What a decoded receipt takes in memory, about.
+std::size_t memory_of(const Receipt& receipt) {
+    std::size_t bytes = 128;
+    for (const auto& log : receipt.logs) {
+        auto runs = log.received.intervals().size() + log.unreadable.intervals().size();
+        for (const auto& [reason, numbers] : log.refused) {
+            runs += numbers.intervals().size() + 8;
+        }
+        bytes += sizeof(ReceiptLog) + runs * sizeof(Interval);
+    }
+    return bytes;
+}
+
+}  // namespace
+
+void Ledger::forget_decoded(OfficeId signer, OfficeId author) {
+    const auto found = decoded_.find({signer, author});
+    if (found != decoded_.end()) {
+        decoded_bytes_ -= found->second == nullptr ? memory_of({}) : memory_of(*found->second);
+        decoded_.erase(found);
+    }
+}
+
+std::shared_ptr<const Receipt> Ledger::receipt(OfficeId signer, OfficeId author) const {
+    const auto found = decoded_.find({signer, author});
+    if (found != decoded_.end()) {
+        return found->second;
+    }
+    const auto* entry =
+        newest({signer, static_cast<std::uint8_t>(RegisterKind::receipt), receipt_subject(author)});
+    auto receipt =
+        entry == nullptr ? fail(Errc::not_found, "receipt: none") : decode_receipt(entry->payload);
+    auto kept = receipt ? std::make_shared<const Receipt>(std::move(*receipt)) : nullptr;
+    const auto bytes = kept == nullptr ? memory_of({}) : memory_of(*kept);
+    if (decoded_bytes_ + bytes > decoded_receipts_bytes_max) {
+        decoded_.clear();
+        decoded_bytes_ = 0;
+    }
+    decoded_bytes_ += bytes;
+    decoded_.emplace(std::pair(signer, author), kept);
+    return kept;
 }
 
 const Receipt* Ledger::acted_on(OfficeId signer) const {

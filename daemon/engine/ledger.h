@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <ranges>
 #include <set>
 
@@ -109,8 +110,10 @@ public:
     [[nodiscard]] std::vector<const Register*> registers_in_leaf(OfficeId office) const;
     static OfficeId leaf_of_register(const RegisterKey& key);
     [[nodiscard]] ShortHash register_hash(const RegisterName& name) const;
-    // The newest receipt of `signer` for `author`'s records, decoded.
-    [[nodiscard]] const Receipt* receipt(OfficeId signer, OfficeId author) const;
+    // The newest receipt of `signer` for `author`'s records; null: there is none. It is decoded
+    // when it is asked for, and some of those that were are remembered: a member may have signed
+    // one for every office, of thousands of intervals each.
+    [[nodiscard]] std::shared_ptr<const Receipt> receipt(OfficeId signer, OfficeId author) const;
     // The last one about our own records that was acted on: not one of records that this store does
     // not know (self_check.h), which is kept and told like any other and proves nothing.
     [[nodiscard]] const Receipt* acted_on(OfficeId signer) const;
@@ -283,6 +286,7 @@ public:
 private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
     void index_register(const Register& entry);
+    void forget_decoded(OfficeId signer, OfficeId author);
     // The event that one more of its kind is counted in, if any.
     [[nodiscard]] Result<std::optional<storage::Event>> event_counting(
         const storage::Event& again) const;
@@ -306,7 +310,9 @@ private:
     std::map<RegisterName, Register> registers_;
     std::map<RegisterName, ShortHash> register_hashes_;
     std::map<OfficeId, Prekey> checked_prekeys_;
-    std::map<std::pair<OfficeId, OfficeId>, Receipt> receipts_;
+    // Null: it is known that there is none.
+    mutable std::map<std::pair<OfficeId, OfficeId>, std::shared_ptr<const Receipt>> decoded_;
+    mutable std::size_t decoded_bytes_ = 0;
     std::map<OfficeId, Receipt> acted_on_;
     std::map<OfficeId, std::map<LogKey, Looked>> looked_;
     std::map<OfficeId, OfficeStatement> statements_;

@@ -148,8 +148,9 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     std::optional<OfficeId> author;
     if (is_of(entry, RegisterKind::receipt)) {
         author = TRY(read_receipt_subject(entry.key.subject));
-        const auto* receipt = *author == ledger.us() ? ledger.acted_on(entry.key.signer)
-                                                     : ledger.receipt(entry.key.signer, *author);
+        const auto kept = ledger.receipt(entry.key.signer, *author);
+        const auto* receipt =
+            *author == ledger.us() ? ledger.acted_on(entry.key.signer) : kept.get();
         if (receipt != nullptr) {
             before = *receipt;
         }

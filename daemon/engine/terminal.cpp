@@ -30,8 +30,8 @@ bool covers(const Ledger& ledger, OfficeId recipient, const LogKey& log, Number 
         (looked->received.contains(number) || looked->unreadable.contains(number))) {
         return true;
     }
-    const auto* entry = receipt_log(
-        is_own ? ledger.acted_on(recipient) : ledger.receipt(recipient, log.author), log);
+    const auto receipt = is_own ? nullptr : ledger.receipt(recipient, log.author);
+    const auto* entry = receipt_log(is_own ? ledger.acted_on(recipient) : receipt.get(), log);
     return entry != nullptr &&
            (entry->received.contains(number) || entry->unreadable.contains(number));
 }
@@ -212,7 +212,7 @@ IntervalSet newly_covered(const Ledger& ledger, OfficeId signer, const LogKey& l
 
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
                            Via from, Now now, std::vector<Notice>& notify) {
-    const auto* receipt = ledger.receipt(signer, author);
+    const auto receipt = ledger.receipt(signer, author);
     if (receipt == nullptr) {
         return ok();
     }

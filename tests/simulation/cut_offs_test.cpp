@@ -110,7 +110,7 @@ TEST_CASE("registers up to a cut-off stay, and newer ones go", "[simulation]") {
     world.connect(hyesan, hq);
     world.run_until_idle(1h);
     const auto index = world.keys(taken).index;
-    const auto* receipt = world.ledger(hq).receipt(index, world.keys(hyesan).index);
+    const auto receipt = world.ledger(hq).receipt(index, world.keys(hyesan).index);
     REQUIRE(receipt != nullptr);
     const RegisterKey key{index, static_cast<std::uint8_t>(RegisterKind::receipt),
                           receipt_subject(world.keys(hyesan).index)};

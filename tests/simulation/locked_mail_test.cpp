@@ -46,7 +46,7 @@ void damage_body(World& world, Node node, const storage::ReportKey& report) {
 
 // The newest receipt of `reader` about hq, for that log.
 ReceiptLog receipt_log(World& world, Node reader, const LogKey& log) {
-    const auto* receipt = world.ledger(hq).receipt(world.keys(reader).index, world.keys(hq).index);
+    const auto receipt = world.ledger(hq).receipt(world.keys(reader).index, world.keys(hq).index);
     REQUIRE(receipt != nullptr);
     for (const auto& entry : receipt->logs) {
         if (entry.record_class == log.record_class) {

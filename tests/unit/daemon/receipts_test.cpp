@@ -31,7 +31,7 @@ TEST_CASE("a receipt that would not fit a register says what fits, with its own 
     LoneOffice office(network, 0, changes);
     auto& ledger = office.ledger();
     REQUIRE(engine::renew_receipts(ledger, {log.author}, {{}, founded_at}).has_value());
-    const auto* receipt = ledger.receipt(hq.index, log.author);
+    const auto receipt = ledger.receipt(hq.index, log.author);
     REQUIRE(receipt != nullptr);
     const auto& told = receipt->logs.at(0);
     CHECK(told.received.count() > 500);
@@ -73,10 +73,41 @@ TEST_CASE("what the author has closed fills the holes of a receipt that would no
     entry.payload = encode_office_statement(statement);
     office.ledger().keep_register(entry);
     REQUIRE(engine::renew_receipts(office.ledger(), {log.author}, LoneOffice::now()).has_value());
-    const auto& told = office.ledger().receipt(network.offices[0].index, log.author)->logs.at(0);
+    const auto receipt = office.ledger().receipt(network.offices[0].index, log.author);
+    const auto& told = receipt->logs.at(0);
     CHECK(told.is_filled);
     CHECK(told.received.contains_all({4, 5398}));
     CHECK(without(office.ledger().log(log).receipted, told.received).empty());
     CHECK_FALSE(told.received.contains(7497));
     CHECK(told.top_id == short_hash(record.id));
+}
+
+TEST_CASE("the newest receipt is read, whatever was decoded before it came", "[engine]") {
+    const auto network = make_network({"hq", "hyesan", "pyongyang"});
+    LoneOffice office(network, 0);
+    auto& ledger = office.ledger();
+    const auto signer = network.offices[1].index;
+    const auto author = network.offices[2].index;
+    const auto receive = [&](Number up_to) {
+        ReceiptLog log;
+        log.incarnation = {1, 7};
+        log.record_class = RecordClass::normal;
+        log.received = {{1, up_to}};
+        Register entry;
+        entry.key = {signer, static_cast<std::uint8_t>(RegisterKind::receipt),
+                     receipt_subject(author)};
+        entry.version = {{1, 7}, up_to};
+        entry.payload = encode_receipt({{std::move(log)}});
+        REQUIRE(ledger.keep_register(entry));
+        return entry;
+    };
+    CHECK(ledger.receipt(signer, author) == nullptr);
+    receive(3);
+    const auto first = ledger.receipt(signer, author);
+    REQUIRE(first != nullptr);
+    const auto newest = receive(5);
+    CHECK(ledger.receipt(signer, author)->logs.at(0).received == IntervalSet{{1, 5}});
+    CHECK(first->logs.at(0).received == IntervalSet{{1, 3}});
+    ledger.drop_register(ledger.name_of(newest));
+    CHECK(ledger.receipt(signer, author) == nullptr);
 }
