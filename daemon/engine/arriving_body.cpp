@@ -6,8 +6,8 @@ namespace fieldpost::engine {
 
 Result<ArrivingBody> ArrivingBody::begin(const Ledger& ledger, const Arriving& record,
                                          OfficeId from, Now now) {
-    if (auto known = TRY(resume(ledger, record.id, from))) {
-        return std::move(*known);
+    if (ledger.partials().contains(record.id)) {
+        return go_on(ledger, record.id, from);
     }
     ArrivingBody body;
     body.record_ = record;
@@ -21,6 +21,10 @@ Result<std::optional<ArrivingBody>> ArrivingBody::resume(const Ledger& ledger, c
     if (!ledger.partials().contains(id)) {
         return std::optional<ArrivingBody>{};
     }
+    return std::optional(TRY(go_on(ledger, id, from)));
+}
+
+Result<ArrivingBody> ArrivingBody::go_on(const Ledger& ledger, const RecordId& id, OfficeId from) {
     auto stored = TRY(ledger.store().partial(id));
     if (!stored) {
         return fail(Errc::corrupt, "store: a body under way is not there");
@@ -37,7 +41,7 @@ Result<std::optional<ArrivingBody>> ArrivingBody::resume(const Ledger& ledger, c
         body.prefix_ = std::move(stored->prefix);
         body.prefix_from_ = stored->prefix_from;
     }
-    return std::optional(std::move(body));
+    return body;
 }
 
 // There was room for its log when it was opened; others of its author may have taken that since.

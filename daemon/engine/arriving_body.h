@@ -47,6 +47,8 @@ public:
     void drop(Ledger& ledger) const;
 
 private:
+    // From what is here of it.
+    static Result<ArrivingBody> go_on(const Ledger& ledger, const RecordId& id, OfficeId from);
     [[nodiscard]] bool has_log(const Ledger& ledger) const;
     [[nodiscard]] const UnderWay* kept(const Ledger& ledger) const;
     [[nodiscard]] bool is_right(const Ledger& ledger, std::uint32_t part, BytesView bytes,

@@ -371,6 +371,25 @@ void fit(OfficeStatement& statement) {
     }
 }
 
+// This is asked for after every batch, so a prekey is signed once only.
+std::vector<Prekey> prekeys_to_publish(const Ledger& ledger, const std::vector<Prekey>& before) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr) {
+        return before;  // a locked office is sealed to as it was
+    }
+    std::vector<Prekey> prekeys;
+    for (const auto& [epoch, pair] : mail->prekeys) {
+        const auto known = std::ranges::find_if(before, [&](const Prekey& one) {
+            return one.epoch == epoch && one.key == pair.public_key;
+        });
+        prekeys.push_back(known != before.end()
+                              ? *known
+                              : crypto::sign_prekey(mail->signing, ledger.network(), ledger.us(),
+                                                    epoch, pair.public_key));
+    }
+    return prekeys;
+}
+
 }  // namespace
 
 void renew_statement(Ledger& ledger, Now now) {
@@ -378,20 +397,13 @@ void renew_statement(Ledger& ledger, Now now) {
         return;
     }
     const auto& config = ledger.config();
+    const auto* old = ledger.statement(ledger.us());
     OfficeStatement statement;
-    if (config.mail != nullptr) {
-        for (const auto& [epoch, pair] : config.mail->prekeys) {
-            statement.prekeys.push_back(crypto::sign_prekey(config.mail->signing, ledger.network(),
-                                                            ledger.us(), epoch, pair.public_key));
-        }
-    } else if (const auto* before = ledger.statement(ledger.us())) {
-        // A locked office is sealed to as before.
-        statement.prekeys = before->prekeys;
-    }
+    statement.prekeys =
+        prekeys_to_publish(ledger, old == nullptr ? std::vector<Prekey>{} : old->prekeys);
     statement.endpoints = config.endpoints;
     statement.software = config.software;
     statement.carries = config.carries;
-    const auto* old = ledger.statement(ledger.us());
     const RegisterKey key{ledger.us(), static_cast<std::uint8_t>(RegisterKind::office), {}};
     if (old != nullptr) {
         // The daily part is compared by age only.
