@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
@@ -103,6 +104,22 @@ std::string written_at(const wire::Entry& entry) {
                : fmt::format("{}; there {} {}", here, there, offset_text(entry.utc_offset_min()));
 }
 
+// More recipients than this would push the text off the screen.
+constexpr int recipients_shown_max = 12;
+
+// "38 delivered, 27 carried".
+std::string counted_states(const wire::Entry& entry) {
+    std::map<std::string, int> states;
+    for (const auto& one : entry.recipients()) {
+        ++states[one.state()];
+    }
+    std::vector<std::string> words;
+    for (const auto& [state, count] : states) {
+        words.push_back(fmt::format("{} {}", count, state));
+    }
+    return fmt::format("{}; each: fieldpost trace {}", fmt::join(words, ", "), id_of(entry));
+}
+
 void print_entry(const wire::Entry& entry) {
     const auto line = [](std::string_view label, const std::string& value) {
         if (!value.empty()) {
@@ -118,7 +135,13 @@ void print_entry(const wire::Entry& entry) {
     line("written", written_at(entry) + (entry.clock_doubtful() ? " (clock in doubt)" : ""));
     line("here", local_time(entry.received_unix_s()));
     line("state", entry.reason().empty() ? entry.state() : entry.state() + ": " + entry.reason());
+    const bool are_counted = entry.recipients_size() > recipients_shown_max;
+    line("", are_counted ? counted_states(entry) : "");
     for (const auto& one : entry.recipients()) {
+        // An answer has words, which nothing else shows.
+        if (are_counted && one.acknowledged_unix_s() == 0) {
+            continue;
+        }
         auto words = one.office() + " " + one.state();
         if (one.acknowledged_unix_s() != 0) {
             words += fmt::format(" {} {}", local_time(one.acknowledged_unix_s()), one.outcome());

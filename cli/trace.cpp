@@ -123,10 +123,12 @@ void print_trace(const wire::Trace& trace, const std::string& obstacle) {
     if (entry.box() == "outbox") {
         fmt::print(" {} of {} recipients {} it", having, entry.recipients_size(),
                    having == 1 ? "has" : "have");
-        const auto lacking = std::ranges::find(entry.recipients(), "carried",
-                                               [](const auto& r) { return r.state(); });
+        const auto is_carried = [](const auto& r) { return r.state() == "carried"; };
+        const auto lacking = std::ranges::find_if(entry.recipients(), is_carried);
         if (lacking != entry.recipients().end() && trace.carried_by_size() > 0) {
-            fmt::print("; {} carries it for {}", trace.carried_by(0).office(), lacking->office());
+            const auto others = std::ranges::count_if(entry.recipients(), is_carried) - 1;
+            fmt::print("; {} carries it for {}{}", trace.carried_by(0).office(), lacking->office(),
+                       others == 0 ? "" : fmt::format(" and {} more", others));
         }
         fmt::print(".");
     }

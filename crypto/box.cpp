@@ -96,6 +96,10 @@ Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, const NetworkId& netwo
                       in.rest());
 }
 
+bool is_key(const BoxPublic& key) {
+    return shared_secret(BoxSecret::random(), key).has_value();
+}
+
 Result<SharedSecret> shared_secret(const BoxSecret& ours, const BoxPublic& theirs) {
     SharedSecret shared;
     if (crypto_scalarmult(raw(shared.mutable_view()), raw(ours.view()), raw(theirs.view())) != 0) {

@@ -36,6 +36,9 @@ Bytes seal_to(const BoxPublic& recipient, const NetworkId& network, BytesView co
 Result<Bytes> open_sealed_to(const BoxKeyPair& recipient, const NetworkId& network,
                              BytesView context, BytesView sealed);
 
+// False for one of small order, with which nobody shares a secret.
+bool is_key(const BoxPublic& key);
+
 // X25519 (RFC 7748). untrusted: the result is all zero, which only a malicious key gives.
 using SharedSecret = Secret<struct SharedSecretTag, 32>;
 Result<SharedSecret> shared_secret(const BoxSecret& ours, const BoxPublic& theirs);

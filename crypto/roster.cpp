@@ -78,7 +78,7 @@ Result<void> Roster::apply(const RosterChange& change) {
 
 Result<void> Roster::apply_statements(const RosterChange& change) {
     for (const auto& statement : change.statements) {
-        TRY(apply_statement(statement, change.at));
+        TRY(apply_statement(statement, change));
     }
     // Two live offices of one name would otherwise be a matter of what was forgotten.
     for (const auto& statement : change.statements) {
@@ -92,10 +92,11 @@ Result<void> Roster::apply_statements(const RosterChange& change) {
     return ok();
 }
 
-Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime at) {
+Result<void> Roster::apply_statement(const RosterStatement& statement, const RosterChange& change) {
     struct Visitor {
         std::map<OfficeId, RosterOffice>& offices;
         WallTime at;
+        std::uint32_t version;
 
         Result<RosterOffice*> existing(OfficeId index) {
             const auto found = offices.find(index);
@@ -154,6 +155,7 @@ Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime 
             office.name = admit.name;
             office.role = admit.role;
             office.state = OfficeState::active;
+            office.admitted_in = version;
             office.first_ordinal = admit.first_ordinal;
             office.since = at;
             office.identity = admit.identity;
@@ -212,7 +214,7 @@ Result<void> Roster::apply_statement(const RosterStatement& statement, WallTime 
         Result<void> operator()(const JoinHeads&) { return ok(); }
         Result<void> operator()(const UnknownStatement&) { return ok(); }
     };
-    return std::visit(Visitor{offices_, at}, statement);
+    return std::visit(Visitor{offices_, change.at, change.version}, statement);
 }
 
 const RosterOffice* Roster::find(OfficeId index) const {

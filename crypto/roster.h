@@ -22,8 +22,9 @@ struct RosterOffice {
     Role role{};
     OfficeState state{};
     std::uint16_t first_ordinal = 1;
-    WallTime since;  // of the change that last touched it
-    WallTime added;  // of the change that first named it
+    WallTime since;                 // of the change that last touched it
+    WallTime added;                 // of the change that first named it
+    std::uint32_t admitted_in = 0;  // the roster version that made it a member; 0: none yet
     // Of an active office, and of what it was before.
     SigningPublic identity;
     BoxPublic link;
@@ -81,7 +82,7 @@ public:
 
 private:
     Result<void> apply_statements(const RosterChange& change);
-    Result<void> apply_statement(const RosterStatement& statement, WallTime at);
+    Result<void> apply_statement(const RosterStatement& statement, const RosterChange& change);
 
     NetworkId network_;
     Founding founding_;

@@ -15,6 +15,7 @@
 
 namespace fieldpost::crypto {
 
+// An office with one of its prekeys, or a group with its key of an epoch.
 struct Recipient {
     OfficeId office{};
     std::uint16_t epoch = 0;
@@ -27,15 +28,15 @@ struct SealedRecord {
     FileKey file_key;
 };
 
-// Compresses, pads and seals. Of `draft` the log, number, count, flags, kind, created, lifetime and
-// extension are used. `attachments` are the bytes of all attachments in order.
+// Compresses, pads and seals. Of `draft` the log, number, count, flags, kind, created, lifetime,
+// extension and, where a recipient is a group, the roster version are used. `attachments` are the bytes of all attachments in order.
 // limit_exceeded: the body is over the limit of its class, or of a run.  untrusted: a recipient's
 // key is not one.
 Result<SealedRecord> seal_record(const NetworkId& network, const SigningPublic& author,
                                  Header draft, const std::vector<Recipient>& recipients,
                                  const std::vector<ReportUnit>& units, BytesView attachments);
 
-// The file key that `header` holds for this office under this prekey. untrusted: not addressed to
+// The file key that `header` holds for this office or group under this key. untrusted: not addressed to
 // it under this epoch, or another key.
 Result<FileKey> unwrap_file_key(const NetworkId& network, const SigningPublic& author,
                                 const Header& header, OfficeId office, std::uint16_t epoch,

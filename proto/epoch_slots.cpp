@@ -6,6 +6,8 @@ namespace fieldpost {
 
 namespace {
 
+// Of a register's counter, the epoch above them: a newer epoch replaces every revision of an older.
+constexpr unsigned revision_bits = 32;
 constexpr std::size_t slot_bytes = 2 + 2 + WrappedGroupKey::size;
 
 Result<std::vector<EpochSlots::Slot>> read_slots(ByteReader& in) {
@@ -37,6 +39,7 @@ Register epoch_slots_register(const EpochSlots& slots, WallTime at) {
     ByteWriter payload;
     payload.u16(slots.epoch);
     payload.u32(slots.roster_version);
+    payload.raw(slots.group_key.view());
     payload.raw(slots.ephemeral.view());
     payload.raw(slots.previous.view());
     payload.varint(slots.slots.size());
@@ -48,7 +51,7 @@ Register epoch_slots_register(const EpochSlots& slots, WallTime at) {
     Register entry;
     entry.key = {authority_signer, static_cast<std::uint8_t>(RegisterKind::epoch_slots),
                  subject.take()};
-    entry.version.counter = slots.epoch;
+    entry.version.counter = std::uint64_t{slots.epoch} << revision_bits | slots.revision;
     entry.at = at;
     entry.payload = payload.take();
     return entry;
@@ -69,12 +72,18 @@ Result<EpochSlots> decode_epoch_slots(const Register& entry) {
     ByteReader in(entry.payload);
     slots.epoch = TRY(in.read_u16());
     slots.roster_version = TRY(in.read_u32());
+    slots.group_key = TRY(in.read_array<BoxPublic>());
     slots.ephemeral = TRY(in.read_array<BoxPublic>());
     slots.previous = TRY(in.read_array<WrappedGroupKey>());
     slots.slots = TRY(read_slots(in));
     TRY(in.expect_end("epoch slots"));
-    if (entry.version.counter != slots.epoch) {
-        return fail(Errc::malformed, "epoch slots: the counter is not the epoch");
+    if (entry.version.counter >> revision_bits != slots.epoch) {
+        return fail(Errc::malformed, "epoch slots: the counter is not of the epoch");
+    }
+    slots.revision = static_cast<std::uint32_t>(entry.version.counter);
+    if (slots.group_key.is_zero() != (slots.group == transport_group)) {
+        return fail(Errc::malformed,
+                    "epoch slots: a group without its key, or the transport with one");
     }
     return slots;
 }

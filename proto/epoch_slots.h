@@ -1,8 +1,7 @@
-// Epoch slots: how the authority will hand a group's key of one epoch to its members. This release
-// makes none and uses none; it reads and checks what a later one makes.
+// Epoch slots: how the authority hands a group's key of one epoch to its members.
 //
 // Promise: decode accepts only what proto/WIRE.md "Epoch slots" allows. Who signed is checked by
-// crypto/register_seal.h.
+// crypto/register_seal.h. The key in a slot is opened by crypto/group_key.h.
 #pragma once
 
 #include <vector>
@@ -28,7 +27,9 @@ struct EpochSlots {
     OfficeId group = transport_group;
     std::uint8_t page = 0;  // slots of a large group fill several registers
     std::uint16_t epoch = 0;
+    std::uint32_t revision = 0;  // a page is written anew when slots are added
     std::uint32_t roster_version = 0;
+    BoxPublic group_key;  // authors seal to it; zeros for the transport's, which is a plain secret
     BoxPublic ephemeral;
     WrappedGroupKey previous;  // the epoch before, sealed under this one; zeros if none
     std::vector<Slot> slots;   // ascending by office, at least one

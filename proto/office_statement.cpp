@@ -105,37 +105,6 @@ Result<OwnLog> own_log_of(const wire::OwnLog& message) {
     return log;
 }
 
-Bytes encode_group_receipts(const std::vector<GroupReceipt>& receipts) {
-    ByteWriter out;
-    out.varint(receipts.size());
-    for (const auto& [author, receipt] : receipts) {
-        out.u16(value_of(author));
-        out.sized(encode_receipt(receipt));
-    }
-    return out.take();
-}
-
-Result<std::vector<GroupReceipt>> group_receipts_of(const std::string& bytes) {
-    std::vector<GroupReceipt> receipts;
-    if (bytes.empty()) {
-        return receipts;
-    }
-    ByteReader in(as_bytes(bytes));
-    const auto count = TRY(in.read_varint());
-    for (std::uint64_t i = 0; i < count; ++i) {
-        GroupReceipt receipt;
-        receipt.author = OfficeId{TRY(in.read_u16())};
-        if (receipt.author >= authority_signer ||
-            (!receipts.empty() && receipt.author <= receipts.back().author)) {
-            return fail(Errc::malformed, "office statement: group receipts not ascending");
-        }
-        receipt.receipt = TRY(decode_receipt(TRY(in.read_sized(bytes.size()))));
-        receipts.push_back(std::move(receipt));
-    }
-    TRY(in.expect_end("office statement"));
-    return receipts;
-}
-
 }  // namespace
 
 const OwnLog* OfficeStatement::log(Incarnation incarnation, RecordClass record_class) const {
@@ -172,9 +141,6 @@ Bytes encode_office_statement(const OfficeStatement& statement) {
         if (!log.withdrawn.empty()) {
             added->set_withdrawn(encoded(log.withdrawn));
         }
-    }
-    if (!statement.group_receipts.empty()) {
-        message.set_group_receipts(field_of(encode_group_receipts(statement.group_receipts)));
     }
     message.set_transport_epoch(statement.transport_epoch);
     message.set_roster_version(statement.roster_version);
@@ -246,7 +212,6 @@ Result<OfficeStatement> decode_office_statement(BytesView payload) {
         statement.logs.end()) {
         return fail(Errc::malformed, "office statement: logs not ascending");
     }
-    statement.group_receipts = TRY(group_receipts_of(message.group_receipts()));
     if (message.transport_epoch() > UINT16_MAX) {
         return fail(Errc::malformed, "office statement: an epoch over 65535");
     }

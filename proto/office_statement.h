@@ -30,13 +30,6 @@ struct OwnLog {
     bool operator==(const OwnLog&) const = default;
 };
 
-// A receipt for one author's records that were addressed to a group.
-struct GroupReceipt {
-    OfficeId author{};
-    Receipt receipt;
-    bool operator==(const GroupReceipt&) const = default;
-};
-
 struct OfficeStatement {
     std::vector<Prekey> prekeys;
     std::uint32_t lifetime_seconds_max = limits::lifetime_seconds_max;
@@ -45,7 +38,6 @@ struct OfficeStatement {
     std::string software;
     bool carries = true;
     std::vector<OwnLog> logs;
-    std::vector<GroupReceipt> group_receipts{};  // ascending by author
     std::uint16_t transport_epoch = 0;
     std::uint32_t roster_version = 0;
     bool operator==(const OfficeStatement&) const = default;

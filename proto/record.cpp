@@ -8,8 +8,8 @@
 
 namespace fieldpost {
 
-bool Header::is_addressed_to(OfficeId office) const {
-    return std::ranges::any_of(stanzas, [&](const Stanza& s) { return s.recipient == office; });
+bool Header::has_stanza_for(OfficeId recipient) const {
+    return std::ranges::any_of(stanzas, [&](const Stanza& s) { return s.recipient == recipient; });
 }
 
 void write(ByteWriter& out, const KeyPart& part) {

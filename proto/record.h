@@ -72,7 +72,8 @@ struct Header {
 
     bool operator==(const Header&) const = default;
     [[nodiscard]] Interval run() const { return run_of(number, count); }
-    [[nodiscard]] bool is_addressed_to(OfficeId office) const;
+    // The members of its groups are recipients too: daemon/engine/addressees.h.
+    [[nodiscard]] bool has_stanza_for(OfficeId recipient) const;
 };
 
 Bytes encode_header(const Header& header);

@@ -40,6 +40,16 @@ constexpr bool is_group(OfficeId id) {
 
 // The three roles, and the groups that carry their names. The numbers are on the wire.
 enum class Role : std::uint8_t { field = 0, relay = 1, hq = 2 };
+inline constexpr std::uint8_t roles = 3;
+inline constexpr OfficeId group_of_all = group_base;
+constexpr OfficeId group_of(Role role) {
+    return OfficeId{static_cast<std::uint16_t>(value_of(group_base) + 1 +
+                                               static_cast<std::uint16_t>(role))};
+}
+// The groups that this release knows; a later one may name others.
+constexpr bool is_known_group(OfficeId id) {
+    return is_group(id) && value_of(id) <= value_of(group_base) + roles;
+}
 
 // One life of an office's store. Ordered as one number: the ordinal decides.
 struct Incarnation {

@@ -69,7 +69,7 @@ struct ArchiveEntry {
     enum class Form : std::uint8_t {
         own_key = 0,      // sealed under a key that only the holder of the archive secret derives
         public_key = 1,   // sealed to the archive's public key, because mail was locked
-        unopened = 2,     // not yet: the record came while mail was locked
+        unopened = 2,     // not yet: mail was locked, or the key of its group had not come
         unreadable = 3,   // never: the record did not open
         of_schema_1 = 4,  // as own_key, and bound to less (engine/archive)
     };

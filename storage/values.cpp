@@ -313,8 +313,8 @@ Result<ReportProgress> read_progress(ByteReader& in) {
     if (TRY(read_flag(in))) {
         progress.replaced_by = TRY(read_report_key(in));
     }
-    const auto count = TRY(in.read_u8());
-    for (unsigned i = 0; i < count; ++i) {
+    const auto count = TRY(in.read_varint());
+    for (std::uint64_t i = 0; i < count; ++i) {
         Recipient one;
         one.office = OfficeId{TRY(in.read_u16())};
         one.state = State{TRY(in.read_u8())};
@@ -470,8 +470,7 @@ Bytes encode(const ReportProgress& progress) {
     if (progress.replaced_by) {
         write_report_key(out, *progress.replaced_by);
     }
-    static_assert(limits::recipients_max < 256);
-    out.u8(static_cast<std::uint8_t>(progress.recipients.size()));
+    out.varint(progress.recipients.size());
     for (const auto& one : progress.recipients) {
         out.u16(value_of(one.office));
         out.u8(static_cast<std::uint8_t>(one.state));

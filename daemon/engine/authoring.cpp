@@ -4,7 +4,9 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/delivery.h"
+#include "daemon/engine/groups.h"
 #include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
@@ -19,6 +21,15 @@ constexpr const char* stopped_words =
 
 LogKey own_log(const Ledger& ledger, RecordClass record_class) {
     return {ledger.us(), ledger.meta().incarnation, record_class};
+}
+
+Result<void> check_lifetime(const Ledger& ledger, const crypto::RosterOffice& office,
+                            std::uint32_t lifetime_seconds) {
+    const auto* statement = ledger.statement(office.index);
+    if (statement != nullptr && lifetime_seconds > statement->lifetime_seconds_max) {
+        return fail(Errc::limit_exceeded, fmt::format("{} keeps nothing for so long", office.name));
+    }
+    return ok();
 }
 
 }  // namespace
@@ -48,10 +59,7 @@ Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
             return fail(Errc::untrusted,
                         fmt::format("the key that {} published is not its own", office->name));
         }
-        if (lifetime_seconds > statement->lifetime_seconds_max) {
-            return fail(Errc::limit_exceeded,
-                        fmt::format("{} keeps nothing for so long", office->name));
-        }
+        TRY(check_lifetime(ledger, *office, lifetime_seconds));
         recipients.push_back({index, prekey.epoch, prekey.key});
     }
     if (recipients.empty()) {
@@ -61,6 +69,46 @@ Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
 }
 
 namespace {
+
+// Where a record cannot name all recipients: the addressed groups that have a key, and by name
+// those who cannot open what is sealed to it, and those outside the groups.
+Result<std::vector<crypto::Recipient>> recipients_by_group(Ledger& ledger, const Draft& draft) {
+    std::set<OfficeId> groups(draft.groups.begin(), draft.groups.end());
+    std::set<OfficeId> to(draft.to.begin(), draft.to.end());
+    std::vector<crypto::Recipient> recipients;
+    for (const auto group : groups) {
+        const auto key = usable_group_key(ledger, group);
+        std::size_t served = 0;
+        for (const auto index : key ? key->holders : std::set<OfficeId>{}) {
+            const auto* office = ledger.roster().find(index);
+            if (office != nullptr && is_in_group(*office, group) && to.erase(index) > 0) {
+                TRY(check_lifetime(ledger, *office, draft.lifetime_seconds));
+                ++served;
+            }
+        }
+        if (served > 0) {
+            recipients.push_back({group, key->epoch, key->key});
+        }
+    }
+    const auto most = limits::recipients_max - recipients.size();
+    if (to.size() > most && groups.empty()) {
+        return fail(Errc::limit_exceeded,
+                    fmt::format("a report names {} offices at most; address a group such as @all",
+                                limits::recipients_max));
+    }
+    if (to.size() > most) {
+        return fail(Errc::unavailable,
+                    fmt::format("{} of {} recipients have no group key of headquarters yet, or are "
+                                "in none of these groups; {} of them can be named at most",
+                                to.size(), draft.to.size(), most));
+    }
+    if (!to.empty()) {
+        const auto named =
+            TRY(recipients_of(ledger, {to.begin(), to.end()}, draft.lifetime_seconds));
+        recipients.insert(recipients.end(), named.begin(), named.end());
+    }
+    return recipients;
+}
 
 // A large body lies in parts, with the list of their hashes first, as it will be sent.
 storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
@@ -85,7 +133,9 @@ struct Written {
 
 Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
                              std::vector<Notice>& notify) {
-    const auto recipients = TRY(recipients_of(ledger, draft.to, draft.lifetime_seconds));
+    const auto recipients = TRY(draft.to.size() > limits::recipients_max
+                                    ? recipients_by_group(ledger, draft)
+                                    : recipients_of(ledger, draft.to, draft.lifetime_seconds));
     const auto log = own_log(ledger, draft.record_class);
     auto report = draft.report;
     report.created = ledger.wall(now);
@@ -97,6 +147,9 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     header.flags = ledger.meta().doubtful ? flag_doubtful : 0;
     header.created = report.created;
     header.lifetime_seconds = draft.lifetime_seconds;
+    if (std::ranges::any_of(recipients, is_group, &crypto::Recipient::office)) {
+        header.group_roster_version = ledger.roster().version();
+    }
     const auto report_bytes = encode_report(report);
     const bool is_urgent = draft.record_class == RecordClass::urgent;
     const auto too_large = [&] {

@@ -1,6 +1,7 @@
 #include "daemon/engine/bundle_knowledge.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/addressees.h"
 
 namespace fieldpost::engine {
 
@@ -172,8 +173,8 @@ std::vector<LogKey> BundleKnowledge::with_less_than(const BundleKnowledge& befor
     return all;
 }
 
-bool BundleKnowledge::takes(const Header& header) const {
-    return header.is_addressed_to(office_) || header.log.author == office_ || carries_;
+bool BundleKnowledge::takes(const crypto::Roster& roster, const Header& header) const {
+    return is_addressed_to(roster, header, office_) || header.log.author == office_ || carries_;
 }
 
 IntervalSet BundleKnowledge::lacks(const LogKey& log, const IntervalSet& held) const {

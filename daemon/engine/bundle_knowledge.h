@@ -54,7 +54,7 @@ public:
     // What it says; what its own statement says, without a bundle; 0: not known.
     [[nodiscard]] std::uint32_t roster_version() const { return roster_version_; }
     // Whether it takes this record: it is for it, or it carries.
-    [[nodiscard]] bool takes(const Header& header) const;
+    [[nodiscard]] bool takes(const crypto::Roster& roster, const Header& header) const;
     [[nodiscard]] IntervalSet lacks(const LogKey& log, const IntervalSet& held) const;
     // Of a body under way to it.
     [[nodiscard]] const PartialSummary* partial(const LogKey& log, Number number,

@@ -201,7 +201,8 @@ IntervalSet BundleWriter::lacks(const Ledger& ledger, const BundleKnowledge& tar
 
 bool BundleWriter::is_lacked(const Ledger& ledger, const Header& header) const {
     return std::ranges::any_of(targets_, [&](const auto& target) {
-        return target.takes(header) && !lacks(ledger, target, header.log, {header.run()}).empty();
+        return target.takes(ledger.roster(), header) &&
+               !lacks(ledger, target, header.log, {header.run()}).empty();
     });
 }
 
@@ -424,7 +425,8 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     large.shape = BodyShape{header.body_bytes};
     const IntervalSet all{{1, part_count(large.shape)}};
     for (const auto& target : targets_) {
-        if (target.takes(header) && !lacks(ledger, target, log, {header.run()}).empty()) {
+        if (target.takes(ledger.roster(), header) &&
+            !lacks(ledger, target, log, {header.run()}).empty()) {
             const auto* partial = target.partial(log, number, record->id);
             large.parts.add(partial == nullptr ? all : without(all, partial->checked));
         }

@@ -2,6 +2,8 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/addressees.h"
+#include "daemon/engine/groups.h"
 #include "daemon/engine/progress.h"
 
 namespace fieldpost::engine {
@@ -26,14 +28,29 @@ Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) 
     if (author == nullptr || mail == nullptr) {
         return fail(Errc::untrusted, "record: its author is unknown, or mail is locked");
     }
+    const auto unwrap = [&](const Stanza& stanza, const crypto::BoxKeyPair& key) {
+        return crypto::unwrap_file_key(ledger.network(), author->identity, header, stanza.recipient,
+                                       stanza.epoch, key);
+    };
+    const auto* us = ledger.roster().find(ledger.us());
+    bool may_open_later = false;
+    // Offices stand before groups: a stanza of its own is tried first.
     for (const auto& stanza : header.stanzas) {
         const auto prekey = mail->prekeys.find(stanza.epoch);
         if (stanza.recipient == ledger.us() && prekey != mail->prekeys.end()) {
-            return crypto::unwrap_file_key(ledger.network(), author->identity, header, ledger.us(),
-                                           stanza.epoch, prekey->second);
+            return unwrap(stanza, prekey->second);
         }
+        if (us == nullptr || !is_group(stanza.recipient) || !is_in_group(*us, stanza.recipient)) {
+            continue;
+        }
+        const auto key = group_key_of(ledger, stanza.recipient, stanza.epoch);
+        if (key) {
+            return unwrap(stanza, *key);
+        }
+        may_open_later = may_open_later || key.error().code == Errc::unavailable;
     }
-    return fail(Errc::untrusted, "record: sealed under a prekey that is gone");
+    return may_open_later ? fail(Errc::unavailable, "record: the group's key has not come yet")
+                          : fail(Errc::untrusted, "record: sealed under a prekey that is gone");
 }
 
 struct Opened {
@@ -229,6 +246,9 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
     const Via from{record.log.author, How::local};
     if (entry.form == storage::ArchiveEntry::Form::unopened) {
         const auto opened = open_for_us(ledger, header, Body{record.body, record.blob});
+        if (!opened && opened.error().code == Errc::unavailable && record.expires > ledger.aged()) {
+            return ok();  // it goes on waiting for the group's key
+        }
         return opened ? file_opened(ledger, record, header, *opened, from, now, notify)
                       : file_unreadable(ledger, record, from, now, notify);
     }
@@ -248,14 +268,16 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                      const Body& body, Via from, Now now, std::vector<Notice>& notify) {
     ledger.edit_log(header.log).addresses_us = true;
-    if (ledger.config().mail == nullptr) {
+    const auto opened = ledger.config().mail == nullptr
+                            ? fail(Errc::unavailable, "record: mail is locked")
+                            : open_for_us(ledger, header, body);
+    if (!opened && opened.error().code == Errc::unavailable) {
         mark_receipted(ledger, header, record.id);
         storage::ArchiveEntry entry;
         entry.form = storage::ArchiveEntry::Form::unopened;
         ledger.write(storage::PutArchive{record.arrival, entry});
         return ok();
     }
-    const auto opened = open_for_us(ledger, header, body);
     if (!opened && opened.error().code == Errc::corrupt) {
         return std::unexpected(opened.error());
     }

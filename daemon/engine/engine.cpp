@@ -9,6 +9,7 @@
 #include "daemon/engine/cut_offs.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/door.h"
+#include "daemon/engine/groups.h"
 #include "daemon/engine/healing.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/peer_session.h"
@@ -32,6 +33,8 @@ constexpr std::size_t publish_bytes = 65536;
 // Reports that follow each other this fast travel together, a few in one record; the first goes at
 // once, what is urgent always does, and so does all of which there is more than one record holds.
 constexpr auto publish_interval = std::chrono::milliseconds{250};
+// Slots are given to new members at most this often: they come together in one page.
+constexpr auto groups_interval = std::chrono::minutes{1};
 
 }  // namespace
 
@@ -52,10 +55,12 @@ struct Engine::Parts {
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
     bool was_mail_open = false;  // in the batch before
-    // Where to go on with what waits for the mail keys; nothing: none waits, or mail is locked.
+    // Where to go on with what waits for a key; nothing: all was tried, or mail is locked.
     std::optional<storage::Arrival> waiting_from{};
     // All rows of the store were looked at when this was made.
     std::optional<storage::PutAside> checked{};
+    bool have_members_changed = true;  // since groups were looked at: the roster, or a statement
+    std::optional<Instant> groups_tended_at{};
     bool is_new = true;        // before its first batch
     bool is_put_back = false;  // the marker says so: to be told in the first batch
     bool is_stopping = false;
@@ -94,6 +99,7 @@ struct Engine::Parts {
     Result<bool> publish_wanted(Now now);
     Result<void> sign_receipts(Now now);
     Result<void> look_after(Now now);
+    void tend_groups(Now now);
 };
 
 Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -442,6 +448,16 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     if (news.roster) {
         release_refused_by_roster(ledger);
     }
+    const auto is_any = [&](RegisterKind kind) {
+        return std::ranges::any_of(news.registers, [&](const RegisterName& name) {
+            return name.key.kind == static_cast<std::uint8_t>(kind);
+        });
+    };
+    have_members_changed = have_members_changed || news.roster || is_any(RegisterKind::office);
+    if (is_any(RegisterKind::epoch_slots) && ledger.config().mail != nullptr) {
+        waiting_from = storage::Arrival{0};  // some of it may open now
+        wake_by(now.steady);
+    }
     if (news.roster_closed_one) {
         TRY(settle_with_closed_offices(now, out));
     }
@@ -563,6 +579,19 @@ Result<void> Engine::Parts::look_after(Now now) {
     return ok();
 }
 
+void Engine::Parts::tend_groups(Now now) {
+    if (!have_members_changed || !has_groups_to_tend(ledger)) {
+        return;
+    }
+    if (groups_tended_at && now.steady - *groups_tended_at < groups_interval) {
+        wake_by(*groups_tended_at + groups_interval);
+        return;
+    }
+    groups_tended_at = now.steady;
+    have_members_changed = false;
+    tend_group_keys(ledger, now);
+}
+
 // All that had arrived was handled: now what follows from it.
 Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
@@ -586,6 +615,7 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     tell_of_bundles(out);
     TRY(look_after(now));
     renew_statement(ledger, now);
+    tend_groups(now);
     // What that says is told at once.
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {

@@ -128,7 +128,9 @@ struct BundleEnded {
 struct Draft {
     RecordKind kind = RecordKind::report;
     RecordClass record_class = RecordClass::normal;
-    std::vector<OfficeId> to;
+    std::vector<OfficeId> to;  // the members of the groups too
+    // As people addressed it. Used where there are more offices than one record can name.
+    std::vector<OfficeId> groups{};
     Report report;
     Bytes attachments{};
     std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;

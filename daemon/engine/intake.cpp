@@ -4,6 +4,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/carry_share.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/forks.h"
@@ -150,7 +151,14 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     if (state.closed_from != 0 && run.last >= state.closed_from) {
         return Verdict::refused;
     }
-    const bool is_for_us = header.is_addressed_to(ledger.us());
+    const bool is_for_us = is_addressed_to(ledger.roster(), header, ledger.us());
+    const auto* us = ledger.roster().find(ledger.us());
+    if (!is_for_us && has_unknown_addressees(ledger.roster(), header) &&
+        (us == nullptr || !us->is_member())) {
+        // The roster that admits this office may make it a recipient, and brings the record again.
+        refuse(ledger, header, RefusalReason::roster);
+        return Verdict::refused;
+    }
     if (is_for_us && header.kind >= record_kinds) {
         refuse(ledger, header, RefusalReason::version);
         return Verdict::refused;
@@ -237,7 +245,7 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
         state.published_id = record.id;
     }
     ledger.write(storage::PutRecord{stored});
-    if (header.is_addressed_to(ledger.us())) {
+    if (is_addressed_to(ledger.roster(), header, ledger.us())) {
         return deliver(ledger, stored, header, body, from, now, notify);
     }
     mark_receipted(ledger, header, record.id);

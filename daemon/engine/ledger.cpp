@@ -1,6 +1,7 @@
 #include "daemon/engine/ledger.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/carry_share.h"
 #include "daemon/engine/log_bounds.h"
 #include "daemon/engine/self_check.h"
@@ -701,7 +702,7 @@ Result<void> Ledger::index_partial(const storage::Partial& partial) {
     UnderWay one;
     one.log = header.log;
     one.run = header.run();
-    one.is_for_us = header.is_addressed_to(us());
+    one.is_for_us = is_addressed_to(roster_, header, us());
     one.body_bytes = header.body_bytes;
     one.blob = partial.blob;
     one.expires = partial.expires;

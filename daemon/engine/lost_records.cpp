@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/progress.h"
 #include "daemon/engine/queries.h"
@@ -144,9 +145,11 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
     storage::ReportProgress page;
     page.arrival =
         storage::Arrival{static_cast<std::uint64_t>(record.arrival) + number - record.run.first};
-    for (const auto& stanza : header.stanzas) {
-        page.recipients.push_back({.office = stanza.recipient});
-    }
+    // Of a group, those that are still members.
+    all_of_addressees(ledger.roster(), header, [&](OfficeId office) {
+        page.recipients.push_back({.office = office});
+        return true;
+    });
     const auto prove_here = [&](const Proof& proof, WallTime at) {
         for (auto& one : page.recipients) {
             if (!proof.recipient || *proof.recipient == one.office) {
@@ -166,24 +169,23 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
         }
     }
     const auto& log = record.log;
-    for (const auto& one : header.stanzas) {
-        const auto* receipt = ledger.acted_on(one.recipient);
+    for (const auto& recipient : std::vector(page.recipients)) {
+        const auto office = recipient.office;
+        const auto* receipt = ledger.acted_on(office);
         for (const auto& entry : receipt == nullptr ? std::vector<ReceiptLog>{} : receipt->logs) {
             if (entry.incarnation != log.incarnation || entry.record_class != log.record_class) {
                 continue;
             }
-            const auto by = [&](Proof::Of of) {
-                return Proof{.of = of, .recipient = one.recipient};
-            };
+            const auto by = [&](Proof::Of of) { return Proof{.of = of, .recipient = office}; };
             if (entry.received.contains(number) && !entry.is_filled) {
-                prove_here(by(Proof::Of::received), ledger.peer(one.recipient).heard);
+                prove_here(by(Proof::Of::received), ledger.peer(office).heard);
             }
             if (entry.unreadable.contains(number)) {
-                prove_here(by(Proof::Of::unreadable), ledger.peer(one.recipient).heard);
+                prove_here(by(Proof::Of::unreadable), ledger.peer(office).heard);
             }
             for (const auto& [reason, numbers] : entry.refused) {
                 if (numbers.contains(number)) {
-                    prove_here(by(Proof::Of::refused), ledger.peer(one.recipient).heard);
+                    prove_here(by(Proof::Of::refused), ledger.peer(office).heard);
                 }
             }
         }
@@ -245,7 +247,8 @@ Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, No
                          std::vector<Notice>& notify) {
     const auto header = TRY(decode_header(record.header));
     const auto entry = TRY(ledger.store().archive(record.arrival));
-    const bool is_for_us = record.log.author != ledger.us() && header.is_addressed_to(ledger.us());
+    const bool is_for_us =
+        record.log.author != ledger.us() && is_addressed_to(ledger.roster(), header, ledger.us());
     if (is_for_us) {
         if (entry && entry->form == storage::ArchiveEntry::Form::unopened) {
             return ok();  // it gets its page when mail is opened

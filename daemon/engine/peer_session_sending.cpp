@@ -1,6 +1,7 @@
 // The sending half of a session: what goes next, within the receiver's credit.
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/peer_session.h"
 #include "daemon/engine/stored_body.h"
 
@@ -101,7 +102,7 @@ bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
     }
     const auto* peer = ledger.roster().find(peer_);
     return peer != nullptr && peer->is_member() && header.body_bytes <= theirs_->record_bytes_max &&
-           (header.is_addressed_to(peer_) || header.log.author == peer_ ||
+           (is_addressed_to(ledger.roster(), header, peer_) || header.log.author == peer_ ||
             (theirs_->carries && (policy_.carries || header.log.author == ledger.us())));
 }
 

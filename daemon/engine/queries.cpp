@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "crypto/sealed_record.h"
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/terminal.h"
 #include "proto/typed.h"
 
@@ -36,6 +37,11 @@ std::string_view name_of(RecordClass record_class) {
 }
 
 std::string printed_name(const Ledger& ledger, OfficeId office) {
+    if (is_group(office)) {
+        return name_of_group(office)
+            .transform([](std::string_view name) { return std::string(name); })
+            .value_or(fmt::format("@group{}", value_of(office) - value_of(group_base)));
+    }
     const auto* found = ledger.roster().find(office);
     return found == nullptr ? fmt::format("office{}", value_of(office)) : found->name;
 }
@@ -171,11 +177,8 @@ State combined(const std::vector<storage::Recipient>& recipients) {
 // The header of a carried record names its recipients, and their receipts say who has it.
 void add_known_of_carried(const Ledger& ledger, ReportView& view) {
     view.state = State::carried;
-    for (const auto& stanza : view.header.stanzas) {
-        if (is_group(stanza.recipient)) {
-            continue;
-        }
-        storage::Recipient one{.office = stanza.recipient,
+    all_of_addressees(ledger.roster(), view.header, [&](OfficeId recipient) {
+        storage::Recipient one{.office = recipient,
                                .state = State::carried,
                                .carried_at = view.record.received,
                                .carried_by = ledger.us()};
@@ -189,7 +192,8 @@ void add_known_of_carried(const Ledger& ledger, ReportView& view) {
             one.state = State::delivered;
         }
         view.recipients.push_back({one, {}, {}});
-    }
+        return true;
+    });
 }
 
 // Adds the state of a report, from its page.
@@ -337,13 +341,13 @@ Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
             const auto header = TRY(decode_header(record->header));
-            for (const auto& stanza : header.stanzas) {
-                if (!is_group(stanza.recipient) &&
-                    !is_served(ledger, header, stanza.recipient, *number)) {
-                    ++waiting[stanza.recipient].records;
-                    waiting[stanza.recipient].bytes += header.body_bytes;
+            all_of_addressees(ledger.roster(), header, [&](OfficeId recipient) {
+                if (!is_served(ledger, header, recipient, *number)) {
+                    ++waiting[recipient].records;
+                    waiting[recipient].bytes += header.body_bytes;
                 }
-            }
+                return true;
+            });
             number = state.held.after(record->run.last);
         }
     }

@@ -44,6 +44,10 @@ Result<void> check_content(const Ledger& ledger, const crypto::RosterOffice& sig
                 if (!crypto::verify_prekey(signer.mail, ledger.network(), signer.index, prekey)) {
                     return fail(Errc::untrusted, "office register: a key that is not the office's");
                 }
+                // Nobody could write to a group that such an office is in.
+                if (!crypto::is_key(prekey.key)) {
+                    return fail(Errc::untrusted, "office register: a key of small order");
+                }
             }
             return ok();
         }
@@ -108,7 +112,6 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
         return TakenRegister{TRY(take_enrolment(ledger, entry, now, notify))};
     }
     if (is_of(entry, RegisterKind::epoch_slots)) {
-        // Not used yet, and carried for those who do.
         TRY(decode_epoch_slots(entry));
         TRY(crypto::verify_epoch_slots(ledger.roster().founding(), ledger.network(), entry));
         return TakenRegister{ledger.keep_register(entry)};

@@ -1,5 +1,6 @@
 #include "daemon/engine/terminal.h"
 
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/carry_share.h"
 #include "daemon/engine/log_bounds.h"
 #include "daemon/engine/lost_records.h"
@@ -52,10 +53,11 @@ bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, N
 }
 
 bool is_owed_to_nobody(const Ledger& ledger, const Header& header, Number number) {
-    return std::ranges::all_of(header.stanzas, [&](const Stanza& stanza) {
-        // The members of a group are not listed here: only the author's word ends it.
-        return !is_group(stanza.recipient) && is_served(ledger, header, stanza.recipient, number);
-    });
+    // Where not all recipients are known, only the author's word ends it.
+    return !has_unknown_addressees(ledger.roster(), header) &&
+           all_of_addressees(ledger.roster(), header, [&](OfficeId recipient) {
+               return is_served(ledger, header, recipient, number);
+           });
 }
 
 namespace {

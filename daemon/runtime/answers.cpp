@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/hash.h"
+#include "daemon/engine/addressees.h"
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
@@ -60,13 +61,10 @@ std::string text_of(BytesView bytes) {
 // --------------------------------------------------------------------------------
 
 // Members of a group, without us.
-std::vector<OfficeId> members_of(const Ledger& ledger, std::string_view group) {
+std::vector<OfficeId> members_of(const Ledger& ledger, OfficeId group) {
     std::vector<OfficeId> members;
     for (const auto& [index, office] : ledger.roster().offices()) {
-        const bool fits = group == "@all" || (group == "@field" && office.role == Role::field) ||
-                          (group == "@relay" && office.role == Role::relay) ||
-                          (group == "@hq" && office.role == Role::hq);
-        if (fits && office.is_member() && index != ledger.us()) {
+        if (engine::is_in_group(office, group) && office.is_member() && index != ledger.us()) {
             members.push_back(index);
         }
     }
@@ -76,14 +74,15 @@ std::vector<OfficeId> members_of(const Ledger& ledger, std::string_view group) {
 }  // namespace
 
 bool is_group_name(std::string_view name) {
-    return name == "@all" || name == "@field" || name == "@relay" || name == "@hq";
+    return engine::group_named(name).has_value();
 }
 
 namespace {
 
 struct Addressees {
     std::vector<OfficeId> offices;
-    std::vector<std::string> groups;
+    std::vector<OfficeId> groups;
+    std::vector<std::string> group_names;
 };
 
 std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
@@ -91,17 +90,19 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
     Addressees addressees;
     for (const auto& name : names) {
         if (name.starts_with('@')) {
-            if (!is_group_name(name)) {
+            const auto group = engine::group_named(name);
+            if (!group) {
                 return complain(4, "not_found", fmt::format("there is no group {}", name),
                                 "groups are @hq, @field, @relay and @all", {name});
             }
-            const auto members = members_of(ledger, name);
+            const auto members = members_of(ledger, *group);
             if (members.empty()) {
                 return complain(4, "not_found", fmt::format("nobody is in {}", name),
                                 "see: fieldpost roster");
             }
             addressees.offices.insert(addressees.offices.end(), members.begin(), members.end());
-            addressees.groups.push_back(name);
+            addressees.groups.push_back(*group);
+            addressees.group_names.push_back(name);
             continue;
         }
         const auto* office = ledger.roster().find(name);
@@ -233,17 +234,16 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     for (const auto office : engine::carriers_of(ledger, view.key)) {
         entry.add_carried_by(engine::printed_name(ledger, office));
     }
-    // Who was named, unless a group stands for them.
+    // The offices that were named, unless a group stands for them.
     for (const auto& stanza : view.header.stanzas) {
         const auto* office = ledger.roster().find(stanza.recipient);
-        const bool in_group =
-            view.report && std::ranges::any_of(view.report->addressed, [&](const auto& group) {
-                const auto members = members_of(ledger, group);
-                return office != nullptr &&
-                       (std::ranges::find(members, office->index) != members.end() ||
-                        office->index == ledger.us());
+        const bool is_told =
+            view.report && std::ranges::any_of(view.report->addressed, [&](const auto& name) {
+                const auto group = engine::group_named(name);
+                return group && (stanza.recipient == *group ||
+                                 (office != nullptr && engine::is_in_group(*office, *group)));
             });
-        if (!in_group) {
+        if (!is_told) {
             entry.add_to(engine::printed_name(ledger, stanza.recipient));
         }
     }
@@ -295,6 +295,30 @@ void set_utc_offset(const auto& request, Report& report) {
     }
 }
 
+// For a correction, which goes to the same offices. Where there are too many to be named, its
+// groups stand for their members.
+std::vector<std::string> names_of_recipients(const Ledger& ledger, const ReportView& view) {
+    std::vector<std::string> names;
+    std::vector<OfficeId> groups;
+    if (view.recipients.size() > limits::recipients_max && view.report) {
+        for (const auto& name : view.report->addressed) {
+            if (const auto group = engine::group_named(name)) {
+                names.push_back(name);
+                groups.push_back(*group);
+            }
+        }
+    }
+    for (const auto& one : view.recipients) {
+        const auto* office = ledger.roster().find(one.proved.office);
+        if (office != nullptr && office->is_member() &&
+            std::ranges::none_of(
+                groups, [&](OfficeId group) { return engine::is_in_group(*office, group); })) {
+            names.push_back(engine::printed_name(ledger, one.proved.office));
+        }
+    }
+    return names;
+}
+
 Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
     engine::Submitted submitted;
     submitted.request = number;
@@ -326,11 +350,9 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
                             fmt::format("correct that: --replaces {}", id), {id});
         }
         draft.report.replaces = reference_to(views.front());
-        for (const auto& one : views.front().recipients) {
-            const auto* office = ledger.roster().find(one.proved.office);
-            if (request.to().empty() && office != nullptr && office->is_member()) {
-                names.push_back(engine::printed_name(ledger, one.proved.office));
-            }
+        if (request.to().empty()) {
+            std::ranges::copy(names_of_recipients(ledger, views.front()),
+                              std::back_inserter(names));
         }
     }
     if (names.empty()) {
@@ -338,7 +360,8 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     }
     auto addressees = ASK(addressees_of(ledger, names));
     draft.to = std::move(addressees.offices);
-    draft.report.addressed = std::move(addressees.groups);
+    draft.groups = std::move(addressees.groups);
+    draft.report.addressed = std::move(addressees.group_names);
     draft.record_class = static_cast<RecordClass>(std::clamp(request.priority(), 1U, 3U));
     draft.lifetime_seconds = request.lifetime_s();
     draft.report.text = request.text();

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "crypto/sealed_record.h"
+#include "daemon/engine/addressees.h"
 
 namespace fieldpost::tests {
 
@@ -220,6 +221,22 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
         crypto::fill_random(draft.attachments);
         draft.report.attachments = {{"scan", static_cast<std::uint32_t>(attachment)}};
     }
+    const auto answer = submit(author, to, std::move(submitted));
+    if (!answer) {
+        return std::nullopt;
+    }
+    if (const auto* declined = std::get_if<engine::Declined>(&*answer)) {
+        INFO("declined: " << declined->error.detail);
+        const bool is_to_closed = std::ranges::any_of(
+            to, [&](Node node) { return ledger(author).is_closed(offices_[node].keys->index); });
+        CHECK((ledger(author).meta().stopped || is_to_closed));
+        return std::nullopt;
+    }
+    return std::get<engine::Accepted>(*answer).report;
+}
+
+std::optional<std::variant<engine::Accepted, engine::Declined>> World::submit(
+    Node author, const std::vector<Node>& to, engine::Submitted submitted) {
     std::vector<engine::Notice> notices;
     if (!batch(author, {submitted}, &notices)) {
         return std::nullopt;
@@ -228,18 +245,38 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             promised_[accepted->report] = to;
             hashes_[accepted->report] = accepted->hash;
-            texts_[accepted->report] = draft.report.text;
-            return accepted->report;
+            texts_[accepted->report] = submitted.draft.report.text;
+            return *accepted;
         }
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-            INFO("declined: " << declined->error.detail);
-            const bool is_to_closed = std::ranges::any_of(to, [&](Node node) {
-                return ledger(author).is_closed(offices_[node].keys->index);
-            });
-            CHECK((ledger(author).meta().stopped || is_to_closed));
+            return *declined;
         }
     }
     return std::nullopt;
+}
+
+std::optional<storage::ReportKey> World::queue_to_group(Node author, OfficeId group) {
+    engine::Submitted submitted;
+    submitted.request = next_request_++;
+    auto& draft = submitted.draft;
+    draft.groups = {group};
+    draft.report.text = fmt::format("report {} of {}", submitted.request, author);
+    draft.report.addressed = {std::string(*engine::name_of_group(group))};
+    std::vector<Node> to;
+    for (Node node = 0; node < size(); ++node) {
+        const auto* office = ledger(author).roster().find(index_of(node));
+        if (node != author && office != nullptr && office->is_member() &&
+            engine::is_in_group(*office, group)) {
+            draft.to.push_back(index_of(node));
+            to.push_back(node);
+        }
+    }
+    const auto answer = submit(author, to, std::move(submitted));
+    if (const auto* declined = answer ? std::get_if<engine::Declined>(&*answer) : nullptr) {
+        UNSCOPED_INFO("declined: " << declined->error.detail);
+    }
+    const auto* accepted = answer ? std::get_if<engine::Accepted>(&*answer) : nullptr;
+    return accepted == nullptr ? std::nullopt : std::optional(accepted->report);
 }
 
 ReportRef World::reference_to(const storage::ReportKey& report) const {

@@ -61,6 +61,8 @@ public:
     std::optional<storage::ReportKey> queue(Node author, const std::vector<Node>& to,
                                             RecordClass record_class, std::size_t attachment = 0,
                                             std::uint32_t lifetime_seconds = 90U * 86400);
+    // To the members of a group, as this office knows them. Nothing if it was declined.
+    std::optional<storage::ReportKey> queue_to_group(Node author, OfficeId group);
     // The authority (node 0) invites; a new machine joins with what the invitation holds. It is up,
     // and knows nobody but by the invitation.
     Node invite_and_join(const std::string& name) { return join(*invite(name)); }
@@ -259,6 +261,9 @@ private:
     Weather weather_;
     Network network_;
     [[nodiscard]] OfficeId index_of(Node node) const { return offices_[node].keys->index; }
+    // What became of a draft; nothing if the office crashed on the way.
+    std::optional<std::variant<engine::Accepted, engine::Declined>> submit(
+        Node author, const std::vector<Node>& to, engine::Submitted submitted);
     void open_store(Node node, const std::vector<RosterChange>& roster,
                     const std::vector<Register>& registers);
 

@@ -26,8 +26,8 @@ from reader.invitation import open_beacon, open_invitation
 from reader.network import INVITED, Roster, fingerprint, follow_chain, read_change
 from reader.record import (cut, hash_body, hash_pieces, hash_record, open_pieces, read_foreign, read_header,
                            read_key_part, restore_header, unwrap, write_header)
-from reader.register import (ENROLMENT, EPOCH_SLOTS, FORK, OFFICE, read_custody, read_epoch_slots, read_office,
-                             read_receipt, read_register, verify_enrolment, verify_fork)
+from reader.register import (ENROLMENT, EPOCH_SLOTS, FORK, OFFICE, open_slot, read_custody, read_epoch_slots,
+                             read_office, read_receipt, read_register, verify_enrolment, verify_fork)
 from reader.report import read_body, read_report, read_resend, report_hash
 
 
@@ -138,6 +138,10 @@ def check_register(checks, file, vector):
         checks.equal(name, value, vector[name])
     if register.kind == EPOCH_SLOTS:
         checks.does("signatures", Roster(*hexed(file, "founding")).verify, "register", register)
+        slots, secret = read_epoch_slots(register), *hexed(file, "group_secret")
+        checks.equal("number of slots", len(slots.slots), len(file["slot_prekey_secrets"]))
+        for slot, prekey in zip(slots.slots, file["slot_prekey_secrets"]):
+            checks.equal("slot", open_slot(network, slots, slot, bytes.fromhex(prekey)), secret)
     elif register.kind == ENROLMENT:
         checks.does("enrolment", verify_enrolment, network, *hexed(file, "one_time_key"), register)
     elif register.kind == FORK:

@@ -27,7 +27,7 @@ struct Draft {
     Incarnation incarnation{1, 0xc0ffee};
     std::uint8_t flags = 0;
     std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
-    // Of a group, beside the offices of `to`: sealed by hand.
+    // Beside the offices of `to`.
     std::vector<OfficeId> groups{};
     // Unknown fields of a report, behind what this release knows.
     Bytes appended{};
@@ -48,7 +48,7 @@ std::string long_list() {
         state = state * 1664525 + 1013904223;
         return std::to_string((state >> 16) % below);
     };
-    for (int room = 0; room < 700; ++room) {
+    for (int room = 0; room < 1100; ++room) {
         list += std::to_string(room) + "호실 석고 " + draw(5) + "kg 붕대 ";
         list += draw(9) + "개\n";
     }
@@ -79,6 +79,8 @@ std::vector<Draft> first_drafts() {
     full.fields = {{"plaster_kg", "0"}, {"물리치료", "3건"}};
     full.staff = "김은희";
     full.addressed = {"@hq"};
+    full.utc_offset_minutes = 540;
+    full.form_version = 3;
     full.attachments = {{"사진.jpg", 5}, {"empty.txt", 0}};
     auto scan = text("Radiographie, voir la pièce jointe.");
     scan.attachments = {{"scan.bin", 40'000}};
@@ -222,19 +224,6 @@ std::vector<Draft> further_drafts(const Network& network) {
     };
 }
 
-Bytes plaintext_of(const std::vector<ReportUnit>& units, BytesView attachments) {
-    const auto plain = encode_units(units);
-    const auto compressed = compress(plain);
-    auto bytes = written_by([&](ByteWriter& out) {
-        out.varint(plain.size());
-        out.u8(static_cast<std::uint8_t>(compressed.codec));
-        out.sized(compressed.bytes);
-        out.raw(attachments);
-    });
-    bytes.resize(padme_size(bytes.size()));
-    return bytes;
-}
-
 struct RecordWriter {
     const Network& network;
     std::map<LogKey, Neighbour> logs;
@@ -255,34 +244,23 @@ struct RecordWriter {
         return header;
     }
 
-    HandSealed seal(const Draft& draft, Header header, const std::vector<ReportUnit>& units,
-                    json& record) const {
+    crypto::SealedRecord seal(const Draft& draft, Header header,
+                              const std::vector<ReportUnit>& units, json& record) const {
         const auto& author = network.offices[draft.author].machine.identity.public_key();
-        if (draft.groups.empty()) {
-            std::vector<crypto::Recipient> recipients;
-            for (const auto to : draft.to) {
-                recipients.push_back(network.offices[to].recipient());
-            }
-            auto sealed = crypto::seal_record(network.id(), author, header, recipients, units,
-                                              draft.attachments)
-                              .value();
-            return {sealed.header, sealed.body, hex(sealed.file_key.view())};
-        }
-        std::vector<Bytes> keys;
+        std::vector<crypto::Recipient> recipients;
         for (const auto to : draft.to) {
-            const auto recipient = network.offices[to].recipient();
-            header.stanzas.push_back({recipient.office, recipient.epoch, {}});
-            keys.push_back(to_bytes(recipient.prekey.view()));
+            recipients.push_back(network.offices[to].recipient());
         }
         for (const auto group : draft.groups) {
-            header.stanzas.push_back({group, 6, {}});
-            keys.push_back(to_bytes(crypto::SealKey::random().view()));
+            const auto pair = crypto::BoxKeyPair::random();
+            recipients.push_back({group, 6, pair.public_key});
             record["groups"].push_back(
-                {{"index", value_of(group)}, {"epoch", 6}, {"key", hex(keys.back())}});
+                {{"index", value_of(group)}, {"epoch", 6}, {"key", hex(pair.secret.view())}});
+            header.group_roster_version = network.roster.version();
         }
-        header.group_roster_version = network.roster.version();
-        return seal_by_hand(network.id(), author, header, keys,
-                            plaintext_of(units, draft.attachments));
+        return crypto::seal_record(network.id(), author, header, recipients, units,
+                                   draft.attachments)
+            .value();
     }
 
     json write(const Draft& draft) {
@@ -293,14 +271,13 @@ struct RecordWriter {
             units.push_back({i < draft.origins.size() ? draft.origins[i] : std::nullopt, report});
         }
         json record = {{"name", draft.name}};
-        auto by_hand = seal(draft, header_of(draft), units, record);
+        auto fresh = seal(draft, header_of(draft), units, record);
         const auto& author = network.offices[draft.author];
-        const auto before = logs.find(by_hand.header.log);
+        const auto before = logs.find(fresh.header.log);
         if (before != logs.end()) {
-            by_hand.header.prev = prev_of(before->second.id);
+            fresh.header.prev = prev_of(before->second.id);
         }
-        const auto sealed =
-            signed_for_vector(network, author, by_hand.header, std::move(by_hand.body));
+        const auto sealed = signed_for_vector(network, author, fresh.header, std::move(fresh.body));
         const auto& header = sealed.header;
         const auto& reader = network.offices[draft.to.front()];
         record.update(json{
@@ -315,7 +292,7 @@ struct RecordWriter {
             {"reader", value_of(reader.index)},
             {"reader_epoch", 1},
             {"reader_prekey_secret", hex(reader.mail.prekeys.at(1).secret.view())},
-            {"file_key", by_hand.file_key},
+            {"file_key", hex(fresh.file_key.view())},
             {"codec", static_cast<int>(compress(encode_units(units)).codec)},
             {"reports", reports_of(draft, header, units)},
             {"attachments_hash",

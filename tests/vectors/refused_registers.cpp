@@ -45,6 +45,8 @@ EpochSlots some_slots() {
     EpochSlots slots;
     slots.group = OfficeId{0xff01};
     slots.epoch = 7;
+    slots.revision = 2;
+    slots.group_key.bytes.fill(std::byte{9});
     slots.slots = {{OfficeId{1}, 1, {}}, {OfficeId{3}, 1, {}}};
     return slots;
 }
@@ -69,12 +71,15 @@ void add_epoch_slots_refusals(Refusals& out) {
     add_slots("no slot", [](EpochSlots& s) { s.slots.clear(); });
     add_slots("of an office", [](EpochSlots& s) { s.group = OfficeId{2}; });
     add_slots("of none", [](EpochSlots& s) { s.group = OfficeId{0xffff}; });
+    add_slots("a group without its key", [](EpochSlots& s) { s.group_key = {}; });
+    add_slots("the transport with a key", [](EpochSlots& s) { s.group = transport_group; });
     const auto add_entry = [&](const char* why, auto&& damage) {
         auto bad = good_entry;
         damage(bad);
         out.add("epoch slots", why, good, encoded(bad));
     };
-    add_entry("a counter that is not the epoch", [](Register& r) { r.version.counter = 8; });
+    add_entry("a counter of another epoch",
+              [](Register& r) { r.version.counter = std::uint64_t{8} << 32; });
     add_entry("of an incarnation", [](Register& r) { r.version.incarnation = {1, 2}; });
     add_entry("of incarnation 0, at random", [](Register& r) { r.version.incarnation.random = 2; });
     add_entry("by an office", [](Register& r) { r.key.signer = OfficeId{0}; });
@@ -202,18 +207,6 @@ void add_office_refusals(Refusals& out) {
     bad = logs;
     bad.logs[0].record_class = static_cast<RecordClass>(4);
     add("class 4", logs, bad);
-
-    OfficeStatement receipts;
-    receipts.group_receipts = {{OfficeId{0}, {{some_log()}}}, {OfficeId{1}, {}}};
-    bad = receipts;
-    std::swap(bad.group_receipts[0], bad.group_receipts[1]);
-    add("group receipts out of order", receipts, bad);
-    bad = receipts;
-    bad.group_receipts[1].author = OfficeId{0xff00};
-    add("a group receipt for a group", receipts, bad);
-    bad = receipts;
-    bad.group_receipts[0].receipt.logs[0].unreadable = {{1, 1}};
-    add("a group receipt against its rules", receipts, bad);
 
     out.add("office", "an epoch over 65,535", "48ffff03", "48808004");
     out.add("office", "an epoch over 2^32 - 1", "4801", "488180808010");

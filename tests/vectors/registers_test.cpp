@@ -2,6 +2,7 @@
 // Method: registers.json holds registers of every kind and a custody statement, and their meaning.
 #include <catch2/catch.hpp>
 
+#include "crypto/group_key.h"
 #include "crypto/register_seal.h"
 #include "proto/epoch_slots.h"
 #include "proto/office_statement.h"
@@ -20,8 +21,7 @@ json meaning(const OfficeStatement& statement) {
                   {"transport_epoch", statement.transport_epoch},
                   {"roster_version", statement.roster_version},
                   {"prekeys", json::array()},
-                  {"logs", json::array()},
-                  {"group_receipts", json::array()}};
+                  {"logs", json::array()}};
     for (const auto& prekey : statement.prekeys) {
         means["prekeys"].push_back({{"epoch", prekey.epoch}, {"key", hex(prekey.key)}});
     }
@@ -33,10 +33,6 @@ json meaning(const OfficeStatement& statement) {
                                  {"done", tests::meaning(log.done)},
                                  {"withdrawn", tests::meaning(log.withdrawn)}});
     }
-    for (const auto& receipt : statement.group_receipts) {
-        means["group_receipts"].push_back(
-            {{"author", value_of(receipt.author)}, {"receipt", tests::meaning(receipt.receipt)}});
-    }
     return means;
 }
 
@@ -44,7 +40,9 @@ json meaning(const EpochSlots& slots) {
     json means = {{"group", value_of(slots.group)},
                   {"page", slots.page},
                   {"epoch", slots.epoch},
+                  {"revision", slots.revision},
                   {"roster_version", slots.roster_version},
+                  {"group_key", hex(slots.group_key)},
                   {"ephemeral", hex(slots.ephemeral)},
                   {"previous", hex(slots.previous)}};
     for (const auto& slot : slots.slots) {
@@ -153,26 +151,27 @@ OfficeStatement some_statement(const Network& network, const Office& office) {
     statement.carries = false;
     statement.logs = {{{1, 0xc0ffee}, RecordClass::normal, 9, some_top(), {{1, 4}}, {{2, 2}}},
                       {{1, 0xc0ffee}, RecordClass::bulk, 0, {}, {}, {}}};
-    statement.group_receipts = {{OfficeId{0}, some_receipt()}, {OfficeId{3}, {}}};
     statement.transport_epoch = 3;
     statement.roster_version = 4;
     return statement;
 }
 
-Register some_epoch_slots(const Network& network) {
+constexpr auto slot_holders = {0U, 1U, 3U};
+
+Register some_epoch_slots(const Network& network, const crypto::BoxKeyPair& group) {
     EpochSlots slots;
     slots.group = OfficeId{0xff00};
     slots.page = 1;
     slots.epoch = 6;
+    slots.revision = 2;
     slots.roster_version = 4;
-    slots.ephemeral = crypto::BoxKeyPair::random().public_key;
-    crypto::fill_random(slots.previous.mutable_view());
-    for (const auto index : {0, 1, 3}) {
-        auto& slot = slots.slots.emplace_back();
-        slot.office = OfficeId{static_cast<std::uint16_t>(index)};
-        slot.prekey_epoch = 1;
-        crypto::fill_random(slot.wrapped.mutable_view());
+    std::vector<crypto::SlotKey> keys;
+    for (const auto holder : slot_holders) {
+        const auto& office = network.offices[holder];
+        keys.push_back({office.index, 1, office.mail.prekeys.at(1).public_key});
     }
+    crypto::seal_slots(network.id(), group, std::move(keys), slots);
+    crypto::fill_random(slots.previous.mutable_view());
     auto entry = epoch_slots_register(slots, founded_at.plus(7200));
     crypto::sign_epoch_slots(network.authority, network.roster.founding(), network.id(), entry);
     return entry;
@@ -205,7 +204,12 @@ json make_registers(const Network& network) {
     statement.insert(statement.end(), more.begin(), more.end());
     writer.sign_and_add("office of a later release", office,
                         {office.index, kind_of(RegisterKind::office), {}}, statement);
-    writer.add("epoch slots", some_epoch_slots(network));
+    const auto group = crypto::BoxKeyPair::random();
+    writer.add("epoch slots", some_epoch_slots(network, group));
+    json holders = json::array();
+    for (const auto holder : slot_holders) {
+        holders.push_back(hex(network.offices[holder].mail.prekeys.at(1).secret.view()));
+    }
     const auto one_time = crypto::SigningKey::random();
     writer.add("enrolment", some_enrolment(network, one_time));
     writer.add("fork", crypto::make_fork(network.id(), proof_of(network, 5, 3, 1),
@@ -226,11 +230,28 @@ json make_registers(const Network& network) {
             {"identity", hex(office.machine.identity.public_key())},
             {"mail", hex(office.mail.signing.public_key())},
             {"one_time_key", hex(one_time.public_key())},
+            {"group_secret", hex(group.secret.view())},
+            {"slot_prekey_secrets", holders},
             {"registers", writer.list},
             {"custody", {{"bytes", hex(encode_custody(custody))}, {"means", meaning(custody)}}}};
 }
 
 namespace {
+
+crypto::BoxKeyPair pair_of(const json& secret) {
+    return crypto::BoxKeyPair::from_secret(crypto::BoxSecret::from(unhex(secret)));
+}
+
+void check_slots(const json& file, const NetworkId& network, const EpochSlots& page) {
+    REQUIRE(page.slots.size() == file["slot_prekey_secrets"].size());
+    for (std::size_t i = 0; i < page.slots.size(); ++i) {
+        const auto& slot = page.slots[i];
+        const auto key = crypto::open_slot(network, page, slot.office, slot.prekey_epoch,
+                                           pair_of(file["slot_prekey_secrets"][i]));
+        REQUIRE(key.has_value());
+        CHECK(hex(key->secret.view()) == text_of(file["group_secret"]));
+    }
+}
 
 void check_signature(const json& file, const NetworkId& network, const Register& entry) {
     const auto identity = array_of<SigningPublic>(file["identity"]);
@@ -238,6 +259,7 @@ void check_signature(const json& file, const NetworkId& network, const Register&
         case RegisterKind::epoch_slots:
             CHECK(crypto::verify_epoch_slots(decode_founding(unhex(file["founding"])).value(),
                                              network, entry));
+            check_slots(file, network, decode_epoch_slots(entry).value());
             break;
         case RegisterKind::enrolment:
             CHECK(crypto::verify_enrolment(array_of<SigningPublic>(file["one_time_key"]), network,

@@ -88,14 +88,4 @@ struct SealedForVector {
 SealedForVector signed_for_vector(const Network& network, const Office& author, Header header,
                                   Bytes body);
 
-// Seals by hand what crypto/sealed_record.h does not seal: for groups, and any plaintext. For each
-// stanza of `draft` there is one key: of an office its prekey, of a group the group's key.
-struct HandSealed {
-    Header header;
-    Bytes body;
-    std::string file_key;
-};
-HandSealed seal_by_hand(const NetworkId& network, const SigningPublic& author, Header draft,
-                        const std::vector<Bytes>& keys, BytesView plain);
-
 }  // namespace fieldpost::tests

@@ -1,4 +1,4 @@
-// Goal: epoch slots, which only a later release makes, are read, checked and passed on by this one.
+// Goal: epoch slots are read as they were signed, and what is against their rules is refused.
 #include "proto/epoch_slots.h"
 
 #include <catch2/catch.hpp>
@@ -15,6 +15,8 @@ EpochSlots two_slots() {
     slots.group = OfficeId{0xff01};
     slots.page = 2;
     slots.epoch = 7;
+    slots.revision = 3;
+    slots.group_key.bytes.fill(std::byte{9});
     slots.roster_version = 4;
     slots.slots = {{OfficeId{1}, 1, {}}, {OfficeId{3}, 2, {}}};
     return slots;
@@ -80,12 +82,24 @@ TEST_CASE("epoch slots against their rules are refused", "[proto]") {
     }
     SECTION("more slots counted than there are") {
         auto entry = good();
-        entry.payload[2 + 4 + 32 + 32] = std::byte{3};
+        entry.payload[2 + 4 + 32 + 32 + 32] = std::byte{3};
         CHECK(!decode_epoch_slots(entry));
     }
-    SECTION("a counter that is not the epoch") {
+    SECTION("a group without its key") {
+        auto slots = two_slots();
+        slots.group_key = {};
+        CHECK(!decode_epoch_slots(epoch_slots_register(slots, founded_at)));
+    }
+    SECTION("the transport with a public key") {
+        auto slots = two_slots();
+        slots.group = transport_group;
+        CHECK(!decode_epoch_slots(epoch_slots_register(slots, founded_at)));
+        slots.group_key = {};
+        CHECK(decode_epoch_slots(epoch_slots_register(slots, founded_at)).has_value());
+    }
+    SECTION("a counter of another epoch") {
         auto entry = good();
-        entry.version.counter = 8;
+        entry.version.counter += std::uint64_t{1} << 32;
         CHECK(!decoded(entry));
     }
     SECTION("by an office") {

@@ -392,6 +392,22 @@ TEST_CASE("LMDB and memory agree after any run of operations", "[storage]") {
     }));
 }
 
+TEST_CASE("the page of a report has room for every office there is", "[storage]") {
+    MemoryDisk disk;
+    const auto store = RecordStore::open(open_memory_tables(disk), seal_bytes.duplicate()).value();
+    const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 2}};
+    for (const int offices : {127, 128, 300}) {
+        ReportProgress progress;
+        for (int i = 0; i < offices; ++i) {
+            progress.recipients.push_back({.office = OfficeId{static_cast<std::uint16_t>(i)}});
+        }
+        change(*store, {PutReport{report, progress}});
+        REQUIRE(store->begin().has_value());
+        CHECK(store->report(report).value() == progress);
+        store->abort();
+    }
+}
+
 TEST_CASE("a value in which one bit has turned is damage, and is never read", "[storage]") {
     MemoryDisk disk;
     const auto store = RecordStore::open(open_memory_tables(disk), seal_bytes.duplicate()).value();

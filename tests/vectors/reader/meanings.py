@@ -23,8 +23,7 @@ def office(read):
         "roster_version": read.roster_version,
         "prekeys": [{"epoch": one.epoch, "key": one.key} for one in read.prekeys],
         "logs": [{**split_log(log.log), "tip": log.tip, "tip_id": log.tip_id, "done": log.done,
-                  "withdrawn": log.withdrawn} for log in read.logs],
-        "group_receipts": [{"author": one.author, "receipt": receipt(one.logs)} for one in read.group_receipts]}
+                  "withdrawn": log.withdrawn} for log in read.logs]}
 
 
 def register(read):

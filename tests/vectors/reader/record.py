@@ -127,13 +127,11 @@ def core_of(header):
 
 
 def unwrap(network, apk, header, index, epoch, secret):
-    """`secret` is that of the office's prekey or, of a group, the group's key."""
+    """`secret` is that of the office's prekey or of the group's key."""
     wrapped, = [stanza.wrapped for stanza in header.stanzas if (stanza.index, stanza.epoch) == (index, epoch)]
     need(len(secret) == 32, "a secret of 32 bytes")
-    shared, prekey = secret, bytes(32)
-    if not is_group(index):
-        shared = sodium.crypto_scalarmult(secret, header.ephemeral)  # refuses a result of zeros
-        prekey = sodium.crypto_scalarmult_base(secret)
+    shared = sodium.crypto_scalarmult(secret, header.ephemeral)  # refuses a result of zeros
+    prekey = sodium.crypto_scalarmult_base(secret)
     mask = network.hash("wrap", apk, header.ephemeral, prekey, little(index, 2), little(epoch, 2), core_of(header),
                         key=shared)
     file_key = bytes(a ^ b for a, b in zip(wrapped, mask))

@@ -1,13 +1,16 @@
 """WIRE.md 4: registers, what is in them, and custody."""
 import re
 
-from .conventions import (AUTHORITY, FIRST_GROUP, MAX_NUMBER, NO_INDEX, Parts, ascending, need, read_signed, Source,
-                          whole)
+import nacl.bindings as sodium
+
+from .conventions import (AUTHORITY, FIRST_GROUP, MAX_NUMBER, NO_INDEX, Parts, ascending, little, need, read_signed,
+                          Source, whole)
 from .messages import read_message
 from .network import read_signatures
 from .record import read_proof
 
 RECEIPT, OFFICE, EPOCH_SLOTS, ENROLMENT, FORK = range(1, 6)
+TRANSPORT = 0xFFFE
 LAYOUT = ("version u1, signer u2, incarnation incarnation_or_none, counter u6, kind u1, subject bytes8, time u4, "
           "payload bytes16")
 
@@ -56,7 +59,6 @@ def read_office(data):
     need(all(map(is_endpoint, office.endpoints)), "tcp://host:port")
     office.logs = [read_own_log(log) for log in office.logs]
     need(ascending([log.log for log in office.logs]), "logs ascend")
-    office.group_receipts = whole(read_group_receipts, office.group_receipts or b"\0")
     return office
 
 
@@ -75,25 +77,28 @@ def read_own_log(log):
                  done=done, withdrawn=withdrawn)
 
 
-def read_group_receipts(source):
-    receipts = source.many(source.varint(), "author office, receipt sized")
-    need(ascending([receipt.author for receipt in receipts]), "group receipts ascend")
-    for receipt in receipts:
-        receipt.logs = whole(read_receipt, receipt.receipt)
-    return receipts
-
-
 def read_epoch_slots(register):
     need(register.kind == EPOCH_SLOTS, "epoch slots")
     slots = whole(lambda s: s.parts("group u2, page u1"), register.subject)
     need(FIRST_GROUP <= slots.group < NO_INDEX, "a group, or the transport")
     source = Source(register.payload)
-    head = source.parts("epoch u2, roster_version u4, ephemeral 32, previous 32")
+    head = source.parts("epoch u2, roster_version u4, group_key 32, ephemeral 32, previous 32")
     members = source.many(min(source.varint(), 4096), "office office, prekey_epoch u2, wrapped 32")
     need(not source.left() and members, "at least one slot, nothing follows")
     need(ascending([slot.office for slot in members]), "slots ascend")
-    need(register.counter == head.epoch, "the counter is the epoch")
-    return Parts(**vars(slots), **vars(head), slots=members)
+    need(register.counter >> 32 == head.epoch, "the counter is of the epoch")
+    need(any(head.group_key) == (slots.group != TRANSPORT), "a group has a key, the transport none")
+    return Parts(**vars(slots), **vars(head), revision=register.counter % 2**32, slots=members)
+
+
+def open_slot(network, slots, slot, prekey_secret):
+    """The secret of the group's key, from the slot of the office whose prekey it is."""
+    shared = sodium.crypto_scalarmult(prekey_secret, slots.ephemeral)
+    place = b"".join(little(one, 2) for one in (slots.group, slots.epoch, slot.office, slot.prekey_epoch))
+    mask = network.hash("slot", slots.ephemeral, sodium.crypto_scalarmult_base(prekey_secret), place, key=shared)
+    secret = bytes(a ^ b for a, b in zip(slot.wrapped, mask))
+    need(sodium.crypto_scalarmult_base(secret) == slots.group_key, "the secret of the key that was told")
+    return secret
 
 
 def read_enrolment(register):
