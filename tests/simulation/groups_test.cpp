@@ -194,6 +194,8 @@ TEST_CASE("a member that abuses group stanzas spoils nothing for others", "[simu
     of_later.origin.number = 2;
     auto too_many = of_nobody;
     too_many.origin.number = 3;
+    auto of_later_relays = of_nobody;
+    of_later_relays.origin.number = 4;
     for (const Node node : {hq, pyongyang}) {
         // To the members of a roster without any, of one that is far ahead, and to one too many.
         world.tell(node, hyesan, signed_by(world, hyesan, forged(1, 0)));
@@ -205,6 +207,11 @@ TEST_CASE("a member that abuses group stanzas spoils nothing for others", "[simu
         }
         crowd.header.stanzas.push_back({field, 9, {}});
         world.tell(node, hyesan, signed_by(world, hyesan, crowd));
+        // No relay is known here; there may be one in that roster.
+        auto to_relays = forged(4, 4711);
+        to_relays.header.stanzas = {{group_of(Role::relay), 9, {}}};
+        world.tell(node, hyesan, signed_by(world, hyesan, to_relays));
+        CHECK(is_held(world, node, of_later_relays));
         CHECK_FALSE(is_held(world, node, of_nobody));
         CHECK_FALSE(is_held(world, node, too_many));
         // A carrier cannot know whether all have it.
