@@ -9,8 +9,6 @@
 
 using namespace fieldpost;
 using namespace fieldpost::tests;
-using storage::FailReason;
-using storage::State;
 
 namespace {
 
@@ -122,12 +120,12 @@ TEST_CASE("receipts that come and go by turns are looked at once", "[engine]") {
     Author author;
     const IntervalSet all{{1, reports_written}};
     CHECK(author.reads_of(says_received(all)) > reports_written);
-    CHECK(author.shown(10).state == State::delivered);
+    CHECK(author.shown(10).state == storage::State::delivered);
     for (int turn = 0; turn < 5; ++turn) {
         CHECK(author.reads_of(says_received({{5, 5}})) < 20);
         CHECK(author.reads_of(says_received(all)) < 20);
     }
-    CHECK(author.shown(10).state == State::delivered);
+    CHECK(author.shown(10).state == storage::State::delivered);
 }
 
 TEST_CASE("what a receipt says of reports that were for others is looked at once", "[engine]") {
@@ -135,26 +133,26 @@ TEST_CASE("what a receipt says of reports that were for others is looked at once
     const IntervalSet all{{1, reports_written}};
     author.reads_of(says_received(all));
     author.reads_of(says_unreadable(all));
-    CHECK(author.shown(10).reason == FailReason::unreadable);
+    CHECK(author.shown(10).reason == storage::FailReason::unreadable);
     // Only those to this office change by turns.
     CHECK(author.reads_of(says_received(all)) < reports_written);
-    CHECK(author.shown(10).state == State::delivered);
+    CHECK(author.shown(10).state == storage::State::delivered);
     CHECK(author.reads_of(says_unreadable(all)) < reports_written);
-    CHECK(author.shown(10).reason == FailReason::unreadable);
+    CHECK(author.shown(10).reason == storage::FailReason::unreadable);
     author.reads_of(says_refused(all));
     CHECK(author.reads_of(says_received({{5, 5}})) < reports_written);
     CHECK(author.reads_of(says_refused(all)) < reports_written);
-    CHECK(author.shown(10).reason == FailReason::unreadable);
+    CHECK(author.shown(10).reason == storage::FailReason::unreadable);
 }
 
 TEST_CASE("a refusal that ends is shown, and so is the next one", "[engine]") {
     Author author;
     author.reads_of(says_refused({{20, 20}}));
-    CHECK(author.shown(20).reason == FailReason::refused);
+    CHECK(author.shown(20).reason == storage::FailReason::refused);
     author.reads_of(says_received({{5, 5}}));
-    CHECK(author.shown(20).state == State::queued);
+    CHECK(author.shown(20).state == storage::State::queued);
     author.reads_of(says_refused({{20, 20}}));
-    CHECK(author.shown(20).reason == FailReason::refused);
+    CHECK(author.shown(20).reason == storage::FailReason::refused);
 }
 
 TEST_CASE("a filled receipt is no proof of what has expired, and a later one is", "[engine]") {
@@ -162,7 +160,7 @@ TEST_CASE("a filled receipt is no proof of what has expired, and a later one is"
     auto filled = says_received({{1, 50}});
     filled.is_filled = true;
     author.reads_of(filled);
-    CHECK(author.shown(30).state == State::delivered);
+    CHECK(author.shown(30).state == storage::State::delivered);
     author.reads_of(says_received({{1, 50}}));
     CHECK(author.reads_of(filled) < 20);
     CHECK(author.reads_of(says_received({{1, 50}})) < 20);
