@@ -165,6 +165,7 @@ private:
                 Consequences& out);
     [[nodiscard]] std::size_t remembered_bytes() const;
     void has_sent(const LogKey& log, Interval run);
+    [[nodiscard]] bool is_peer_member(const Ledger& ledger) const;
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
     // What this office signed, and receipts about the peer's records.

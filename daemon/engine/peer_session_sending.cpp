@@ -73,7 +73,7 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
     }
     // Before it is admitted nobody could check what this office signed.
     const auto* us = ledger.roster().find(ledger.us());
-    if (us == nullptr || !us->is_member() || is_in_question_) {
+    if (us == nullptr || !us->is_member() || is_in_question_ || !is_peer_member(ledger)) {
         return wanted;
     }
     for (const auto& [log, numbers] : to_send_) {
@@ -96,12 +96,16 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
     return wanted;
 }
 
+bool PeerSession::is_peer_member(const Ledger& ledger) const {
+    const auto* peer = ledger.roster().find(peer_);
+    return peer != nullptr && peer->is_member();
+}
+
 bool PeerSession::takes(const Ledger& ledger, const Header& header) const {
     if (is_in_question_ && header.log.author == ledger.us()) {
         return false;
     }
-    const auto* peer = ledger.roster().find(peer_);
-    return peer != nullptr && peer->is_member() && header.body_bytes <= theirs_->record_bytes_max &&
+    return header.body_bytes <= theirs_->record_bytes_max &&
            (is_addressed_to(ledger.roster(), header, peer_) || header.log.author == peer_ ||
             (theirs_->carries && (policy_.carries || header.log.author == ledger.us())));
 }
@@ -278,6 +282,11 @@ Result<void> PeerSession::send_in_turns(Ledger& ledger, Now now, Consequences& o
 }
 
 Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, Consequences& out) {
+    // Records wait for an office that is not admitted yet, so that none is taken for sent when it
+    // is admitted over this link.
+    if (!is_peer_member(ledger)) {
+        return ok();
+    }
     RecordNews news;
     std::size_t size = 0;
     std::optional<Neighbour> before;
