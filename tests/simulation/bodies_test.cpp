@@ -246,7 +246,7 @@ TEST_CASE("bodies under way in more logs than an author may have are not kept", 
 }
 
 TEST_CASE("nobody pushes out a body that is nearly here by bringing others of its author",
-          "[simulation]") {
+          "[simulation][slow]") {
     // As large as a body may be: scaled down, what one author may have on disk here would not
     // count.
     constexpr std::size_t size = 64'000'000;
