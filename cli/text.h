@@ -34,7 +34,7 @@ std::string human_length(std::int64_t seconds);
 std::string local_time(std::int64_t unix_seconds);
 // As clocks stood where the offset from UTC is this.
 std::string time_at_offset(std::int64_t unix_seconds, int offset_minutes);
-// Of this machine, now: minutes east of UTC.
+// The offset of this machine now, in minutes east of UTC.
 int utc_offset_minutes();
 // "+09:00".
 std::string offset_text(int offset_minutes);

@@ -6,7 +6,8 @@ namespace fieldpost {
 
 namespace {
 
-// Of a register's counter, the epoch above them: a newer epoch replaces every revision of an older.
+// A register's counter has the epoch above these bits: a newer epoch replaces every revision of an
+// older one.
 constexpr unsigned revision_bits = 32;
 constexpr std::size_t slot_bytes = 2 + 2 + WrappedGroupKey::size;
 

@@ -39,7 +39,7 @@ struct Report {
     std::vector<Attachment> attachments;
     std::optional<ReportRef> withdraws;
     Bytes resend;
-    // Of the author's machine east of UTC, within a day; nothing: not known.
+    // The offset of the author's machine, east of UTC, within a day; nothing: not known.
     std::optional<std::int16_t> utc_offset_minutes;
     std::uint32_t form_version = 0;  // of the form that `type` names; 0: none
 

@@ -43,7 +43,7 @@ crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesVie
 
 namespace {
 
-// Of all reports of a record, in order.
+// The hashes of all reports of a record, in order.
 Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
                                     const std::vector<ReportUnit>& units,
                                     std::span<const Hash> attachments) {

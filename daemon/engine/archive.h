@@ -1,4 +1,4 @@
-// What people here can read: the file key of each record in a box, sealed to who may read mail.
+// The archive: the file key of each record in a box, sealed to the people who may read mail here.
 //
 // While mail is open an entry is sealed under a key that only the holder of the archive secret can
 // derive. While it is locked, what is queued is sealed to the archive's public key, and what
@@ -28,7 +28,8 @@ void seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const He
 // it was open. Errors as crypto::open_value; untrusted: mail is locked.
 Result<void> file_again(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                         storage::ArchiveEntry entry);
-// Of the attachments of these reports, whose bytes follow each other. corrupt: there are too few.
+// The hashes of the attachments of these reports, whose bytes follow each other. corrupt: there
+// are too few bytes.
 Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
                                             const std::vector<ReportUnit>& units, BytesView bytes);
 

@@ -70,8 +70,8 @@ Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
 
 namespace {
 
-// Where a record cannot name all recipients: the addressed groups that have a key, and by name
-// those who cannot open what is sealed to it, and those outside the groups.
+// The stanzas of a record that cannot name all recipients: one for each addressed group that has a
+// key, and one for each recipient that cannot open what is sealed to those, or is in none of them.
 Result<std::vector<crypto::Recipient>> recipients_by_group(Ledger& ledger, const Draft& draft) {
     std::set<OfficeId> groups(draft.groups.begin(), draft.groups.end());
     std::set<OfficeId> to(draft.to.begin(), draft.to.end());

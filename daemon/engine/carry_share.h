@@ -24,7 +24,7 @@ std::uint64_t carry_limit(const Ledger& ledger);
 // True if there is room for so many bytes more of this author, or others can give way to it.
 bool may_carry(const Ledger& ledger, OfficeId author, std::uint64_t bytes);
 
-// Of what is carried so much goes that the rest fits. At the end of a batch.
+// Lets go of carried mail until the rest fits. To be called at the end of a batch.
 Result<void> fit_carry_share(Ledger& ledger);
 
 // The counts of what is carried agree with each other. They did not in an older release.

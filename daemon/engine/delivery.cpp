@@ -174,7 +174,7 @@ Result<void> file_unreadable(Ledger& ledger, const storage::StoredRecord& record
                              std::vector<Notice>& notify) {
     storage::ArchiveEntry entry;
     entry.form = storage::ArchiveEntry::Form::unreadable;
-    // Of a log that has gone since it came nothing is told, and it may not come back by this.
+    // A log that has gone since the record came is told nothing of, and may not come back by this.
     if (ledger.logs().contains(record.log)) {
         ledger.edit_log(record.log).count_unreadable(record.run);
     }
@@ -238,7 +238,7 @@ Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, co
     return ok();
 }
 
-// What came or was written while mail was locked, or lies as schema 1 left it.
+// Files one entry that was made while mail was locked, or by schema 1.
 Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
                           const storage::ArchiveEntry& entry, Now now,
                           std::vector<Notice>& notify) {

@@ -55,7 +55,8 @@ struct Engine::Parts {
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
     bool was_mail_open = false;  // in the batch before
-    // Where to go on with what waits for a key; nothing: all was tried, or mail is locked.
+    // The arrival to go on from with what waits for a key; nothing: all was tried, or mail is
+    // locked.
     std::optional<storage::Arrival> waiting_from{};
     // All rows of the store were looked at when this was made.
     std::optional<storage::PutAside> checked{};

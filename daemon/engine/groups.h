@@ -14,8 +14,8 @@ struct GroupKey {
     // Members that can open what is sealed to it, as far as is known here.
     std::set<OfficeId> holders;
 };
-// Of the newest epoch known here. Nothing if there is none, or if an office that has left the
-// network holds it.
+// The key of the newest epoch known here. Nothing if there is none, or if an office that has left
+// the network holds it.
 std::optional<GroupKey> usable_group_key(const Ledger& ledger, OfficeId group);
 
 // This office's copy of a group's key; mail must be open. unavailable: no slot that it can open has

@@ -42,7 +42,7 @@ struct Body {
 // then from when it was first seen here.
 Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now);
 
-// Whether so many bytes more fit, beside what this office's own work may need.
+// True if so many bytes more fit, beside what this office's own work may need.
 bool has_disk_room(const Ledger& ledger, std::uint64_t bytes);
 
 // Keeps a wanted record whose body has been checked against `body_hash`. If it is addressed to this

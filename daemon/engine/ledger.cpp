@@ -434,7 +434,7 @@ void Ledger::drop_register(const RegisterName& name) {
 
 namespace {
 
-// What a decoded receipt takes in memory, about.
+// About as many bytes as a decoded receipt takes in memory.
 std::size_t memory_of(const Receipt& receipt) {
     std::size_t bytes = 128;
     for (const auto& log : receipt.logs) {

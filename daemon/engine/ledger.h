@@ -121,8 +121,8 @@ public:
         acted_on_.insert_or_assign(signer, receipt);
     }
     // Numbers of one of our logs whose pages were looked at because of receipts of one recipient.
-    // Whoever says a thing and its opposite by turns makes nobody look again, but where that has
-    // changed a page.
+    // A recipient that says a thing and its opposite by turns makes this office look again only
+    // where that has changed a page.
     struct Looked {
         IntervalSet received;
         IntervalSet only_filled;  // of those: it may have filled a hole, and proves nothing yet
@@ -202,7 +202,7 @@ public:
 
     // The id of the record held under `number`, zero while unpublished; nothing if none is.
     Result<std::optional<RecordId>> held_id(const LogKey& log, Number number) const;
-    // What is carried for others (carry_share.h): one record more, and one less.
+    // One record more is carried for others (carry_share.h), and one less.
     void count_carried(const LogKey& log, Interval run, std::uint64_t bytes);
     void uncount_carried(const LogKey& log, std::uint64_t bytes);
     // A carried record goes, and is refused from here on.
@@ -267,7 +267,7 @@ public:
         bool roster_closed_one = false;  // an office was revoked, or has retired
         // Of whose logs less is refused now: peers may send it again.
         std::set<OfficeId> released;
-        // Whose records were let go for want of room: they are told by a statement of custody.
+        // Authors of records that were let go for want of room: custody tells them.
         std::set<OfficeId> let_go;
     };
     News take_news();

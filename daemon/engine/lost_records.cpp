@@ -20,7 +20,7 @@ bool is_ours(const Ledger& ledger, const LogKey& log) {
     return log.author == ledger.us() && log.incarnation == ledger.meta().incarnation;
 }
 
-// Whose record is gone, in this office's own current logs or another's.
+// Numbers whose record is gone, in this office's own current logs or another's.
 using Lost = std::map<LogKey, IntervalSet>;
 
 // Numbers of H without a record. Rows that were damaged are gone by now.
@@ -145,7 +145,7 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
     storage::ReportProgress page;
     page.arrival =
         storage::Arrival{static_cast<std::uint64_t>(record.arrival) + number - record.run.first};
-    // Of a group, those that are still members.
+    // A group stands for those that are still members.
     all_of_addressees(ledger.roster(), header, [&](OfficeId office) {
         page.recipients.push_back({.office = office});
         return true;
@@ -213,7 +213,7 @@ Result<void> deliver_again(Ledger& ledger, const storage::StoredRecord& record,
     return done || done.error().code != Errc::corrupt ? done : ok();
 }
 
-// Of what was received. It is in the inbox, and those who watch were told.
+// Pages of a received record. It is in the inbox, and those who watch were told.
 Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& record,
                                const storage::ArchiveEntry& entry) {
     // One that did not open has a page for the first of its numbers only.
@@ -242,7 +242,7 @@ Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& reco
     return ok();
 }
 
-// What lies in other tables about a record that is whole itself.
+// Mends the rows of other tables about a record that is whole itself.
 Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, Now now,
                          std::vector<Notice>& notify) {
     const auto header = TRY(decode_header(record.header));

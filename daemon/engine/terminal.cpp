@@ -53,7 +53,7 @@ bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, N
 }
 
 bool is_owed_to_nobody(const Ledger& ledger, const Header& header, Number number) {
-    // Where not all recipients are known, only the author's word ends it.
+    // A record of which not all recipients are known is ended by its author's word only.
     return !has_unknown_addressees(ledger.roster(), header) &&
            all_of_addressees(ledger.roster(), header, [&](OfficeId recipient) {
                return is_served(ledger, header, recipient, number);

@@ -39,7 +39,7 @@ struct UnderWay {
 bool make_room_under_way(Ledger& ledger, const RecordId& id, const LogKey& log,
                          std::uint64_t checked, std::uint64_t unchecked);
 
-// Of those that are carried for others, the one to go next; nothing if there is none.
+// The body to go next of those that are carried for others; nothing if there is none.
 std::optional<RecordId> least_carried_under_way(const Ledger& ledger, OfficeId author);
 
 // At the start, for what an older release has kept.

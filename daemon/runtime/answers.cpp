@@ -287,7 +287,7 @@ Hash hash_of_request(const Ledger& ledger, std::string_view label, BytesView byt
     return crypto::hash(label, ledger.network(), {bytes});
 }
 
-// What a client says is out of range stays out of range, and is refused with the report.
+// An offset that a client gives out of range stays so, and is refused with the report.
 void set_utc_offset(const auto& request, Report& report) {
     if (request.has_utc_offset_min()) {
         report.utc_offset_minutes =
