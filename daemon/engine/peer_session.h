@@ -248,7 +248,7 @@ private:
     bool custody_repeated_ = false;  // told again even if it says nothing new
 
     std::map<LogKey, IntervalSet> to_send_;
-    // What it said it does not want, and what it sent us since.
+    // What it said it does not want, what it sent us since, and what of ours it has acknowledged.
     std::map<LogKey, IntervalSet> they_have_;
     // It lacks these, and said when they came that it does not want them now: until it tells that
     // leaf again.

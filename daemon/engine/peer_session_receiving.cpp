@@ -86,6 +86,8 @@ Result<void> PeerSession::receive_frame(Ledger& ledger, BytesView bytes, Now now
         flow_.acknowledged(data_acknowledged_, now.steady);
         // Whatever it says from here on, it says knowing these.
         while (!unacknowledged_.empty() && unacknowledged_.front().until <= data_acknowledged_) {
+            const auto& arrived = unacknowledged_.front();
+            they_have_[arrived.log].add(arrived.run);
             unacknowledged_.pop_front();
         }
         return ok();
@@ -221,19 +223,19 @@ std::size_t PeerSession::streams_under_way() const {
 
 // It has told what it does with a stream of ours.
 void PeerSession::on(const Skip& skip) {
-    const auto found = outgoing_.find(skip.stream);
-    if (found != outgoing_.end()) {
-        const auto outgoing = std::move(found->second);
-        outgoing_.erase(found);
-        skipped(outgoing.log, outgoing.record.run, skip.reason, outgoing.is_resumed);
-        return;
-    }
-    // All of it had been sent; what the other end says next, it says without having it.
+    // All of it may have been sent; what the other end says next, it says without having it.
+    std::optional<Unacknowledged> one;
     const auto sent = std::ranges::find(unacknowledged_, skip.stream, &Unacknowledged::stream);
     if (sent != unacknowledged_.end() && skip.stream != 0) {
-        const auto one = *sent;
+        one = *sent;
         unacknowledged_.erase(sent);
-        skipped(one.log, one.run, skip.reason, one.is_resumed);
+    }
+    if (const auto found = outgoing_.find(skip.stream); found != outgoing_.end()) {
+        one = {0, found->second.log, found->second.record.run, 0, found->second.is_resumed};
+        outgoing_.erase(found);
+    }
+    if (one) {
+        skipped(one->log, one->run, skip.reason, one->is_resumed);
     }
 }
 

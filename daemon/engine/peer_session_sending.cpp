@@ -54,6 +54,12 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& o
         const auto theirs = they_have_.find(log);
         to_send_[log].add(theirs == they_have_.end() ? numbers : without(numbers, theirs->second));
     }
+    // What gave way for room here after it was sent, and came again, is no news to the peer.
+    for (const auto& sent : unacknowledged_) {
+        if (news.held.contains(sent.log)) {
+            to_send_[sent.log].remove(sent.run);
+        }
+    }
     for (const auto& name : news.registers) {
         const auto told = just_told_.find(name);
         // By content: two of one version are possible, and the greater hash wins.

@@ -349,6 +349,51 @@ TEST_CASE("a body that is resumed where nothing of it is any more is opened anew
     world.check_everything();
 }
 
+TEST_CASE("a body that was put off after all of it was sent is sent again when it is asked for",
+          "[simulation]") {
+    World world(91, bodies_offices, {});
+    REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal, 20'000));
+    const auto link = world.link_by_hand(hyesan, thief);
+    // It lets one frame be under way.
+    auto hello = greeting(world);
+    hello.credit_bytes = 1;
+    world.say(hyesan, link, hello);
+    const Summary nothing{true, {}};
+    auto said = world.say(hyesan, link, nothing);
+    std::uint64_t arrived = 0;
+    std::uint32_t opened = 0;
+    std::uint64_t missing = 1;
+    const auto read_all = [&] {
+        for (const auto& message : said) {
+            const auto frames = frames_of(message).value();
+            for (const auto bytes : frames) {
+                const auto frame = decode_frame(bytes).value();
+                arrived += is_data(frame) ? bytes.size() : 0;
+                if (const auto* begun = std::get_if<StreamOpened>(&frame)) {
+                    opened = begun->stream;
+                    ByteReader in(begun->elided_header);
+                    missing = restore_header(in, nullptr).value().body_bytes;
+                }
+                if (const auto* chunk = std::get_if<Chunk>(&frame)) {
+                    missing -= chunk->bytes.size();
+                }
+            }
+        }
+    };
+    for (read_all(); missing > 0; read_all()) {
+        REQUIRE_FALSE(said.empty());
+        said = world.say(hyesan, link, Acknowledged{arrived});
+    }
+    const auto put_off = opened;
+    world.say(hyesan, link, Skip{put_off, SkipReason::later});
+    world.say(hyesan, link, nothing);
+    do {
+        said = world.say(hyesan, link, Acknowledged{arrived});
+        read_all();
+    } while (!said.empty() && opened == put_off);
+    CHECK(opened != put_off);
+}
+
 TEST_CASE("a carrier whose disk is damaged brings nothing wrong, and the body comes by others",
           "[simulation]") {
     // The list of its segments, one of them, or a body in one piece.

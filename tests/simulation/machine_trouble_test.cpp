@@ -123,6 +123,24 @@ TEST_CASE("a carrier that may carry more takes what it had no room for", "[simul
     CHECK(world.times_happened(1, What::carried, *report, 2) == 1);
 }
 
+TEST_CASE("what gave way for room and came again is not sent twice over a link", "[simulation]") {
+    // World checks each frame that is sent.
+    World world(18, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal);
+    world.connect(1, 2);
+    world.connect(2, 3);
+    world.run_until_idle(1h);
+    REQUIRE(world.times_happened(1, What::carried, *report, 3) == 0);
+    REQUIRE(world.ledger(3).log(log_of(*report)).held.contains(report->origin.number));
+    world.set_carry_limit(2, 1);
+    world.run_for(20min);
+    REQUIRE_FALSE(world.ledger(2).log(log_of(*report)).held.contains(report->origin.number));
+    world.set_carry_limit(2, 1'000'000);
+    world.run_for(20min);
+    CHECK(world.ledger(2).log(log_of(*report)).held.contains(report->origin.number));
+    world.check_everything();
+}
+
 TEST_CASE("what a full disk put off comes when the same two meet again", "[simulation]") {
     World world(10, {"hq", "hyesan"}, {});
     const auto report = world.queue(1, {0}, RecordClass::normal, 3'500);

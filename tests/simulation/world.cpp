@@ -545,10 +545,13 @@ engine::LinkId World::link_by_hand(Node node, Node as) {
     return link;
 }
 
-void World::say(Node node, engine::LinkId link, const Frame& frame) {
+std::vector<Bytes> World::say(Node node, engine::LinkId link, const Frame& frame) {
+    talking_ = link;
     if (links_by_hand_.contains(link)) {
         batch(node, {engine::FrameArrived{link, encode_frame(frame)}});
     }
+    talking_.reset();
+    return std::exchange(answers_, {});
 }
 
 void World::hang_up(Node node, engine::LinkId link) {

@@ -117,9 +117,10 @@ public:
     void tell(Node node, Node as, const Frame& frame);
     // The same with messages of any bytes. What the office says meanwhile comes back.
     std::vector<Bytes> talk(Node node, Node as, const std::vector<Bytes>& messages);
-    // The same over a link that stays until somebody hangs up, or the office has enough of it.
+    // The same over a link that stays until somebody hangs up, or the office has enough of it. What
+    // the office says to a frame comes back.
     engine::LinkId link_by_hand(Node node, Node as);
-    void say(Node node, engine::LinkId link, const Frame& frame);
+    std::vector<Bytes> say(Node node, engine::LinkId link, const Frame& frame);
     void hang_up(Node node, engine::LinkId link);
     // From here on a test uses the keys of that office as it likes. Its daemon does not run any
     // more, and no promise is kept to it.
@@ -186,6 +187,7 @@ private:
         std::optional<engine::Engine> engine;
         std::optional<std::int64_t> wake_at_ms;
         std::map<LogKey, IntervalSet> terminal_before;
+        std::map<LogKey, Number> window_before;
         std::map<storage::ReportKey, std::vector<storage::Recipient>> shown_before;
         std::int64_t clock_wrong_by = 0;
         std::optional<engine::Marker> marker;
