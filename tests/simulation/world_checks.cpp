@@ -312,6 +312,14 @@ void World::check_bodies_under_way(Node node) {
     }
 }
 
+static bool has_summary(BytesView message) {
+    const auto frames = frames_of(message);
+    return frames && std::ranges::any_of(*frames, [](BytesView bytes) {
+               const auto frame = decode_frame(bytes);
+               return frame && std::holds_alternative<Summary>(*frame);
+           });
+}
+
 // Two that call themselves settled, over a link that lets everything through, lack nothing of each
 // other; but of who may be anything, they may have closed logs.
 void World::check_settled(Node node) {
@@ -319,7 +327,12 @@ void World::check_settled(Node node) {
         const auto peer = link.a == node ? link.b : link.a;
         const bool is_open = std::ranges::all_of(
             link.policies, [](const auto& entry) { return entry.second == engine::LinkPolicy{}; });
-        if ((link.a != node && link.b != node) || !is_open || !is_settled(node, peer)) {
+        // What the one has told meanwhile, the other does not know yet.
+        const bool is_told_more = std::ranges::any_of(flights_, [&, id = id](const Flight& flight) {
+            return flight.link == id && flight.to == node && has_summary(flight.bytes);
+        });
+        if ((link.a != node && link.b != node) || !is_open || is_told_more ||
+            !is_settled(node, peer)) {
             continue;
         }
         for (const auto& [log, state] : ledger(node).logs()) {
@@ -380,6 +393,9 @@ void World::check(Node node) {
         // one may keep more.
         auto& before = office.terminal_before[log];
         before.remove(state.closed);
+        if (std::exchange(office.window_before[log], state.window) != state.window) {
+            before = {};  // within one batch N was closed there and opened again
+        }
         if (state.closed_from != 0) {
             before.remove({state.closed_from, UINT32_MAX});
         }
