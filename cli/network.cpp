@@ -331,11 +331,7 @@ int run_join(const Common& common, const JoinOptions& options) {
     become_owner_of(common.home);
     const auto machine = crypto::MachineKeys::random(std::move(invite->founding_key));
     const auto mail = new_mail_keys();
-    // Nothing signed that came with the invitation is later than the mark.
-    auto mark = std::max(now(), invited->since);
-    for (const auto& entry : invite->registers) {
-        mark = std::max(mark, entry.at);
-    }
+    const auto mark = crypto::first_mark(now(), invited->since);
     const crypto::OfficeIdentity identity{invite->index, new_incarnation(invited->first_ordinal),
                                           mark};
     invite->registers.push_back(crypto::make_enrolment(

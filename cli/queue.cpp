@@ -332,7 +332,11 @@ int run_queue(const Common& common, const QueueOptions& options) {
         std::error_code ignored;
         std::filesystem::remove(text.draft, ignored);
     }
-    const nlohmann::json object = {{"id", answer.id()}, {"hash", to_hex(as_bytes(answer.hash()))}};
+    nlohmann::json object = {{"id", answer.id()}, {"hash", to_hex(as_bytes(answer.hash()))}};
+    if (answer.left_out_size() > 0) {
+        object["left_out"] =
+            std::vector<std::string>(answer.left_out().begin(), answer.left_out().end());
+    }
     const auto line = (common.json ? object.dump() : answer.id()) + "\n";
     if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
         std::fflush(stdout) != 0) {
@@ -342,6 +346,11 @@ int run_queue(const Common& common, const QueueOptions& options) {
                        fmt::format("{} is queued, but its ID could not be written", answer.id()),
                        "do not queue it again",
                        {answer.id()}});
+    }
+    for (const auto& one : answer.left_out()) {
+        if (!common.json) {
+            fmt::print(stderr, "It is not sent to one of them: {}\n", safe_line(one));
+        }
     }
     if (!common.json && !answer.obstacle().empty()) {
         fmt::print(stderr, "It goes nowhere yet: {}\n", answer.obstacle());

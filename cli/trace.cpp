@@ -66,6 +66,12 @@ std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) 
     if (one.state() == "carried" && trace.carried_by_size() > 0) {
         return trace.carried_by(0).office() + "'s statement; none of " + one.office();
     }
+    if (one.reason() == "no_key") {
+        return "not sent: it has published no key to seal to";
+    }
+    if (one.reason() == "closed") {
+        return "not sent: it has signed two records as one";
+    }
     return one.reason();
 }
 

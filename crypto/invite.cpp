@@ -99,6 +99,13 @@ Result<SealKey> key_of(const InviteHead& head, std::string_view code) {
 
 }  // namespace
 
+WallTime first_mark(WallTime clock, WallTime invited) {
+    constexpr std::int64_t furthest_seconds = std::int64_t{1000} * 86400;
+    return clock.is_surely_wrong()
+               ? invited
+               : std::max(clock, std::min(invited, clock.plus(furthest_seconds)));
+}
+
 Bytes encode_invite_content(const Invite& invite) {
     ByteWriter out;
     out.raw(invite.seed.view());

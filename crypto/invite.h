@@ -31,6 +31,12 @@ BoxKeyPair one_time_box_key(const InviteSeed& seed);
 // Ten characters in two groups, without those that sound or look alike: "7KQ2M-R4XWD".
 std::string random_invite_code();
 
+// The mark (daemon/DESIGN.md, Time) of an office that joins: the later of its machine's clock and
+// of the time at which its authority invited it, which serves a machine whose clock has lost the
+// time. A clock that has not is believed so far: the authority's moves the mark 1,000 days beyond
+// it at most. No member's word counts.
+WallTime first_mark(WallTime clock, WallTime invited);
+
 // What guessing costs; the file carries it.
 struct CodeCost {
     std::uint32_t passes = 3;

@@ -122,7 +122,6 @@ Bytes encode_office_statement(const OfficeStatement& statement) {
         added->set_key(field_of(prekey.key.view()));
         added->set_signature(field_of(prekey.signature.view()));
     }
-    message.set_lifetime_max_s(statement.lifetime_seconds_max);
     message.set_codecs(field_of(statement.codecs));
     for (const auto& endpoint : statement.endpoints) {
         message.add_endpoints(endpoint);
@@ -157,7 +156,6 @@ const MessageRules& statement_rules() {
     }};
     static const MessageRules statement{{
         {wire::OfficeStatement::kPrekeysFieldNumber, {.is_repeated = true, .message = &prekey}},
-        {wire::OfficeStatement::kLifetimeMaxSFieldNumber, uint32_field},
         {wire::OfficeStatement::kEndpointsFieldNumber, repeated_bytes},
         {wire::OfficeStatement::kNoCarryingFieldNumber, bool_field},
         {wire::OfficeStatement::kLogsFieldNumber, {.is_repeated = true, .message = &own_log}},
@@ -188,8 +186,6 @@ Result<OfficeStatement> decode_office_statement(BytesView payload) {
                                    &Prekey::epoch) != statement.prekeys.end()) {
         return fail(Errc::malformed, "office statement: epochs not ascending");
     }
-    statement.lifetime_seconds_max =
-        std::min(message.lifetime_max_s(), limits::lifetime_seconds_max);
     statement.codecs = to_bytes(as_bytes(message.codecs()));
     for (const auto& endpoint : message.endpoints()) {
         if (!is_endpoint(endpoint)) {

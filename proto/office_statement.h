@@ -32,7 +32,6 @@ struct OwnLog {
 
 struct OfficeStatement {
     std::vector<Prekey> prekeys;
-    std::uint32_t lifetime_seconds_max = limits::lifetime_seconds_max;
     Bytes codecs;
     std::vector<std::string> endpoints;
     std::string software;

@@ -121,6 +121,13 @@ struct WallTime {
     [[nodiscard]] constexpr WallTime plus(std::int64_t duration_seconds) const {
         return from_unix(unix_seconds() + duration_seconds);
     }
+    // As an end of something that lasts: the last time that can be said stands for all later ones,
+    // and is never reached, or a clock at the end of time would end everything at once.
+    [[nodiscard]] constexpr bool is_over_at(WallTime now) const {
+        return *this <= now && seconds != UINT32_MAX;
+    }
+    // Of a machine's clock: it has lost the time, for it shows one before this project began.
+    [[nodiscard]] constexpr bool is_surely_wrong() const { return seconds == 0; }
 };
 
 // Monotonic time since this process began. Never stored, never sent.

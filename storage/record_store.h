@@ -100,7 +100,17 @@ inline LogKey log_of(const ReportKey& report) {
 
 // How far a report has come. The numbers are stored.
 enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
-enum class FailReason : std::uint8_t { none, unreadable, revoked, retired, refused, damaged };
+// The last two: it was never sealed to this recipient.
+enum class FailReason : std::uint8_t {
+    none,
+    unreadable,
+    revoked,
+    retired,
+    refused,
+    damaged,
+    no_key,
+    closed,
+};
 
 // What this office has proved of one recipient of a report. What it was proved by may be thrown
 // away later: this stays as long as the report does. Changed by engine/progress only.

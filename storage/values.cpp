@@ -320,7 +320,7 @@ Result<ReportProgress> read_progress(ByteReader& in) {
         one.state = State{TRY(in.read_u8())};
         one.reason = FailReason{TRY(in.read_u8())};
         one.outcome = ReplyOutcome{TRY(in.read_u8())};
-        if (one.state > State::failed || one.reason > FailReason::damaged ||
+        if (one.state > State::failed || one.reason > FailReason::closed ||
             one.outcome > ReplyOutcome::refused) {
             return fail(Errc::corrupt, "a state that is none");
         }

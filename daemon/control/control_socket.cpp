@@ -27,7 +27,9 @@ constexpr std::size_t places_max = members_max + 1;
 constexpr std::size_t waiting_max = 256;
 constexpr int queue_max = 64;
 // Only one request larger than this is read at a time; who sends another waits.
-constexpr std::size_t large_request_bytes = 1U << 20;
+constexpr std::size_t large_bytes = 1U << 20;
+// Of answers that are larger, all together: three reports with all their attachments.
+constexpr std::size_t answers_bytes_max = 3 * request_bytes_max;
 constexpr std::size_t length_bytes = 4;
 constexpr std::chrono::milliseconds stalled_after = std::chrono::seconds{10};
 // Less than any machine does. A client that moves a byte now and then is stalled too.
@@ -72,7 +74,7 @@ struct ControlSocket::Client {
     // Its request is so large that only one such is read at a time.
     [[nodiscard]] bool is_large() const {
         const auto length = ByteReader(in).read_u32();
-        return !is_asked && length && *length > large_request_bytes;
+        return !is_asked && length && *length > large_bytes;
     }
 };
 
@@ -263,6 +265,16 @@ void ControlSocket::accept_all(Instant now) {
     }
 }
 
+// False: there is not enough memory for what it sends.
+bool ControlSocket::take(Client& client, std::span<const std::byte> bytes) {
+    try {
+        client.in.insert(client.in.end(), bytes.begin(), bytes.end());
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
 std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_writable,
                                              Instant now) {
     std::vector<RequestIn> requests;
@@ -289,24 +301,27 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
                 is_gone = true;
                 break;
             }
-            client.in.insert(client.in.end(), buffer.begin(), buffer.begin() + got);
+            if (!take(client, std::span(buffer).first(static_cast<std::size_t>(got)))) {
+                is_gone = true;
+                break;
+            }
             client.moved = now;
             if (client.is_large() && &client != large_one()) {
                 break;
             }
         }
-        ByteReader in(client.in);
-        const auto length = in.read_u32();
+        const auto length = ByteReader(client.in).read_u32();
         if (!client.is_asked && length && *length > request_bytes_max) {
             is_gone = true;
-        } else if (!client.is_asked && length && in.left() >= *length) {
+        } else if (!client.is_asked && length && client.in.size() - length_bytes >= *length) {
             const bool was_large = client.is_large();
             client.is_asked = true;
             if (was_large) {
                 pass_turn(now);
             }
-            requests.push_back({client.id, to_bytes(in.rest().first(*length))});
-            client.in.clear();
+            client.in.erase(client.in.begin(), client.in.begin() + length_bytes);
+            client.in.resize(*length);
+            requests.push_back({client.id, std::exchange(client.in, {})});
         }
     }
     if (is_writable && client.sent < client.out.size()) {
@@ -327,22 +342,36 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
     return requests;
 }
 
-void ControlSocket::answer(ClientId id, BytesView bytes, Instant now) {
-    for (auto& [fd, client] : clients_) {
-        if (client.id != id) {
-            continue;
-        }
-        ByteWriter out;
-        out.u32(static_cast<std::uint32_t>(bytes.size()));
-        out.raw(bytes);
-        client.out = out.take();
-        client.begin(now);
-        const auto sent = ::send(fd, client.out.data(), client.out.size(), MSG_NOSIGNAL);
-        client.sent = sent > 0 ? static_cast<std::size_t>(sent) : 0;
-        if (client.sent == client.out.size()) {
-            hang_up(fd, now);
-        }
+bool ControlSocket::has_room_for(std::size_t answer_bytes) const {
+    std::size_t unread = 0;
+    for (const auto& [fd, client] : clients_) {
+        unread += client.out.size();
+    }
+    return answer_bytes <= large_bytes || unread + answer_bytes <= answers_bytes_max;
+}
+
+void ControlSocket::answer(ClientId id, Bytes bytes, Instant now) {
+    const auto found =
+        std::ranges::find_if(clients_, [&](const auto& entry) { return entry.second.id == id; });
+    if (found == clients_.end()) {
         return;
+    }
+    auto& [fd, client] = *found;
+    // The length has room in the socket's buffer: nothing was sent over it before.
+    ByteWriter length;
+    length.u32(static_cast<std::uint32_t>(bytes.size()));
+    const auto head = length.take();
+    client.out = std::move(bytes);
+    client.begin(now);
+    if (::send(fd, head.data(), head.size(), MSG_NOSIGNAL | MSG_MORE) !=
+        static_cast<ssize_t>(head.size())) {
+        hang_up(fd, now);
+        return;
+    }
+    const auto sent = ::send(fd, client.out.data(), client.out.size(), MSG_NOSIGNAL);
+    client.sent = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    if (client.sent == client.out.size()) {
+        hang_up(fd, now);
     }
 }
 

@@ -51,12 +51,15 @@ public:
     void drop_stalled(Instant now);
     [[nodiscard]] std::optional<Instant> wake_at() const;
     // Sends and then hangs up. Nothing if the client is gone.
-    void answer(ClientId client, BytesView bytes, Instant now);
+    void answer(ClientId client, Bytes bytes, Instant now);
+    // Answers that clients have not read yet are bounded all together, but for small ones.
+    [[nodiscard]] bool has_room_for(std::size_t answer_bytes) const;
 
 private:
     struct Client;
     ControlSocket(std::filesystem::path path, int fd, StandingOf standing_of);
     void accept_all(Instant now);
+    static bool take(Client& client, std::span<const std::byte> bytes);
     void give_places(Instant now);
     void hang_up(int fd, Instant now);
     [[nodiscard]] bool has_place_for(const Client& client) const;

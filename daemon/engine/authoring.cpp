@@ -8,8 +8,11 @@
 #include "daemon/engine/delivery.h"
 #include "daemon/engine/groups.h"
 #include "daemon/engine/progress.h"
+#include "daemon/engine/queries.h"
 
 namespace fieldpost::engine {
+
+using storage::FailReason;
 
 namespace {
 
@@ -23,74 +26,102 @@ LogKey own_log(const Ledger& ledger, RecordClass record_class) {
     return {ledger.us(), ledger.meta().incarnation, record_class};
 }
 
-Result<void> check_lifetime(const Ledger& ledger, const crypto::RosterOffice& office,
-                            std::uint32_t lifetime_seconds) {
-    const auto* statement = ledger.statement(office.index);
-    if (statement != nullptr && lifetime_seconds > statement->lifetime_seconds_max) {
-        return fail(Errc::limit_exceeded, fmt::format("{} keeps nothing for so long", office.name));
+// A key of a recipient's own, or why it has none here.
+std::expected<crypto::Recipient, FailReason> recipient_for(const Ledger& ledger, OfficeId index) {
+    if (ledger.is_closed(index)) {
+        return std::unexpected(FailReason::closed);
     }
-    return ok();
+    const auto* statement = ledger.statement(index);
+    if (statement == nullptr || statement->prekeys.empty() ||
+        !crypto::is_key(statement->prekeys.back().key) ||
+        !ledger.is_own_prekey(index, statement->prekeys.back())) {
+        return std::unexpected(FailReason::no_key);
+    }
+    const auto& prekey = statement->prekeys.back();
+    return crypto::Recipient{index, prekey.epoch, prekey.key};
 }
 
 }  // namespace
 
-Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
-                                                     const std::vector<OfficeId>& to,
-                                                     std::uint32_t lifetime_seconds) {
-    std::vector<crypto::Recipient> recipients;
-    for (const auto index : to) {
-        const auto* office = ledger.roster().find(index);
-        if (office == nullptr || !office->is_member() || index == ledger.us()) {
-            return fail(Errc::not_found, "a recipient is no member of the network");
-        }
-        if (ledger.is_closed(index)) {
-            return fail(Errc::unavailable,
-                        fmt::format("{} is closed: it has signed different records under the same "
-                                    "numbers, until headquarters replaces it",
-                                    office->name));
-        }
-        const auto* statement = ledger.statement(index);
-        if (statement == nullptr || statement->prekeys.empty()) {
-            return fail(Errc::unavailable,
-                        fmt::format("{} has not published a key to seal to yet", office->name));
-        }
-        const auto& prekey = statement->prekeys.back();
-        if (!ledger.is_own_prekey(index, prekey)) {
-            return fail(Errc::untrusted,
-                        fmt::format("the key that {} published is not its own", office->name));
-        }
-        TRY(check_lifetime(ledger, *office, lifetime_seconds));
-        recipients.push_back({index, prekey.epoch, prekey.key});
-    }
-    if (recipients.empty()) {
-        return fail(Errc::malformed, "no recipient");
-    }
-    return recipients;
+std::string why_not(const Ledger& ledger, const LeftOut& one) {
+    return printed_name(ledger, one.office) +
+           (one.reason == FailReason::closed
+                ? " is closed: it has signed different records under the same numbers, until "
+                  "headquarters replaces it"
+                : " has not published a key of its own to seal to yet");
 }
 
 namespace {
 
+bool is_member(const Ledger& ledger, OfficeId index) {
+    const auto* office = ledger.roster().find(index);
+    return office != nullptr && office->is_member() && index != ledger.us();
+}
+
+// To whom a draft is sealed, and who of its groups gets nothing.
+struct Addressed {
+    std::vector<crypto::Recipient> recipients;
+    std::vector<LeftOut> left_out;
+};
+
+Result<Addressed> name_each(const Ledger& ledger, const std::set<OfficeId>& to,
+                            const Draft& draft) {
+    Addressed addressed;
+    for (const auto index : to) {
+        if (!is_member(ledger, index)) {
+            return fail(Errc::not_found, "a recipient is no member of the network");
+        }
+        const auto recipient = recipient_for(ledger, index);
+        if (recipient) {
+            addressed.recipients.push_back(*recipient);
+            continue;
+        }
+        const LeftOut one{index, recipient.error()};
+        if (!draft.may_leave_out.contains(index)) {
+            return fail(Errc::unavailable, why_not(ledger, one));
+        }
+        addressed.left_out.push_back(one);
+    }
+    return addressed;
+}
+
 // The stanzas of a record that cannot name all recipients: one for each addressed group that has a
 // key, and one for each recipient that cannot open what is sealed to those, or is in none of them.
-Result<std::vector<crypto::Recipient>> recipients_by_group(Ledger& ledger, const Draft& draft) {
-    std::set<OfficeId> groups(draft.groups.begin(), draft.groups.end());
+Result<Addressed> name_groups(const Ledger& ledger, const Draft& draft) {
+    const std::set<OfficeId> groups(draft.groups.begin(), draft.groups.end());
     std::set<OfficeId> to(draft.to.begin(), draft.to.end());
-    std::vector<crypto::Recipient> recipients;
+    std::vector<crypto::Recipient> sealed_to;
+    std::set<OfficeId> named_by_group;
     for (const auto group : groups) {
         const auto key = usable_group_key(ledger, group);
+        if (!key) {
+            continue;
+        }
         std::size_t served = 0;
-        for (const auto index : key ? key->holders : std::set<OfficeId>{}) {
+        for (const auto index : draft.to) {
             const auto* office = ledger.roster().find(index);
-            if (office != nullptr && is_in_group(*office, group) && to.erase(index) > 0) {
-                TRY(check_lifetime(ledger, *office, draft.lifetime_seconds));
+            if (office == nullptr || !is_in_group(*office, group)) {
+                continue;
+            }
+            named_by_group.insert(index);
+            if (key->holders.contains(index) && to.erase(index) > 0) {
                 ++served;
             }
         }
         if (served > 0) {
-            recipients.push_back({group, key->epoch, key->key});
+            sealed_to.push_back({group, key->epoch, key->key});
         }
     }
-    const auto most = limits::recipients_max - recipients.size();
+    if (!sealed_to.empty()) {
+        // One without a slot and without a key gets its group's record, and opens it once it has a
+        // slot.
+        std::erase_if(to, [&](OfficeId index) {
+            const auto recipient = recipient_for(ledger, index);
+            return named_by_group.contains(index) && !recipient &&
+                   recipient.error() == FailReason::no_key;
+        });
+    }
+    const auto most = limits::recipients_max - sealed_to.size();
     if (to.size() > most && groups.empty()) {
         return fail(Errc::limit_exceeded,
                     fmt::format("a report names {} offices at most; address a group such as @all",
@@ -102,12 +133,32 @@ Result<std::vector<crypto::Recipient>> recipients_by_group(Ledger& ledger, const
                                 "in none of these groups; {} of them can be named at most",
                                 to.size(), draft.to.size(), most));
     }
-    if (!to.empty()) {
-        const auto named =
-            TRY(recipients_of(ledger, {to.begin(), to.end()}, draft.lifetime_seconds));
-        recipients.insert(recipients.end(), named.begin(), named.end());
+    auto addressed = TRY(name_each(ledger, to, draft));
+    addressed.recipients.insert(addressed.recipients.begin(), sealed_to.begin(), sealed_to.end());
+    return addressed;
+}
+
+}  // namespace
+
+Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger,
+                                                     const std::set<OfficeId>& to) {
+    return TRY(name_each(ledger, to, {})).recipients;
+}
+
+namespace {
+
+Result<Addressed> address(const Ledger& ledger, const Draft& draft) {
+    auto addressed = TRY(draft.to.size() > limits::recipients_max
+                             ? name_groups(ledger, draft)
+                             : name_each(ledger, {draft.to.begin(), draft.to.end()}, draft));
+    if (addressed.recipients.empty() && addressed.left_out.empty()) {
+        return fail(Errc::malformed, "no recipient");
     }
-    return recipients;
+    if (addressed.recipients.empty()) {
+        return fail(Errc::unavailable,
+                    "nobody there can be sent to: " + why_not(ledger, addressed.left_out.front()));
+    }
+    return addressed;
 }
 
 // A large body lies in parts, with the list of their hashes first, as it will be sent.
@@ -126,16 +177,19 @@ storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
     return blob;
 }
 
-struct Written {
-    storage::ReportKey report;
-    Hash hash;
+// All that can fail for the draft's own sake: nothing is written before it is there.
+struct Prepared {
+    Addressed addressed;
+    crypto::SealedRecord sealed;
+    Bytes report;
+    std::vector<Hash> attachments;
+    storage::ArchiveEntry entry;
 };
 
-Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
-                             std::vector<Notice>& notify) {
-    const auto recipients = TRY(draft.to.size() > limits::recipients_max
-                                    ? recipients_by_group(ledger, draft)
-                                    : recipients_of(ledger, draft.to, draft.lifetime_seconds));
+Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
+    Prepared prepared;
+    prepared.addressed = TRY(address(ledger, draft));
+    const auto& recipients = prepared.addressed.recipients;
     const auto log = own_log(ledger, draft.record_class);
     auto report = draft.report;
     report.created = ledger.wall(now);
@@ -150,7 +204,7 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     if (std::ranges::any_of(recipients, is_group, &crypto::Recipient::office)) {
         header.group_roster_version = ledger.roster().version();
     }
-    const auto report_bytes = encode_report(report);
+    prepared.report = encode_report(report);
     const bool is_urgent = draft.record_class == RecordClass::urgent;
     const auto too_large = [&] {
         return fail(Errc::limit_exceeded,
@@ -160,76 +214,98 @@ Result<Written> write_record(Ledger& ledger, const Draft& draft, Now now,
     };
     // As people count it, whatever compression may save.
     if (is_urgent &&
-        report_bytes.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
+        prepared.report.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
         return too_large();
     }
-    auto sealing =
-        crypto::seal_record(ledger.network(), ledger.config().machine->identity.public_key(),
-                            header, recipients, {{std::nullopt, report_bytes}}, draft.attachments);
+    auto sealing = crypto::seal_record(
+        ledger.network(), ledger.config().machine->identity.public_key(), header, recipients,
+        {{std::nullopt, prepared.report}}, draft.attachments);
     if (!sealing && sealing.error().code == Errc::limit_exceeded) {
         return too_large();
     }
-    const auto sealed = TRY(std::move(sealing));
+    prepared.sealed = TRY(std::move(sealing));
+    // As others will read it: no draft makes a record that they refuse.
+    const auto read = decode_header(encode_header(prepared.sealed.header));
+    if (!read || *read != prepared.sealed.header) {
+        return fail(Errc::malformed,
+                    read ? "a record that others would read otherwise" : read.error().detail);
+    }
+    const std::vector<ReportUnit> units = {{std::nullopt, prepared.report}};
+    prepared.attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
+    prepared.entry.box = storage::ArchiveEntry::Box::outbox;
+    seal_for_archive(ledger, prepared.sealed.file_key, prepared.sealed.header, units,
+                     prepared.attachments, prepared.entry);
+    return prepared;
+}
 
+storage::StoredRecord store_record(Ledger& ledger, const Prepared& prepared) {
+    const auto& header = prepared.sealed.header;
     storage::StoredRecord record;
     record.arrival = ledger.next_arrival(1);
-    record.log = log;
-    record.run = sealed.header.run();
+    record.log = header.log;
+    record.run = header.run();
     record.received = header.created;
     record.expires = header.created.plus(header.lifetime_seconds);
-    record.header = encode_header(sealed.header);
-    const BodyShape shape{sealed.header.body_bytes};
+    record.header = encode_header(header);
+    const BodyShape shape{header.body_bytes};
     if (shape.is_one_piece()) {
-        record.body = sealed.body;
+        record.body = prepared.sealed.body;
     } else {
-        record.blob = store_parts(ledger, shape, sealed.body);
+        record.blob = store_parts(ledger, shape, prepared.sealed.body);
     }
     ledger.write(storage::PutRecord{record});
     ledger.write(storage::PutExpiry{record.expires, record.arrival});
-
-    auto& state = ledger.edit_log(log);
+    auto& state = ledger.edit_log(header.log);
     ensure(state.next <= state.reserved, "a number is reserved before it is used");
     state.hold(record.run);
     ++state.next;
     if (state.next + number_block / 2 > state.reserved) {
         state.reserved = state.next + number_block;
     }
-    ledger.tell_held(log, record.run);
+    ledger.tell_held(header.log, record.run);
+    return record;
+}
 
-    storage::ArchiveEntry entry;
-    entry.box = storage::ArchiveEntry::Box::outbox;
-    const std::vector<ReportUnit> units = {{std::nullopt, report_bytes}};
-    const auto attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
-    seal_for_archive(ledger, sealed.file_key, sealed.header, units, attachments, entry);
-    ledger.write(storage::PutArchive{record.arrival, entry});
-    const Origin origin{log.incarnation, log.record_class, header.number};
+// An Error is the store's: then part of it may be written, and the batch is dropped.
+Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prepared& prepared,
+                                        Now now, std::vector<Notice>& notify) {
+    const auto record = store_record(ledger, prepared);
+    ledger.write(storage::PutArchive{record.arrival, std::move(prepared.entry)});
+    const Origin origin{record.log.incarnation, record.log.record_class, record.run.first};
     const storage::ReportKey key{ledger.us(), origin};
     storage::ReportProgress progress;
     progress.arrival = record.arrival;
     for (const auto office : draft.to) {
-        progress.recipients.push_back({.office = office});
+        storage::Recipient one{.office = office};
+        const auto& left_out = prepared.addressed.left_out;
+        if (const auto out = std::ranges::find(left_out, office, &LeftOut::office);
+            out != left_out.end()) {
+            one.state = storage::State::failed;
+            one.reason = out->reason;
+        }
+        progress.recipients.push_back(one);
     }
     ledger.write(storage::PutReport{key, std::move(progress)});
-    ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = report.staff}, now,
-                notify);
-    if (report.replaces) {
-        const storage::ReportKey original{report.replaces->author, report.replaces->origin};
+    ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = draft.report.staff},
+                now, notify);
+    if (draft.report.replaces) {
+        const storage::ReportKey original{draft.report.replaces->author,
+                                          draft.report.replaces->origin};
         ledger.write(storage::AddAnswer{original, record.arrival});
         TRY(replace(ledger, original, key));
     }
-    if (report.reply_to && draft.kind == RecordKind::acknowledgement) {
-        const storage::ReportKey about{report.reply_to->author, report.reply_to->origin};
+    if (draft.report.reply_to && draft.kind == RecordKind::acknowledgement) {
+        const storage::ReportKey about{draft.report.reply_to->author,
+                                       draft.report.reply_to->origin};
         ledger.write(storage::AddAnswer{about, record.arrival});
         TRY(prove(ledger, about,
                   {.of = Proof::Of::answered,
                    .recipient = ledger.us(),
                    .answer = origin,
-                   .outcome = report.outcome},
+                   .outcome = draft.report.outcome},
                   now));
     }
-
-    return Written{
-        key, crypto::report_hash(ledger.network(), ledger.us(), origin, report_bytes, attachments)};
+    return key;
 }
 
 }  // namespace
@@ -262,15 +338,19 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
             return ok();
         }
     }
-    const auto written = write_record(ledger, draft, now, notify);
-    if (!written) {
-        decline(written.error());
+    auto prepared = prepare(ledger, draft, now);
+    if (!prepared) {
+        decline(prepared.error());
         return ok();
     }
+    const auto report = TRY(write_record(ledger, draft, *prepared, now, notify));
     if (draft.key) {
-        ledger.write(storage::PutKeyed{*draft.key, {draft.content, written->report}});
+        ledger.write(storage::PutKeyed{*draft.key, {draft.content, report}});
     }
-    notify.emplace_back(Accepted{submitted.request, written->report, written->hash, false});
+    const auto hash = crypto::report_hash(ledger.network(), ledger.us(), report.origin,
+                                          prepared->report, prepared->attachments);
+    notify.emplace_back(
+        Accepted{submitted.request, report, hash, false, std::move(prepared->addressed.left_out)});
     return ok();
 }
 
@@ -463,8 +543,8 @@ void renew_statement(Ledger& ledger, Now now) {
         auto same = statement;
         same.logs = old->logs;
         same.roster_version = old->roster_version;
-        const auto age = ledger.wall(now).unix_seconds() - ledger.newest(key)->at.unix_seconds();
-        if (same == *old && age < statement_renewal_seconds) {
+        if (same == *old &&
+            !is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now))) {
             return;
         }
     }

@@ -13,9 +13,10 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
 
 // The keys to seal to now: the newest of each, whatever the clock says. The error says in words
 // whom it cannot be sent to, and why.
-Result<std::vector<crypto::Recipient>> recipients_of(Ledger& ledger,
-                                                     const std::vector<OfficeId>& to,
-                                                     std::uint32_t lifetime_seconds);
+Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger,
+                                                     const std::set<OfficeId>& to);
+// In words, with the office's name.
+std::string why_not(const Ledger& ledger, const LeftOut& one);
 
 // Own reports older than `undelivered_seconds` that some recipient has not receipted.
 Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now);

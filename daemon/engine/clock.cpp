@@ -35,6 +35,9 @@ std::ptrdiff_t Clock::witnesses(WallTime time, Now now) const {
 }
 
 bool Clock::may_set_back(WallTime mark, Now now) const {
+    if (now.wall.is_surely_wrong()) {
+        return false;  // who says the same is wrong too, or lies
+    }
     const auto count = witnesses(now.wall, now);
     return count >= witnesses_min || (count == 1 && witnesses(mark, now) == 0);
 }

@@ -18,6 +18,12 @@
 
 namespace fieldpost::engine {
 
+// What this office wrote down at `time` is due again after so long. So it is if `time` has not come
+// yet: the clock that said it has been set back since.
+inline bool is_older_than(WallTime time, std::int64_t seconds, WallTime now) {
+    return time > now || time.plus(seconds) <= now;
+}
+
 class Clock {
 public:
     // At start: a clock below the mark is in doubt until a peer bears it out.

@@ -246,7 +246,8 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
     const Via from{record.log.author, How::local};
     if (entry.form == storage::ArchiveEntry::Form::unopened) {
         const auto opened = open_for_us(ledger, header, Body{record.body, record.blob});
-        if (!opened && opened.error().code == Errc::unavailable && record.expires > ledger.aged()) {
+        if (!opened && opened.error().code == Errc::unavailable &&
+            !record.expires.is_over_at(ledger.aged())) {
             return ok();  // it goes on waiting for the group's key
         }
         return opened ? file_opened(ledger, record, header, *opened, from, now, notify)

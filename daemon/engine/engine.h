@@ -131,6 +131,8 @@ struct Draft {
     std::vector<OfficeId> to;  // the members of the groups too
     // As people addressed it. Used where there are more offices than one record can name.
     std::vector<OfficeId> groups{};
+    // Of `to`: nobody named these themselves, so one that cannot be sealed to costs itself only.
+    std::set<OfficeId> may_leave_out{};
     Report report;
     Bytes attachments{};
     std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
@@ -208,12 +210,19 @@ struct LinkUse {
     bool operator==(const LinkUse&) const = default;
 };
 
+// One whom a report was meant for by a group, and could not be sealed to.
+struct LeftOut {
+    OfficeId office{};
+    storage::FailReason reason{};
+};
+
 // The answer to a Submitted.
 struct Accepted {
     std::uint64_t request = 0;
     storage::ReportKey report;
     Hash hash;
     bool is_repeat = false;  // the key was used before with the same content
+    std::vector<LeftOut> left_out{};
 };
 struct Declined {
     std::uint64_t request = 0;

@@ -198,7 +198,7 @@ private:
 
     [[nodiscard]] bool is_old(const EpochSlots& page) const {
         const auto* entry = ledger_->newest(epoch_slots_register(page, {}).key);
-        return entry != nullptr && entry->at.plus(renewal_seconds) <= ledger_->wall(now_);
+        return entry != nullptr && is_older_than(entry->at, renewal_seconds, ledger_->wall(now_));
     }
 
     // The newest prekey of an office. A key that is none would spoil the page for all others.

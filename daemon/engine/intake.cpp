@@ -179,7 +179,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         refuse(ledger, header, RefusalReason::limit);
         return Verdict::refused;
     }
-    if (TRY(expiry_of(ledger, header, now)) <= ledger.aged()) {
+    if (TRY(expiry_of(ledger, header, now)).is_over_at(ledger.aged())) {
         TRY(make_terminal(ledger, header.log, {run}));
         return Verdict::refused;
     }

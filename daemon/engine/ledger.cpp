@@ -527,7 +527,7 @@ const OwnLog* Ledger::author_on(const LogKey& log) const {
     return told == nullptr ? nullptr : told->log(log.incarnation, log.record_class);
 }
 
-bool Ledger::is_own_prekey(OfficeId office, const Prekey& prekey) {
+bool Ledger::is_own_prekey(OfficeId office, const Prekey& prekey) const {
     const auto checked = checked_prekeys_.find(office);
     if (checked != checked_prekeys_.end() && checked->second == prekey) {
         return true;

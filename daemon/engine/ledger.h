@@ -139,7 +139,7 @@ public:
     // The entry of the author's own statement about this log. Null: there is none.
     [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
     // Whether the office signed this key itself. Checked once for each key.
-    bool is_own_prekey(OfficeId office, const Prekey& prekey);
+    bool is_own_prekey(OfficeId office, const Prekey& prekey) const;
     // The newest custody statement of `signer` about our own records.
     [[nodiscard]] const Custody* custody(OfficeId signer) const;
     bool keep_custody(const Custody& custody);
@@ -309,7 +309,7 @@ private:
     std::vector<LogKey> damaged_logs_;
     std::map<RegisterName, Register> registers_;
     std::map<RegisterName, ShortHash> register_hashes_;
-    std::map<OfficeId, Prekey> checked_prekeys_;
+    mutable std::map<OfficeId, Prekey> checked_prekeys_;
     // Null: it is known that there is none.
     mutable std::map<std::pair<OfficeId, OfficeId>, std::shared_ptr<const Receipt>> decoded_;
     mutable std::size_t decoded_bytes_ = 0;

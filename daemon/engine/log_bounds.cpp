@@ -81,7 +81,7 @@ bool bound_runs(storage::LogState& state, std::size_t runs_max, const IntervalSe
                 const IntervalSet& done, WallTime aged) {
     const auto before = state.known;
     const auto is_stuck = !state.closed.empty() && state.window_hole != 0 &&
-                          state.window_since.plus(window_seconds) <= aged;
+                          is_older_than(state.window_since, window_seconds, aged);
     if (is_stuck) {
         move_window(state);
     }

@@ -255,9 +255,12 @@ void PeerSession::skipped(const LogKey& log, Interval run, SkipReason reason, bo
 }
 
 void PeerSession::put_off(OfficeId author, Now now) {
+    // More that is put off meanwhile does not make the first wait longer.
+    if (put_off_.empty()) {
+        put_off_for_ = std::clamp(put_off_for_ * 2, shortest_put_off, longest_put_off);
+        put_off_until_ = now.steady + put_off_for_;
+    }
     put_off_.insert(author);
-    put_off_for_ = std::clamp(put_off_for_ * 2, shortest_put_off, longest_put_off);
-    put_off_until_ = now.steady + put_off_for_;
 }
 
 void PeerSession::skip_until_later(std::uint32_t stream, OfficeId author, Now now,

@@ -18,6 +18,12 @@ bool is_damaged(const Recipient& one) {
     return one.state == State::failed && one.reason == FailReason::damaged;
 }
 
+// Whatever somebody says of it later, it did not arrive there.
+bool was_left_out(const Recipient& one) {
+    return one.state == State::failed &&
+           (one.reason == FailReason::no_key || one.reason == FailReason::closed);
+}
+
 void fail_for(Recipient& one, FailReason reason) {
     one.state = State::failed;
     one.reason = reason;
@@ -27,6 +33,9 @@ void fail_for(Recipient& one, FailReason reason) {
 
 bool advance(Recipient& one, const Proof& proof, WallTime at) {
     const auto before = one;
+    if (was_left_out(one)) {
+        return false;
+    }
     switch (proof.of) {
         case Proof::Of::carried:
             if (one.carried_at == WallTime{}) {

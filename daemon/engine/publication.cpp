@@ -41,7 +41,7 @@ Result<std::optional<Unpublished>> waiting(const Ledger& ledger, const LogKey& l
 bool can_be_packed(const Ledger& ledger, const Unpublished& one) {
     return ledger.config().mail != nullptr && one.header.count == 1 &&
            one.header.body_bytes <= unit_body_bytes_max && one.record.blob == storage::Blob{} &&
-           one.record.expires > ledger.aged() &&
+           !one.record.expires.is_over_at(ledger.aged()) &&
            std::ranges::none_of(one.header.stanzas,
                                 [](const Stanza& stanza) { return is_group(stanza.recipient); });
 }
@@ -138,11 +138,11 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpub
     if (contents.units.size() < 2) {
         return nothing;
     }
-    std::vector<OfficeId> to;
+    std::set<OfficeId> to;
     for (const auto& stanza : all.front().header.stanzas) {
-        to.push_back(stanza.recipient);
+        to.insert(stanza.recipient);
     }
-    const auto recipients = recipients_of(ledger, to, all.front().header.lifetime_seconds);
+    const auto recipients = recipients_of(ledger, to);
     if (!recipients) {
         return nothing;  // one of them is no member any more, say
     }

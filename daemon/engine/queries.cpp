@@ -20,8 +20,8 @@ std::string_view name_of(State state) {
 }
 
 std::string_view name_of(storage::FailReason reason) {
-    constexpr std::array<std::string_view, 6> names = {"",        "unreadable", "revoked",
-                                                       "retired", "refused",    "damaged"};
+    constexpr std::array<std::string_view, 8> names = {
+        "", "unreadable", "revoked", "retired", "refused", "damaged", "no_key", "closed"};
     return names[static_cast<std::size_t>(reason)];
 }
 

@@ -309,7 +309,7 @@ Result<bool> expire_due(Ledger& ledger, Now now, std::vector<Notice>& notify) {
     bool any = false;
     while (true) {
         const auto due = TRY(ledger.store().next_expiry());
-        if (!due || due->at > ledger.aged()) {
+        if (!due || !due->at.is_over_at(ledger.aged())) {
             return any;
         }
         any = true;

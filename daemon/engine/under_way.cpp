@@ -86,7 +86,7 @@ void bound_under_way(Ledger& ledger) {
 void expire_under_way(Ledger& ledger) {
     std::vector<RecordId> expired;
     for (const auto& [id, one] : ledger.partials()) {
-        if (one.expires <= ledger.aged()) {
+        if (one.expires.is_over_at(ledger.aged())) {
             expired.push_back(id);
         }
     }

@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "daemon/engine/addressees.h"
+#include "daemon/engine/authoring.h"
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
@@ -44,7 +45,9 @@ Bytes encode(const Complaint& complaint) {
 }
 
 Bytes encode(const wire::Answer& answer) {
-    return to_bytes(as_bytes(answer.SerializeAsString()));
+    Bytes bytes(answer.ByteSizeLong());
+    answer.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
 }
 
 namespace {
@@ -79,10 +82,19 @@ bool is_group_name(std::string_view name) {
 
 namespace {
 
+constexpr std::size_t ids_max = 1000;
+// A report with all its attachments, and what describes them.
+constexpr std::uint64_t answer_bytes_max = limits::record_bytes_max + (8U << 20);
+
+Complaint too_much() {
+    return {6, "invalid", "these reports are too large to be shown together", "ask for fewer"};
+}
+
 struct Addressees {
     std::vector<OfficeId> offices;
     std::vector<OfficeId> groups;
     std::vector<std::string> group_names;
+    std::set<OfficeId> named{};
 };
 
 std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
@@ -119,6 +131,7 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
                             "queue it once fieldpost roster shows it as active", {name});
         }
         addressees.offices.push_back(office->index);
+        addressees.named.insert(office->index);
     }
     std::ranges::sort(addressees.offices);
     const auto twice = std::ranges::unique(addressees.offices);
@@ -126,10 +139,17 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
     return addressees;
 }
 
+// Each report once, in the order in which they were named first.
 std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledger,
                                                               const auto& ids) {
+    if (static_cast<std::size_t>(ids.size()) > ids_max) {
+        return complain(6, "invalid", fmt::format("{} IDs are too many", ids.size()),
+                        fmt::format("name at most {} at a time", ids_max));
+    }
     std::vector<ReportView> views;
     std::vector<std::string> unknown;
+    std::set<storage::ReportKey> seen;
+    std::uint64_t bytes = 0;
     for (const auto& id : ids) {
         if (!engine::is_id(id)) {
             return complain(6, "invalid", fmt::format("{} is no ID", id),
@@ -140,7 +160,14 @@ std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledg
             unknown.push_back(id);
             continue;
         }
+        if (!seen.insert(*key).second) {
+            continue;
+        }
         views.push_back(ASK(or_complain(engine::view_of(ledger, *key, engine::Opening::reports))));
+        bytes += views.back().report ? views.back().report->text.size() : 0;
+        if (bytes > answer_bytes_max) {
+            return std::unexpected(too_much());
+        }
     }
     if (!unknown.empty()) {
         return complain(4, "not_found", fmt::format("no record {} here", unknown.front()),
@@ -319,7 +346,17 @@ std::vector<std::string> names_of_recipients(const Ledger& ledger, const ReportV
     return names;
 }
 
+std::set<OfficeId> rest_of(const std::vector<OfficeId>& all, const std::set<OfficeId>& some) {
+    std::set<OfficeId> rest(all.begin(), all.end());
+    std::erase_if(rest, [&](OfficeId one) { return some.contains(one); });
+    return rest;
+}
+
 Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
+    if (request.priority() < 1 || request.priority() > 3) {
+        return complain(6, "invalid", fmt::format("there is no priority {}", request.priority()),
+                        "it is 1 for urgent, 2 for normal or 3 for bulk");
+    }
     engine::Submitted submitted;
     submitted.request = number;
     auto& draft = submitted.draft;
@@ -359,10 +396,15 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
         return complain(2, "usage", "nobody is addressed", "name an office or group with --to");
     }
     auto addressees = ASK(addressees_of(ledger, names));
+    // A correction goes to whom the report went; only who is named now has to get it.
+    draft.may_leave_out =
+        rest_of(addressees.offices, request.to().empty() && !request.replaces().empty()
+                                        ? std::set<OfficeId>{}
+                                        : addressees.named);
     draft.to = std::move(addressees.offices);
     draft.groups = std::move(addressees.groups);
     draft.report.addressed = std::move(addressees.group_names);
-    draft.record_class = static_cast<RecordClass>(std::clamp(request.priority(), 1U, 3U));
+    draft.record_class = static_cast<RecordClass>(request.priority());
     draft.lifetime_seconds = request.lifetime_s();
     draft.report.text = request.text();
     draft.report.subject = request.subject();
@@ -405,7 +447,12 @@ Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     wire::Answer answer;
     // All are checked first. Only one at a time is open whole, and none if nobody wants its files.
     const auto views = ASK(views_by_id(ledger, request.ids()));
+    std::uint64_t bytes = 0;
     for (const auto& view : views) {
+        bytes += view.report && request.with_content() ? view.report->attachment_bytes() : 0;
+        if (bytes > answer_bytes_max) {
+            return std::unexpected(too_much());
+        }
         auto entry = ASK(or_complain(entry_of(ledger, view)));
         const bool is_wanted = request.with_content() || request.with_sums();
         if (is_wanted && view.report && !view.report->attachments.empty()) {
@@ -424,8 +471,22 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t first_request) {
     Pending pending;
     wire::Answer answer;
-    const auto outcome = static_cast<ReplyOutcome>(std::clamp(request.outcome(), 1U, 3U));
+    if (request.outcome() < 1 || request.outcome() > 3) {
+        return complain(6, "invalid", fmt::format("there is no outcome {}", request.outcome()),
+                        "it is 1 for accepted, 2 for correct or 3 for refused");
+    }
+    const auto outcome = static_cast<ReplyOutcome>(request.outcome());
     const auto views = ASK(views_by_id(ledger, request.ids()));
+    // All or none of them are answered.
+    std::set<OfficeId> authors;
+    for (const auto& view : views) {
+        if (view.key.author != ledger.us()) {
+            authors.insert(view.key.author);
+        }
+    }
+    if (!authors.empty()) {
+        ASK(or_complain(engine::recipients_of(ledger, authors)));
+    }
     for (const auto& view : views) {
         const auto id = engine::printed_id(ledger, view.key);
         if (!view.entry || view.entry->box != storage::ArchiveEntry::Box::inbox) {
@@ -478,7 +539,8 @@ std::string obstacle_of(const Ledger& ledger) {
     return is_turned_away ? "no office lets this one in; see: fieldpost attention" : "";
 }
 
-Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
+Answered trace(const Ledger& ledger, const wire::TraceRequest& request,
+               const Surroundings& around) {
     wire::Answer answer;
     answer.set_obstacle(obstacle_of(ledger));
     const auto views = ASK(views_by_id(ledger, request.ids()));
@@ -488,7 +550,9 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
         for (const auto office : engine::carriers_of(ledger, view.key)) {
             auto* carrier = trace->add_carried_by();
             carrier->set_office(engine::printed_name(ledger, office));
-            carrier->set_at_unix_s(unix_of(ledger.custody(office)->at));
+            // By the carrier's clock, unless that is ahead of ours.
+            carrier->set_at_unix_s(
+                unix_of(std::min(ledger.custody(office)->at, ledger.wall(around.now))));
             carrier->set_heard_unix_s(unix_of(ledger.peer(office).heard));
         }
         if (!view.entry) {
@@ -519,6 +583,27 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request) {
     return encode(answer);
 }
 
+Answered invite(const wire::InviteRequest& request, std::uint64_t number) {
+    if (request.role() >= roles || request.valid_s() == 0) {
+        return complain(6, "invalid", "this invitation has no known role, or no time to be used in",
+                        "see: fieldpost invite --help");
+    }
+    return Pending{{engine::InviteWanted{number, request.office(),
+                                         static_cast<Role>(request.role()), request.valid_s()}},
+                   {}};
+}
+
+// A trouble is kept for as long as it lasts, and shown.
+std::string cut_text(const std::string& text) {
+    constexpr std::size_t bytes_max = 1024;
+    auto end = std::min(text.size(), bytes_max);
+    while (end > 0 && end < text.size() &&
+           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+        --end;  // in the middle of a character
+    }
+    return text.substr(0, end);
+}
+
 Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint64_t first_request,
                   const Surroundings& around) {
     switch (request.what_case()) {
@@ -531,7 +616,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kAck:
             return acknowledge(ledger, request.ack(), first_request);
         case wire::Request::kTrace:
-            return trace(ledger, request.trace());
+            return trace(ledger, request.trace(), around);
         case wire::Request::kStatus:
             return status(ledger, around);
         case wire::Request::kPeers:
@@ -553,14 +638,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kBundleWrite:
             return around.bundles->write(ledger, request.bundle_write(), around.now);
         case wire::Request::kFolder:
-            around.folders->note(request.folder().path(), request.folder().trouble());
+            around.folders->note(request.folder().path(), cut_text(request.folder().trouble()));
             return encode(wire::Answer{});
         case wire::Request::kInvite:
-            return Pending{
-                {engine::InviteWanted{first_request, request.invite().office(),
-                                      static_cast<Role>(std::min(request.invite().role(), 2U)),
-                                      request.invite().valid_s()}},
-                {}};
+            return invite(request.invite(), first_request);
         default:
             return complain(2, "usage", "the daemon does not know this request",
                             "is it of another release than the command?");
@@ -601,6 +682,9 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
                     ? TRY(engine::view_of(ledger, accepted->report, engine::Opening::reports)).hash
                     : accepted->hash;
             answer.set_hash(text_of(hash.view()));
+            for (const auto& one : accepted->left_out) {
+                answer.add_left_out(engine::why_not(ledger, one));
+            }
             answer.set_obstacle(obstacle_of(ledger));
         }
         if (const auto* invited = std::get_if<engine::Invited>(&notice)) {

@@ -17,6 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds idle_max = 60s;
+// Longer than a slow stick takes for a cell.
+constexpr std::chrono::milliseconds gives_way_after = 10s;
 constexpr std::size_t open_max = 8;
 // A cell of ours has a few large ones.
 constexpr std::size_t frames_a_cell_max = 4096;
@@ -80,6 +82,7 @@ void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& 
 void Bundles::forget_all() {
     readers_.clear();
     writers_.clear();
+    given_way_.clear();
     crypto::fill_random(life_.bytes);
 }
 
@@ -98,8 +101,27 @@ std::string Bundles::state_of(const engine::Ledger& ledger) const {
     return std::string(as_text(out.bytes()));
 }
 
-bool Bundles::has_room() const {
-    return readers_.size() + writers_.size() < open_max;
+// Where all places are taken, the one that was idle longest gives way: a client that only holds
+// places takes them from nobody.
+bool Bundles::make_room(Now now) {
+    if (readers_.size() + writers_.size() < open_max) {
+        return true;
+    }
+    std::map<Instant, engine::BundleId> by_use;
+    for (const auto& [id, reader] : readers_) {
+        by_use.emplace(reader.used, id);
+    }
+    for (const auto& [id, writer] : writers_) {
+        by_use.emplace(writer.used, id);
+    }
+    const auto& [used, id] = *by_use.begin();
+    if (now.steady - used < gives_way_after) {
+        return false;
+    }
+    readers_.erase(id);
+    writers_.erase(id);
+    given_way_.push_back(id);
+    return true;
 }
 
 // What it says, as far as that can be told without taking it in.
@@ -144,7 +166,7 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
                        Now now) {
     auto id = engine::BundleId{request.bundle()};
     if (request.bundle() == 0) {
-        if (!has_room()) {
+        if (!make_room(now)) {
             return complain(1, "busy", "too many bundles are under way", "try again in a minute");
         }
         id = engine::BundleId{next_++};
@@ -241,7 +263,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
             answer.mutable_bundle_write()->set_roster_version(ledger.roster().version());
             return encode(answer);
         }
-        if (!has_room()) {
+        if (!make_room(now)) {
             return complain(1, "busy", "too many bundles are under way", "try again in a minute");
         }
         engine::BundleOrder order;
@@ -330,6 +352,9 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
 
 std::vector<engine::Input> Bundles::forget_idle(Now now) {
     std::vector<engine::Input> inputs;
+    for (const auto id : std::exchange(given_way_, {})) {
+        inputs.emplace_back(engine::BundleEnded{id});
+    }
     const auto is_idle = [&](const auto& entry) {
         const bool idle = now.steady - entry.second.used > idle_max;
         if (idle) {

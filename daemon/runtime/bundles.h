@@ -49,7 +49,7 @@ private:
     };
 
     [[nodiscard]] crypto::BundleKeys keys() const { return {machine_.founding_key, network_}; }
-    [[nodiscard]] bool has_room() const;
+    bool make_room(Now now);
     static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,
                      wire::BundleRead& told);
     Bytes end_of_file(engine::BundleId id, Writer& writer);
@@ -61,6 +61,7 @@ private:
     std::uint64_t next_ = 1;
     std::map<engine::BundleId, Reader> readers_;
     std::map<engine::BundleId, Writer> writers_;
+    std::vector<engine::BundleId> given_way_;  // and the engine does not know yet
 };
 
 }  // namespace fieldpost::runtime

@@ -268,6 +268,16 @@ void Office::tell(const std::vector<engine::Notice>& notices) {
     }
 }
 
+// A client may ask for more than there is memory for: that costs its answer, and not the daemon.
+template <class T, class Work>
+Result<T> with_memory(const Work& work) {
+    try {
+        return work();
+    } catch (const std::bad_alloc&) {
+        return fail(Errc::no_memory, "not enough memory for this request");
+    }
+}
+
 Result<Handled> Office::read_request(const control::RequestIn& request) {
     TRY(store_->begin());
     const Surroundings around{started_,
@@ -280,7 +290,8 @@ Result<Handled> Office::read_request(const control::RequestIn& request) {
                               engine_->links(),
                               &*bundles_,
                               &folders_};
-    auto read = handle_request(engine_->ledger(), request.bytes, next_request_, around);
+    auto read = with_memory<Handled>(
+        [&] { return handle_request(engine_->ledger(), request.bytes, next_request_, around); });
     store_->abort();
     return read;
 }
@@ -297,9 +308,18 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             TRY(put_aside_what_was_met());
             read = read_request(request);
         }
-        const auto handled = TRY(std::move(read));
-        if (const auto* answer = std::get_if<Bytes>(&handled)) {
-            control_->answer(request.client, *answer, now().steady);
+        if (!read && read.error().code == Errc::no_memory) {
+            control_->answer(request.client, refuse_request(read.error()), now().steady);
+            continue;
+        }
+        auto handled = TRY(std::move(read));
+        if (auto* answer = std::get_if<Bytes>(&handled)) {
+            const bool is_too_much = !control_->has_room_for(answer->size());
+            control_->answer(request.client,
+                             is_too_much ? refuse_request({Errc::unavailable,
+                                                           "too many large answers are being read"})
+                                         : std::move(*answer),
+                             now().steady);
             continue;
         }
         const auto& pending = std::get<Pending>(handled);
@@ -314,9 +334,11 @@ Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
             continue;
         }
         TRY(store_->begin());
-        const auto answer = finish_request(engine_->ledger(), pending, *done);
+        auto answer =
+            with_memory<Bytes>([&] { return finish_request(engine_->ledger(), pending, *done); });
         store_->abort();
-        control_->answer(request.client, answer ? *answer : refuse_request(answer.error()),
+        control_->answer(request.client,
+                         answer ? std::move(*answer) : refuse_request(answer.error()),
                          now().steady);
         TRY(put_aside_what_was_met());
     }

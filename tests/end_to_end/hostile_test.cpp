@@ -291,6 +291,32 @@ TEST_CASE("a client of the control socket that keeps no rules hurts no other",
     CHECK(hq.is_up());
 }
 
+#ifndef __SANITIZE_ADDRESS__  // whose own memory is more
+TEST_CASE("a request that takes more memory than there is costs its client the answer",
+          "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    hq.stop();
+    hq.live_behind({"/usr/bin/prlimit", "--data=60000000"});
+    hq.start();
+    const auto file = network.folder() / "large.bin";
+    write_file(file, random_bytes(12'000'000));
+    const auto queued = hq.run({"queue", "--to", "hyesan", "--attach", file.string()});
+    CHECK(queued.exit_code == 1);
+    CAPTURE(hq.log());
+    CHECK_THAT(queued.err, Catch::Contains("memory"));
+    const auto whole = Intruder::to_socket_of(hq);
+    std::string zeros(70'000'004, '\0');
+    const std::uint32_t length = 70'000'000;
+    std::memcpy(zeros.data(), &length, sizeof length);
+    whole.say(zeros);
+    CHECK(hq.ask({"list"}).empty());
+    check_works(hq, hyesan);
+    CHECK(hq.is_up());
+}
+#endif
+
 TEST_CASE("connections that say nothing leave descriptors for the office's own work",
           "[end_to_end]") {
     Network network;

@@ -349,6 +349,32 @@ TEST_CASE("a body that is resumed where nothing of it is any more is opened anew
     world.check_everything();
 }
 
+TEST_CASE("who opens one stream too many each second does not put off the others for longer",
+          "[simulation]") {
+    World world(92, bodies_offices, {});
+    constexpr std::uint32_t streams = 40;
+    for (std::uint32_t i = 0; i < streams; ++i) {
+        REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal, 60'000));
+    }
+    auto bodies = bodies_on(world, world.write_bundle(hyesan).value().bytes);
+    REQUIRE(bodies.size() == streams);
+    const auto link = world.link_by_hand(hq, thief);
+    world.say(hq, link, greeting(world));
+    int told = 0;
+    for (std::uint32_t i = 0; i < streams; ++i) {
+        bodies[i].opened.stream = i + 1;
+        for (const auto& message : world.say(hq, link, bodies[i].opened)) {
+            const auto frames = frames_of(message).value();
+            told += static_cast<int>(std::ranges::count_if(frames, [](BytesView bytes) {
+                return std::holds_alternative<Summary>(decode_frame(bytes).value());
+            }));
+        }
+        world.run_for(1s);
+    }
+    // It asked for those again that it had no place for, five seconds after the first.
+    CHECK(told > 1);
+}
+
 TEST_CASE("a body that was put off after all of it was sent is sent again when it is asked for",
           "[simulation]") {
     World world(91, bodies_offices, {});

@@ -246,6 +246,42 @@ TEST_CASE("a person who dismisses the clock says that it is right", "[simulation
     CHECK_FALSE(world.ledger(1).attention().items().contains(clock));
 }
 
+TEST_CASE("what is written at the end of time does not expire at once, and arrives",
+          "[simulation]") {
+    World world(10, {"hq", "hyesan"}, {});
+    world.set_clock(1, UINT32_MAX);
+    world.crash(1);
+    world.restart(1);
+    const auto report = world.queue(1, {0}, RecordClass::normal).value();
+    world.run_until_idle(2h);
+    CHECK(world.times_happened(1, What::expired, report) == 0);
+    world.set_clock(1, 0);
+    world.crash(1);
+    world.restart(1);
+    world.connect(1, 0);
+    world.run_until_idle(1h);
+    CHECK(world.has_received(0, report));
+    CHECK(world.times_happened(1, What::delivered, report) == 1);
+    // Its statement is renewed each day again.
+    const RegisterKey statement{
+        world.keys(1).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
+    CHECK(world.ledger(0).newest(statement)->at < founded_at.plus(10 * days));
+}
+
+TEST_CASE("a clock that has lost the time is not believed, whoever says the same", "[simulation]") {
+    World world(11, {"hq", "hyesan", "pyongyang"}, {});
+    const auto lost = -std::int64_t{founded_at.seconds} - 30 * days;
+    for (const Node node : {1, 2}) {
+        world.set_clock(node, lost);
+        world.crash(node);
+        world.restart(node);
+    }
+    world.connect(1, 2);
+    world.run_until_idle(1h);
+    CHECK(world.ledger(1).meta().mark >= founded_at);
+    CHECK(world.ledger(1).meta().doubtful);
+}
+
 TEST_CASE("a mark that a wrong clock drove ahead is set back once a peer agrees with the clock",
           "[simulation]") {
     World world(6, {"hq", "hyesan", "pyongyang"}, {});

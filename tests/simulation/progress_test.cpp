@@ -184,6 +184,37 @@ void live_for_weeks(std::uint64_t seed) {
 
 }  // namespace
 
+TEST_CASE("offices at rest write next to nothing in a month", "[simulation]") {
+    World world(12, {"hq", "hyesan", "pyongyang"}, {});
+    const auto report = world.queue(1, {0}, RecordClass::normal).value();
+    world.connect(0, 1);
+    world.connect(1, 2);
+    world.run_for(72h);  // each has said all that it says of itself
+    REQUIRE(world.has_received(0, report));
+    const auto rows_of = [&](Node node) {
+        std::size_t rows = 0;
+        for (const auto& table : world.disk(node).tables) {
+            rows += table.size();
+        }
+        return rows;
+    };
+    std::vector<std::size_t> before;
+    for (Node node = 0; node < world.size(); ++node) {
+        before.push_back(rows_of(node));
+    }
+    const auto sent = world.bytes_sent();
+    constexpr std::uint64_t nights = 30;
+    world.run_for(24h * nights);
+    for (Node node = 0; node < world.size(); ++node) {
+        CAPTURE(node);
+        CHECK(rows_of(node) <= before[node]);
+        CHECK(world.ledger(node).attention().items().size() <= 3);
+    }
+    // Each office's statement, once a day over each of two links, and what tells that it came.
+    CHECK(world.bytes_sent() - sent < nights * 3 * 2 * 1000);
+    world.check_everything();
+}
+
 TEST_CASE("over weeks no report that is shown as delivered is ever shown as less", "[simulation]") {
     if (std::getenv("FIELDPOST_SEED") != nullptr) {
         live_for_weeks(number_from_environment("FIELDPOST_SEED", 0));

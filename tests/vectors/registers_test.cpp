@@ -13,8 +13,7 @@ namespace fieldpost::tests {
 namespace {
 
 json meaning(const OfficeStatement& statement) {
-    json means = {{"lifetime_max_s", statement.lifetime_seconds_max},
-                  {"codecs", hex(statement.codecs)},
+    json means = {{"codecs", hex(statement.codecs)},
                   {"endpoints", statement.endpoints},
                   {"software", statement.software},
                   {"carries", statement.carries},
@@ -144,7 +143,6 @@ OfficeStatement some_statement(const Network& network, const Office& office) {
                                              office.mail.prekeys.at(1).public_key),
                          crypto::sign_prekey(office.mail.signing, network.id(), office.index, 2,
                                              crypto::BoxKeyPair::random().public_key)};
-    statement.lifetime_seconds_max = 90 * 86400;
     statement.codecs = {std::byte{7}};
     statement.endpoints = {"tcp://10.8.0.2:6743", "tcp://[fd00::2]:6743"};
     statement.software = "fieldpost 0.1.0";

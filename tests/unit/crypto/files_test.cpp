@@ -84,6 +84,17 @@ TEST_CASE("an invitation opens with its code only", "[crypto]") {
     CHECK(crypto::open_invite(costly, code).error().code == Errc::malformed);
 }
 
+TEST_CASE("the first mark is the machine's clock, or the invitation's time if that is lost",
+          "[crypto]") {
+    const auto invited = WallTime::from_unix(1'795'000'000);
+    constexpr std::int64_t day = 86400;
+    CHECK(crypto::first_mark(WallTime{}, invited) == invited);
+    CHECK(crypto::first_mark(invited.plus(2 * day), invited) == invited.plus(2 * day));
+    CHECK(crypto::first_mark(invited.plus(-300 * day), invited) == invited);
+    // An authority whose clock was wrong.
+    CHECK(crypto::first_mark(invited, WallTime{UINT32_MAX}) == invited.plus(1000 * day));
+}
+
 TEST_CASE("an invitation without a code opens without one", "[crypto]") {
     const auto network = make_network({"hq"});
     crypto::Invite invite;

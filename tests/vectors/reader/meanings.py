@@ -17,7 +17,7 @@ def receipt(logs):
 
 def office(read):
     return {
-        "lifetime_max_s": min(read.lifetime_max_s, 31_536_000), "codecs": read.codecs,
+        "codecs": read.codecs,
         "endpoints": [one.decode() for one in read.endpoints], "software": read.software.decode(),
         "carries": not read.no_carrying, "transport_epoch": read.transport_epoch,
         "roster_version": read.roster_version,

@@ -1,0 +1,111 @@
+// Goal: what a client asks for is checked before anything is done, and its answer is bounded.
+// Method: requests as a client that is not our command may send them, to an office in memory.
+#include "daemon/runtime/answers.h"
+
+#include "daemon/engine/authoring.h"
+#include "daemon/runtime/answering.h"
+#include "daemon/runtime/folders.h"
+#include "proto/control.pb.h"
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+
+namespace {
+
+class Asked {
+public:
+    Asked() {
+        around.now = LoneOffice::now();
+        around.folders = &folders;
+    }
+    // Nothing: it is for the engine.
+    std::optional<wire::Answer> ask(const wire::Request& request) {
+        const auto text = request.SerializeAsString();
+        auto handled = runtime::handle_request(office.ledger(), as_bytes(text), 1, around).value();
+        if (!std::holds_alternative<Bytes>(handled)) {
+            return std::nullopt;
+        }
+        const auto& bytes = std::get<Bytes>(handled);
+        wire::Answer answer;
+        REQUIRE(answer.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+        return answer;
+    }
+    void check_refused(const wire::Request& request, unsigned exit) {
+        const auto answer = ask(request);
+        REQUIRE(answer);
+        CHECK(answer->problem().exit() == exit);
+    }
+
+    Network network = make_network({"hq", "hyesan"});
+    LoneOffice office{network, 0};
+    crypto::OfficeHome home{"/nonexistent"};
+    runtime::Folders folders{home};
+    runtime::Surroundings around{};
+};
+
+}  // namespace
+
+TEST_CASE("a request that leaves a field out, or gives a wrong one, is refused", "[answers]") {
+    Asked asked;
+    wire::Request request;
+    SECTION("no priority") {
+        request.mutable_queue()->set_priority(0);
+    }
+    SECTION("a priority that is none") {
+        request.mutable_queue()->set_priority(4);
+    }
+    SECTION("no outcome") {
+        request.mutable_ack()->set_outcome(0);
+    }
+    SECTION("an outcome that is none") {
+        request.mutable_ack()->set_outcome(4);
+    }
+    SECTION("an invitation that has expired when it is made") {
+        request.mutable_invite()->set_office("camp");
+    }
+    SECTION("a role that is none") {
+        request.mutable_invite()->set_valid_s(60);
+        request.mutable_invite()->set_role(99);
+    }
+    if (request.has_queue()) {
+        request.mutable_queue()->add_to("hyesan");
+        request.mutable_queue()->set_text("x");
+        request.mutable_queue()->set_lifetime_s(60);
+    }
+    asked.check_refused(request, 6);
+}
+
+TEST_CASE("a request names a thousand reports at most", "[answers]") {
+    Asked asked;
+    wire::Request show;
+    wire::Request ack;
+    wire::Request trace;
+    ack.mutable_ack()->set_outcome(1);
+    for (int i = 0; i < 1001; ++i) {
+        show.mutable_show()->add_ids("hyesan-1");
+        ack.mutable_ack()->add_ids("hyesan-1");
+        trace.mutable_trace()->add_ids("hyesan-1");
+    }
+    for (const auto* request : {&show, &ack, &trace}) {
+        asked.check_refused(*request, 6);
+    }
+}
+
+TEST_CASE("the trouble of a folder is kept up to a kilobyte, in whole characters", "[answers]") {
+    Asked asked;
+    asked.folders.keep({{"/nonexistent/folder", {}, false}});
+    wire::Request request;
+    request.mutable_folder()->set_path("/nonexistent/folder");
+    std::string words = "x";
+    for (int i = 0; i < 100'000; ++i) {
+        words += "석";
+    }
+    request.mutable_folder()->set_trouble(words);
+    REQUIRE(asked.ask(request));
+    const auto news = asked.folders.take_news();
+    REQUIRE(news);
+    const auto& told = std::get<engine::MachineTrouble>(*news).detail;
+    CHECK(told.size() < 1100);
+    CHECK(told.ends_with("석"));
+}

@@ -1,0 +1,159 @@
+// Goal: a draft is written whole or not at all, and no member's statement keeps what is written to
+// a group from the others. Method: one office in memory, with statements made by hand.
+#include "daemon/engine/authoring.h"
+
+#include "daemon/engine/progress.h"
+#include "proto/office_statement.h"
+#include "tests/unit/daemon/lone_office.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using storage::FailReason;
+using storage::State;
+
+namespace {
+
+constexpr std::size_t writer = 1;
+constexpr std::size_t good = 2;
+constexpr std::size_t bad = 3;
+
+class Writer {
+public:
+    Writer() {
+        state(0, keys_of(0));
+        state(good, keys_of(good));
+        engine::reserve_numbers(office.ledger());
+        office.write();
+    }
+    std::vector<Prekey> keys_of(std::size_t place) const {
+        const auto& one = network.offices[place];
+        std::vector<Prekey> prekeys;
+        for (const auto& [epoch, pair] : one.mail.prekeys) {
+            prekeys.push_back(crypto::sign_prekey(one.mail.signing, network.id(), one.index, epoch,
+                                                  pair.public_key));
+        }
+        return prekeys;
+    }
+    void state(std::size_t place, std::vector<Prekey> prekeys) {
+        OfficeStatement statement;
+        statement.prekeys = std::move(prekeys);
+        Register entry;
+        entry.key = {index(place), static_cast<std::uint8_t>(RegisterKind::office), {}};
+        entry.version = {{1, 7}, ++counter_};
+        entry.at = founded_at;
+        entry.payload = encode_office_statement(statement);
+        crypto::sign_register(network.offices[place].machine.identity, network.id(), entry);
+        office.ledger().keep_register(entry);
+    }
+    [[nodiscard]] OfficeId index(std::size_t place) const { return network.offices[place].index; }
+    // To everybody else.
+    [[nodiscard]] engine::Draft draft() const {
+        engine::Draft draft;
+        draft.to = {index(0), index(good), index(bad)};
+        draft.groups = {group_of_all};
+        draft.may_leave_out = {draft.to.begin(), draft.to.end()};
+        draft.report.text = "to all";
+        return draft;
+    }
+    engine::Notice submit(engine::Draft draft) {
+        office.notices().clear();
+        REQUIRE(engine::submit(office.ledger(), {1, std::move(draft)}, LoneOffice::now(),
+                               office.notices()));
+        return office.notices().back();
+    }
+    Errc declined(engine::Draft draft) {
+        const auto before = office.write();
+        const auto notice = submit(std::move(draft));
+        REQUIRE(std::holds_alternative<engine::Declined>(notice));
+        CHECK(office.write() == before);
+        return std::get<engine::Declined>(notice).error.code;
+    }
+    // Who of all it went to, and as what its page shows the third.
+    void check_left_out(FailReason reason) {
+        const auto notice = submit(draft());
+        REQUIRE(std::holds_alternative<engine::Accepted>(notice));
+        const auto& accepted = std::get<engine::Accepted>(notice);
+        REQUIRE(accepted.left_out.size() == 1);
+        CHECK(accepted.left_out.front().office == index(bad));
+        const auto record = office.store()
+                                .record(log_of(accepted.report), accepted.report.origin.number,
+                                        storage::WithBody::no)
+                                .value();
+        const auto header = decode_header(record->header).value();
+        CHECK(header.has_stanza_for(index(good)));
+        CHECK_FALSE(header.has_stanza_for(index(bad)));
+        const auto page = office.store().report(accepted.report).value();
+        for (const auto& one : page->recipients) {
+            CHECK(one.state == (one.office == index(bad) ? State::failed : State::queued));
+            CHECK(one.reason == (one.office == index(bad) ? reason : FailReason::none));
+        }
+        // It may say what it likes of it.
+        REQUIRE_FALSE(engine::prove(office.ledger(), accepted.report,
+                                    {.of = engine::Proof::Of::received, .recipient = index(bad)},
+                                    LoneOffice::now())
+                          .value());
+    }
+
+    Network network = make_network({"hq", "writer", "good", "bad"});
+    LoneOffice office{network, writer};
+
+private:
+    std::uint64_t counter_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a report to a group goes to all that can be sealed to, and says who cannot",
+          "[engine]") {
+    Writer writing;
+    const auto& one = writing.network.offices[bad];
+    SECTION("one that has said nothing yet") {}
+    SECTION("one without a key") {
+        writing.state(bad, {});
+    }
+    SECTION("another's key") {
+        writing.state(bad, writing.keys_of(good));
+    }
+    SECTION("what is no key") {
+        writing.state(
+            bad, {crypto::sign_prekey(one.mail.signing, writing.network.id(), one.index, 9, {})});
+    }
+    writing.check_left_out(FailReason::no_key);
+    // Who names it is told.
+    auto draft = writing.draft();
+    draft.may_leave_out.erase(one.index);
+    CHECK(writing.declined(draft) == Errc::unavailable);
+    draft = writing.draft();
+    draft.to = {one.index};
+    CHECK(writing.declined(draft) == Errc::unavailable);
+}
+
+TEST_CASE("a draft that makes no record others would read is declined, and nothing is written",
+          "[engine]") {
+    Writer writing;
+    auto draft = writing.draft();
+    SECTION("it ends at once") {
+        draft.lifetime_seconds = 0;
+    }
+    SECTION("it lasts too long") {
+        draft.lifetime_seconds = UINT32_MAX;
+    }
+    SECTION("no text that a report may have") {
+        draft.report.text = "\xff";
+    }
+    SECTION("too much of a field") {
+        draft.report.subject = std::string(100'000, 'x');
+    }
+    SECTION("attachments of another size") {
+        draft.attachments = Bytes(3);
+    }
+    SECTION("nobody") {
+        draft.to.clear();
+    }
+    SECTION("urgent, and too large") {
+        draft.record_class = RecordClass::urgent;
+        draft.report.text = std::string(300'000, 'x');
+    }
+    writing.declined(draft);
+    CHECK(std::holds_alternative<engine::Accepted>(writing.submit(writing.draft())));
+}
