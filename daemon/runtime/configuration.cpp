@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <charconv>
-#include <fstream>
-#include <sstream>
 
 #include "proto/office_statement.h"
 #include "proto/size_text.h"
@@ -13,6 +16,9 @@
 namespace fieldpost::runtime {
 
 namespace {
+
+// Thousands of peers fit.
+constexpr std::size_t file_bytes_max = 1U << 20;
 
 std::unexpected<Error> wrong(const toml::node& node, std::string_view reason) {
     return fail(Errc::malformed, fmt::format("line {}: {}", node.source().begin.line, reason));
@@ -229,19 +235,47 @@ Result<Configuration> configuration_of(const toml::table& root) {
     return configuration;
 }
 
+// Empty: there is no file. Never waits: in the place of the file may stand a pipe, whose opening
+// waits for somebody to write, or a device.
+Result<std::optional<std::string>> content_of(const std::filesystem::path& file) {
+    const int fd = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 && errno == ENOENT) {
+        return std::nullopt;
+    }
+    const auto unreadable = [&] {
+        return fail(Errc::malformed, fmt::format("{} cannot be read", file.string()));
+    };
+    struct stat about{};
+    if (fd < 0 || ::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        ::close(fd);
+        return unreadable();
+    }
+    std::string text(file_bytes_max + 1, '\0');
+    std::size_t size = 0;
+    ssize_t got = 1;
+    while (got > 0 && size < text.size()) {
+        got = ::read(fd, text.data() + size, text.size() - size);
+        size += static_cast<std::size_t>(std::max<ssize_t>(0, got));
+    }
+    ::close(fd);
+    if (got < 0) {
+        return unreadable();
+    }
+    if (size > file_bytes_max) {
+        return fail(Errc::malformed,
+                    fmt::format("{} is larger than {} bytes", file.string(), file_bytes_max));
+    }
+    text.resize(size);
+    return text;
+}
+
 Result<Configuration> read_file(const std::filesystem::path& file) {
-    std::error_code unknown;
-    if (!std::filesystem::exists(file, unknown) && !unknown) {
+    const auto text = TRY(content_of(file));
+    if (!text) {
         return Configuration{};
     }
-    std::ifstream in(file);
-    if (!in || !std::filesystem::is_regular_file(file, unknown)) {
-        return fail(Errc::malformed, fmt::format("{} cannot be read", file.string()));
-    }
-    std::stringstream text;
-    text << in.rdbuf();
     try {
-        auto read = configuration_of(toml::parse(text.str()));
+        auto read = configuration_of(toml::parse(*text));
         if (!read) {
             read.error().detail = fmt::format("{}: {}", file.string(), read.error().detail);
         }

@@ -37,8 +37,9 @@ struct Configuration {
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;
 };
 
-// The file with what the command line adds. No file is an empty one. malformed: with line and
-// reason; a key this release does not know is one.
+// The file with what the command line adds. No file is an empty one; a link to a file is read.
+// Never waits. malformed: with line and reason; a key this release does not know is one, and so is
+// a file of over 1 MiB, or something that is no file.
 Result<Configuration> read_configuration(const std::filesystem::path& file,
                                          const Configuration& added);
 

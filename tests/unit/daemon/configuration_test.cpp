@@ -1,0 +1,75 @@
+// Goal: nothing that stands in the place of fieldpost.toml holds up the daemon.
+// Method: things that are no file, in a temporary folder.
+#include "daemon/runtime/configuration.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "tests/support/temporary_folder.h"
+
+using namespace fieldpost;
+using namespace fieldpost::runtime;
+
+namespace {
+
+struct Home {
+    tests::TemporaryFolder folder;
+    std::filesystem::path file = folder.path() / "fieldpost.toml";
+
+    [[nodiscard]] Result<Configuration> read() const { return read_configuration(file, {}); }
+    static void write(const std::filesystem::path& path, std::string_view text) {
+        std::ofstream(path) << text;
+    }
+};
+
+constexpr std::string_view some = "beacon = false\n";
+
+}  // namespace
+
+TEST_CASE("a pipe, a folder or a device in the place of the configuration is refused at once",
+          "[configuration]") {
+    const Home home;
+    SECTION("a pipe that nobody writes to") {
+        REQUIRE(::mkfifo(home.file.c_str(), 0600) == 0);
+    }
+    SECTION("a link to such a pipe") {
+        const auto pipe = home.folder.path() / "pipe";
+        REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+        std::filesystem::create_symlink(pipe, home.file);
+    }
+    SECTION("a folder") {
+        std::filesystem::create_directory(home.file);
+    }
+    SECTION("a device that never ends") {
+        std::filesystem::create_symlink("/dev/zero", home.file);
+    }
+    SECTION("a link to itself") {
+        std::filesystem::create_symlink(home.file, home.file);
+    }
+    const auto read = home.read();
+    REQUIRE_FALSE(read);
+    CHECK(read.error().code == Errc::malformed);
+    CHECK(read.error().detail.find("fieldpost.toml cannot be read") != std::string::npos);
+}
+
+TEST_CASE("a link to a configuration is read, and no file is an empty one", "[configuration]") {
+    const Home home;
+    REQUIRE(home.read());
+    CHECK(home.read()->beacon);
+    Home::write(home.folder.path() / "elsewhere", some);
+    std::filesystem::create_symlink("elsewhere", home.file);
+    REQUIRE(home.read());
+    CHECK_FALSE(home.read()->beacon);
+}
+
+TEST_CASE("a configuration without end is not read to its end", "[configuration]") {
+    const Home home;
+    Home::write(home.file, std::string(some) + std::string((1U << 20) - some.size(), '#'));
+    REQUIRE(home.read());
+    CHECK_FALSE(home.read()->beacon);
+    std::filesystem::resize_file(home.file, std::uintmax_t{1} << 32);
+    REQUIRE_FALSE(home.read());
+    CHECK(home.read().error().detail.find("larger than 1048576 bytes") != std::string::npos);
+}
