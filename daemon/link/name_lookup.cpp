@@ -14,8 +14,9 @@ namespace fieldpost::link {
 
 namespace {
 
-// More at a time are told to try again later: a resolver that is dead answers none of them.
+// More at a time are put off: a resolver that is dead answers none of them.
 constexpr std::size_t under_way_max = 8;
+constexpr std::size_t told_max = 5;
 // A name asked for so often is forgotten, so that it costs nothing to ask for ever new ones.
 constexpr std::size_t names_max = 256;
 
@@ -63,6 +64,7 @@ struct NameLookup::Shared {
     std::mutex mutex;  // of what follows
     std::vector<Answer> answers;
     std::size_t under_way = 0;
+    std::size_t told_under_way = 0;  // of these
 
     Shared() = default;
     ~Shared() { ::close(event); }
@@ -74,9 +76,27 @@ struct NameLookup::Shared {
         answers.push_back(std::move(answer));
         ::eventfd_write(event, 1);
     }
+    // Takes a place, if there is one for such a name.
+    bool begin(Word word) {
+        const std::lock_guard lock(mutex);
+        const bool is_told = word != Word::by_hand;
+        if (under_way >= under_way_max || (is_told && told_under_way >= told_max)) {
+            return false;
+        }
+        ++under_way;
+        told_under_way += is_told ? 1 : 0;
+        return true;
+    }
+    void end(Word word) {
+        const std::lock_guard lock(mutex);
+        --under_way;
+        told_under_way -= word != Word::by_hand ? 1 : 0;
+    }
 };
 
-NameLookup::NameLookup() : shared_(std::make_shared<Shared>()) {}
+NameLookup::NameLookup() : NameLookup(addresses_of) {}
+NameLookup::NameLookup(Resolver resolver)
+    : shared_(std::make_shared<Shared>()), resolver_(std::move(resolver)) {}
 NameLookup::~NameLookup() = default;
 
 bool NameLookup::is_needed(const std::string& endpoint) {
@@ -86,26 +106,20 @@ bool NameLookup::is_needed(const std::string& endpoint) {
            ::inet_pton(AF_INET, host.c_str(), &address) != 1;
 }
 
-void NameLookup::ask(std::uint64_t ticket, const std::string& endpoint) {
-    {
-        const std::lock_guard lock(shared_->mutex);
-        if (shared_->under_way >= under_way_max) {
-            shared_->answers.push_back({ticket, ""});
-            ::eventfd_write(shared_->event, 1);
-            return;
-        }
-        ++shared_->under_way;
+void NameLookup::ask(std::uint64_t ticket, const std::string& endpoint, Word word) {
+    const Answer put_off{ticket, "", true};
+    if (!shared_->begin(word)) {
+        shared_->tell(put_off);
+        return;
     }
     if (asked_.size() >= names_max) {
         asked_.clear();
     }
     const auto turn = asked_[endpoint]++;
-    const auto look_up = [shared = shared_, ticket, turn, parts = parts_of(endpoint)] {
-        const auto addresses = addresses_of(parts.host);
-        {
-            const std::lock_guard lock(shared->mutex);
-            --shared->under_way;
-        }
+    const auto look_up = [shared = shared_, resolver = resolver_, ticket, turn, word,
+                          parts = parts_of(endpoint)] {
+        const auto addresses = resolver(parts.host);
+        shared->end(word);
         shared->tell({ticket, addresses.empty()
                                   ? ""
                                   : fmt::format("tcp://{}:{}", addresses[turn % addresses.size()],
@@ -114,10 +128,8 @@ void NameLookup::ask(std::uint64_t ticket, const std::string& endpoint) {
     try {
         std::thread(look_up).detach();
     } catch (const std::system_error&) {
-        const std::lock_guard lock(shared_->mutex);
-        --shared_->under_way;
-        shared_->answers.push_back({ticket, ""});
-        ::eventfd_write(shared_->event, 1);
+        shared_->end(word);
+        shared_->tell(put_off);
     }
 }
 

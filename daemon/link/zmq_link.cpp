@@ -72,7 +72,8 @@ struct ZmqLink::Sockets {
 
     Sockets(KeyPair keys, Admit admit)
         : listener(context, keys, std::move(admit), next), dial_keys(keys) {}
-    void set_out(ConnectionId id, const Wanted& wanted, const std::string& address);
+    void set_out(ConnectionId id, const Wanted& wanted, const std::string& told);
+    [[nodiscard]] bool is_refused(ConnectionId id, std::string_view why);
     void connect(ConnectionId id, const Wanted& wanted, const std::string& endpoint);
     void read_names();
     void advance_tunnels();
@@ -108,17 +109,37 @@ ConnectionId ZmqLink::dial(const Way& way, const BoxPublic& key, OfficeId peer) 
     const ConnectionId id{s.next++};
     const Sockets::Wanted wanted{way, key, peer};
     const auto first = way.proxy.empty() ? way.endpoint : "tcp://" + way.proxy;
+    if (!way.proxy.empty() &&
+        s.is_refused(id, why_not_asked_for(way.endpoint, way.trust, own_addresses()))) {
+        return id;
+    }
     if (NameLookup::is_needed(first)) {
         s.nameless.emplace(id, wanted);
-        s.names.ask(static_cast<std::uint64_t>(id), first);
+        // A proxy is named by a person here, whoever told the address behind it.
+        s.names.ask(static_cast<std::uint64_t>(id), first,
+                    way.proxy.empty() ? way.trust.word : Word::by_hand);
     } else {
         s.set_out(id, wanted, first);
     }
     return id;
 }
 
-// `address` is the office's, or its proxy's.
-void ZmqLink::Sockets::set_out(ConnectionId id, const Wanted& wanted, const std::string& address) {
+bool ZmqLink::Sockets::is_refused(ConnectionId id, std::string_view why) {
+    if (!why.empty()) {
+        told_next.emplace_back(PeerDown{id, EndReason::not_dialled, std::string(why)});
+    }
+    return !why.empty();
+}
+
+// `told` is the office's address, or its proxy's.
+void ZmqLink::Sockets::set_out(ConnectionId id, const Wanted& wanted, const std::string& told) {
+    const auto& trust = wanted.way.trust;
+    const bool is_judged = wanted.way.proxy.empty() && trust.word != Word::by_hand;
+    if (is_judged && is_refused(id, why_not_dialled(told, trust, own_addresses()))) {
+        return;
+    }
+    // In the system's own spelling, so that libzmq reads the address that was judged.
+    const auto address = is_judged ? numeric_endpoint(told).value_or(told) : told;
     if (wanted.way.proxy.empty() && wanted.way.segment_max == 0) {
         connect(id, wanted, address);
     } else if (wanted.way.proxy.empty()) {
@@ -155,7 +176,8 @@ void ZmqLink::Sockets::read_names() {
         const auto [id, wanted] = std::move(*found);
         nameless.erase(found);
         if (answer.endpoint.empty()) {
-            told_next.emplace_back(PeerDown{id, EndReason::no_name});
+            told_next.emplace_back(
+                PeerDown{id, answer.is_put_off ? EndReason::put_off : EndReason::no_name});
         } else {
             set_out(id, wanted, answer.endpoint);
         }
@@ -305,7 +327,7 @@ void ZmqLink::Sockets::advance_probes(std::vector<LinkEvent>& events) {
 }
 
 std::string_view words_of(EndReason reason) {
-    constexpr std::array<std::string_view, 11> words = {"no answer",
+    constexpr std::array<std::string_view, 13> words = {"no answer",
                                                         "no greeting",
                                                         "no such name",
                                                         "the proxy could not reach it",
@@ -315,7 +337,9 @@ std::string_view words_of(EndReason reason) {
                                                         "the peer went",
                                                         "it broke the protocol",
                                                         "closed here",
-                                                        "another machine uses our keys"};
+                                                        "another machine uses our keys",
+                                                        "too many names are being looked up",
+                                                        "not dialled"};
     return words.at(static_cast<std::size_t>(reason));
 }
 

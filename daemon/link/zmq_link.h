@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/link/told_address.h"
 #include "proto/vocabulary.h"
 
 namespace fieldpost::link {
@@ -60,6 +61,8 @@ enum class EndReason : std::uint8_t {
     offence,      // cut off here, because of what no office does; the detail says what
     closed_here,  // the detail says why
     contested,    // another machine comes with our keys, and each link ends the other's
+    put_off,      // nothing was tried: too many names are being looked up
+    not_dialled,  // nothing was tried: not on the word of others (told_address.h)
 };
 // For the log.
 std::string_view words_of(EndReason reason);
@@ -94,6 +97,8 @@ struct Way {
     // In TCP segments of at most so many bytes, each way. 0: as large as the way seems to take. Not
     // through a proxy.
     int segment_max = 0;
+    // On whose word it is dialled.
+    Trust trust{};
     auto operator<=>(const Way&) const = default;
 };
 

@@ -202,6 +202,58 @@ TEST_CASE("what answers but speaks otherwise, as a login page does, is told from
     CHECK(words_of(*reason) == "no greeting");
 }
 
+TEST_CASE("an announced address of this machine is not connected to, by any name", "[link]") {
+    const int service = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(service, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(service, 64) == 0);
+    REQUIRE(::getsockname(service, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    const auto port = ntohs(address.sin_port);
+    End client;
+    client.open({});
+    const auto ended = [&](const Way& way) {
+        const auto dialled = client.link->dial(way, crypto::BoxKeyPair::random().public_key, us);
+        const auto end = std::chrono::steady_clock::now() + 20s;
+        while (std::chrono::steady_clock::now() < end) {
+            for (const auto& event : client.link->wait({}, 10ms)) {
+                if (const auto* down = std::get_if<PeerDown>(&event)) {
+                    CHECK(down->connection == dialled);
+                    return down->reason;
+                }
+            }
+            if (const int visitor = ::accept(service, nullptr, nullptr); visitor >= 0) {
+                ::close(visitor);
+                return EndReason::no_greeting;
+            }
+        }
+        FAIL("nothing happened in time");
+        return EndReason::no_answer;
+    };
+    for (const auto* host : {"127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0"}) {
+        CAPTURE(host);
+        Way way{fmt::format("tcp://{}:{}", host, port)};
+        way.trust.word = Word::told;
+        CHECK(ended(way) == EndReason::not_dialled);
+        way.segment_max = 536;
+        CHECK(ended(way) == EndReason::not_dialled);
+        way.proxy = "127.0.0.1:9";
+        if (std::string_view(host) != "0.0.0.0") {
+            CHECK(ended(way) == EndReason::not_dialled);
+        }
+    }
+    // A person's word is taken, and one attempt is one connection.
+    Way way{fmt::format("tcp://127.0.0.1:{}", port)};
+    CHECK(ended(way) == EndReason::no_greeting);
+    for (int i = 0; i < 50; ++i) {
+        client.link->wait({}, 10ms);
+    }
+    CHECK(::accept(service, nullptr, nullptr) < 0);
+    ::close(service);
+}
+
 TEST_CASE("a stranger comes in as one, with its key, and only so many at a time", "[link]") {
     End server;
     End client;
