@@ -7,6 +7,10 @@ namespace {
 // From its first frame, and again from each that brought our roster on.
 constexpr std::chrono::milliseconds stranger_patience = std::chrono::seconds{10};
 constexpr std::size_t shown_frame_bytes = 4096;
+// The office itself dials again after a second, under its own key; a few addresses of ours at once,
+// or chance, may let it come by the invitation more than once.
+constexpr unsigned visits_of_another = 8;
+constexpr std::chrono::milliseconds visits_last = std::chrono::minutes{1};
 constexpr std::chrono::milliseconds say_again_after = std::chrono::hours{1};
 
 // The first change of the roster that says this of `office`, as its version; 0: none does.
@@ -96,6 +100,11 @@ void Door::turn_away(LinkId link, std::string reason, std::vector<Notice>& notif
     notify.emplace_back(CloseLink{link, std::move(reason)});
 }
 
+bool Door::comes_too_often(OfficeId office, Now now) {
+    auto& visits = visits_.try_emplace(office, Visits{0, now.steady}).first->second;
+    return ++visits.times >= visits_of_another && now.steady - visits.first >= visits_last;
+}
+
 void Door::note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
                                std::vector<Notice>& notify) {
     const auto& offices = ledger.roster().offices();
@@ -110,7 +119,7 @@ void Door::note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
     const bool knows =
         came_as_members_.contains(index) ||
         (statement != nullptr && statement->roster_version >= admitted_by(ledger, index));
-    const bool is_used = office.is_member() && knows;
+    const bool is_used = office.is_member() && (knows || comes_too_often(index, now));
     const bool is_replaced = office.state == crypto::OfficeState::cancelled;
     const auto said = said_.find(index);
     if ((is_used || is_replaced) &&

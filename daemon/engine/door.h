@@ -5,7 +5,8 @@
 //
 // A stranger is told nothing, not even why it has to go. If it comes with an invitation that was
 // used or replaced, people here are told (attention): its own people see only that nobody lets it
-// in.
+// in. The office that used the invitation comes so itself until it hears of its admission, at most
+// a few times: it tries its own key in turn. Another machine comes again and again.
 #pragma once
 
 #include <map>
@@ -49,12 +50,19 @@ private:
     void receive_of_shut_out(const Ledger& ledger, LinkId link, const Frame& frame,
                              Consequences& out);
     void turn_away(LinkId link, std::string reason, std::vector<Notice>& notify);
+    // By an invitation that was used, while the office that used it may not know of that yet.
+    struct Visits {
+        unsigned times = 0;
+        Instant first{};
+    };
+    bool comes_too_often(OfficeId office, Now now);
     void note_old_invitation(Ledger& ledger, const BoxPublic& key, Now now,
                              std::vector<Notice>& notify);
 
     std::map<LinkId, Stranger> strangers_;
     // Members that know of their admission, since this daemon started.
     std::set<OfficeId> came_as_members_;
+    std::map<OfficeId, Visits> visits_;
     // The last time that people were told of each office's old invitation: a machine that is not
     // let in comes again and again.
     std::map<OfficeId, Instant> said_;

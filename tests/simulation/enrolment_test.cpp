@@ -148,3 +148,36 @@ TEST_CASE("machines that join with one invitation by different ways leave no two
     CHECK(world.is_settled(hq, other));
     world.check_everything();
 }
+
+TEST_CASE("the authority hears of a second machine with an invitation whose first is far away",
+          "[simulation]") {
+    World world(7, {"hq", "pyongyang"}, {});
+    const auto invite = world.invite("camp");
+    const auto meet = [&](Node a, Node b) {
+        world.connect(a, b);
+        world.run_until_idle(1h);
+        world.cut(a, b);
+    };
+    meet(hq, relay);
+    const auto first = world.join(*invite);
+    meet(relay, first);
+    meet(relay, hq);
+    REQUIRE(is_member(world, hq, "camp"));
+    const auto told = [&] { return world.was_told(hq, engine::What::invitation_reused); };
+    SECTION("the first, which has not heard of its admission, comes by its own key") {
+        meet(first, hq);
+        CHECK(is_member(world, first, "camp"));
+        CHECK_FALSE(told());
+    }
+    SECTION("another machine is not let in, and comes again") {
+        const auto second = world.join(*invite);
+        int visits = 0;
+        for (; visits < 20 && !told(); ++visits) {
+            meet(second, hq);  // it dials
+            world.run_for(20s);
+        }
+        CHECK(told());
+        // Not at once: it might have been the first.
+        CHECK(visits > 1);
+    }
+}

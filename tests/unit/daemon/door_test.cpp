@@ -145,6 +145,56 @@ TEST_CASE("a stranger's time and bytes are limited, and a roster that goes on gi
     }
 }
 
+TEST_CASE("an invitation that was used is told once its office has had time to come by its own key",
+          "[engine]") {
+    auto network = network_with_room();
+    const OfficeId camp{9};
+    const auto one_time = crypto::BoxKeyPair::random().public_key;
+    network.change({Invitation{.index = camp,
+                               .one_time_signing = crypto::SigningKey::random().public_key(),
+                               .one_time_box = one_time,
+                               .expires = founded_at.plus(86400),
+                               .name = "camp"}},
+                   founded_at);
+    const auto machine = crypto::MachineKeys::random(network.founding_key());
+    network.change({Admit{.index = camp,
+                          .identity = machine.identity.public_key(),
+                          .link = machine.link.public_key,
+                          .mail = crypto::MailKeys::random().signing.public_key(),
+                          .name = "camp"}},
+                   founded_at);
+    LoneOffice hq(network, 0);
+    engine::Door door;
+    const auto version = hq.ledger().roster().version();
+    const auto come = [&](std::chrono::milliseconds at) {
+        const Now now{Instant{at}, founded_at};
+        engine::Consequences out;
+        door.open(hq.ledger(), their_link, one_time, now);
+        door.receive(hq.ledger(), their_link, encode_frame(hello_with(version)), now, out);
+        CHECK_FALSE(door.is_at(their_link));
+        return std::ranges::any_of(out.notify, [](const auto& notice) {
+            const auto* happened = std::get_if<engine::Happened>(&notice);
+            return happened != nullptr && happened->event.what == engine::What::invitation_reused;
+        });
+    };
+    SECTION("a burst is of one machine that tries its two keys at several addresses") {
+        for (int i = 0; i < 20; ++i) {
+            CHECK_FALSE(come(100ms * i));
+        }
+    }
+    SECTION("again and again is another machine") {
+        int told = 0;
+        for (int i = 0; i < 30; ++i) {
+            told += come(20s * i) ? 1 : 0;
+        }
+        CHECK(told == 1);
+    }
+    SECTION("the office came by its own key before") {
+        door.let_in(hq.ledger(), camp);
+        CHECK(come(0ms));
+    }
+}
+
 TEST_CASE("an office that was shut out hears of it, and of nothing after that", "[engine]") {
     auto network = network_with_room();
     network.admit("camp");
