@@ -661,7 +661,7 @@ void Links::want_spare(OfficeId office) {
         attempt->second.policy != Policy{} || in_small_segments().contains(office)) {
         return;
     }
-    link::Way way = attempt->second.way;
+    auto way = dialler_.way_of(attempt->second);
     way.is_quiet = true;
     spares_[office] = {link_->dial(way, known->link, office), way.endpoint, false};
 }
