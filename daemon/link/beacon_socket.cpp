@@ -20,7 +20,9 @@ constexpr std::uint16_t port = 6743;
 constexpr const char* group_ipv4 = "239.255.67.43";
 constexpr const char* group_ipv6 = "ff12::6743";
 constexpr std::size_t largest = 256;
-constexpr int heard_at_once = 64;
+// More than the kernel keeps for a socket, so an honest call behind a flood is read with it.
+constexpr int heard_at_once = 1024;
+constexpr int queue_bytes = 1 << 20;
 constexpr std::size_t networks_max = 64;
 
 in_addr ipv4_group() {
@@ -177,6 +179,9 @@ Result<std::unique_ptr<BeaconSocket>> BeaconSocket::open() {
     opened->ipv6_ = bound(AF_INET6, ipv6);
     if (opened->ipv4_ < 0 && opened->ipv6_ < 0) {
         return fail(Errc::unavailable, fmt::format("UDP port {}: {}", port, std::strerror(errno)));
+    }
+    for (const int fd : {opened->ipv4_, opened->ipv6_}) {
+        set(fd, SOL_SOCKET, SO_RCVBUF, queue_bytes);  // or as much as the system allows
     }
     set(opened->ipv4_, IPPROTO_IP, IP_MULTICAST_TTL, 1);
     set(opened->ipv4_, IPPROTO_IP, IP_MULTICAST_ALL, 0);

@@ -38,8 +38,8 @@ public:
     // Once from each own address in a local network; what to call from there, if anything. From
     // then on the networks that came up since the last time are heard, too.
     void call(const std::function<Bytes(const Address& from)>& what);
-    // Who was heard, in the networks that this machine itself is on. A flood is read in part, and
-    // the rest dropped. Never waits.
+    // Calls that were heard, in the networks that this machine itself is on. In a flood at most
+    // 1,024 of each family; what the kernel had no room for is lost. Never waits.
     std::vector<Heard> hear();
 
 private:

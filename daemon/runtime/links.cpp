@@ -33,6 +33,8 @@ constexpr std::chrono::milliseconds time_to_answer = 1s;
 constexpr std::chrono::milliseconds longest_silence = 4s;
 // A segment takes 170 ms at 64 kbit/s.
 constexpr std::chrono::milliseconds look_for_repairs = 50ms;
+// A queue of the kernel's default size takes about 270 calls: 13,000 a second.
+constexpr std::chrono::milliseconds between_hearing = 20ms;
 // Between being found dead and being closed.
 constexpr std::chrono::milliseconds just_now = 1s;
 
@@ -361,7 +363,12 @@ void Links::call_neighbours() {
 }
 
 void Links::hear_neighbours() {
-    const auto to_dial = neighbours_.hear(beacon_->hear(), engine_->ledger(), now());
+    neighbours_.hear(beacon_->hear(), engine_->ledger(), now());
+    hear_again_at_ = now().steady + between_hearing;
+}
+
+void Links::dial_neighbours() {
+    const auto to_dial = neighbours_.take_due(linked(false), now());
     if (!to_dial.empty()) {
         heed_policies();  // who was not known there is dialled there from now on
     }
@@ -399,6 +406,11 @@ void Links::count_daily_use() {
 }
 
 void Links::heed_policies() {
+    for (const auto& [target, attempt] : dialler_.attempts()) {
+        if (attempt.is_up && attempt.word == link::Word::heard) {
+            neighbours_.reached(target, now());
+        }
+    }
     for (const auto outdated : dialler_.set_targets(engine_->ledger(), configuration_.peers,
                                                     neighbours_.targets(now()))) {
         to_close_.push_back(outdated);
@@ -440,6 +452,7 @@ void Links::turn(bool is_paused) {
     is_paused_ = is_paused;
     heed_policies();
     call_neighbours();
+    dial_neighbours();
     if (dial_again_at_ && *dial_again_at_ <= now().steady) {
         dial_again_at_.reset();
         if (!dialled_anew_ || now().steady - *dialled_anew_ > network_keeps_changing) {
@@ -466,8 +479,10 @@ std::optional<Instant> Links::wake_at() const {
             earliest = at;
         }
     }
-    const auto call_at = beacon_ ? std::optional(neighbours_.next_at()) : std::nullopt;
-    for (const auto at : {dialler_.wake_at(linked(false), now()), call_at}) {
+    const auto call_at = beacon_ ? std::optional(neighbours_.next_call_at()) : std::nullopt;
+    const auto all_linked = linked(false);
+    for (const auto at :
+         {dialler_.wake_at(all_linked, now()), neighbours_.due_at(all_linked), call_at}) {
         if (at && (!earliest || *at < *earliest)) {
             earliest = at;
         }
@@ -481,9 +496,13 @@ std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
     if (link_watch_) {
         watched.push_back({link_watch_->fd()});
     }
-    if (beacon_) {
+    // In a flood the loop has the time between two looks for everything else.
+    const bool listens_to_beacon = beacon_ && hear_again_at_ <= now().steady;
+    if (listens_to_beacon) {
         watched.push_back({beacon_->ipv4()});
         watched.push_back({beacon_->ipv6()});
+    } else if (beacon_) {
+        timeout = std::min(timeout, hear_again_at_ - now().steady);
     }
     if (std::ranges::any_of(peers_, [](const auto& one) { return one.second.awaits_room; })) {
         timeout = std::min(timeout, look_for_repairs);
@@ -497,7 +516,7 @@ std::vector<engine::Input> Links::wait(std::vector<link::WatchedFd>& watched,
     if (link_watch_ && is_readable(link_watch_->fd())) {
         notice_network();
     }
-    if (beacon_ && (is_readable(beacon_->ipv4()) || is_readable(beacon_->ipv6()))) {
+    if (listens_to_beacon && (is_readable(beacon_->ipv4()) || is_readable(beacon_->ipv6()))) {
         hear_neighbours();
     }
     watched.resize(own);

@@ -118,6 +118,7 @@ private:
     void notice_network();
     void call_neighbours();
     void hear_neighbours();
+    void dial_neighbours();
     void heed_policies();
     void count_daily_use();
     // How a connection may be used; nothing: not at all, now.
@@ -157,6 +158,7 @@ private:
     std::optional<Instant> dial_again_at_;  // the network has changed
     std::optional<Instant> dialled_anew_;
     std::unique_ptr<link::BeaconSocket> beacon_;
+    Instant hear_again_at_{};
     Neighbours neighbours_;
 };
 

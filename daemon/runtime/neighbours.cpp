@@ -18,13 +18,25 @@ constexpr int calls_soon = 3;
 constexpr std::chrono::milliseconds soon_interval = 2s;
 // Longer than it takes a linked office to call again.
 constexpr std::chrono::milliseconds remembered = 15min;
-constexpr std::size_t addresses_max = 4;
+// Of one office in one family. 256 are all of an ordinary IPv4 network, so each has its turn.
+constexpr std::size_t addresses_most = 256;
+constexpr std::size_t addresses_least = 4;
+constexpr std::size_t addresses_in_all = 8192;
+// A trial lasts until as many others have begun: in a flood four seconds, as long as it takes to
+// find out that nobody has an address.
+constexpr std::ptrdiff_t trials_max = 4;
+constexpr std::ptrdiff_t reached_max = 4;
 // How an IPv6 address begins that stands for one of IPv4 (RFC 4291, 2.5.5.2).
 constexpr std::array<std::byte, 12> ipv4_mapped = {
     std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0},    std::byte{0},
     std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0xff}, std::byte{0xff}};
-constexpr std::chrono::milliseconds another_address_interval = 10s;
+constexpr std::chrono::milliseconds new_address_interval = 1s;
+constexpr std::chrono::milliseconds new_address_of_any_interval = 125ms;
 constexpr std::chrono::milliseconds same_address_interval = 20s;
+
+std::string endpoint_of(const std::string& host, std::uint16_t port) {
+    return fmt::format("tcp://{}:{}", host, port);
+}
 
 }  // namespace
 
@@ -64,50 +76,171 @@ void Neighbours::call(link::BeaconSocket& socket, OfficeId us,
     });
 }
 
-std::vector<Dialler::Target> Neighbours::hear(const std::vector<link::BeaconSocket::Heard>& heard,
-                                              const engine::Ledger& ledger, Now now) {
-    std::vector<Dialler::Target> to_dial;
+void Neighbours::hear(const std::vector<link::BeaconSocket::Heard>& heard,
+                      const engine::Ledger& ledger, Now now) {
+    const auto lanes = 2 * std::max<std::size_t>(1, ledger.roster().offices().size());
+    const auto addresses_max =
+        std::clamp(addresses_in_all / lanes, addresses_least, addresses_most);
     for (const auto& one : heard) {
         const auto beacon = crypto::open_beacon(key_, network_, one.bytes, one.sender);
-        if (!beacon || beacon->office == ledger.us() ||
-            ledger.roster().find(beacon->office) == nullptr) {
+        if (beacon && beacon->office != ledger.us() &&
+            ledger.roster().find(beacon->office) != nullptr) {
+            hear(lanes_[{beacon->office, one.host.starts_with('[')}], addresses_max, one.host,
+                 beacon->port, now);
+        }
+    }
+}
+
+void Neighbours::hear(Lane& lane, std::size_t addresses_max, const std::string& host,
+                      std::uint16_t port, Now now) const {
+    auto& all = lane.addresses;
+    auto at = std::ranges::find(all, host, &Address::host);
+    if (at == all.end() && all.size() >= addresses_max) {
+        // One that had its turn goes first, then the one that has waited longest.
+        const auto worth = [](const Address& one) {
+            return std::tuple(!one.reached.empty() || one.is_on_trial, !one.dialled,
+                              one.dialled.value_or(one.first_heard));
+        };
+        at = std::ranges::min_element(all, {}, worth);
+        *at = Address{host};
+        at->first_heard = now.steady;
+    } else if (at == all.end()) {
+        all.push_back(Address{host});
+        at = all.end() - 1;
+        at->first_heard = now.steady;
+    }
+    at->heard = now.steady;
+    at->port = port;
+    if (at->due) {
+        return;
+    }
+    if (!at->dialled) {
+        at->due = now.steady;
+    } else if (const auto again = *at->dialled + same_address_interval; again <= now.steady) {
+        at->due = now.steady;
+    } else if (at->tried != endpoint_of(at->host, at->port)) {
+        at->due = again;
+    }
+}
+
+Dialler::Target Neighbours::try_now(Lane& lane, Address& address, OfficeId office, Now now) {
+    address.due.reset();
+    address.dialled = now.steady;
+    address.tried = endpoint_of(address.host, address.port);
+    if (address.reached.empty() && !address.is_on_trial) {
+        address.is_on_trial = true;
+        if (std::ranges::count_if(lane.addresses, &Address::is_on_trial) > trials_max) {
+            std::ranges::min_element(lane.addresses, {}, [](const Address& one) {
+                return std::pair(!one.is_on_trial, one.dialled.value_or(Instant{}));
+            })->is_on_trial = false;
+        }
+    }
+    return {address.tried, office};
+}
+
+std::vector<Dialler::Target> Neighbours::take_due(const std::set<OfficeId>& linked, Now now) {
+    std::vector<Dialler::Target> to_dial;
+    Lane* first_lane = nullptr;
+    Address* first = nullptr;
+    OfficeId first_office{};
+    for (auto& [id, lane] : lanes_) {
+        if (linked.contains(id.first)) {
             continue;
         }
-        auto& known = heard_[beacon->office];
-        std::erase_if(known,
-                      [&](const Address& old) { return now.steady - old.heard > remembered; });
-        const auto endpoint = fmt::format("tcp://{}:{}", one.host, beacon->port);
-        auto at = std::ranges::find(known, endpoint, &Address::endpoint);
-        if (at == known.end()) {
-            if (!known.empty() && now.steady - known.back().dialled < another_address_interval) {
+        for (auto& address : lane.addresses) {
+            if (now.steady - address.heard > remembered) {
+                address.due.reset();  // it waited beside a link
+            }
+            if (!address.due || *address.due > now.steady) {
                 continue;
             }
-            if (known.size() == addresses_max) {
-                known.pop_front();
+            if (!address.reached.empty()) {
+                to_dial.push_back(try_now(lane, address, id.first, now));
+                continue;
             }
-            known.push_back({endpoint, now.steady, now.steady});
-            to_dial.push_back({endpoint, beacon->office});
-        } else {
-            at->heard = now.steady;
-            if (now.steady - at->dialled >= same_address_interval) {
-                at->dialled = now.steady;
-                to_dial.push_back({endpoint, beacon->office});
+            if (lane.next_new > now.steady || next_new_ > now.steady) {
+                continue;
+            }
+            // The office that has waited longest, then the address that was dialled longest ago.
+            const auto turn = [](const Lane& of, const Address& one) {
+                return std::tuple(of.next_new, one.dialled.value_or(Instant{}), *one.due);
+            };
+            if (first == nullptr || turn(lane, address) < turn(*first_lane, *first)) {
+                first_lane = &lane;
+                first = &address;
+                first_office = id.first;
             }
         }
+    }
+    if (first != nullptr) {
+        first_lane->next_new = now.steady + new_address_interval;
+        next_new_ = now.steady + new_address_of_any_interval;
+        to_dial.push_back(try_now(*first_lane, *first, first_office, now));
     }
     return to_dial;
 }
 
+std::optional<Instant> Neighbours::due_at(const std::set<OfficeId>& linked) const {
+    std::optional<Instant> earliest;
+    for (const auto& [id, lane] : lanes_) {
+        if (linked.contains(id.first)) {
+            continue;
+        }
+        for (const auto& address : lane.addresses) {
+            if (address.due) {
+                const auto at = address.reached.empty()
+                                    ? std::max({*address.due, lane.next_new, next_new_})
+                                    : *address.due;
+                earliest = std::min(earliest.value_or(at), at);
+            }
+        }
+    }
+    return earliest;
+}
+
 std::vector<Dialler::Target> Neighbours::targets(Now now) const {
     std::vector<Dialler::Target> all;
-    for (const auto& [office, addresses] : heard_) {
-        for (const auto& address : addresses) {
-            if (now.steady - address.heard <= remembered) {
-                all.push_back({address.endpoint, office});
+    for (const auto& [id, lane] : lanes_) {
+        for (const auto& one : lane.addresses) {
+            if (now.steady - std::max(one.heard, one.reached_at) > remembered) {
+                continue;
+            }
+            if (!one.reached.empty()) {
+                all.push_back({one.reached, id.first});
+            }
+            // Where it was reached its port may have changed; that of others may be a lie.
+            if ((one.is_on_trial || !one.reached.empty()) && one.tried != one.reached) {
+                all.push_back({one.tried, id.first});
             }
         }
     }
     return all;
+}
+
+void Neighbours::reached(const Dialler::Target& target, Now now) {
+    const auto is_there = [&](const Address& one) {
+        return one.tried == target.endpoint || one.reached == target.endpoint;
+    };
+    for (const bool is_ipv6 : {false, true}) {
+        const auto lane = lanes_.find({target.office, is_ipv6});
+        if (lane == lanes_.end()) {
+            continue;
+        }
+        auto& all = lane->second.addresses;
+        const auto at = std::ranges::find_if(all, is_there);
+        if (at == all.end()) {
+            continue;
+        }
+        at->reached = target.endpoint;
+        at->reached_at = now.steady;
+        at->is_on_trial = false;
+        const auto is_reached = [](const Address& one) { return !one.reached.empty(); };
+        if (std::ranges::count_if(all, is_reached) > reached_max) {
+            std::ranges::min_element(all, {}, [&](const Address& one) {
+                return std::pair(!is_reached(one), one.reached_at);
+            })->reached.clear();
+        }
+    }
 }
 
 void Neighbours::call_soon(Now now) {

@@ -1,11 +1,26 @@
-// Who was heard in the local network, and when to call into it.
+// The offices that were heard in the local network, and when to call into it.
 //
-// Promise: however much is called, true or false, old or new, only so many connections are tried:
-// for one office one address in ten seconds, and the same address again after twenty.
+// Every holder of the network's secret can call in any office's name: a former member, too. So a
+// call is worth a connection attempt, and these promises hold whatever is called:
+//   - Dials: for one office a new address at most every second over each of IPv4 and IPv6, eight
+//     new addresses a second for all offices, and the same address again after 20 s. While at most
+//     three newer ones are being tried the dialler repeats its attempt, the first time after 5 s.
+//   - Fairness: calls from one address delay no other address. While an office is called from at
+//     most 256 addresses of a family, each of them is dialled in its turn, the first one heard
+//     first; in a network of more than 16 offices their share of 8,192 is less.
+//   - An address at which the office has proved its key keeps its place, and is dialled before all
+//     others when it calls. Of each family an office has four such places.
+//   - Memory: 8,192 addresses, or four of each family for every office if that is more.
+// Not promised: that an office is found while somebody forges more addresses than that. IPv6 has
+// 2^64 in every local network, and all its offices share them, so no prefix tells them apart. IPv4
+// has no more than the network's mask allows, and its calls are counted apart from those of IPv6.
+// Nor while somebody forges calls from the office's own address, who could answer there as well.
 #pragma once
 
-#include <deque>
 #include <map>
+#include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "crypto/beacon.h"
@@ -26,27 +41,55 @@ public:
 
     // Who listens at `bound` ("tcp://0.0.0.0:6743"), and can be reached there.
     void call(link::BeaconSocket& socket, OfficeId us, const std::vector<std::string>& bound) const;
-    // What is to be dialled now that it was heard; all of it is in targets() from now on.
-    std::vector<Dialler::Target> hear(const std::vector<link::BeaconSocket::Heard>& heard,
-                                      const engine::Ledger& ledger, Now now);
-    // Where offices were heard of late.
+    // Remembers the callers. Whom to dial of them, take_due() says.
+    void hear(const std::vector<link::BeaconSocket::Heard>& heard, const engine::Ledger& ledger,
+              Now now);
+    // The addresses whose turn it is now, each told once; targets() has them from now on. None of
+    // an office that is linked: its addresses wait.
+    std::vector<Dialler::Target> take_due(const std::set<OfficeId>& linked, Now now);
+    // When take_due() has more. Empty: not before somebody calls, or is linked no more.
+    [[nodiscard]] std::optional<Instant> due_at(const std::set<OfficeId>& linked) const;
+    // The addresses that are being tried, at most four of each office and family, and those at
+    // which an office has proved its key and that are in use or called of late.
     [[nodiscard]] std::vector<Dialler::Target> targets(Now now) const;
+    // The office has proved its key there, or is still linked there. Another address is nothing.
+    void reached(const Dialler::Target& target, Now now);
 
     // The network has changed, or this office has something new to say.
     void call_soon(Now now);
     // Whether to call now, and when to look again. Seldom if somebody is linked.
     bool is_due(bool is_linked, Now now);
-    [[nodiscard]] Instant next_at() const { return next_; }
+    [[nodiscard]] Instant next_call_at() const { return next_; }
 
 private:
     struct Address {
-        std::string endpoint;
+        std::string host;
+        std::uint16_t port = 0;  // as called last
+        Instant first_heard{};
         Instant heard{};
-        Instant dialled{};
+        // Since when it is to be dialled; empty: it is not.
+        std::optional<Instant> due{};
+        std::optional<Instant> dialled{};
+        std::string tried{};    // the endpoint that was dialled
+        std::string reached{};  // the one at which the office has proved its key
+        Instant reached_at{};   // last
+        bool is_on_trial = false;
     };
+    // The addresses of one office in IPv4, or in IPv6: a flood in one of them is none in the other.
+    struct Lane {
+        std::vector<Address> addresses{};
+        Instant next_new{};  // when the next unproved address may be dialled
+    };
+    using LaneId = std::pair<OfficeId, bool>;  // and whether of IPv6
+
+    void hear(Lane& lane, std::size_t addresses_max, const std::string& host, std::uint16_t port,
+              Now now) const;
+    static Dialler::Target try_now(Lane& lane, Address& address, OfficeId office, Now now);
+
     crypto::BeaconKey key_;
     NetworkId network_;
-    std::map<OfficeId, std::deque<Address>> heard_;
+    std::map<LaneId, Lane> lanes_;
+    Instant next_new_{};  // of any office
     Instant next_{};
     int soon_ = 0;  // calls still to come at short intervals
     bool was_linked_ = false;

@@ -1,9 +1,12 @@
 #include "tests/end_to_end/two_sites.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 namespace fieldpost::end_to_end {
 
@@ -67,6 +70,7 @@ TwoSites::~TwoSites() {
         std::error_code ignored;
         std::filesystem::remove_all(files_of(site), ignored);
     }
+    run_words({ip, "netns", "del", prefix_ + "guest"});
     run_words({ip, "netns", "del", router_});
 }
 
@@ -116,6 +120,43 @@ void TwoSites::join(bool has_ipv4) const {
 
 void TwoSites::part() const {
     must({ip, "-n", name_of(Site::field), "link", "del", "direct"});
+}
+
+void TwoSites::join_with_guest() const {
+    const auto guest = prefix_ + "guest";
+    must({ip, "netns", "add", guest});
+    must({ip, "-n", router_, "link", "add", "lan", "type", "bridge", "mcast_snooping", "0"});
+    must({ip, "-n", router_, "link", "set", "lan", "up"});
+    const std::map<std::string, std::string> addresses{
+        {guest, guest_address()},
+        {name_of(Site::field), "10.78.0.1"},
+        {name_of(Site::hq), "10.78.0.2"},
+    };
+    for (int number = 0; const auto& [name, address] : addresses) {
+        const auto port = fmt::format("lan{}", number++);
+        must({ip, "link", "add", port, "netns", router_, "type", "veth", "peer", "name", "direct",
+              "netns", name});
+        must({ip, "-n", router_, "link", "set", port, "master", "lan"});
+        must({ip, "-n", router_, "link", "set", port, "up"});
+        must({ip, "netns", "exec", name, "/bin/sh", "-c",
+              "echo 1 > /proc/sys/net/ipv6/conf/direct/disable_ipv6"});
+        must({ip, "-n", name, "addr", "add", address + "/24", "dev", "direct"});
+        must({ip, "-n", name, "link", "set", "direct", "up"});
+    }
+}
+
+bool TwoSites::as_guest(const std::function<void()>& what) const {
+    bool is_there = false;
+    std::thread([&] {
+        const auto name = "/var/run/netns/" + prefix_ + "guest";
+        const int network = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+        is_there = ::setns(network, CLONE_NEWNET) == 0;  // of this thread only
+        ::close(network);
+        if (is_there) {
+            what();
+        }
+    }).join();
+    return is_there;
 }
 
 void TwoSites::swallow(bool is_on) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "tests/end_to_end/offices.h"
@@ -33,6 +34,12 @@ public:
     // each end, or only with the IPv6 one that every end has.
     void join(bool has_ipv4) const;
     void part() const;
+    // One network of IPv4 only, with a third machine in it, a guest. Until the end.
+    void join_with_guest() const;
+    // Runs `what` on a thread of this process that is in the guest's network, and waits for it.
+    // False: it could not get there.
+    [[nodiscard]] bool as_guest(const std::function<void()>& what) const;
+    static std::string guest_address() { return "10.78.0.66"; }
     // The router takes everything and passes nothing on, without a word.
     void swallow(bool is_on) const;
     // What the router passes on to hq, from now on.

@@ -30,9 +30,28 @@ struct Heard {
         crypto::fill_random(nonce.bytes);
         return crypto::seal_beacon(key, network.id(), {from, port}, nonce, there);
     }
+    void call_from(std::size_t place, const std::string& host, std::uint16_t port = 6743) {
+        neighbours.hear({{call(office(place), port), there, host}}, hq.ledger(), now);
+    }
+    // What is dialled when this is heard.
     std::vector<Dialler::Target> hear(const Bytes& bytes, const std::string& host = "10.0.0.2",
                                       const crypto::NetworkAddress& sender = there) {
-        return neighbours.hear({{bytes, sender, host}}, hq.ledger(), now);
+        neighbours.hear({{bytes, sender, host}}, hq.ledger(), now);
+        return neighbours.take_due({}, now);
+    }
+    // All that is dialled in so much time, in which nobody calls.
+    std::vector<Dialler::Target> dialled_in(std::chrono::milliseconds time) {
+        std::vector<Dialler::Target> all;
+        const auto end = now.steady + time;
+        while (true) {
+            std::ranges::move(neighbours.take_due({}, now), std::back_inserter(all));
+            const auto next = neighbours.due_at({});
+            if (!next || *next > end) {
+                now.steady = end;
+                return all;
+            }
+            now.steady = std::max(*next, now.steady + 1ms);
+        }
     }
     OfficeId office(std::size_t place) { return network.offices[place].index; }
 };
@@ -86,11 +105,144 @@ TEST_CASE("a flood of calls causes a bounded number of attempts", "[beacon]") {
         // A member that lies: every call is of another address.
         const auto bytes = heard.call(heard.office(1), static_cast<std::uint16_t>(1 + i));
         attempts += heard.hear(bytes, fmt::format("10.0.{}.{}", i / 256, i % 256)).size();
+        REQUIRE(heard.neighbours.targets(heard.now).size() <= 4);
     }
-    CHECK(attempts <= 7);
-    CHECK(heard.neighbours.targets(heard.now).size() <= 4);
+    CHECK(attempts <= 61);
     // It does not keep another office from being found.
+    heard.now.steady = heard.now.steady + 125ms;
     CHECK(heard.hear(heard.call(heard.office(2), 6743)).size() == 1);
+}
+
+TEST_CASE("one address that calls again and again, with ever new ports, hides no other",
+          "[beacon]") {
+    Heard heard;
+    const auto flood = [&](std::chrono::milliseconds time) {
+        std::size_t dialled = 0;
+        for (const auto end = heard.now.steady + time; heard.now.steady < end;
+             heard.now.steady = heard.now.steady + 5ms) {
+            static std::uint16_t port = 0;
+            dialled +=
+                heard.hear(heard.call(heard.office(1), ++port == 0 ? ++port : port), "10.0.0.66")
+                    .size();
+        }
+        return dialled;
+    };
+    // 200 calls a second: one endpoint is dialled each 20 s.
+    CHECK(flood(60s) == 3);
+    const Dialler::Target honest{"tcp://10.0.0.2:6743", heard.office(1)};
+    heard.call_from(1, "10.0.0.2");
+    CHECK(heard.neighbours.take_due({}, heard.now) == std::vector{honest});
+    CHECK(flood(10min) <= 31);
+    // It is still there to be dialled again, for it called within a quarter of an hour.
+    CHECK(std::ranges::count(heard.neighbours.targets(heard.now), honest) == 1);
+}
+
+TEST_CASE("each address of a network has its turn, however many call for the same office",
+          "[beacon]") {
+    Heard heard;
+    for (int i = 3; i < 255; ++i) {
+        heard.call_from(1, fmt::format("10.0.0.{}", i));
+    }
+    const Dialler::Target honest{"tcp://10.0.0.2:6743", heard.office(1)};
+    heard.call_from(1, "10.0.0.2");
+    // They call on all the time.
+    std::size_t dialled = 0;
+    std::optional<std::size_t> turn;
+    for (int second = 0; second < 260; ++second) {
+        for (int i = 3; i < 255; ++i) {
+            heard.call_from(1, fmt::format("10.0.0.{}", i), static_cast<std::uint16_t>(second + 1));
+        }
+        for (const auto& target : heard.dialled_in(1s)) {
+            turn = target == honest ? std::optional(dialled) : turn;
+            ++dialled;
+        }
+    }
+    REQUIRE(turn.has_value());
+    CHECK(*turn <= 253);
+    CHECK(dialled <= 262);
+}
+
+TEST_CASE("an address where the office was reached keeps its place and goes first", "[beacon]") {
+    Heard heard;
+    const Dialler::Target honest{"tcp://10.0.0.2:6743", heard.office(1)};
+    CHECK(heard.hear(heard.call(heard.office(1), 6743)) == std::vector{honest});
+    heard.neighbours.reached(honest, heard.now);
+    for (int i = 0; i < 70'000; ++i) {
+        heard.call_from(1, fmt::format("10.{}.{}.66", i / 256, i % 256));
+    }
+    heard.dialled_in(30s);
+    // Nor does a call that is forged in its name take its port away.
+    heard.call_from(1, "10.0.0.2", 9);
+    heard.dialled_in(10ms);
+    const auto targets = heard.neighbours.targets(heard.now);
+    CHECK(std::ranges::count(targets, honest) == 1);
+    CHECK(targets.size() <= 6);
+    heard.now.steady = heard.now.steady + 20s;
+    heard.call_from(1, "10.0.0.2");
+    const auto due = heard.neighbours.take_due({}, heard.now);
+    CHECK(std::ranges::count(due, honest) == 1);
+    // While the link is up it stays a target, though its calls are drowned.
+    for (int minute = 0; minute < 60; ++minute) {
+        heard.now.steady = heard.now.steady + 1min;
+        heard.neighbours.reached(honest, heard.now);
+    }
+    CHECK(heard.neighbours.targets(heard.now) == std::vector{honest});
+    CHECK_FALSE(
+        std::ranges::count(heard.neighbours.targets({heard.now.steady + 16min, {}}), honest));
+}
+
+TEST_CASE("an office that comes back at another port of its address is dialled there", "[beacon]") {
+    Heard heard;
+    const auto first = heard.hear(heard.call(heard.office(1), 5000));
+    REQUIRE(first.size() == 1);
+    heard.neighbours.reached(first.front(), heard.now);
+    heard.now.steady = heard.now.steady + 5s;
+    heard.call_from(1, "10.0.0.2", 5001);
+    const auto then = heard.dialled_in(20s);
+    CHECK(then == std::vector{Dialler::Target{"tcp://10.0.0.2:5001", heard.office(1)}});
+}
+
+TEST_CASE("a flood in IPv6, where addresses never end, does not touch IPv4", "[beacon]") {
+    Heard heard;
+    for (int i = 0; i < 100'000; ++i) {
+        heard.call_from(1, fmt::format("[fe80::{:x}:{:x}%eth0]", i / 65536, i % 65536));
+    }
+    heard.call_from(1, "10.0.0.2");
+    const auto dialled = heard.dialled_in(2s);
+    CHECK(std::ranges::count(dialled, Dialler::Target{"tcp://10.0.0.2:6743", heard.office(1)}) ==
+          1);
+    // One a second in IPv6.
+    CHECK(dialled.size() <= 4);
+    CHECK(heard.neighbours.targets(heard.now).size() <= 8);
+}
+
+TEST_CASE("an office that is linked is not dialled, and its address waits", "[beacon]") {
+    Heard heard;
+    heard.call_from(1, "10.0.0.2");
+    const std::set linked{heard.office(1)};
+    CHECK(heard.neighbours.take_due(linked, heard.now).empty());
+    CHECK_FALSE(heard.neighbours.due_at(linked));
+    CHECK(heard.neighbours.take_due({}, heard.now).size() == 1);
+}
+
+TEST_CASE("a flood for all offices is spent fairly among them", "[beacon]") {
+    Heard heard;
+    std::map<OfficeId, int> dialled;
+    std::size_t all = 0;
+    for (int i = 0; i < 30'000; ++i) {
+        heard.now.steady = heard.now.steady + 1ms;
+        heard.call_from(1, fmt::format("10.{}.{}.66", i / 256, i % 256));
+        heard.call_from(2, fmt::format("10.{}.{}.66", i / 256, i % 256));
+        heard.call_from(1, fmt::format("[fe80::{:x}%eth0]", i));
+        heard.call_from(2, fmt::format("[fe80::{:x}%eth0]", i));
+        for (const auto& target : heard.neighbours.take_due({}, heard.now)) {
+            ++dialled[target.office];
+            ++all;
+        }
+    }
+    CHECK(all <= 8 * 31);
+    CHECK(dialled[heard.office(1)] >= 59);
+    CHECK(dialled[heard.office(2)] >= 59);
 }
 
 TEST_CASE("calls of strangers, of ourselves and from elsewhere are nothing", "[beacon]") {
