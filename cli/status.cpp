@@ -218,6 +218,8 @@ int run_peers(const Common& common) {
             why = "another machine uses this office's keys: see fieldpost attention";
         } else if (peer.reason() == "no_greeting") {
             why = "no office answers there, but something does";
+        } else if (peer.reason() == "not_dialled") {
+            why = "an address to be set by hand: see fieldpost.toml";
         }
         std::ranges::replace(why, '_', ' ');
         if (peer.has_rtt_ms()) {

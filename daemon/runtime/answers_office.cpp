@@ -119,6 +119,8 @@ std::string reason_of(const Dialler::Attempt& attempt) {
             return "refused";
         case link::EndReason::contested:
             return "other_machine";
+        case link::EndReason::not_dialled:
+            return "not_dialled";
         default:
             return "";
     }

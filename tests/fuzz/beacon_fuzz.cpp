@@ -1,0 +1,76 @@
+// Calls in the local network: from anybody, and forged by whoever has the network's secret.
+#include "crypto/beacon.h"
+
+#include "daemon/runtime/neighbours.h"
+#include "storage/memory_tables.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/support/network.h"
+
+using namespace fieldpost;
+
+namespace {
+
+struct Listener {
+    tests::Network network = tests::make_network({"hq", "hyesan", "wonsan"});
+    storage::MemoryDisk disk;
+    std::unique_ptr<storage::RecordStore> store =
+        storage::RecordStore::open(storage::open_memory_tables(disk), crypto::SealKey::random())
+            .value();
+    engine::Config config{&network.offices[0].machine, &network.offices[0].mail, {}, true, "fuzz"};
+    engine::Ledger ledger = founded();
+    crypto::BeaconKey key = crypto::beacon_key(network.founding_key(), network.id());
+
+    engine::Ledger founded() {
+        ensure(store->begin().has_value(), "a store in memory opens");
+        for (const auto& change :
+             engine::founding_changes(network.id(), network.offices[0].index, {1, 7},
+                                      tests::founded_at, network.changes, {})) {
+            ensure(store->apply(change).has_value(), "a store in memory takes what founds it");
+        }
+        return engine::Ledger::load(*store, config, network.roster.founding(),
+                                    {{}, tests::founded_at})
+            .value();
+    }
+};
+
+}  // namespace
+
+// Commands of eight bytes: what comes, from where, for whom, and how much time passes.
+FUZZ_TARGET(beacon) {
+    static Listener listener;
+    runtime::Neighbours neighbours(listener.network.founding_key(), listener.network.id());
+    Now now{{}, tests::founded_at};
+    std::set<OfficeId> linked;
+    ByteReader in(bytes);
+    while (in.left() >= 8) {
+        const auto what = in.read_u8().value();
+        const auto from = in.read_u8().value();
+        const auto office = OfficeId{in.read_u16().value()};
+        const auto port = in.read_u16().value();
+        now.steady = now.steady + std::chrono::milliseconds{in.read_u16().value()};
+        link::BeaconSocket::Heard heard;
+        const bool is_ipv6 = from % 2 == 1;
+        heard.sender.fill(std::byte{from});
+        heard.host = is_ipv6 ? "[fe80::" + std::to_string(from) + "%eth0]"
+                             : "192.0.2." + std::to_string(from);
+        if (what % 4 == 0) {
+            heard.bytes = to_bytes(in.rest().first(std::min<std::size_t>(in.left(), what)));
+        } else {
+            crypto::BeaconNonce nonce;
+            nonce.bytes.fill(std::byte{what});
+            heard.bytes = crypto::seal_beacon(listener.key, listener.network.id(), {office, port},
+                                              nonce, heard.sender);
+        }
+        neighbours.hear({heard}, listener.ledger, now);
+        if (what % 8 == 1 && !linked.insert(office).second) {
+            linked.erase(office);
+        }
+        const auto due = neighbours.take_due(linked, now);
+        fuzz::must(due.size() <= 16, "a call makes others dial little");
+        if (what % 8 == 3 && !due.empty()) {
+            neighbours.reached(due.front(), now);
+        }
+        fuzz::must(neighbours.targets(now).size() <= 3 * 16, "few addresses are tried at a time");
+        static_cast<void>(neighbours.due_at(linked));
+    }
+}
