@@ -20,10 +20,12 @@ constexpr std::uint8_t kind_end = 2;
 constexpr std::size_t small_cell_bytes = 32768;
 // Noise is made so much at a time.
 constexpr std::size_t noise_bytes = 65536;
-// What does not open from its beginning on is somebody else's file; and where so much does not open
-// within a bundle, looking further would take hours where a file pretends to be a terabyte.
+// A file that does not open from its beginning on is somebody else's.
 constexpr std::uint64_t foreign_bytes = 1U << 20;
-constexpr std::uint64_t hopeless_bytes = 16U << 20;
+// In a bundle so much may be damaged, and more in proportion to what opened: a sparse file that
+// pretends to be a terabyte, with a cell of some bundle here and there, would be read for hours.
+constexpr std::uint64_t damaged_bytes_max = 16U << 20;
+constexpr std::uint64_t damaged_of_opened = 4;
 
 std::size_t on_grid(std::size_t bytes) {
     return (bytes + grid_bytes - 1) / grid_bytes * grid_bytes;
@@ -136,12 +138,12 @@ void BundleOpener::skip(std::size_t bytes, bool is_damaged) {
     const auto skipped = std::min(bytes, rest().size());
     at_ += skipped;
     if (!is_damaged) {
-        unopened_in_a_row_ = 0;
+        opened_bytes_ += skipped;
         return;
     }
     damaged_ += skipped;
-    unopened_in_a_row_ += skipped;
-    is_over_ = unopened_in_a_row_ >= (opened_ == 0 ? foreign_bytes : hopeless_bytes);
+    is_over_ = damaged_ >= (opened_ == 0 ? foreign_bytes
+                                         : damaged_bytes_max + damaged_of_opened * opened_bytes_);
 }
 
 std::optional<BundleOpener::Cell> BundleOpener::open_here() {
@@ -165,10 +167,13 @@ std::optional<BundleOpener::Cell> BundleOpener::open_here() {
         }
         auto content =
             open_value(keys.content, *plain, rest().subspan(head_box_bytes, size - head_box_bytes));
-        skip(on_grid(size), !content);
-        if (!content) {
+        // Numbers ascend in a file: a cell that comes again was put there by somebody else.
+        const bool is_next = content && head->number >= number_;
+        skip(on_grid(size), !is_next);
+        if (!is_next) {
             return std::nullopt;
         }
+        number_ = head->number + 1ULL;
         ++opened_;
         // Another kind is of a later release.
         return head->kind == kind_content ? std::optional(Cell{part, std::move(*content)})

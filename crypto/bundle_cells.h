@@ -80,13 +80,14 @@ public:
     // No more bytes come.
     void finish();
 
-    // Nothing more is to be had of it: its end was read, or too much in a row does not open.
+    // Nothing more is to be had of it: its end was read, or too much does not open, in all and
+    // against what did. So the bytes read are bounded by those of cells that nobody else can make.
     [[nodiscard]] bool is_over() const { return is_over_; }
     // Some of it opened; otherwise it is no bundle of this network.
     [[nodiscard]] bool is_bundle() const { return opened_ > 0; }
     // Its end was read, and every cell before it.
     [[nodiscard]] bool is_whole() const { return is_whole_; }
-    // Read, and not opened.
+    // Read, and not opened; a cell that comes once more counts as such.
     [[nodiscard]] std::uint64_t damaged_bytes() const { return damaged_; }
 
 private:
@@ -99,7 +100,8 @@ private:
     std::size_t at_ = 0;
     std::uint32_t opened_ = 0;
     std::uint64_t damaged_ = 0;
-    std::uint64_t unopened_in_a_row_ = 0;
+    std::uint64_t opened_bytes_ = 0;
+    std::uint64_t number_ = 0;  // of the next cell, at the least
     bool needs_more_ = false;
     bool is_finished_ = false;
     bool is_over_ = false;

@@ -138,6 +138,62 @@ TEST_CASE("what pretends to be large is not read for long", "[crypto]") {
     CHECK(pieces <= 17);
 }
 
+TEST_CASE("a cell here and there does not keep a reader for long", "[crypto]") {
+    const Scene scene;
+    BundleOpener opener({scene.key, scene.network});
+    // Two cells of some bundle at every megabyte, as anybody can copy them.
+    Bytes megabyte(1 << 20);
+    const auto bundle = scene.bundle();
+    std::ranges::copy(BytesView(bundle).first(4096), megabyte.begin());
+    int cells = 0;
+    int pieces = 0;
+    for (; !opener.is_over() && pieces < 100; ++pieces) {
+        opener.add(megabyte);
+        while (opener.next()) {
+            ++cells;
+        }
+    }
+    CHECK(pieces <= 17);
+    CHECK(cells == 3);
+}
+
+TEST_CASE("a file that is one cell again and again is over, and not whole", "[crypto]") {
+    const Scene scene;
+    const auto bundle = scene.bundle();
+    const auto cell = BytesView(bundle).first(256);
+    BundleOpener opener({scene.key, scene.network});
+    int cells = 0;
+    std::size_t bytes = 0;
+    for (; !opener.is_over() && bytes < (64U << 20); bytes += cell.size()) {
+        opener.add(cell);
+        cells += opener.next() ? 1 : 0;
+    }
+    CHECK(cells == 1);
+    CHECK(bytes <= (17U << 20));
+    // In place of the second cell of 512 bytes: the count of cells is right, and one is missing.
+    Scene two;
+    two.contents = {Bytes(100), Bytes(100)};
+    auto spoiled = two.bundle();
+    std::copy_n(spoiled.begin(), 256, spoiled.begin() + 256);
+    bool is_whole = true;
+    CHECK(two.read(spoiled, 4096, &is_whole).size() == 1);
+    CHECK_FALSE(is_whole);
+}
+
+TEST_CASE("of a large bundle four fifths may be damaged, and the rest is read", "[crypto]") {
+    Scene scene;
+    scene.contents.assign(400, Bytes(100'000));
+    auto bundle = scene.bundle();
+    constexpr std::size_t cell = 100'096;
+    for (std::size_t number = 0; number < scene.contents.size(); ++number) {
+        if (number % 5 != 0) {
+            std::fill_n(bundle.begin() + static_cast<std::ptrdiff_t>(number * cell), cell,
+                        std::byte{1});
+        }
+    }
+    CHECK(scene.read(bundle, 1 << 20).size() == scene.contents.size() / 5);
+}
+
 TEST_CASE("a file stays within the size that it was given", "[crypto]") {
     const Scene scene;
     std::mt19937_64 dice(2);
