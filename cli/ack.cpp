@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
 
@@ -35,7 +36,7 @@ int run_ack(const Common& common, const AckOptions& options) {
     for (const auto& entry : answer.entries()) {
         if (common.json) {
             const nlohmann::json object = {{"id", entry.id()}, {"state", entry.state()}};
-            fmt::print("{}\n", object.dump());
+            fmt::print("{}\n", json_text(object));
             continue;
         }
         fmt::print("{} {}\n", entry.id(), entry.state());

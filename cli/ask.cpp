@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "crypto/office_home.h"
 #include "proto/control.pb.h"
@@ -110,7 +111,7 @@ int report(const Common& common, const Failure& failure) {
                                          {"what", failure.what},
                                          {"next", failure.next},
                                          {"ids", failure.ids}}}};
-        fmt::print(stderr, "{}\n", object.dump());
+        fmt::print(stderr, "{}\n", json_text(object));
     } else {
         fmt::print(stderr, "fieldpost: {}; {}\n", safe_line(failure.what), failure.next);
     }

@@ -97,7 +97,7 @@ int run_attention(const Common& common, const AttentionOptions& options) {
         for (const auto& item : answer.items()) {
             array.push_back(json_of(item));
         }
-        fmt::print("{}\n", array.dump());
+        fmt::print("{}\n", json_text(array));
     } else {
         print_items(common, answer);
     }

@@ -18,4 +18,9 @@ inline nlohmann::ordered_json time_or_null(std::int64_t unix_seconds) {
                              : nlohmann::ordered_json(rfc3339(unix_seconds));
 }
 
+// A name of a file need not be UTF-8, and JSON must be: what is not comes as U+FFFD.
+inline std::string json_text(const auto& json) {
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace fieldpost::cli

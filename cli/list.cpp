@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
@@ -129,7 +130,7 @@ int run_list(const Common& common, const ListOptions& options) {
         for (const auto& entry : answer.entries()) {
             array.push_back(list_json(entry));
         }
-        fmt::print("{}\n", array.dump());
+        fmt::print("{}\n", json_text(array));
     } else {
         print_table(common, answer);
     }

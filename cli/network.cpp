@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "crypto/invite.h"
 #include "crypto/office_home.h"
@@ -103,7 +104,7 @@ int print_office(const Common& common, const std::string& office, const std::str
                                                {"network", network},
                                                {"incarnation", incarnation.ordinal},
                                                {"fingerprint", fingerprint}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         fmt::print("office       {}, network {}\nfingerprint  {}\n", office, safe_line(network),
                    fingerprint);
@@ -243,7 +244,7 @@ int run_invite(const Common& common, const InviteOptions& options) {
             {"file", path},
             {"code", code.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(code)},
             {"expires_at", rfc3339(answer.invitation().expires_unix_s())}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         if (!code.empty()) {
             fmt::print("{}\n", code);

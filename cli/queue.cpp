@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "crypto/office_home.h"
 #include "proto/control.pb.h"
@@ -337,7 +338,7 @@ int run_queue(const Common& common, const QueueOptions& options) {
         object["left_out"] =
             std::vector<std::string>(answer.left_out().begin(), answer.left_out().end());
     }
-    const auto line = (common.json ? object.dump() : answer.id()) + "\n";
+    const auto line = (common.json ? json_text(object) : answer.id()) + "\n";
     if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() ||
         std::fflush(stdout) != 0) {
         return report(common,

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
 #include "proto/bytes.h"
@@ -220,7 +221,7 @@ void print(const Common& common, const ShowOptions& options, const wire::Entry& 
         const auto text = to_terminal ? safe_text(entry.text()) : entry.text();
         std::fwrite(text.data(), 1, text.size(), stdout);
     } else if (common.json) {
-        fmt::print("{}\n", show_json(entry).dump());
+        fmt::print("{}\n", json_text(show_json(entry)));
     } else {
         print_entry(entry);
     }

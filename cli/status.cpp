@@ -155,7 +155,7 @@ int print_without_daemon(const Common& common, const Failure& failure) {
         const ordered_json object = {{"office", us == nullptr ? "" : us->name},
                                      {"network", founding->network_name},
                                      {"fingerprint", text_or_null(print)}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         fmt::print("office       {}, network {}\nfingerprint  {}\n", us == nullptr ? "?" : us->name,
                    safe_line(founding->network_name), print);
@@ -172,7 +172,7 @@ int run_status(const Common& common) {
                                                     : report(common, asked.error());
     }
     if (common.json) {
-        fmt::print("{}\n", status_json(answer.status()).dump());
+        fmt::print("{}\n", json_text(status_json(answer.status())));
     } else {
         print_status(answer.status());
     }
@@ -241,7 +241,7 @@ int run_peers(const Common& common) {
                    waits, why});
     }
     if (common.json) {
-        fmt::print("{}\n", array.dump());
+        fmt::print("{}\n", json_text(array));
     } else {
         fmt::print("{}HEARD: a signed word of it, by any path. MET: itself.\n",
                    table.text(terminal_width(), {.is_last_whole = true}));
@@ -258,7 +258,7 @@ int confirm(const Common& common, const std::string& office) {
     }
     if (common.json) {
         const ordered_json object = {{"office", office}, {"confirmed", true}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else if (!common.quiet) {
         fmt::print(stderr, "{} is confirmed on this machine\n", office);
     }
@@ -296,7 +296,7 @@ int run_roster(const Common& common) {
                                      {"version", roster.version()},
                                      {"authority", roster.authority()},
                                      {"offices", offices}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         fmt::print("network {}, version {}, authority {}\n{}", safe_line(roster.network()),
                    roster.version(), roster.authority(), table.text(terminal_width()));

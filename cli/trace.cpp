@@ -175,7 +175,7 @@ int run_trace(const Common& common, const std::vector<std::string>& ids) {
     }
     for (const auto& trace : answer.traces()) {
         if (common.json) {
-            fmt::print("{}\n", trace_json(trace).dump());
+            fmt::print("{}\n", json_text(trace_json(trace)));
         } else {
             print_trace(trace, answer.obstacle());
         }

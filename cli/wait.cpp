@@ -34,7 +34,7 @@ void print_reached(const Common& common, const wire::Entry& entry) {
     if (common.json) {
         const nlohmann::ordered_json object = {
             {"id", entry.id()}, {"state", entry.state()}, {"reason", text_or_null(entry.reason())}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         fmt::print("{} {}{}{}\n", entry.id(), entry.state(), entry.reason().empty() ? "" : ": ",
                    entry.reason());

@@ -30,7 +30,7 @@ void print_event(const Common& common, const wire::Watch::Event& event) {
                                                {"what", event.what()},
                                                {"id", text_or_null(event.id())},
                                                {"office", text_or_null(event.office())}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()), padded(event.what(), 12),
                    padded(event.id(), 12), event.office());
@@ -137,7 +137,7 @@ void print_synced(const Common& common, const wire::Sync& sync, const Beginning&
                                                {"received_records", received},
                                                {"only_here", sync.only_here()},
                                                {"offices", offices}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
         return;
     }
     for (const auto& peer : sync.peers()) {
