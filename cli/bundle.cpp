@@ -81,7 +81,7 @@ int run_sync(const Common& common, const fs::path& folder) {
     if (common.json) {
         const nlohmann::ordered_json object = {{"import", json_of(*taken)},
                                                {"export", json_of(*written)}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
     } else {
         print(*taken);
         print(*written);
@@ -103,9 +103,9 @@ int run_import(const Common& common, const std::vector<std::string>& names, bool
     std::error_code error;
     for (const auto& path : paths) {
         if (!is_read_only && fs::is_directory(path, error)) {
-            std::vector<fs::path> own;
+            std::vector<OwnFile> own;
             std::ranges::copy_if(taken->own_summaries, std::back_inserter(own),
-                                 [&](const auto& file) { return file.parent_path() == path; });
+                                 [&](const auto& file) { return file.path.parent_path() == path; });
             const auto left = write_in_place_of(common, path, summary, own);
             if (!left && left.error().exit != exit_refused) {
                 if (!common.json) {
@@ -116,7 +116,7 @@ int run_import(const Common& common, const std::vector<std::string>& names, bool
         }
     }
     if (common.json) {
-        fmt::print("{}\n", json_of(*taken).dump());
+        fmt::print("{}\n", json_text(json_of(*taken)));
     } else {
         print(*taken);
     }
@@ -130,7 +130,7 @@ int run_export(const Common& common, const fs::path& path, const WriteOptions& o
         return report(common, written.error());
     }
     if (common.json) {
-        fmt::print("{}\n", json_of(*written).dump());
+        fmt::print("{}\n", json_text(json_of(*written)));
     } else {
         print(*written);
     }
@@ -174,7 +174,7 @@ int run_inspect(const Common& common, const fs::path& path) {
                                                {"bytes", bytes},
                                                {"whole", told->is_whole},
                                                {"records", list}};
-        fmt::print("{}\n", object.dump());
+        fmt::print("{}\n", json_text(object));
         return exit_done;
     }
     fmt::print("from      {}\n", told->office.empty() ? "it does not say" : told->office);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cli/medium.h"
+#include "cli/mounts.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
 #include "proto/size_text.h"
@@ -35,11 +36,6 @@ Outcome<void> go_on() {
                ? Outcome<void>{}
                : std::unexpected(Failure{exit_failed, "interrupted", "it was stopped",
                                          "what was taken in stays; nothing was left behind"});
-}
-
-// Somebody's who is not done with it yet, or never will be.
-bool is_unfinished(const fs::path& path) {
-    return path.extension() == ".part";
 }
 
 }  // namespace
@@ -106,77 +102,91 @@ ReadBundle read_of(const wire::BundleRead& told) {
 
 }  // namespace
 
-Outcome<ReadBundle> read_bundle(const Common& common, const fs::path& path, Reading reading,
-                                Rate& rate) {
+Outcome<BundleReading> BundleReading::open(const Common& common, const fs::path& path,
+                                           Reading reading) {
     auto file = InputFile::open(path);
     if (!file) {
         return std::unexpected(file.error());
     }
-    wire::BundleRead told;
-    std::vector<ReadBundle::Record> records;
-    std::uint64_t done = 0;
-    rate.begin();
-    while (true) {
+    return BundleReading(common, path, reading, std::move(*file));
+}
+
+// Empty: it was read to its end. A file that nobody can see any more is not worth more time, and
+// what now has its name is read for itself.
+std::string BundleReading::broken_off() const {
+    if (file_.failure()) {
+        return file_.failure()->what;
+    }
+    const auto now = stamp_of(path_);
+    return now && now->inode == stamp().inode && now->device == stamp().device
+               ? ""
+               : "it was taken away while it was read";
+}
+
+Outcome<std::optional<ReadBundle>> BundleReading::read_on(std::uint64_t bytes_max, Rate& rate) {
+    for (std::uint64_t now = 0; now < bytes_max;) {
         if (const auto going = go_on(); !going) {
             return std::unexpected(going.error());
         }
-        auto some = file->read(read_bytes);
-        if (file->failure() && !is_still_there(path)) {
-            return std::unexpected(*file->failure());
+        // What is appended meanwhile is for the next time: some never stop.
+        const auto wanted = std::min<std::uint64_t>(read_bytes, file_.size() - done_);
+        auto some = file_.read(wanted);
+        if (file_.failure() && !is_still_there(path_)) {
+            return std::unexpected(*file_.failure());
         }
-        done += some.size();
+        now += read_bytes;
+        done_ += some.size();
+        const auto broken = broken_off();
         wire::Request request;
         auto& piece = *request.mutable_bundle_read();
-        piece.set_bundle(told.bundle());
-        piece.set_only_look(reading == Reading::only_look);
-        const bool is_end = some.size() < read_bytes || told.is_over();
+        piece.set_bundle(bundle_);
+        piece.set_only_look(reading_ == Reading::only_look);
+        const bool is_end =
+            some.size() < wanted || done_ >= file_.size() || is_over_ || !broken.empty();
         piece.set_is_end(is_end);
         piece.set_content(std::move(some));
         wire::Answer answer;
-        if (const auto asked = ask(common, request, answer); !asked) {
+        if (const auto asked = ask(*common_, request, answer); !asked) {
             return std::unexpected(asked.error());
         }
-        told = answer.bundle_read();
+        const auto& told = answer.bundle_read();
+        bundle_ = told.bundle();
+        is_over_ = told.is_over();
         for (const auto& record : told.records()) {
-            records.push_back(
+            records_.push_back(
                 {record.id(), record.priority(), record.size_bytes(), record.is_new()});
         }
         if (is_end) {
             auto read = read_of(told);
-            read.broken_off = file->failure() ? file->failure()->what : "";
-            read.records = std::move(records);
+            read.broken_off = broken;
+            read.records = std::move(records_);
             return read;
         }
-        rate.show("reading " + safe_line(path.filename().string()), done, file->size());
+        rate.show("reading " + safe_line(path_.filename().string()), done_, file_.size());
     }
+    return std::nullopt;
 }
 
-std::vector<std::string> troubles_of(const fs::path& path, const ReadBundle& told) {
-    std::vector<std::string> all;
-    if (!told.broken_off.empty()) {
-        all.push_back(told.broken_off + "; what is before that was taken in");
+Outcome<ReadBundle> read_bundle(const Common& common, const fs::path& path, Reading reading,
+                                Rate& rate) {
+    auto file = BundleReading::open(common, path, reading);
+    if (!file) {
+        return std::unexpected(file.error());
     }
-    if (!told.is_bundle) {
-        return all;
-    }
-    if (!told.refused.empty()) {
-        all.push_back(told.refused);
-    }
-    for (const auto& [words, reports] : told.reasons) {
-        all.push_back(reports > 0 ? fmt::format("{} ({} reports)", words, reports) : words);
-    }
-    if (!told.is_whole && told.refused.empty() && told.broken_off.empty() && !is_unfinished(path)) {
-        all.push_back(told.damaged_bytes > 0
-                          ? fmt::format("damaged: {} cannot be read; the rest was taken in",
-                                        human_size(told.damaged_bytes))
-                          : "it ends too early; what is there was taken in");
-    }
-    return all;
+    rate.begin();
+    auto read = file->read_on(UINT64_MAX, rate);
+    return read ? Outcome<ReadBundle>(std::move(**read)) : std::unexpected(read.error());
 }
 
 namespace {
 
-void add(Taken& taken, const fs::path& path, const ReadBundle& told, bool is_named) {
+struct ReadFile {
+    Stamp stamp;
+    ReadBundle told;
+};
+
+void add(Taken& taken, const fs::path& path, const ReadFile& read, bool is_named) {
+    const auto& told = read.told;
     if (!told.is_bundle) {
         ++taken.ignored;
         for (auto& trouble : troubles_of(path, told)) {
@@ -192,9 +202,9 @@ void add(Taken& taken, const fs::path& path, const ReadBundle& told, bool is_nam
     taken.known += told.known;
     taken.rejected += told.rejected;
     if (told.is_own) {
-        taken.own.push_back(path);
+        taken.own.push_back({path, read.stamp});
         if (told.new_reports + told.known + told.rejected == 0) {
-            taken.own_summaries.push_back(path);
+            taken.own_summaries.push_back({path, read.stamp});
         }
     }
     for (auto& trouble : troubles_of(path, told)) {
@@ -236,28 +246,35 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
         std::ranges::move(*inside, std::back_inserter(files));
     }
     Rate rate(common);
-    std::map<fs::path, ReadBundle> told;
+    std::map<fs::path, ReadFile> told;
     Taken taken;
     for (const auto& file : files) {
-        if (const auto readable = InputFile::open(file); !readable && !named.contains(file)) {
-            taken.errors.emplace_back(file.filename().string(), readable.error().what);
+        auto reading = BundleReading::open(common, file, Reading::take_in);
+        if (!reading && !named.contains(file)) {
+            taken.errors.emplace_back(file.filename().string(), reading.error().what);
             continue;
         }
-        auto one = read_bundle(common, file, Reading::take_in, rate);
+        if (!reading) {
+            return std::unexpected(reading.error());
+        }
+        rate.begin();
+        auto one = reading->read_on(UINT64_MAX, rate);
         if (!one) {
             return std::unexpected(one.error());
         }
-        told.emplace(file, *one);
+        told.emplace(file, ReadFile{reading->stamp(), std::move(**one)});
     }
     // What one bundle brought, a roster say, may be what another one needed; and so on, once for
     // each file at the most.
     auto brought = std::ranges::any_of(told, [](const auto& entry) {
-        return entry.second.brought_roster || entry.second.new_reports > 0;
+        return entry.second.told.brought_roster || entry.second.told.new_reports > 0;
     });
     for (std::size_t round = 1; brought && round < told.size(); ++round) {
         brought = false;
-        for (auto& [file, one] : told) {
-            if (!has_rejected(one)) {
+        for (auto& [file, read] : told) {
+            auto& one = read.told;
+            // One that broke off may be gone by now.
+            if (!has_rejected(one) || !one.broken_off.empty()) {
                 continue;
             }
             auto again = read_bundle(common, file, Reading::take_in, rate);
@@ -270,8 +287,8 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
             one = std::move(*again);
         }
     }
-    for (const auto& [file, one] : told) {
-        add(taken, file, one, named.contains(file));
+    for (const auto& [file, read] : told) {
+        add(taken, file, read, named.contains(file));
     }
     return taken;
 }
@@ -285,10 +302,13 @@ Failure no_size(const std::string& given) {
             "write it as 640kB, 20MiB or 4GiB"};
 }
 
-// The first file is `path`, or has a name that says nothing if that is a folder.
-fs::path name_of_file(const fs::path& path, bool is_folder, std::size_t number) {
+// The first file is `path`, or has the wanted name or one that says nothing if that is a folder.
+fs::path name_of_file(const fs::path& path, bool is_folder, const std::string& wanted,
+                      std::size_t number) {
     if (is_folder) {
-        return new_name(path);
+        std::error_code error;
+        const bool is_free = !fs::exists(fs::symlink_status(path / wanted, error));
+        return number == 1 && !wanted.empty() && is_free ? path / wanted : new_name(path);
     }
     return number == 1 ? path : fs::path(fmt::format("{}.{}", path.string(), number));
 }
@@ -327,7 +347,9 @@ public:
           is_folder_(is_folder),
           sizes_(sizes),
           is_in_row_(options.is_in_row),
-          must_hold_news_(options.must_hold_news) {
+          must_hold_news_(options.must_hold_news),
+          name_(options.name),
+          temporary_(options.temporary) {
         auto& wanted = *request_.mutable_bundle_write();
         wanted.mutable_offices()->Add(options.offices.begin(), options.offices.end());
         wanted.set_is_all(options.is_all);
@@ -402,7 +424,9 @@ private:
             written_.is_addition = told.is_addition();
             written_.state = told.state();
             if (!file && (told.has_news() || !must_hold_news_)) {
-                auto made = OutputFile::create(name_of_file(path_, is_folder_, files_.size() + 1));
+                auto made =
+                    OutputFile::create(name_of_file(path_, is_folder_, name_, files_.size() + 1),
+                                       files_.empty() ? temporary_ : std::string{});
                 if (!made) {
                     return std::unexpected(made.error());
                 }
@@ -445,6 +469,8 @@ private:
     Sizes sizes_;
     bool is_in_row_;
     bool must_hold_news_;
+    std::string name_;
+    std::string temporary_;
     wire::Request request_;
     std::vector<OutputFile> files_;
     Written written_;
@@ -474,6 +500,12 @@ Outcome<Written> write_bundle(const Common& common, const fs::path& path,
                                        "choose another name"});
     }
     const auto folder = is_folder ? path : path.has_parent_path() ? path.parent_path() : ".";
+    if (const auto missing = missing_mount(folder)) {
+        return std::unexpected(
+            Failure{exit_not_found, "not_found",
+                    fmt::format("nothing is mounted at {}", safe_line(missing->string())),
+                    "put the medium in, or mount it; nothing was written"});
+    }
     const auto sizes = sizes_of(folder, options);
     if (!sizes) {
         return std::unexpected(sizes.error());
@@ -501,13 +533,13 @@ Outcome<Written> write_bundle(const Common& common, const fs::path& path,
 }
 
 Outcome<Written> write_in_place_of(const Common& common, const fs::path& folder,
-                                   const WriteOptions& options, const std::vector<fs::path>& own) {
+                                   const WriteOptions& options, const std::vector<OwnFile>& own) {
     auto written = write_bundle(common, folder, options);
     if (!written) {
         return written;
     }
-    for (const auto& file : written->left_out == 0 ? own : std::vector<fs::path>{}) {
-        if (const auto removed = remove_file(file); !removed) {
+    for (const auto& file : written->left_out == 0 ? own : std::vector<OwnFile>{}) {
+        if (const auto removed = remove_file(file.path, file.stamp); !removed) {
             auto failure = removed.error();
             failure.next = "what is new is there, and what it replaces too; try again";
             return std::unexpected(std::move(failure));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/medium.h"
 #include "cli/progress.h"
 
 namespace fieldpost::cli {
@@ -66,6 +67,32 @@ struct ReadBundle {
     std::vector<Record> records;  // if it was only looked at
 };
 enum class Reading : std::uint8_t { take_in, only_look };
+// One file that is read in pieces, as far as it went when it was opened.
+class BundleReading {
+public:
+    // As InputFile::open().
+    static Outcome<BundleReading> open(const Common& common, const std::filesystem::path& path,
+                                       Reading reading);
+    // At most so many bytes more. Nothing: there is more. An Error says that the medium is gone, or
+    // is the daemon's, which forgets what it is not asked about for a minute.
+    Outcome<std::optional<ReadBundle>> read_on(std::uint64_t bytes_max, Rate& rate);
+    // When it was opened.
+    [[nodiscard]] const Stamp& stamp() const { return file_.stamp(); }
+
+private:
+    BundleReading(const Common& common, std::filesystem::path path, Reading reading, InputFile file)
+        : common_(&common), path_(std::move(path)), reading_(reading), file_(std::move(file)) {}
+    [[nodiscard]] std::string broken_off() const;
+
+    const Common* common_;
+    std::filesystem::path path_;
+    Reading reading_;
+    InputFile file_;
+    std::uint64_t bundle_ = 0;
+    std::uint64_t done_ = 0;
+    bool is_over_ = false;
+    std::vector<ReadBundle::Record> records_{};
+};
 // One file, to its end or to where it cannot be read any further. An Error says that the medium is
 // gone, or is the daemon's.
 Outcome<ReadBundle> read_bundle(const Common& common, const std::filesystem::path& path,
@@ -73,6 +100,10 @@ Outcome<ReadBundle> read_bundle(const Common& common, const std::filesystem::pat
 // What a person should know of a file that was taken in; empty if all is well.
 std::vector<std::string> troubles_of(const std::filesystem::path& path, const ReadBundle& told);
 
+struct OwnFile {
+    std::filesystem::path path;
+    Stamp stamp{};  // when it was read
+};
 struct Taken {
     std::size_t files = 0;
     std::size_t ignored = 0;
@@ -80,8 +111,8 @@ struct Taken {
     std::uint64_t known = 0;
     std::uint64_t rejected = 0;
     std::vector<std::pair<std::string, std::string>> errors;  // file, reason
-    std::vector<std::filesystem::path> own;                   // that this office left there before
-    std::vector<std::filesystem::path> own_summaries;         // of those, without any report
+    std::vector<OwnFile> own;                                 // that this office left there before
+    std::vector<OwnFile> own_summaries;                       // of those, without any report
 };
 // Files, and what lies at the top of folders. An Error is of a file or folder that was named, or
 // the daemon's.
@@ -104,6 +135,9 @@ struct WriteOptions {
     // What those bundles, and files of others there, hold; as the daemon told it.
     std::vector<std::string> in_row{};
     std::vector<std::string> of_others{};
+    // In a folder, of the first file and of each while it is written; empty: one that says nothing.
+    std::string name{};
+    std::string temporary{};
 };
 struct Written {
     std::vector<std::filesystem::path> files;  // none: there was nothing to write
@@ -122,13 +156,13 @@ struct Standing {
     std::uint32_t roster_version = 0;
 };
 Outcome<Standing> standing_since(const Common& common, const std::string& state);
-// To a new file, or to a folder under names that say nothing.
+// To a new file, or to a folder under names that say nothing. not_found: what is to be mounted
+// there is not (mounts.h).
 Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,
                               const WriteOptions& options);
 // What this office left there before goes once the new one is on the medium, unless that holds
 // less.
 Outcome<Written> write_in_place_of(const Common& common, const std::filesystem::path& folder,
-                                   const WriteOptions& options,
-                                   const std::vector<std::filesystem::path>& own);
+                                   const WriteOptions& options, const std::vector<OwnFile>& own);
 
 }  // namespace fieldpost::cli

@@ -1,5 +1,6 @@
 #include "cli/medium.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "cli/text.h"
 #include "crypto/secret.h"
@@ -54,7 +56,23 @@ fs::path folder_of(const fs::path& path) {
     return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+std::int64_t nanoseconds(const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+Stamp stamp_of(const struct stat& about) {
+    return {about.st_size, nanoseconds(about.st_mtim), nanoseconds(about.st_ctim), about.st_dev,
+            about.st_ino};
+}
+
 }  // namespace
+
+std::optional<Stamp> stamp_of(const fs::path& path) {
+    struct stat about{};
+    return ::lstat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode)
+               ? std::optional(stamp_of(about))
+               : std::nullopt;
+}
 
 Outcome<InputFile> InputFile::open(const fs::path& path) {
     // Not waiting for somebody at the other end of a pipe.
@@ -73,7 +91,7 @@ Outcome<InputFile> InputFile::open(const fs::path& path) {
                                        fmt::format("{} is no file", safe_line(path.string())),
                                        "name a bundle, or a folder with bundles"});
     }
-    return InputFile(fd, static_cast<std::uint64_t>(about.st_size));
+    return InputFile(fd, stamp_of(about));
 }
 
 InputFile::~InputFile() {
@@ -103,24 +121,50 @@ std::string InputFile::read(std::size_t bytes) {
 }
 
 bool is_still_there(const fs::path& path) {
-    return InputFile::open(path).has_value() && files_of(folder_of(path)).has_value();
+    const auto listed = list_names(folder_of(path), 1, [](const auto&) {});
+    return InputFile::open(path).has_value() && listed.has_value();
+}
+
+Outcome<bool> list_names(const fs::path& folder, std::size_t names_max,
+                         const std::function<void(const std::string&)>& see) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
+    if (!open) {
+        return trouble(folder, "cannot be read", errno);
+    }
+    std::size_t names = 0;
+    while (true) {
+        errno = 0;
+        const auto* entry = ::readdir(open.get());
+        if (entry == nullptr) {
+            return errno == 0 ? Outcome<bool>(true) : trouble(folder, "cannot be read", errno);
+        }
+        // A hidden one is what some program is doing, such as a copy that is not whole yet.
+        const bool may_be_plain = entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN;
+        if (entry->d_name[0] == '.' || !may_be_plain) {
+            continue;
+        }
+        if (++names > names_max) {
+            return false;
+        }
+        see(entry->d_name);
+    }
 }
 
 Outcome<std::vector<fs::path>> files_of(const fs::path& folder) {
-    std::error_code error;
-    std::vector<fs::path> files;
-    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-        std::error_code unknown;
-        // A hidden one is what some program is doing, such as a copy that is not whole yet.
-        const bool is_hidden = at->path().filename().native().starts_with('.');
-        if (!is_hidden && at->symlink_status(unknown).type() == fs::file_type::regular) {
-            files.push_back(at->path());
+    std::vector<std::pair<std::int64_t, fs::path>> found;
+    const auto listed = list_names(folder, SIZE_MAX, [&](const std::string& name) {
+        if (const auto stamp = stamp_of(folder / name)) {
+            found.emplace_back(stamp->size, folder / name);
         }
+    });
+    if (!listed) {
+        return std::unexpected(listed.error());
     }
-    if (error) {
-        return trouble(folder, "cannot be read", error.value());
+    std::ranges::sort(found);
+    std::vector<fs::path> files;
+    for (auto& [size, path] : found) {
+        files.push_back(std::move(path));
     }
-    std::ranges::sort(files);
     return files;
 }
 
@@ -133,9 +177,9 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       temporary_(std::exchange(other.temporary_, {})),
       size_(other.size_) {}
 
-Outcome<OutputFile> OutputFile::create(const fs::path& path) {
-    auto temporary = new_name(folder_of(path));
-    temporary.replace_extension(".part");
+Outcome<OutputFile> OutputFile::create(const fs::path& path, const std::string& name) {
+    auto temporary = name.empty() ? new_name(folder_of(path)).replace_extension(".part")
+                                  : folder_of(path) / name;
     // Noise to all who can read it; and the next office's host is somebody else here.
     const int fd =
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -222,7 +266,10 @@ fs::path new_name(const fs::path& folder) {
     }
 }
 
-Outcome<void> remove_file(const fs::path& path) {
+Outcome<void> remove_file(const fs::path& path, const Stamp& stamp) {
+    if (stamp_of(path) != stamp) {
+        return {};
+    }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
         return trouble(path, "could not be removed", errno);
     }

@@ -6,12 +6,31 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "cli/command.h"
 
 namespace fieldpost::cli {
+
+// What tells one state of a file from another one.
+struct Stamp {
+    std::int64_t size = -1;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;  // its inode: by writing, renaming, chmod
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Stamp&) const = default;
+
+    // The same file, unless somebody wrote to it and set its time back. Its name may be another.
+    [[nodiscard]] bool has_content_of(const Stamp& other) const {
+        return size == other.size && modified_ns == other.modified_ns && device == other.device &&
+               inode == other.inode;
+    }
+};
+// Nothing: no plain file is there.
+std::optional<Stamp> stamp_of(const std::filesystem::path& path);
 
 class InputFile {
 public:
@@ -20,21 +39,23 @@ public:
     ~InputFile();
     InputFile(InputFile&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)),
-          size_(other.size_),
+          stamp_(other.stamp_),
           failure_(std::move(other.failure_)) {}
     InputFile& operator=(InputFile&&) = delete;
     InputFile(const InputFile&) = delete;
     InputFile& operator=(const InputFile&) = delete;
 
-    [[nodiscard]] std::uint64_t size() const { return size_; }
+    [[nodiscard]] std::uint64_t size() const { return static_cast<std::uint64_t>(stamp_.size); }
+    // When it was opened.
+    [[nodiscard]] const Stamp& stamp() const { return stamp_; }
     // The next bytes; fewer at its end, or where it cannot be read any further (failure()).
     std::string read(std::size_t bytes);
     [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
 
 private:
-    InputFile(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+    InputFile(int fd, const Stamp& stamp) : fd_(fd), stamp_(stamp) {}
     int fd_;
-    std::uint64_t size_;
+    Stamp stamp_;
     std::optional<Failure> failure_;
 };
 
@@ -42,13 +63,19 @@ private:
 // of the medium is bad, and the medium is not gone.
 bool is_still_there(const std::filesystem::path& path);
 
-// The plain files at a folder's top level that are not hidden, by name.
+// Calls `see` with the names at a folder's top level that are not hidden and may be plain files, in
+// the folder's own order, at most `names_max` of them. False: there are more.
+Outcome<bool> list_names(const std::filesystem::path& folder, std::size_t names_max,
+                         const std::function<void(const std::string&)>& see);
+// The plain files at a folder's top level that are not hidden, small ones first.
 Outcome<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& folder);
 
 class OutputFile {
 public:
-    // Under another name until finish(). refused: the folder cannot be written to.
-    static Outcome<OutputFile> create(const std::filesystem::path& path);
+    // Under another name until finish(): `temporary`, or one that says nothing if that is empty; it
+    // ends in ".part". refused: the folder cannot be written to.
+    static Outcome<OutputFile> create(const std::filesystem::path& path,
+                                      const std::string& temporary = {});
     // Removed, if it was not finished.
     ~OutputFile();
     OutputFile(OutputFile&& other) noexcept;
@@ -78,8 +105,9 @@ bool name_new(const std::filesystem::path& from, const std::filesystem::path& to
 
 // A name there that says nothing, and that nothing has yet.
 std::filesystem::path new_name(const std::filesystem::path& folder);
-// Removed, and the removal is on the medium.
-Outcome<void> remove_file(const std::filesystem::path& path);
+// Removed, and the removal is on the medium. A file that is not as `stamp` has it any more is
+// somebody else's by now, and stays.
+Outcome<void> remove_file(const std::filesystem::path& path, const Stamp& stamp);
 std::uint64_t free_bytes(const std::filesystem::path& folder);
 
 }  // namespace fieldpost::cli

@@ -1,0 +1,113 @@
+// The files of a folder that is followed: which of them to read, and when.
+//
+// Promise: a value, without files and without a clock. A file that could not be read is tried again
+// for ever, at growing intervals. A file that changes again and again is read meanwhile, and takes
+// a tenth of the time at most. The memory is bounded, whatever others put there: files that are no
+// bundle, or need no second look, are remembered by two numbers.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cli/bundle_files.h"
+#include "cli/medium.h"
+
+namespace fieldpost::cli {
+
+using FolderTime = std::chrono::steady_clock::time_point;
+
+// Files that wait to be read, or whose content matters, and all others that are remembered.
+inline constexpr std::size_t folder_files_max = 10'000;
+inline constexpr std::size_t folder_judged_max = 200'000;
+// Read in one go; a larger file is read in pieces, between which the others have their turn.
+inline constexpr std::int64_t folder_piece_bytes = 16 << 20;
+
+class FolderFiles {
+public:
+    struct File {
+        Stamp stamp{};
+        FolderTime first_at{};        // seen under this name
+        FolderTime changed_at{};      // seen to have changed
+        FolderTime changing_since{};  // without having been read
+        bool is_changed = false;      // since it was first seen
+        bool is_stable = false;       // it was the same at two looks
+        bool is_read = false;
+        // The last reading, or attempt.
+        std::optional<FolderTime> read_at{};
+        std::chrono::nanoseconds read_took{};
+        unsigned failures = 0;
+        FolderTime not_before{};
+        ReadBundle told{};
+        std::vector<std::string> troubles{};
+        FolderTime trouble_since{};
+    };
+    using Files = std::map<std::string, File>;
+
+    // --- a look
+    // Names that are looked at each time: see() or miss() is to be called for each.
+    [[nodiscard]] std::vector<std::string> names() const;
+    void see(const std::string& name, const Stamp& stamp, FolderTime now);
+    void miss(const std::string& name) { files_.erase(name); }
+    // All names there are told between these two. True: see() or miss() is to be called.
+    void begin_list();
+    bool wants(const std::string& name, FolderTime now);
+    void end_list(bool is_all, FolderTime now);
+    // The last list had names that are not looked at.
+    [[nodiscard]] bool has_too_many() const { return too_many_since_.has_value(); }
+
+    // --- reading
+    // Files of one piece that are due, in this order; and the large one whose turn it is.
+    [[nodiscard]] std::vector<std::string> due(FolderTime now) const;
+    [[nodiscard]] std::optional<std::string> large_due(FolderTime now) const;
+    void was_read(const std::string& name, ReadBundle told, std::vector<std::string> troubles,
+                  FolderTime now, std::chrono::nanoseconds took);
+    // Is tried again.
+    void failed(const std::string& name, const Failure& why, FolderTime now);
+    // Others may be taken now that were refused, or all of others after a change of the roster.
+    void read_refused_again();
+    void read_others_again();
+
+    // --- what is known
+    [[nodiscard]] const Files& files() const { return files_; }
+    [[nodiscard]] bool contains(const std::string& name) const { return files_.contains(name); }
+    // Some that were there at that time already are still to be read for the first time.
+    [[nodiscard]] bool has_unread_since(FolderTime time) const;
+    // The files of others that are known to hold records.
+    [[nodiscard]] std::set<std::string> holding_of_others() const;
+    // A trouble that has lasted.
+    [[nodiscard]] std::string trouble(FolderTime now) const;
+    void add_own(const std::string& name, const Stamp& stamp, ReadBundle told, FolderTime now);
+    void erase(const std::string& name) { files_.erase(name); }
+    // The row is known: of our own files only that they are ours.
+    void forget_said();
+
+private:
+    struct Judged {
+        std::size_t stamp = 0;
+        std::uint32_t list = 0;  // the last one that had it
+        FolderTime at{};
+    };
+    [[nodiscard]] bool is_due(const File& file, FolderTime now) const;
+    [[nodiscard]] FolderTime waiting_since(const File& file) const;
+    void judge(const std::string& name, FolderTime now);
+    bool has_room_for(const std::string& name);
+    bool make_room();
+    void bound_holds(File& file);
+
+    Files files_;
+    std::size_t holds_bytes_ = 0;  // not less than what all files have
+    // By the hash of their names.
+    std::unordered_map<std::size_t, Judged> judged_;
+    std::uint32_t list_ = 0;
+    FolderTime judge_again_at_{};
+    std::optional<FolderTime> too_many_since_;
+    bool is_too_many_ = false;  // in this list so far
+    std::size_t made_room_ = 0;
+};
+
+}  // namespace fieldpost::cli

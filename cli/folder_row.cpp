@@ -1,0 +1,216 @@
+#include "cli/folder_row.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// All that others lack, instead of what is new: not more often, whatever they say.
+constexpr auto write_all_every = 10min;
+// Where there was no room for all of it.
+constexpr auto write_short_every = 1h;
+// What was left there is gone and nobody has said to have it: it was lost on the way.
+constexpr auto send_again = 24h;
+// Where others left something: that may not do any longer.
+constexpr auto look_again = 1h;
+// A row of small ones becomes one.
+constexpr std::size_t small_row = 8;
+constexpr std::uint64_t small_row_bytes = 65536;
+// Younger than that it may be a copy that somebody is making.
+constexpr auto part_is_old_after = 60s;
+
+constexpr std::size_t half_bytes = 2;
+
+std::string check_of(const std::string& said, const std::string& half) {
+    const auto hash = crypto::hash("folder-row", {}, {as_bytes(said), as_bytes(half)});
+    return to_hex(hash.view().first(half_bytes));
+}
+
+bool is_part_name(const std::string& name) {
+    return name.ends_with(".part");
+}
+
+}  // namespace
+
+// The first half is chance: a file that takes the place of one that was lost has another name, or a
+// mover that never overwrites would keep it back.
+std::string FolderRow::name_after(const std::string& said) {
+    std::array<std::byte, half_bytes> chance{};
+    crypto::fill_random(chance);
+    const auto half = to_hex(chance);
+    return said.empty() ? "" : half + check_of(said, half) + ".bin";
+}
+
+bool FolderRow::is_after(const std::string& name, const std::string& said) {
+    return !said.empty() && name.size() > 2 * half_bytes &&
+           name.substr(2 * half_bytes) == check_of(said, name.substr(0, 2 * half_bytes)) + ".bin";
+}
+
+// What was written otherwise, by `bundle export` say, vouches for nothing; and rows may be mixed,
+// by somebody who keeps some files of one and some of the next.
+void FolderRow::remember(const FolderFiles::Files& files) {
+    std::multimap<std::int64_t, const FolderFiles::Files::value_type*> ours;
+    for (const auto& entry : files) {
+        const auto& [name, file] = entry;
+        if (file.is_read && file.told.is_own && file.told.place > 0 && file.told.is_whole &&
+            !is_part_name(name) && std::ranges::is_permutation(file.told.targets, offices_)) {
+            ours.emplace(file.told.made_unix_s, &entry);
+        }
+    }
+    row_.clear();
+    since_.clear();
+    for (const auto& [made, entry] : ours) {
+        const auto& [name, file] = *entry;
+        if (file.told.place == 1) {
+            row_.clear();
+            since_.clear();
+        } else if (file.told.place != row_.size() + 1 || !is_after(name, since_)) {
+            row_.clear();
+            since_.clear();
+            continue;
+        }
+        since_ = file.told.said;
+        row_.push_back({name, file.told.holds});
+    }
+}
+
+std::vector<std::string> FolderRow::names() const {
+    std::vector<std::string> names;
+    for (const auto& left : row_) {
+        names.push_back(left.name);
+    }
+    return names;
+}
+
+bool FolderRow::is_whole(const FolderFiles::Files& files) const {
+    return std::ranges::all_of(row_, [&](const auto& left) { return files.contains(left.name); });
+}
+
+bool FolderRow::is_gone(const FolderFiles::Files& files) const {
+    return std::ranges::none_of(row_, [&](const auto& left) { return files.contains(left.name); });
+}
+
+// A row that is whole now and then, since somebody takes a file and puts it back, is broken.
+void FolderRow::note(const FolderFiles::Files& files, FolderTime now) {
+    if (!is_whole(files)) {
+        whole_since_.reset();
+        broken_since_ = broken_since_.value_or(now);
+        return;
+    }
+    whole_since_ = whole_since_.value_or(now);
+    if (now - *whole_since_ >= write_all_every) {
+        broken_since_.reset();
+    }
+}
+
+// What was there and is not any more, though nobody took it all away.
+bool FolderRow::is_lost(const FolderFiles::Files& files, FolderTime now) const {
+    const auto since_all = now - wrote_all_at_;
+    return is_gone(files) ? since_all >= send_again
+                          : broken_since_ && now - *broken_since_ >= write_all_every &&
+                                since_all >= write_all_every;
+}
+
+bool FolderRow::is_long(const FolderFiles::Files& files) const {
+    std::uint64_t bytes = 0;
+    for (const auto& left : row_) {
+        const auto file = files.find(left.name);
+        bytes += file == files.end() ? 0 : static_cast<std::uint64_t>(file->second.stamp.size);
+    }
+    return is_whole(files) && row_.size() >= small_row && bytes <= small_row_bytes;
+}
+
+bool FolderRow::is_due(const FolderFiles& files, FolderTime now) const {
+    return (!since_.empty() && is_lost(files.files(), now)) ||
+           (!left_out_.empty() && now - wrote_all_at_ >= write_short_every) ||
+           (is_held_back_ && now - wrote_all_at_ >= write_all_every) ||
+           (!relied_on_.empty() && now - wrote_at_ >= look_again) ||
+           !std::ranges::includes(files.holding_of_others(), relied_on_);
+}
+
+// Not again and again, but at once after a start: what is urgent has a place there.
+bool FolderRow::may_write_alone(FolderTime now) const {
+    return left_out_.empty() || now - wrote_all_at_ >= write_short_every;
+}
+
+WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now) {
+    WriteOptions order;
+    order.offices = offices_;
+    order.must_hold_some = false;
+    order.is_in_row = true;
+    order.must_hold_news = !since_.empty();
+    order.since = is_lost(files.files(), now) || is_long(files.files()) ? std::string{} : since_;
+    order.name = name_after(order.since);
+    // What was held back by that is looked for when it ends.
+    order.is_only_addition = now - wrote_all_at_ < write_all_every;
+    is_held_back_ = order.is_only_addition;
+    for (const auto& left : row_) {
+        order.in_row.push_back(left.holds);
+    }
+    for (const auto& name : files.holding_of_others()) {
+        order.of_others.push_back(files.files().at(name).told.holds);
+    }
+    return order;
+}
+
+void FolderRow::order_alone(WriteOptions& order) const {
+    order.is_in_row = false;
+    order.since.clear();
+    order.name.clear();
+}
+
+// Not a copy that somebody is making, and nothing that is for others than this one.
+std::vector<std::string> FolderRow::replaced_by(const Written& written,
+                                                const FolderFiles::Files& files,
+                                                FolderTime now) const {
+    std::vector<std::string> replaced;
+    if (written.is_addition || written.left_out > 0 || written.files.empty()) {
+        return replaced;
+    }
+    for (const auto& [name, file] : files) {
+        const bool is_fresh = now - file.changed_at < part_is_old_after;
+        if (file.told.is_own && std::ranges::is_permutation(file.told.targets, offices_) &&
+            (!is_part_name(name) || !is_fresh)) {
+            replaced.push_back(name);
+        }
+    }
+    return replaced;
+}
+
+void FolderRow::wrote(const Written& written, bool is_in_row, std::set<std::string> relied_on,
+                      FolderTime now) {
+    state_ = written.state;
+    relied_on_ = std::move(relied_on);
+    wrote_at_ = now;
+    if (!written.is_addition) {
+        wrote_all_at_ = now;
+        left_out_ = is_in_row ? ""
+                    : written.left_out > 0
+                        ? fmt::format("no room there for {} reports", written.left_out)
+                        : "what is to be left there does not fit one file";
+    }
+    if (written.files.empty()) {
+        return;  // there was no news in it
+    }
+    if (!written.is_addition) {
+        row_.clear();
+        broken_since_.reset();
+        whole_since_.reset();
+    }
+    since_ = is_in_row ? written.said : "";
+    for (const auto& path : written.files) {
+        if (is_in_row) {
+            row_.push_back({path.filename().string(), written.holds});
+        }
+    }
+}
+
+}  // namespace fieldpost::cli
