@@ -128,8 +128,10 @@ Outcome<std::optional<ReadBundle>> BundleReading::read_on(std::uint64_t bytes_ma
         if (const auto going = go_on(); !going) {
             return std::unexpected(going.error());
         }
-        // What is appended meanwhile is for the next time: some never stop.
-        const auto wanted = std::min<std::uint64_t>(read_bytes, file_.size() - done_);
+        // What is appended meanwhile is for the next time: some never stop. A file that says to be
+        // empty need not be.
+        const auto end = std::max<std::uint64_t>(file_.size(), read_bytes);
+        const auto wanted = std::min<std::uint64_t>(read_bytes, end - done_);
         auto some = file_.read(wanted);
         if (file_.failure() && !is_still_there(path_)) {
             return std::unexpected(*file_.failure());
@@ -141,8 +143,7 @@ Outcome<std::optional<ReadBundle>> BundleReading::read_on(std::uint64_t bytes_ma
         auto& piece = *request.mutable_bundle_read();
         piece.set_bundle(bundle_);
         piece.set_only_look(reading_ == Reading::only_look);
-        const bool is_end =
-            some.size() < wanted || done_ >= file_.size() || is_over_ || !broken.empty();
+        const bool is_end = some.size() < wanted || done_ >= end || is_over_ || !broken.empty();
         piece.set_is_end(is_end);
         piece.set_content(std::move(some));
         wire::Answer answer;

@@ -13,49 +13,13 @@
 #include "storage/lmdb_tables.h"
 #include "storage/record_store.h"
 #include "tests/end_to_end/refusals.h"
+#include "tests/end_to_end/small_disk.h"
 
 using namespace fieldpost::end_to_end;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// A small disk of its own, gone with the test, and in any case with the process.
-class SmallDisk {
-public:
-    SmallDisk(const fs::path& at, const std::string& size) : at_(at) {
-        static const bool is_apart =
-            ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", "", MS_REC | MS_PRIVATE, "") == 0;
-        fs::create_directory(at_);
-        is_there_ =
-            is_apart && ::mount("tmpfs", at_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
-    }
-    ~SmallDisk() {
-        if (is_there_) {
-            ::umount2(at_.c_str(), MNT_DETACH);
-        }
-    }
-    SmallDisk(const SmallDisk&) = delete;
-    SmallDisk& operator=(const SmallDisk&) = delete;
-
-    [[nodiscard]] bool is_there() const { return is_there_; }
-    void make_read_only() const {
-        REQUIRE(::mount("", at_.c_str(), "", MS_REMOUNT | MS_RDONLY, "") == 0);
-    }
-    // Until not one byte more fits; the file that does it.
-    [[nodiscard]] fs::path fill() const {
-        auto filler = at_ / "filler";
-        std::ofstream out(filler, std::ios::binary);
-        const std::string block(4096, 'x');
-        while (out.write(block.data(), 4096).flush()) {
-        }
-        return filler;
-    }
-
-private:
-    fs::path at_;
-    bool is_there_ = false;
-};
 
 constexpr auto needs_root = "skipped: only root can mount a small disk";
 

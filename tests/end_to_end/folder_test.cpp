@@ -2,6 +2,8 @@
 // anything. Method: daemons that never meet, with a [[folder]] each; and cp, mv, nothing at all
 // (one folder for both) and Syncthing as what moves the files.
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -10,6 +12,7 @@
 #include <thread>
 
 #include "tests/end_to_end/offices.h"
+#include "tests/end_to_end/small_disk.h"
 
 using namespace fieldpost::end_to_end;
 namespace fs = std::filesystem;
@@ -359,4 +362,66 @@ TEST_CASE("a file in a folder that stays damaged is said to need a person",
     REQUIRE(eventually([&] { return has_item(offices.hq, "folder"); }));
     write_file(share / "a.bin", read_file(file));
     REQUIRE(eventually([&] { return !has_item(offices.hq, "folder"); }));
+}
+
+TEST_CASE("a folder that somebody fills and disturbs is a link all the same",
+          "[end_to_end][folder]") {
+    OfficesWithFolders offices;
+    const auto share = offices.folder("share");
+    offices.follow(offices.hq, share);
+    offices.follow(offices.hyesan, share);
+    CAPTURE(offices.hq.log(), offices.hyesan.log());
+    REQUIRE(eventually([&] { return knows_as_active(offices.hyesan, "hyesan"); }));
+    const auto names = names_in(share);
+    // A sparse file with real cells here and there, and whatever else there can be.
+    const auto bundle =
+        std::ranges::find_if(names, [](const std::string& name) { return name.ends_with(".bin"); });
+    const auto cells = read_file(share / *bundle).substr(0, 4096);
+    {
+        std::ofstream out(share / "large.bin", std::ios::binary);
+        for (int i = 0; i < 1000; ++i) {
+            out.seekp(std::int64_t{i} * 15 * 1024 * 1024);
+            out << cells;
+        }
+    }
+    REQUIRE(::mkfifo((share / "pipe.bin").c_str(), 0644) == 0);
+    fs::create_symlink("/etc/passwd", share / "link.bin");
+    fs::create_directory(share / "folder.bin");
+    write_file(share / "\xff\xfe.bin", cells.substr(0, cells.size() * 3 / 4));
+    const auto letter = random_bytes(5000);
+    write_file(share / "letter.bin", letter);
+    const Mover mover(
+        fmt::format("cd {}; rm -f noise-*; echo x > noise-$i; i=$((i+1)); "
+                    "mv a b 2>/dev/null || mv b a 2>/dev/null || echo > a",
+                    share.string()));
+    std::this_thread::sleep_for(2s);
+    const auto id = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
+    CHECK(eventually([&] { return state_of(offices.hyesan, id) == "delivered"; }, 30s));
+    CHECK(read_file(share / "letter.bin") == letter);
+    // The same by hand: a name that is not UTF-8 is named in JSON too.
+    const auto ran = offices.hq.run({"--json", "bundle", "sync", share.string()});
+    CHECK(ran.exit_code == 9);
+    CHECK(Json::parse(ran.out).at("import").at("errors").size() >= 1);
+}
+
+TEST_CASE("nothing is left beneath a medium that was taken out, and all once it is back",
+          "[end_to_end][folder]") {
+    OfficesWithFolders offices;
+    const auto stick = offices.network.folder() / "stick";
+    std::optional<SmallDisk> disk(std::in_place, stick, "8m");
+    if (!disk->is_there()) {
+        WARN("skipped: only root can mount a small disk");
+        return;
+    }
+    offices.follow(offices.hyesan, stick);
+    REQUIRE(eventually([&] { return !names_in(stick).empty(); }));
+    disk->take_out();
+    REQUIRE(eventually([&] { return has_item(offices.hyesan, "folder"); }));
+    offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
+    std::this_thread::sleep_for(4s);
+    CHECK(names_in(stick).empty());
+    disk.emplace(stick, "8m");
+    REQUIRE(eventually([&] { return !names_in(stick).empty(); }, 20s));
+    REQUIRE(eventually([&] { return !has_item(offices.hyesan, "folder"); }));
+    offices.hyesan.stop();
 }
