@@ -24,7 +24,7 @@ struct Home {
     }
 };
 
-constexpr std::string_view some = "beacon = false\n";
+constexpr std::string_view good_words = "beacon = false\n";
 
 }  // namespace
 
@@ -58,7 +58,7 @@ TEST_CASE("a link to a configuration is read, and no file is an empty one", "[co
     const Home home;
     REQUIRE(home.read());
     CHECK(home.read()->beacon);
-    Home::write(home.folder.path() / "elsewhere", some);
+    Home::write(home.folder.path() / "elsewhere", good_words);
     std::filesystem::create_symlink("elsewhere", home.file);
     REQUIRE(home.read());
     CHECK_FALSE(home.read()->beacon);
@@ -66,7 +66,8 @@ TEST_CASE("a link to a configuration is read, and no file is an empty one", "[co
 
 TEST_CASE("a configuration without end is not read to its end", "[configuration]") {
     const Home home;
-    Home::write(home.file, std::string(some) + std::string((1U << 20) - some.size(), '#'));
+    Home::write(home.file,
+                std::string(good_words) + std::string((1U << 20) - good_words.size(), '#'));
     REQUIRE(home.read());
     CHECK_FALSE(home.read()->beacon);
     std::filesystem::resize_file(home.file, std::uintmax_t{1} << 32);
