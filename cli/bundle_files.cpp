@@ -128,8 +128,8 @@ Outcome<std::optional<ReadBundle>> BundleReading::read_on(std::uint64_t bytes_ma
         if (const auto going = go_on(); !going) {
             return std::unexpected(going.error());
         }
-        // What is appended meanwhile is for the next time: some never stop. A file that says to be
-        // empty need not be.
+        // Bytes that are appended meanwhile are for the next time: some files never stop growing. A
+        // file that says to be empty need not be.
         const auto end = std::max<std::uint64_t>(file_.size(), read_bytes);
         const auto wanted = std::min<std::uint64_t>(read_bytes, end - done_);
         auto some = file_.read(wanted);

@@ -28,7 +28,7 @@ constexpr std::size_t half_digits = 8;
 class OwnParts {
 public:
     explicit OwnParts(const fs::path& home) {
-        // Who may not read the keys can follow a folder all the same.
+        // Members of the group, who may not read the keys, can follow a folder all the same.
         if (const auto keys = crypto::OfficeHome(home).machine_keys()) {
             key_ = crypto::keyed_hash(keys->founding_key.view(), "folder-part", {},
                                       {as_bytes(fs::absolute(home).string()),

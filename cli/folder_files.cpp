@@ -17,7 +17,7 @@ constexpr auto read_anyway_after = 30s;
 // Reading the same file again and again takes this part of the time at most.
 constexpr int rest_of_reading = 10;
 constexpr std::chrono::nanoseconds rest_max = 10min;
-// What was refused, for lack of room say, may find some.
+// A record that was refused, for lack of room say, may find some.
 constexpr auto refused_again = 1h;
 constexpr auto failed_again_max = 60s;
 // A file that is still not whole then was not just being copied.
@@ -27,19 +27,19 @@ constexpr auto too_many_after = 10min;
 // A share may tell wrong times, so a file that is no bundle is read again, one of all at a time.
 constexpr auto judged_again = 1h;
 constexpr auto judged_again_each = 10s;
-// Of those that are remembered by two numbers so many are looked at each time.
+// So many of those that are remembered by two numbers are looked at each time.
 constexpr std::size_t judged_looked_at = 1000;
-// Where no more can be remembered, so many names are looked at that nothing is known of; and so
-// many places are made for new files.
+// A table that is full makes so many places for new files each time, and looks at so many names
+// that it knows nothing of.
 constexpr std::size_t room_made_when_full = 10;
 constexpr std::size_t room_made_max = 1000;
 // To read a smaller one costs next to nothing.
 constexpr std::int64_t dear_bytes = 1 << 20;
 // Places that only names such as offices write can take.
 constexpr std::size_t for_names_of_ours = 1000;
-// What files there are said to hold, and what they say.
+// The sets that files there are said to hold, and what they say.
 constexpr std::size_t holds_bytes_max = 32U << 20;
-// Of files of others: of more this office leaves its own copy.
+// Files of others with more than this are not relied on: this office leaves its own copy.
 constexpr std::size_t of_others_bytes_max = 8U << 20;
 
 bool is_part(const std::string& name) {
@@ -119,7 +119,7 @@ void FolderFiles::see(const std::string& name, const Stamp& stamp, FolderTime no
         file.is_stable = true;
         return;
     }
-    // Of a file that was read the content is wanted once more, and what it held counts for nothing.
+    // A file that was read is wanted once more, and what it held counts for nothing.
     File anew{.stamp = stamp, .first_at = file.first_at, .changed_at = now};
     anew.changing_since = file.is_read ? now : file.changing_since;
     anew.is_changed = true;

@@ -1,43 +1,16 @@
 // Calls in the local network: from anybody, and forged by whoever has the network's secret.
 #include "crypto/beacon.h"
-
 #include "daemon/runtime/neighbours.h"
-#include "storage/memory_tables.h"
+#include "tests/fuzz/founded_office.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/support/network.h"
 
 using namespace fieldpost;
 
-namespace {
-
-struct Listener {
-    tests::Network network = tests::make_network({"hq", "hyesan", "wonsan"});
-    storage::MemoryDisk disk;
-    std::unique_ptr<storage::RecordStore> store =
-        storage::RecordStore::open(storage::open_memory_tables(disk), crypto::SealKey::random())
-            .value();
-    engine::Config config{&network.offices[0].machine, &network.offices[0].mail, {}, true, "fuzz"};
-    engine::Ledger ledger = founded();
-    crypto::BeaconKey key = crypto::beacon_key(network.founding_key(), network.id());
-
-    engine::Ledger founded() {
-        ensure(store->begin().has_value(), "a store in memory opens");
-        for (const auto& change :
-             engine::founding_changes(network.id(), network.offices[0].index, {1, 7},
-                                      tests::founded_at, network.changes, {})) {
-            ensure(store->apply(change).has_value(), "a store in memory takes what founds it");
-        }
-        return engine::Ledger::load(*store, config, network.roster.founding(),
-                                    {{}, tests::founded_at})
-            .value();
-    }
-};
-
-}  // namespace
-
 // Commands of eight bytes: what comes, from where, for whom, and how much time passes.
 FUZZ_TARGET(beacon) {
-    static Listener listener;
+    static fuzz::FoundedOffice listener;
+    static const auto key =
+        crypto::beacon_key(listener.network.founding_key(), listener.network.id());
     runtime::Neighbours neighbours(listener.network.founding_key(), listener.network.id());
     Now now{{}, tests::founded_at};
     std::set<OfficeId> linked;
@@ -58,8 +31,8 @@ FUZZ_TARGET(beacon) {
         } else {
             crypto::BeaconNonce nonce;
             nonce.bytes.fill(std::byte{what});
-            heard.bytes = crypto::seal_beacon(listener.key, listener.network.id(), {office, port},
-                                              nonce, heard.sender);
+            heard.bytes = crypto::seal_beacon(key, listener.network.id(), {office, port}, nonce,
+                                              heard.sender);
         }
         neighbours.hear({heard}, listener.ledger, now);
         if (what % 8 == 1 && !linked.insert(office).second) {
