@@ -61,6 +61,11 @@ public:
         : common_(common), folder_(std::move(folder)), rate_(common), parts_(common.home) {}
 
     [[nodiscard]] FolderTime now() const override { return std::chrono::steady_clock::now(); }
+    std::uint16_t chance() override {
+        std::array<std::byte, 2> bytes{};
+        crypto::fill_random(bytes);
+        return ByteReader(bytes).read_u16().value();
+    }
     Outcome<FolderPlace> place() override { return place_of(folder_); }
     Outcome<bool> list(std::size_t names_max,
                        const std::function<void(const std::string&)>& see) override {

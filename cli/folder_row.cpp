@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
-#include "crypto/secret.h"
 
 namespace fieldpost::cli {
 
@@ -42,10 +41,8 @@ bool is_part_name(const std::string& name) {
 
 // The first half is chance: a file that takes the place of one that was lost has another name, or a
 // mover that never overwrites would keep it back.
-std::string FolderRow::name_after(const std::string& said) {
-    std::array<std::byte, half_bytes> chance{};
-    crypto::fill_random(chance);
-    const auto half = to_hex(chance);
+std::string FolderRow::name_after(const std::string& said, std::uint16_t chance) {
+    const auto half = fmt::format("{:04x}", chance);
     return said.empty() ? "" : half + check_of(said, half) + ".bin";
 }
 
@@ -141,14 +138,14 @@ bool FolderRow::may_write_alone(FolderTime now) const {
     return left_out_.empty() || now - wrote_all_at_ >= write_short_every;
 }
 
-WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now) {
+WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now, std::uint16_t chance) {
     WriteOptions order;
     order.offices = offices_;
     order.must_hold_some = false;
     order.is_in_row = true;
     order.must_hold_news = !since_.empty();
     order.since = is_lost(files.files(), now) || is_long(files.files()) ? std::string{} : since_;
-    order.name = name_after(order.since);
+    order.name = name_after(order.since, chance);
     // What was held back by that is looked for when it ends.
     order.is_only_addition = now - wrote_all_at_ < write_all_every;
     is_held_back_ = order.is_only_addition;

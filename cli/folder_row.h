@@ -30,7 +30,8 @@ public:
     [[nodiscard]] bool may_write_alone(FolderTime now) const;
 
     // What is to be written next.
-    [[nodiscard]] WriteOptions order(const FolderFiles& files, FolderTime now);
+    [[nodiscard]] WriteOptions order(const FolderFiles& files, FolderTime now,
+                                     std::uint16_t chance);
     // All of it, in files of no row, where it does not fit one file.
     void order_alone(WriteOptions& order) const;
     void wrote(const Written& written, bool is_in_row, std::set<std::string> relied_on,
@@ -47,7 +48,7 @@ public:
 
     // A name for the file that stands behind one that said this, so that the two can be known for
     // neighbours in one row. It says nothing to anybody who cannot read that one. Empty: any name.
-    static std::string name_after(const std::string& said);
+    static std::string name_after(const std::string& said, std::uint16_t chance);
     static bool is_after(const std::string& name, const std::string& said);
 
 private:

@@ -292,7 +292,7 @@ Outcome<void> Follower::write() {
     if (!urgent) {
         return std::unexpected(urgent.error());
     }
-    auto order = row_.order(files_, now);
+    auto order = row_.order(files_, now, hands_.chance());
     auto relied_on = files_.holding_of_others();
     auto written = hands_.write(order, *place_);
     const bool is_in_row = written || written.error().code != "not_in_one";

@@ -35,6 +35,8 @@ class FolderHands {
 public:
     virtual ~FolderHands() = default;
     [[nodiscard]] virtual FolderTime now() const = 0;
+    // Any number, for a name that nobody can tell beforehand.
+    virtual std::uint16_t chance() = 0;
 
     // --- the folder
     // An Error: it is not there, or not what is usually mounted there.

@@ -483,6 +483,7 @@ TEST_CASE("past a mover that means harm everything arrives, and other people's f
     for (auto seed = chosen == 0 ? 1 : chosen; seed <= (chosen == 0 ? seeds : chosen); ++seed) {
         INFO("FIELDPOST_SEED=" << seed << " repeats this");
         ImaginedFolder folder;
+        folder.dice.seed(seed);
         const std::vector<std::string> names{"hq", "hyesan", "pyongyang"};
         std::vector<std::unique_ptr<ImaginedOffice>> offices;
         std::vector<ImaginedOffice*> all;

@@ -268,6 +268,9 @@ Outcome<Written> ImaginedOffice::write(const WriteOptions& order, const FolderPl
     }
     const auto name =
         order.name.empty() ? fmt::format("{}{:x}.bin", name_, ++next_name_) : order.name;
+    if (folder_.files.contains(name)) {
+        return std::unexpected(Failure{exit_invalid, "invalid", "it is there already", ""});
+    }
     folder_.put(name, fmt::format("FP {} {} {} S:{} R:{} END", bundle.writer, bundle.counter,
                                   bundle.place, text_of(bundle.has), text_of(bundle.holds)));
     written.files = {name};

@@ -31,6 +31,7 @@ public:
     cli::FolderPlace place{"/", "disk", "folder"};
     bool is_there = true;
     bool is_full = false;
+    std::mt19937_64 dice{1};  // for the names of files
     std::chrono::nanoseconds cost_of_name{0};
     std::chrono::nanoseconds cost_of_stamp{0};
     std::chrono::nanoseconds spent{0};  // in looking
@@ -72,6 +73,7 @@ public:
 
     // --- FolderHands
     [[nodiscard]] cli::FolderTime now() const override { return folder_.now; }
+    std::uint16_t chance() override { return static_cast<std::uint16_t>(folder_.dice()); }
     cli::Outcome<cli::FolderPlace> place() override;
     cli::Outcome<bool> list(std::size_t names_max,
                             const std::function<void(const std::string&)>& see) override;
