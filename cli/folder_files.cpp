@@ -305,7 +305,7 @@ void FolderFiles::read_refused_again() {
 
 void FolderFiles::read_others_again() {
     for (auto& [name, file] : files_) {
-        // Who is no member any more is not read any more, by nobody.
+        // Files of an office that is no member any more are not read any more, by nobody.
         file.is_read = file.is_read && (file.told.is_own || file.told.holds.empty());
     }
 }
@@ -355,7 +355,7 @@ std::set<std::string> FolderFiles::holding_of_others() const {
     std::size_t bytes = 0;
     for (const auto& [name, file] : files_) {
         const auto& holds = file.told.holds;
-        // What is not whole yet is not moved by who moves files.
+        // A file that is not whole yet is not moved on by programs that move files.
         if (!file.told.is_own && !holds.empty() && !is_part(name) &&
             bytes + holds.size() <= of_others_bytes_max) {
             bytes += holds.size();

@@ -14,11 +14,11 @@ using namespace std::chrono_literals;
 
 // All that others lack, instead of what is new: not more often, whatever they say.
 constexpr auto write_all_every = 10min;
-// Where there was no room for all of it.
+// A row that was written short, for there was no room for all of it.
 constexpr auto write_short_every = 1h;
-// What was left there is gone and nobody has said to have it: it was lost on the way.
+// A row that is gone, while nobody has said to have it, was lost on the way.
 constexpr auto send_again = 24h;
-// Where others left something: that may not do any longer.
+// Files of others that were relied on may not do any longer.
 constexpr auto look_again = 1h;
 // A row of small ones becomes one.
 constexpr std::size_t small_row = 8;
@@ -51,8 +51,8 @@ bool FolderRow::is_after(const std::string& name, const std::string& said) {
            name.substr(2 * half_bytes) == check_of(said, name.substr(0, 2 * half_bytes)) + ".bin";
 }
 
-// What was written otherwise, by `bundle export` say, vouches for nothing; and rows may be mixed,
-// by somebody who keeps some files of one and some of the next.
+// Files that were written otherwise, by `bundle export` say, vouch for nothing; and rows may be
+// mixed, by somebody who keeps some files of one and some of the next.
 void FolderRow::remember(const FolderFiles::Files& files) {
     std::multimap<std::int64_t, const FolderFiles::Files::value_type*> ours;
     for (const auto& entry : files) {
@@ -108,7 +108,7 @@ void FolderRow::note(const FolderFiles::Files& files, FolderTime now) {
     }
 }
 
-// What was there and is not any more, though nobody took it all away.
+// The row was there and is not any more, though nobody took it all away.
 bool FolderRow::is_lost(const FolderFiles::Files& files, FolderTime now) const {
     const auto since_all = now - wrote_all_at_;
     return is_gone(files) ? since_all >= send_again
