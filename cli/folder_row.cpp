@@ -146,7 +146,7 @@ WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now, std::uin
     order.must_hold_news = !since_.empty();
     order.since = is_lost(files.files(), now) || is_long(files.files()) ? std::string{} : since_;
     order.name = name_after(order.since, chance);
-    // What was held back by that is looked for when it ends.
+    // The rest, held back by that, is looked for when it ends.
     order.is_only_addition = now - wrote_all_at_ < write_all_every;
     is_held_back_ = order.is_only_addition;
     for (const auto& left : row_) {

@@ -29,7 +29,7 @@ public:
     // Nothing is left beside what could not all be left so soon.
     [[nodiscard]] bool may_write_alone(FolderTime now) const;
 
-    // What is to be written next.
+    // The order for what is written next.
     [[nodiscard]] WriteOptions order(const FolderFiles& files, FolderTime now,
                                      std::uint16_t chance);
     // All of it, in files of no row, where it does not fit one file.
@@ -65,10 +65,10 @@ private:
     // The newest file there that holds all, and those that were put beside it since, in order.
     // Older ones may be there as well: who copies both ways brings back what was removed.
     std::vector<Left> row_;
-    // What the last of them said, and the office's state then or later; as the daemon told it.
+    // The words of the last of them, and the office's state then or later; as the daemon told it.
     std::string since_;
     std::string state_;
-    // Of others: what they hold this office did not leave there as well.
+    // Files of others: this office did not leave what they hold.
     std::set<std::string> relied_on_;
     bool is_held_back_ = false;
     FolderTime wrote_at_{};
