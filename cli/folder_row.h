@@ -1,4 +1,4 @@
-// What this office left in a folder that is followed: its row of files, and when there is to be
+// The row of files that this office left in a folder that is followed, and when there is to be
 // another one.
 //
 // Promise: a value, without files and without a clock. No wait here begins again by what others do

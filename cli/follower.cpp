@@ -23,12 +23,12 @@ constexpr std::chrono::nanoseconds list_every_max = 30s;
 constexpr std::size_t names_max = 2 * (folder_files_max + folder_judged_max);
 // Small files are read for so long; then one piece of a large one, and what is to be left.
 constexpr std::chrono::nanoseconds read_for = 2s;
-// What comes within this time goes into one file.
+// Reports that come within this time go into one file.
 constexpr auto write_every = 5s;
 // First what lies there is read, for it may be what is to be left; but not for longer.
 constexpr auto wait_for_others = 25s;
 constexpr auto urgent_waits = 2s;
-// What the medium refused, and then twice as long each time; for there may be room in a moment.
+// A medium that refused a file is tried again, twice as late each time: there may soon be room.
 constexpr auto try_again = 2s;
 constexpr unsigned try_again_doublings_max = 5;
 constexpr auto tell_again = 60s;
@@ -143,7 +143,7 @@ Outcome<bool> Follower::take(const std::string& name, std::uint64_t bytes_max) {
         return std::unexpected(told.error());
     }
     if (!told) {
-        // Whatever it is: one file does not hold up the others, nor what is to be left.
+        // One file does not hold up the others, nor what is to be left, whatever is wrong with it.
         files_.failed(name, told.error(), now);
         return true;
     }
@@ -200,7 +200,7 @@ Outcome<void> Follower::read() {
     return {};
 }
 
-// Of this office, since something was left there.
+// True if this office has changed since something was left there.
 Outcome<bool> Follower::has_changed() {
     const auto standing = hands_.standing(row_.state());
     if (!standing) {

@@ -20,7 +20,7 @@ struct FollowOptions {
     bool is_read_only = false;         // nothing is left there
 };
 
-// Where a folder lies.
+// The place where a folder lies.
 struct FolderPlace {
     std::string mount;   // the path at which its file system is mounted
     std::string medium;  // the same as long as that is; another one after it was mounted again
@@ -58,7 +58,7 @@ public:
                                                     std::uint64_t bytes_max) = 0;
     virtual void stop_reading(const std::string& name) = 0;
     virtual Outcome<Standing> standing(const std::string& state) = 0;
-    // Of the newest urgent report that this office wrote or carries; empty: there is none.
+    // The ID of the newest urgent report that this office wrote or carries; empty: there is none.
     virtual Outcome<std::string> newest_urgent() = 0;
     // no place: it is not where it was, and nothing was left.
     virtual Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) = 0;

@@ -14,7 +14,7 @@
 
 namespace fieldpost::cli {
 
-// What tells one state of a file from another one.
+// The marks that tell one state of a file from another one.
 struct Stamp {
     std::int64_t size = -1;
     std::int64_t modified_ns = 0;
