@@ -227,7 +227,8 @@ Outcome<Standing> standing_since(const Common& common, const std::string& state)
     if (const auto asked = ask(common, request, answer); !asked) {
         return std::unexpected(asked.error());
     }
-    return Standing{answer.bundle_write().is_unchanged(), answer.bundle_write().roster_version()};
+    const auto& told = answer.bundle_write();
+    return Standing{told.is_unchanged(), told.roster_version(), told.urgent_known()};
 }
 
 Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths) {

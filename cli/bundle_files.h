@@ -154,6 +154,8 @@ struct Written {
 struct Standing {
     bool is_unchanged = false;  // since it was `state`
     std::uint32_t roster_version = 0;
+    // Urgent reports that it knows of or has known of: another number says that one has come.
+    std::uint64_t urgent_known = 0;
 };
 Outcome<Standing> standing_since(const Common& common, const std::string& state);
 // To a new file, or to a folder under names that say nothing. not_found: what is to be mounted

@@ -100,18 +100,6 @@ public:
     Outcome<Standing> standing(const std::string& state) override {
         return standing_since(common_, state);
     }
-    Outcome<std::string> newest_urgent() override {
-        constexpr std::uint32_t outbox_and_carried = 2 | 4;
-        wire::Request request;
-        request.mutable_list()->set_boxes(outbox_and_carried);
-        request.mutable_list()->set_priority("urgent");
-        request.mutable_list()->set_limit(1);
-        wire::Answer answer;
-        if (const auto asked = ask(common_, request, answer); !asked) {
-            return std::unexpected(asked.error());
-        }
-        return answer.entries().empty() ? "" : answer.entries(0).id();
-    }
     Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) override {
         auto named = order;
         named.temporary = parts_.make();

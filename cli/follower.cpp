@@ -211,6 +211,7 @@ Outcome<bool> Follower::has_changed() {
         files_.read_refused_again();
         files_.read_others_again();
     }
+    urgent_known_ = standing->urgent_known;
     return !standing->is_unchanged;
 }
 
@@ -227,7 +228,7 @@ void Follower::remove_own_parts() {
 }
 
 // For what lies there unread since before it was owed; that cannot be put off by what comes now.
-Outcome<bool> Follower::must_wait() {
+bool Follower::must_wait() const {
     const auto now = hands_.now();
     if (!has_remembered_) {
         return files_.has_unread_since(started_at_ + 2 * look_every) &&
@@ -236,14 +237,7 @@ Outcome<bool> Follower::must_wait() {
     if (!files_.has_unread_since(*owed_since_) || now - *owed_since_ >= wait_for_others) {
         return false;
     }
-    if (now - *owed_since_ < urgent_waits) {
-        return true;
-    }
-    const auto urgent = hands_.newest_urgent();
-    if (!urgent) {
-        return std::unexpected(urgent.error());
-    }
-    return *urgent == urgent_;
+    return now - *owed_since_ < urgent_waits || urgent_known_ == urgent_written_;
 }
 
 Outcome<void> Follower::leave() {
@@ -264,9 +258,8 @@ Outcome<void> Follower::leave() {
     if (now < not_before_) {
         return {};
     }
-    const auto waits = must_wait();
-    if (!waits || *waits) {
-        return waits ? Outcome<void>{} : std::unexpected(waits.error());
+    if (must_wait()) {
+        return {};
     }
     if (!std::exchange(has_remembered_, true)) {
         row_.remember(files_.files());
@@ -288,10 +281,6 @@ Outcome<void> Follower::leave() {
 
 Outcome<void> Follower::write() {
     const auto now = hands_.now();
-    auto urgent = hands_.newest_urgent();
-    if (!urgent) {
-        return std::unexpected(urgent.error());
-    }
     auto order = row_.order(files_, now, hands_.chance());
     auto relied_on = files_.holding_of_others();
     auto written = hands_.write(order, *place_);
@@ -303,7 +292,7 @@ Outcome<void> Follower::write() {
     if (!written) {
         return std::unexpected(written.error());
     }
-    urgent_ = std::move(*urgent);
+    urgent_written_ = urgent_known_;
     const auto replaced = row_.replaced_by(*written, files_.files(), now);
     row_.wrote(*written, is_in_row, std::move(relied_on), hands_.now());
     return left(*written, replaced);

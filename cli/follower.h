@@ -58,8 +58,6 @@ public:
                                                     std::uint64_t bytes_max) = 0;
     virtual void stop_reading(const std::string& name) = 0;
     virtual Outcome<Standing> standing(const std::string& state) = 0;
-    // The ID of the newest urgent report that this office wrote or carries; empty: there is none.
-    virtual Outcome<std::string> newest_urgent() = 0;
     // no place: it is not where it was, and nothing was left.
     virtual Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) = 0;
     virtual Outcome<void> tell(const std::string& trouble) = 0;
@@ -84,7 +82,7 @@ private:
     Outcome<bool> has_changed();
     void remove_own_parts();
     Outcome<void> leave();
-    Outcome<bool> must_wait();
+    [[nodiscard]] bool must_wait() const;
     Outcome<void> write();
     Outcome<void> left(const Written& written, const std::vector<std::string>& replaced);
     Outcome<void> tell(const std::string& trouble);
@@ -108,7 +106,8 @@ private:
     FolderTime started_at_{};
     // There is something to be left.
     std::optional<FolderTime> owed_since_;
-    std::string urgent_;  // the newest when the last one was written
+    std::uint64_t urgent_known_ = 0;
+    std::uint64_t urgent_written_ = 0;  // urgent_known_ when the last one was written
     FolderTime not_before_{};
     unsigned failures_ = 0;  // to write, in a row
     std::optional<Failure> write_failure_;

@@ -395,6 +395,7 @@ Hash attachment_hash(const NetworkId& network, BytesView attachment) {
 Hash report_hash(const NetworkId& network, OfficeId author, const Origin& origin, BytesView report,
                  const std::vector<BytesView>& attachments) {
     std::vector<Hash> hashes;
+    hashes.reserve(attachments.size());
     for (const auto attachment : attachments) {
         hashes.push_back(attachment_hash(network, attachment));
     }

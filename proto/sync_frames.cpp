@@ -133,7 +133,8 @@ ListForm form_of(const LeafSummary& leaf) {
 
 void write_leaf(ByteWriter& out, const LeafSummary& leaf) {
     const auto form = form_of(leaf);
-    out.varint(8 * leaf.logs.size() + 2 * static_cast<unsigned>(form) + (leaf.is_closed ? 1 : 0));
+    out.varint(8 * leaf.logs.size() + std::size_t{2} * static_cast<unsigned>(form) +
+               (leaf.is_closed ? 1 : 0));
     for (const auto& log : leaf.logs) {
         write(out, log.incarnation);
         // The class leaves room for what is rare.

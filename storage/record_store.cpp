@@ -481,6 +481,7 @@ Result<std::vector<Event>> RecordStore::events_of(const ReportKey& report) const
                  }));
     std::ranges::sort(seqs);
     std::vector<Event> all;
+    all.reserve(seqs.size());
     for (const auto seq : seqs) {
         all.push_back(TRY(named_event(seq)));
     }

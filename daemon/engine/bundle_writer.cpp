@@ -182,7 +182,7 @@ bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const 
 
 IntervalSet BundleWriter::lacks(const Ledger& ledger, const BundleKnowledge& target,
                                 const LogKey& log, const IntervalSet& held) const {
-    const auto lacking = order_.is_all ? held : target.lacks(log, held);
+    auto lacking = order_.is_all ? held : target.lacks(log, held);
     const auto there = order_.in_row.find(log);
     if (!since_ || there == order_.in_row.end()) {
         return lacking;

@@ -1,5 +1,7 @@
 // The comparing half of a session: what each end lacks, found in as few bytes and flights as it
 // takes (daemon/DESIGN.md "A session", WIRE.md 6).
+#include <fmt/format.h>
+
 #include <bitset>
 
 #include "crypto/box.h"

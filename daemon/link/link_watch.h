@@ -6,13 +6,14 @@
 // about it (daemon/runtime).
 #pragma once
 
+#include <linux/netlink.h>
+
 #include <memory>
 #include <set>
 
 #include "proto/vocabulary.h"
 
 struct mnl_socket;
-struct nlmsghdr;
 
 namespace fieldpost::link {
 

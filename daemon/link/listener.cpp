@@ -366,6 +366,7 @@ void Listener::close(ConnectionId connection) {
 
 std::vector<ConnectionId> Listener::connections() const {
     std::vector<ConnectionId> all;
+    all.reserve(accepted_.size());
     for (const auto& [id, one] : accepted_) {
         all.push_back(id);
     }

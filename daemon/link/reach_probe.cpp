@@ -43,6 +43,7 @@ bool ReachProbe::advance(Clock::time_point now) {
 
 std::vector<int> ReachProbe::fds() const {
     std::vector<int> all;
+    all.reserve(attempts_.size());
     for (const auto& attempt : attempts_) {
         all.push_back(attempt.fd);
     }

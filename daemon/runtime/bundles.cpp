@@ -77,6 +77,15 @@ void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& 
     record->set_is_new(!ledger.log(header.log).known.contains_all(header.run()));
 }
 
+// Counted from the logs: a follower asks each second, and reports may be a million.
+std::uint64_t urgent_known(const engine::Ledger& ledger) {
+    std::uint64_t known = 0;
+    for (const auto& [log, state] : ledger.logs()) {
+        known += log.record_class == RecordClass::urgent ? state.known.count() : 0;
+    }
+    return known;
+}
+
 }  // namespace
 
 void Bundles::forget_all() {
@@ -261,6 +270,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
             wire::Answer answer;
             answer.mutable_bundle_write()->set_is_unchanged(request.state() == state);
             answer.mutable_bundle_write()->set_roster_version(ledger.roster().version());
+            answer.mutable_bundle_write()->set_urgent_known(urgent_known(ledger));
             return encode(answer);
         }
         if (!make_room(now)) {

@@ -5,7 +5,7 @@ namespace fieldpost::runtime {
 namespace {
 
 // A commit is worth this much; so much may be forgotten when the power goes.
-constexpr std::uint64_t kept_every_bytes = 256 * 1024;
+constexpr std::uint64_t kept_every_bytes = 256U << 10;
 
 }  // namespace
 

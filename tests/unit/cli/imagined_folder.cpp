@@ -102,7 +102,7 @@ ImaginedOffice::ImaginedOffice(ImaginedFolder& folder, std::string name,
 void ImaginedOffice::queue(int report, bool is_urgent) {
     reports_.insert(report);
     own_.insert(report);
-    urgent_ = is_urgent ? report : urgent_;
+    urgent_known_ += is_urgent ? 1 : 0;
     ++version_;
 }
 
@@ -219,11 +219,7 @@ Outcome<std::optional<ReadBundle>> ImaginedOffice::read(const std::string& name,
 }
 
 Outcome<Standing> ImaginedOffice::standing(const std::string& state_then) {
-    return Standing{state_then == state(), 1};
-}
-
-Outcome<std::string> ImaginedOffice::newest_urgent() {
-    return std::to_string(urgent_);
+    return Standing{state_then == state(), 1, urgent_known_};
 }
 
 // What any other office has not said to have.

@@ -86,7 +86,6 @@ public:
                                                       std::uint64_t bytes_max) override;
     void stop_reading(const std::string& name) override { done_.erase(name); }
     cli::Outcome<cli::Standing> standing(const std::string& state) override;
-    cli::Outcome<std::string> newest_urgent() override;
     cli::Outcome<cli::Written> write(const cli::WriteOptions& order,
                                      const cli::FolderPlace& place) override;
     cli::Outcome<void> tell(const std::string& trouble) override;
@@ -101,7 +100,7 @@ private:
     std::vector<std::string> all_;
     Reports reports_;
     Reports own_;
-    int urgent_ = 0;
+    std::uint64_t urgent_known_ = 0;
     std::map<std::string, std::pair<int, Reports>> said_;
     int counter_ = 0;
     int version_ = 1;

@@ -4,6 +4,7 @@
 
 #include "daemon/engine/authoring.h"
 #include "daemon/runtime/answering.h"
+#include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
 #include "proto/control.pb.h"
 #include "tests/unit/daemon/lone_office.h"
@@ -18,6 +19,7 @@ public:
     Asked() {
         around.now = LoneOffice::now();
         around.folders = &folders;
+        around.bundles = &bundles;
     }
     // Nothing: it is for the engine.
     std::optional<wire::Answer> ask(const wire::Request& request) {
@@ -41,6 +43,7 @@ public:
     LoneOffice office{network, 0};
     crypto::OfficeHome home{"/nonexistent"};
     runtime::Folders folders{home};
+    runtime::Bundles bundles{network.offices[0].machine, network.id()};
     runtime::Surroundings around{};
 };
 
@@ -90,6 +93,27 @@ TEST_CASE("a request names a thousand reports at most", "[answers]") {
     for (const auto* request : {&show, &ack, &trace}) {
         asked.check_refused(*request, 6);
     }
+}
+
+TEST_CASE("what looks after a folder is told that something urgent has come, from the logs",
+          "[answers]") {
+    Asked asked;
+    wire::Request question;
+    question.mutable_bundle_write()->set_is_question(true);
+    const auto urgent_known = [&] { return asked.ask(question)->bundle_write().urgent_known(); };
+    const auto log = [&](RecordClass record_class) -> storage::LogState& {
+        return asked.office.ledger().edit_log(
+            {asked.network.offices[1].index, {1, 7}, record_class});
+    };
+    log(RecordClass::normal).hold({1, 1});
+    CHECK(urgent_known() == 0);
+    log(RecordClass::urgent).hold({1, 2});
+    CHECK(urgent_known() == 2);
+    log(RecordClass::bulk).hold({1, 3});
+    CHECK(urgent_known() == 2);
+    // One that is delivered, and goes, is nothing new.
+    log(RecordClass::urgent).end(IntervalSet{{1, 1}});
+    CHECK(urgent_known() == 2);
 }
 
 TEST_CASE("the trouble of a folder is kept up to a kilobyte, in whole characters", "[answers]") {
