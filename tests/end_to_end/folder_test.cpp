@@ -391,7 +391,14 @@ TEST_CASE("a folder that somebody fills and disturbs is a link all the same",
     REQUIRE(::mkfifo((share / "pipe.bin").c_str(), 0644) == 0);
     fs::create_symlink("/etc/passwd", share / "link.bin");
     fs::create_directory(share / "folder.bin");
-    write_file(share / "\xff\xfe.bin", cells.substr(0, cells.size() * 3 / 4));
+    // Of several cells, so that those before the cut name it as a bundle.
+    const auto scan = offices.network.folder() / "scan";
+    const auto whole = offices.network.folder() / "whole.bin";
+    write_file(scan, random_bytes(300'000));
+    offices.hyesan.queue({"--to", "hq", "--attach", scan.string()}, "scan\n");
+    offices.hyesan.ask({"bundle", "export", whole.string()});
+    const auto bytes = read_file(whole);
+    write_file(share / "\xff\xfe.bin", bytes.substr(0, bytes.size() * 3 / 4));
     const auto letter = random_bytes(5000);
     write_file(share / "letter.bin", letter);
     const Mover mover(
