@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {
@@ -25,7 +26,7 @@ int run_ack(const Common& common, const AckOptions& options) {
     for (const auto& id : options.ids) {
         ack.add_ids(id);
     }
-    ack.set_outcome(options.outcome == "accepted" ? 1 : options.outcome == "correct" ? 2 : 3);
+    ack.set_outcome(outcome_of(options.outcome));
     ack.set_note(options.note);
     ack.set_staff(options.staff);
     ack.set_utc_offset_min(utc_offset_minutes());
@@ -43,7 +44,7 @@ int run_ack(const Common& common, const AckOptions& options) {
         if (entry.recipients_size() > 0 && !common.quiet) {
             const auto& before = entry.recipients(0);
             fmt::print(stderr, "{} was answered before: {}{}, {}; now: {}\n", entry.id(),
-                       before.outcome(),
+                       word_of(before.outcome()),
                        before.staff().empty() ? "" : " by " + safe_line(before.staff()),
                        local_time(before.acknowledged_unix_s()), options.outcome);
         }

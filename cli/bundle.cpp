@@ -8,6 +8,7 @@
 #include "cli/bundle_follow.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
 
 namespace fieldpost::cli {
 
@@ -164,7 +165,7 @@ int run_inspect(const Common& common, const fs::path& path) {
         auto list = nlohmann::ordered_json::array();
         for (const auto& record : records) {
             list.push_back({{"id", record.id},
-                            {"priority", record.priority},
+                            {"priority", name_of(record.priority)},
                             {"size_bytes", record.size_bytes},
                             {"is_new", record.is_new}});
         }
@@ -190,8 +191,8 @@ int run_inspect(const Common& common, const fs::path& path) {
     if (!records.empty()) {
         Table table({"ID", "PRIORITY", "SIZE", "HERE"});
         for (const auto& record : records) {
-            table.add({record.id, record.priority, human_size(record.size_bytes),
-                       record.is_new ? "new" : "known"});
+            table.add({record.id, std::string(name_of(record.priority)),
+                       human_size(record.size_bytes), record.is_new ? "new" : "known"});
         }
         fmt::print("\n{}", table.text(terminal_width(), {.right = {2}}));
     }

@@ -154,8 +154,8 @@ Outcome<std::optional<ReadBundle>> BundleReading::read_on(std::uint64_t bytes_ma
         bundle_ = told.bundle();
         is_over_ = told.is_over();
         for (const auto& record : told.records()) {
-            records_.push_back(
-                {record.id(), record.priority(), record.size_bytes(), record.is_new()});
+            records_.push_back({record.id(), static_cast<RecordClass>(record.priority()),
+                                record.size_bytes(), record.is_new()});
         }
         if (is_end) {
             auto read = read_of(told);

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/medium.h"
 #include "cli/progress.h"
+#include "proto/words.h"
 
 namespace fieldpost::cli {
 
@@ -60,7 +61,7 @@ struct ReadBundle {
     std::string holds;
     struct Record {
         std::string id;
-        std::string priority;
+        RecordClass priority{};
         std::uint64_t size_bytes = 0;
         bool is_new = false;
     };

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/exit_code.h"
 #include "proto/result.h"
 
 namespace fieldpost::wire {
@@ -18,20 +19,6 @@ class App;
 }
 
 namespace fieldpost::cli {
-
-// CLI.md: one table of exit codes.
-enum Exit : int {
-    exit_done = 0,
-    exit_failed = 1,
-    exit_usage = 2,
-    exit_no_daemon = 3,
-    exit_not_found = 4,
-    exit_refused = 5,
-    exit_invalid = 6,
-    exit_no_space = 7,
-    exit_timed_out = 8,
-    exit_needs_a_person = 9,
-};
 
 struct Common {
     std::filesystem::path home;

@@ -14,6 +14,7 @@
 
 #include "cli/text.h"
 #include "crypto/office_home.h"
+#include "proto/size_text.h"
 
 namespace fieldpost::cli {
 
@@ -27,7 +28,7 @@ Failure broken_off(const std::string& why) {
 }
 
 Failure too_long(std::size_t bytes_max) {
-    return {exit_invalid, "invalid", fmt::format("the text is over {} MiB", bytes_max >> 20U),
+    return {exit_invalid, "invalid", fmt::format("the text is over {}", exact_size(bytes_max)),
             "send the rest with --attach"};
 }
 

@@ -8,6 +8,7 @@
 #include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {
@@ -40,14 +41,15 @@ std::string state_words(const wire::Entry& entry) {
     if (!entry.replaced_by().empty()) {
         return "replaced";
     }
-    const bool is_told = entry.state() == "acknowledged" && entry.outcome() != "accepted" &&
-                         !entry.outcome().empty();
-    return is_told ? entry.state() + ", " + entry.outcome() : entry.state();
+    const bool is_told = entry.state() == "acknowledged" &&
+                         entry.outcome() != wire::OUTCOME_ACCEPTED &&
+                         entry.outcome() != wire::OUTCOME_NONE;
+    return is_told ? entry.state() + ", " + word_of(entry.outcome()) : entry.state();
 }
 
 // How many of the recipients have it.
 std::string got(const wire::Entry& entry) {
-    if (entry.box() != "outbox") {
+    if (entry.box() != wire::BOX_OUTBOX) {
         return "";
     }
     const auto having = std::ranges::count_if(entry.recipients(), [](const auto& recipient) {
@@ -92,17 +94,27 @@ int run_list(const Common& common, const ListOptions& options) {
     wire::Request request;
     auto& list = *request.mutable_list();
     const bool any_box = options.inbox || options.outbox || options.carried;
-    list.set_boxes(any_box ? (options.inbox ? 1U : 0U) | (options.outbox ? 2U : 0U) |
-                                 (options.carried ? 4U : 0U)
-                           : 3U);
+    if (options.inbox || !any_box) {
+        list.add_boxes(wire::BOX_INBOX);
+    }
+    if (options.outbox || !any_box) {
+        list.add_boxes(wire::BOX_OUTBOX);
+    }
+    if (options.carried) {
+        list.add_boxes(wire::BOX_CARRIED);
+    }
     list.set_state(options.state);
     list.set_from(options.from);
     list.set_to(options.to);
     list.set_type(options.type);
     list.set_held_by(options.held_by);
     list.set_before(options.before);
-    list.set_priority(options.priority);
-    list.set_outcome(options.outcome);
+    if (!options.priority.empty()) {
+        list.set_priority(priority_of(options.priority));
+    }
+    if (!options.outcome.empty()) {
+        list.set_outcome(outcome_of(options.outcome));
+    }
     list.set_grep(options.grep);
     list.set_unanswered(options.unanswered);
     list.set_all_versions(options.all_versions);

@@ -16,6 +16,7 @@
 
 namespace {
 
+using namespace fieldpost;
 using namespace fieldpost::cli;
 
 void add_commands(CLI::App& app, const Common& common, Run& run) {

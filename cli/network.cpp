@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "crypto/invite.h"
 #include "crypto/office_home.h"
 #include "crypto/register_seal.h"
@@ -219,7 +220,7 @@ int run_invite(const Common& common, const InviteOptions& options) {
     }
     wire::Request request;
     request.mutable_invite()->set_office(options.office);
-    request.mutable_invite()->set_role(options.role == "hq" ? 2 : options.role == "relay" ? 1 : 0);
+    request.mutable_invite()->set_role(role_of(options.role));
     request.mutable_invite()->set_valid_s(*valid);
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {

@@ -8,10 +8,12 @@
 #include "cli/input.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "crypto/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/report.h"
+#include "proto/size_text.h"
 
 namespace fieldpost::cli {
 
@@ -57,7 +59,9 @@ Outcome<wire::Request> request_of(const QueueOptions& options) {
         }
         attached += bytes->size();
         if (attached > limits::record_bytes_max) {
-            return invalid("the attachments are over 64 MiB together", "send them in two reports");
+            return invalid(fmt::format("the attachments are over {} together",
+                                       exact_size(limits::record_bytes_max)),
+                           "send them in two reports");
         }
         auto* file = queue.add_attachments();
         file->set_name(std::filesystem::path(path).filename().string());
@@ -82,7 +86,7 @@ Outcome<wire::Request> request_of(const QueueOptions& options) {
         }
     }
     queue.set_subject(options.subject);
-    queue.set_priority(options.priority == "urgent" ? 1 : options.priority == "bulk" ? 3 : 2);
+    queue.set_priority(priority_of(options.priority));
     queue.set_lifetime_s(limits::lifetime_seconds_default);
     if (!options.expires.empty()) {
         const auto lifetime = parse_duration(options.expires);

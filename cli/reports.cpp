@@ -6,6 +6,7 @@
 
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
 
@@ -64,13 +65,13 @@ ordered_json list_json(const wire::Entry& entry) {
         {"id", entry.id()},
         {"hash", if_open(entry, to_hex(as_bytes(entry.hash())))},
         {"seq", entry.seq()},
-        {"box", entry.box()},
+        {"box", word_of(entry.box())},
         {"from", entry.from()},
         {"to", std::vector<std::string>(entry.to().begin(), entry.to().end())},
         {"subject", if_open(entry, text_or_null(entry.subject()))},
         {"type", if_open(entry, text_or_null(entry.type()))},
         {"staff", if_open(entry, text_or_null(entry.staff()))},
-        {"priority", entry.priority()},
+        {"priority", word_of(entry.priority())},
         {"state", entry.state()},
         {"reason", text_or_null(entry.reason())},
         {"recipient_states", states},
@@ -84,7 +85,7 @@ ordered_json list_json(const wire::Entry& entry) {
         {"reply_to", text_or_null(entry.reply_to())},
         {"replaces", text_or_null(entry.replaces())},
         {"replaced_by", text_or_null(entry.replaced_by())},
-        {"outcome", text_or_null(entry.outcome())},
+        {"outcome", text_or_null(word_of(entry.outcome()))},
         {"preview", text_or_null(entry.preview())},
         {"utc_offset", entry.has_utc_offset_min()
                            ? ordered_json(offset_text(entry.utc_offset_min()))
@@ -123,7 +124,7 @@ std::string id_of(const wire::Entry& entry) {
 }
 
 std::string with_whom(const wire::Entry& entry) {
-    if (entry.box() == "inbox") {
+    if (entry.box() == wire::BOX_INBOX) {
         return "from " + entry.from();
     }
     const auto first = entry.to_size() > 0 ? entry.to(0) : "?";

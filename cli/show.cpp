@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
 
@@ -145,7 +146,8 @@ void print_entry(const wire::Entry& entry) {
         }
         auto words = one.office() + " " + one.state();
         if (one.acknowledged_unix_s() != 0) {
-            words += fmt::format(" {} {}", local_time(one.acknowledged_unix_s()), one.outcome());
+            words += fmt::format(" {} {}", local_time(one.acknowledged_unix_s()),
+                                 word_of(one.outcome()));
             words += one.staff().empty() ? "" : " by " + one.staff();
             words += one.note().empty() ? "" : ", \"" + one.note() + "\"";
         } else if (one.delivered_unix_s() != 0) {

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "crypto/office_home.h"
 #include "crypto/roster.h"
 #include "proto/control.pb.h"
@@ -31,7 +32,7 @@ ordered_json status_json(const wire::Status& status) {
         {"version", status.version()},
         {"office", status.office()},
         {"network", status.network()},
-        {"role", status.role()},
+        {"role", word_of(status.role())},
         {"state", status.state()},
         {"fingerprint",
          status.fingerprint().empty() ? ordered_json(nullptr) : ordered_json(status.fingerprint())},
@@ -70,8 +71,8 @@ void print_status(const wire::Status& status) {
     };
     line("office",
          fmt::format("{} ({}), network {}, {}       fieldpost {}, up {}", status.office(),
-                     status.role(), safe_line(status.network()), status.state(), status.version(),
-                     human_length(unix_now() - status.started_unix_s())));
+                     word_of(status.role()), safe_line(status.network()), status.state(),
+                     status.version(), human_length(unix_now() - status.started_unix_s())));
     line("mail", status.mail() == "unprotected" ? "open, without a passphrase" : status.mail());
     auto links = fmt::format("{} connected", status.connected_size());
     if (status.connected_size() > 0) {
@@ -277,15 +278,15 @@ int run_roster(const Common& common) {
     Table table({"NAME", "ROLE", "STATE", "HEARD", "CONFIRMED"});
     for (const auto& office : roster.offices()) {
         offices.push_back({{"name", office.name()},
-                           {"role", office.role()},
+                           {"role", word_of(office.role())},
                            {"state", office.state()},
                            {"fingerprint", text_or_null(office.fingerprint())},
                            {"endpoints", std::vector<std::string>(office.endpoints().begin(),
                                                                   office.endpoints().end())},
                            {"heard_at", time_or_null(office.heard_unix_s())},
                            {"confirmed", office.confirmed()}});
-        table.add({office.name(), office.role(), office.state(), when(office.heard_unix_s()),
-                   office.confirmed() ? "yes" : ""});
+        table.add({office.name(), word_of(office.role()), office.state(),
+                   when(office.heard_unix_s()), office.confirmed() ? "yes" : ""});
         if (!office.fingerprint().empty()) {
             // Whole at any width: it is read out over the telephone.
             table.add_line("  " + office.fingerprint());

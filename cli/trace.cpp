@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
 
@@ -25,7 +26,7 @@ ordered_json trace_json(const wire::Trace& trace) {
                               {"carried_at", time_or_null(one.carried_unix_s())},
                               {"delivered_at", time_or_null(one.delivered_unix_s())},
                               {"acknowledged_at", time_or_null(one.acknowledged_unix_s())},
-                              {"outcome", text_or_null(one.outcome())},
+                              {"outcome", text_or_null(word_of(one.outcome()))},
                               {"staff", text_or_null(one.staff())},
                               {"note", text_or_null(one.note())},
                               {"answer_id", text_or_null(one.answer_id())}});
@@ -54,13 +55,15 @@ ordered_json trace_json(const wire::Trace& trace) {
 std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) {
     if (one.state() == "acknowledged") {
         auto words = one.answer_id() + " ";
-        words += one.staff().empty() ? one.outcome() : one.staff() + ": " + one.outcome();
+        words += one.staff().empty() ? word_of(one.outcome())
+                                     : one.staff() + ": " + word_of(one.outcome());
         return one.note().empty() ? words : words + ", \"" + one.note() + "\"";
     }
     if (one.state() == "delivered") {
-        return trace.entry().box() == "inbox" ? "received here" : one.office() + "'s receipt";
+        return trace.entry().box() == wire::BOX_INBOX ? "received here"
+                                                      : one.office() + "'s receipt";
     }
-    if (one.state() == "carried" && trace.entry().box() == "carried") {
+    if (one.state() == "carried" && trace.entry().box() == wire::BOX_CARRIED) {
         return "held here; no receipt of " + one.office();
     }
     if (one.state() == "carried" && trace.carried_by_size() > 0) {
@@ -92,7 +95,7 @@ std::string heard(std::int64_t unix_seconds) {
 
 // What brings it on, for the first recipient that lacks it.
 void print_next(const wire::Trace& trace, const std::string& obstacle) {
-    const bool is_only_carried = trace.entry().box() == "carried";
+    const bool is_only_carried = trace.entry().box() == wire::BOX_CARRIED;
     for (const auto& one : trace.entry().recipients()) {
         if (one.state() == "carried" && is_only_carried) {
             fmt::print("Next: this office meets {} ({}), or any other that carries for it.\n",
@@ -123,10 +126,10 @@ void print_trace(const wire::Trace& trace, const std::string& obstacle) {
         return r.state() == "delivered" || r.state() == "acknowledged";
     });
     fmt::print("{}: {}.", id_of(entry), entry.state());
-    if (entry.box() == "carried") {
+    if (entry.box() == wire::BOX_CARRIED) {
         fmt::print(" This office carries it for others and cannot read it.");
     }
-    if (entry.box() == "outbox") {
+    if (entry.box() == wire::BOX_OUTBOX) {
         fmt::print(" {} of {} recipients {} it", having, entry.recipients_size(),
                    having == 1 ? "has" : "have");
         const auto is_carried = [](const auto& r) { return r.state() == "carried"; };

@@ -7,6 +7,7 @@
 
 #include "proto/limits.h"
 #include "proto/record.pb.h"
+#include "proto/size_text.h"
 #include "proto/wire_format.h"
 
 namespace fieldpost {
@@ -118,7 +119,8 @@ Result<void> check_attachments(const Report& report) {
         }
     }
     if (report.attachment_bytes() > limits::record_bytes_max) {
-        return fail(Errc::limit_exceeded, "the attachments are over 64 MiB");
+        return fail(Errc::limit_exceeded, fmt::format("the attachments are over {}",
+                                                      exact_size(limits::record_bytes_max)));
     }
     return ok();
 }

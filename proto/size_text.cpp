@@ -1,5 +1,7 @@
 #include "proto/size_text.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <utility>
@@ -26,6 +28,16 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
         }
     }
     return std::nullopt;
+}
+
+std::string exact_size(std::uint64_t bytes) {
+    constexpr std::array<const char*, 4> units = {"bytes", "KiB", "MiB", "GiB"};
+    std::size_t unit = 0;
+    while (unit + 1 < units.size() && bytes != 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        ++unit;
+    }
+    return fmt::format("{} {}", bytes, units.at(unit));
 }
 
 }  // namespace fieldpost

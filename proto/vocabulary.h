@@ -43,8 +43,8 @@ enum class Role : std::uint8_t { field = 0, relay = 1, hq = 2 };
 inline constexpr std::uint8_t roles = 3;
 inline constexpr OfficeId group_of_all = group_base;
 constexpr OfficeId group_of(Role role) {
-    return OfficeId{static_cast<std::uint16_t>(value_of(group_base) + 1 +
-                                               static_cast<std::uint16_t>(role))};
+    return OfficeId{
+        static_cast<std::uint16_t>(value_of(group_base) + 1 + static_cast<std::uint16_t>(role))};
 }
 // The groups that this release knows; a later one may name others.
 constexpr bool is_known_group(OfficeId id) {
@@ -58,9 +58,13 @@ struct Incarnation {
     auto operator<=>(const Incarnation&) const = default;
 };
 
-// The class is also the order in which classes are sent, but for what section 8 of the design says.
+// The class is also the order in which classes are sent (daemon/DESIGN.md "A session").
 enum class RecordClass : std::uint8_t { reply = 0, urgent = 1, normal = 2, bulk = 3 };
 inline constexpr std::uint8_t record_classes = 4;
+
+// Where a report stands in one office: received, written there, or carried for others. Stores hold
+// the first two numbers.
+enum class Box : std::uint8_t { inbox = 1, outbox = 2, carried = 4 };
 
 // The records of one office, incarnation and class, numbered from 1.
 struct LogKey {

@@ -64,7 +64,6 @@ struct Partial {
 };
 
 struct ArchiveEntry {
-    enum class Box : std::uint8_t { inbox = 1, outbox = 2 };
     // How the file key is kept. The numbers are in the store: add at the end.
     enum class Form : std::uint8_t {
         own_key = 0,      // sealed under a key that only the holder of the archive secret derives
@@ -73,7 +72,7 @@ struct ArchiveEntry {
         unreadable = 3,   // never: the record did not open
         of_schema_1 = 4,  // as own_key, and bound to less (engine/archive)
     };
-    Box box = Box::inbox;
+    Box box = Box::inbox;  // or outbox
     Form form = Form::own_key;
     // The file key, and the hash of each report if the record has attachments. Empty: none.
     Bytes sealed_file_key;

@@ -225,10 +225,11 @@ Result<Partial> read_partial(ByteReader& in, bool is_of_1) {
 Result<ArchiveEntry> read_archive(ByteReader& in, bool is_of_1) {
     ArchiveEntry entry;
     const auto box = TRY(in.read_u8());
-    if (box != 1 && box != 2) {
+    if (box != static_cast<std::uint8_t>(Box::inbox) &&
+        box != static_cast<std::uint8_t>(Box::outbox)) {
         return fail(Errc::corrupt, "a box that is none");
     }
-    entry.box = static_cast<ArchiveEntry::Box>(box);
+    entry.box = static_cast<Box>(box);
     const auto form = TRY(in.read_u8());
     if (form > static_cast<std::uint8_t>(ArchiveEntry::Form::of_schema_1)) {
         return fail(Errc::corrupt, "a form of archive entry that is none");

@@ -9,6 +9,7 @@
 #include "daemon/engine/groups.h"
 #include "daemon/engine/progress.h"
 #include "daemon/engine/queries.h"
+#include "proto/size_text.h"
 
 namespace fieldpost::engine {
 
@@ -208,9 +209,12 @@ Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
     const bool is_urgent = draft.record_class == RecordClass::urgent;
     const auto too_large = [&] {
         return fail(Errc::limit_exceeded,
-                    is_urgent ? "an urgent report is at most 256 KiB with its attachments"
-                              : "a report is at most 64 MiB with its attachments, sealed and "
-                                "padded; about 60 MiB always fit");
+                    is_urgent ? fmt::format("an urgent report is at most {} with its attachments",
+                                            exact_size(limits::urgent_record_bytes_max))
+                              : fmt::format("a report is at most {} with its attachments, sealed "
+                                            "and padded; about {} always fit",
+                                            exact_size(limits::record_bytes_max),
+                                            exact_size(limits::record_bytes_max / 16 * 15)));
     };
     // As people count it, whatever compression may save.
     if (is_urgent &&
@@ -232,7 +236,7 @@ Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
     }
     const std::vector<ReportUnit> units = {{std::nullopt, prepared.report}};
     prepared.attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
-    prepared.entry.box = storage::ArchiveEntry::Box::outbox;
+    prepared.entry.box = Box::outbox;
     seal_for_archive(ledger, prepared.sealed.file_key, prepared.sealed.header, units,
                      prepared.attachments, prepared.entry);
     return prepared;

@@ -45,7 +45,7 @@ Result<std::optional<storage::LogState>> log_of_records(const storage::RecordSto
     for (const auto& record : TRY(store.records_of(log))) {
         state.hold(record.run);
         const auto entry = TRY(store.archive(record.arrival));
-        const bool is_for_us = entry && entry->box == storage::ArchiveEntry::Box::inbox;
+        const bool is_for_us = entry && entry->box == Box::inbox;
         state.addresses_us = state.addresses_us || is_for_us;
         if (is_for_us && entry->form == storage::ArchiveEntry::Form::unreadable) {
             state.count_unreadable(record.run);

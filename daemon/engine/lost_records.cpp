@@ -265,7 +265,7 @@ Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, No
     if (!entry) {
         // Its file key is gone: its readers can read it, and its author cannot any more.
         storage::ArchiveEntry unreadable_here;
-        unreadable_here.box = storage::ArchiveEntry::Box::outbox;
+        unreadable_here.box = Box::outbox;
         unreadable_here.form = storage::ArchiveEntry::Form::unreadable;
         ledger.write(storage::PutArchive{record.arrival, unreadable_here});
     }

@@ -166,7 +166,7 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpub
     record.body = sealed->body;
     ledger.write(storage::PutExpiry{record.expires, record.arrival});
     storage::ArchiveEntry entry;
-    entry.box = storage::ArchiveEntry::Box::outbox;
+    entry.box = Box::outbox;
     seal_for_archive(ledger, sealed->file_key, header, contents.units,
                      TRY(attachment_hashes(ledger.network(), contents.units, contents.attachments)),
                      entry);

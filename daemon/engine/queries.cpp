@@ -25,17 +25,6 @@ std::string_view name_of(storage::FailReason reason) {
     return names[static_cast<std::size_t>(reason)];
 }
 
-std::string_view name_of(ReplyOutcome outcome) {
-    constexpr std::array<std::string_view, 4> names = {"", "accepted", "correct", "refused"};
-    return names[static_cast<std::size_t>(outcome)];
-}
-
-std::string_view name_of(RecordClass record_class) {
-    constexpr std::array<std::string_view, record_classes> names = {"reply", "urgent", "normal",
-                                                                    "bulk"};
-    return names[static_cast<std::size_t>(record_class)];
-}
-
 std::string printed_name(const Ledger& ledger, OfficeId office) {
     if (is_group(office)) {
         return name_of_group(office)
@@ -314,7 +303,7 @@ Result<Counts> count_reports(const Ledger& ledger) {
             view.entry = entry;
             view.key = storage::report_in(record->log, static_cast<Number>(n));
             TRY(add_state(ledger, view));
-            const bool is_inbox = entry->box == storage::ArchiveEntry::Box::inbox;
+            const bool is_inbox = entry->box == Box::inbox;
             if (view.replaced_by) {
                 ++(is_inbox ? counts.replaced_in_inbox : counts.replaced_in_outbox);
             }
@@ -375,7 +364,7 @@ Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, 
     view.key = key;
     view.arrival = progress->arrival;
     view.header.log = log_of(key);
-    view.entry.emplace().box = storage::ArchiveEntry::Box::outbox;
+    view.entry.emplace().box = Box::outbox;
     TRY(add_state(ledger, view));
     TRY(add_words(ledger, view));
     return view;

@@ -13,8 +13,6 @@ namespace fieldpost::engine {
 using storage::State;
 std::string_view name_of(State state);
 std::string_view name_of(storage::FailReason reason);
-std::string_view name_of(ReplyOutcome outcome);
-std::string_view name_of(RecordClass record_class);
 
 struct RecipientView {
     storage::Recipient proved;

@@ -5,6 +5,7 @@
 
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answers.h"
+#include "proto/exit_code.h"
 
 namespace fieldpost::wire {
 class Answer;
@@ -18,9 +19,9 @@ class WatchRequest;
 
 namespace fieldpost::runtime {
 
-// What the caller sees: CLI exit codes and stable words.
+// What the caller sees.
 struct Complaint {
-    unsigned exit = 1;
+    Exit exit = exit_failed;
     std::string code;
     std::string what;
     std::string next;
@@ -28,7 +29,7 @@ struct Complaint {
 };
 using Answered = std::expected<Handled, Complaint>;
 
-inline std::unexpected<Complaint> complain(unsigned exit, std::string code, std::string what,
+inline std::unexpected<Complaint> complain(Exit exit, std::string code, std::string what,
                                            std::string next, std::vector<std::string> ids = {}) {
     return std::unexpected(
         Complaint{exit, std::move(code), std::move(what), std::move(next), std::move(ids)});

@@ -16,18 +16,21 @@ namespace fieldpost::runtime {
 Complaint complaint_of(const Error& error) {
     switch (error.code) {
         case Errc::not_found:
-            return {4, "not_found", error.detail, "see: fieldpost list, fieldpost roster"};
+            return {exit_not_found, "not_found", error.detail,
+                    "see: fieldpost list, fieldpost roster"};
         case Errc::refused:
         case Errc::untrusted:
-            return {5, "refused", error.detail, "see: fieldpost status"};
+            return {exit_refused, "refused", error.detail, "see: fieldpost status"};
         case Errc::malformed:
         case Errc::limit_exceeded:
         case Errc::unsupported:
-            return {6, "invalid", error.detail, "change it and try again; nothing was done"};
+            return {exit_invalid, "invalid", error.detail,
+                    "change it and try again; nothing was done"};
         case Errc::storage_full:
-            return {7, "no_space", error.detail, "free space, then try again; nothing was done"};
+            return {exit_no_space, "no_space", error.detail,
+                    "free space, then try again; nothing was done"};
         default:
-            return {1, "failed", error.detail, "try again; see the daemon's log"};
+            return {exit_failed, "failed", error.detail, "try again; see the daemon's log"};
     }
 }
 
@@ -87,7 +90,8 @@ constexpr std::size_t ids_max = 1000;
 constexpr std::uint64_t answer_bytes_max = limits::record_bytes_max + (8U << 20);
 
 Complaint too_much() {
-    return {6, "invalid", "these reports are too large to be shown together", "ask for fewer"};
+    return {exit_invalid, "invalid", "these reports are too large to be shown together",
+            "ask for fewer"};
 }
 
 struct Addressees {
@@ -104,12 +108,13 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
         if (name.starts_with('@')) {
             const auto group = engine::group_named(name);
             if (!group) {
-                return complain(4, "not_found", fmt::format("there is no group {}", name),
+                return complain(exit_not_found, "not_found",
+                                fmt::format("there is no group {}", name),
                                 "groups are @hq, @field, @relay and @all", {name});
             }
             const auto members = members_of(ledger, *group);
             if (members.empty()) {
-                return complain(4, "not_found", fmt::format("nobody is in {}", name),
+                return complain(exit_not_found, "not_found", fmt::format("nobody is in {}", name),
                                 "see: fieldpost roster");
             }
             addressees.offices.insert(addressees.offices.end(), members.begin(), members.end());
@@ -119,15 +124,17 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
         }
         const auto* office = ledger.roster().find(name);
         if (office == nullptr) {
-            return complain(4, "not_found", fmt::format("no office is called {}", name),
-                            "see: fieldpost roster", {name});
+            return complain(exit_not_found, "not_found",
+                            fmt::format("no office is called {}", name), "see: fieldpost roster",
+                            {name});
         }
         if (office->index == ledger.us()) {
-            return complain(6, "invalid", "a report cannot be addressed to its own office",
+            return complain(exit_invalid, "invalid",
+                            "a report cannot be addressed to its own office",
                             "name another with --to");
         }
         if (!office->is_member()) {
-            return complain(5, "refused", fmt::format("{} has not joined yet", name),
+            return complain(exit_refused, "refused", fmt::format("{} has not joined yet", name),
                             "queue it once fieldpost roster shows it as active", {name});
         }
         addressees.offices.push_back(office->index);
@@ -143,7 +150,7 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
 std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledger,
                                                               const auto& ids) {
     if (static_cast<std::size_t>(ids.size()) > ids_max) {
-        return complain(6, "invalid", fmt::format("{} IDs are too many", ids.size()),
+        return complain(exit_invalid, "invalid", fmt::format("{} IDs are too many", ids.size()),
                         fmt::format("name at most {} at a time", ids_max));
     }
     std::vector<ReportView> views;
@@ -152,7 +159,7 @@ std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledg
     std::uint64_t bytes = 0;
     for (const auto& id : ids) {
         if (!engine::is_id(id)) {
-            return complain(6, "invalid", fmt::format("{} is no ID", id),
+            return complain(exit_invalid, "invalid", fmt::format("{} is no ID", id),
                             "an ID looks like hyesan-42; see: fieldpost list", {id});
         }
         const auto key = ASK(or_complain(engine::find_id(ledger, id)));
@@ -170,8 +177,9 @@ std::expected<std::vector<ReportView>, Complaint> views_by_id(const Ledger& ledg
         }
     }
     if (!unknown.empty()) {
-        return complain(4, "not_found", fmt::format("no record {} here", unknown.front()),
-                        "see: fieldpost list", unknown);
+        return complain(exit_not_found, "not_found",
+                        fmt::format("no record {} here", unknown.front()), "see: fieldpost list",
+                        unknown);
     }
     return views;
 }
@@ -191,11 +199,9 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     wire::Entry entry;
     entry.set_id(engine::printed_id(ledger, view.key));
     entry.set_seq(static_cast<std::uint64_t>(view.arrival));
-    entry.set_box(!view.entry                                            ? "carried"
-                  : view.entry->box == storage::ArchiveEntry::Box::inbox ? "inbox"
-                                                                         : "outbox");
+    entry.set_box(static_cast<wire::Box>(view.entry ? view.entry->box : Box::carried));
     entry.set_from(engine::printed_name(ledger, view.key.author));
-    entry.set_priority(std::string(engine::name_of(view.header.log.record_class)));
+    entry.set_priority(static_cast<wire::Priority>(view.header.log.record_class));
     entry.set_state(std::string(engine::name_of(view.state)));
     entry.set_reason(view.reason);
     entry.set_created_unix_s(view.header.created.unix_seconds());
@@ -214,7 +220,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     for (const auto& one : view.recipients) {
         outcome = std::max(outcome, one.proved.outcome);
     }
-    entry.set_outcome(std::string(engine::name_of(outcome)));
+    entry.set_outcome(static_cast<wire::Outcome>(outcome));
     for (const auto& [one, staff, note] : view.recipients) {
         auto* recipient = entry.add_recipients();
         recipient->set_office(engine::printed_name(ledger, one.office));
@@ -223,7 +229,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
         recipient->set_carried_unix_s(unix_of(one.carried_at));
         recipient->set_delivered_unix_s(unix_of(one.delivered_at));
         recipient->set_acknowledged_unix_s(unix_of(one.acknowledged_at));
-        recipient->set_outcome(std::string(engine::name_of(one.outcome)));
+        recipient->set_outcome(static_cast<wire::Outcome>(one.outcome));
         recipient->set_staff(staff);
         recipient->set_note(note);
         recipient->set_answer_id(one.answer ? engine::printed_id(ledger, {one.office, *one.answer})
@@ -353,9 +359,11 @@ std::set<OfficeId> rest_of(const std::vector<OfficeId>& all, const std::set<Offi
 }
 
 Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
-    if (request.priority() < 1 || request.priority() > 3) {
-        return complain(6, "invalid", fmt::format("there is no priority {}", request.priority()),
-                        "it is 1 for urgent, 2 for normal or 3 for bulk");
+    if (request.priority() == wire::PRIORITY_REPLY || !wire::Priority_IsValid(request.priority())) {
+        return complain(
+            exit_invalid, "invalid",
+            fmt::format("there is no priority {}", static_cast<int>(request.priority())),
+            "it is 1 for urgent, 2 for normal or 3 for bulk");
     }
     engine::Submitted submitted;
     submitted.request = number;
@@ -371,7 +379,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     if (!request.replaces().empty()) {
         const auto views = ASK(views_by_id(ledger, std::vector<std::string>{request.replaces()}));
         if (views.front().key.author != ledger.us()) {
-            return complain(5, "refused", "only an own report can be replaced",
+            return complain(exit_refused, "refused", "only an own report can be replaced",
                             "use --reply-to to answer another office's", {request.replaces()});
         }
         const auto& newer = views.front().replaced_by;
@@ -382,7 +390,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
                                     ledger, "queue-key", as_bytes(request.key())))));
         if (newer && !used) {
             const auto id = engine::printed_id(ledger, *newer);
-            return complain(6, "invalid",
+            return complain(exit_invalid, "invalid",
                             fmt::format("{} was corrected by {} already", request.replaces(), id),
                             fmt::format("correct that: --replaces {}", id), {id});
         }
@@ -393,7 +401,8 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
         }
     }
     if (names.empty()) {
-        return complain(2, "usage", "nobody is addressed", "name an office or group with --to");
+        return complain(exit_usage, "usage", "nobody is addressed",
+                        "name an office or group with --to");
     }
     auto addressees = ASK(addressees_of(ledger, names));
     // A correction goes to whom the report went; only who is named now has to get it.
@@ -429,7 +438,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     }
     draft.attachments = attachments.take();
     if (request.text().empty() && request.fields().empty() && request.attachments().empty()) {
-        return complain(6, "invalid", "there is nothing to send",
+        return complain(exit_invalid, "invalid", "there is nothing to send",
                         "give a text, a --field or an --attach");
     }
     if (!request.key().empty()) {
@@ -471,8 +480,9 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t first_request) {
     Pending pending;
     wire::Answer answer;
-    if (request.outcome() < 1 || request.outcome() > 3) {
-        return complain(6, "invalid", fmt::format("there is no outcome {}", request.outcome()),
+    if (request.outcome() == wire::OUTCOME_NONE || !wire::Outcome_IsValid(request.outcome())) {
+        return complain(exit_invalid, "invalid",
+                        fmt::format("there is no outcome {}", static_cast<int>(request.outcome())),
                         "it is 1 for accepted, 2 for correct or 3 for refused");
     }
     const auto outcome = static_cast<ReplyOutcome>(request.outcome());
@@ -489,8 +499,8 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
     }
     for (const auto& view : views) {
         const auto id = engine::printed_id(ledger, view.key);
-        if (!view.entry || view.entry->box != storage::ArchiveEntry::Box::inbox) {
-            return complain(5, "refused", fmt::format("{} was not received here", id),
+        if (!view.entry || view.entry->box != Box::inbox) {
+            return complain(exit_refused, "refused", fmt::format("{} was not received here", id),
                             "only a recipient acknowledges", {id});
         }
         auto* entry = answer.add_entries();
@@ -503,7 +513,7 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
                 continue;  // said already: a command that is repeated writes nothing
             }
             auto* replaced = entry->add_recipients();
-            replaced->set_outcome(std::string(engine::name_of(before.outcome)));
+            replaced->set_outcome(static_cast<wire::Outcome>(before.outcome));
             replaced->set_staff(staff);
             replaced->set_acknowledged_unix_s(unix_of(before.acknowledged_at));
         }
@@ -584,8 +594,9 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request,
 }
 
 Answered invite(const wire::InviteRequest& request, std::uint64_t number) {
-    if (request.role() >= roles || request.valid_s() == 0) {
-        return complain(6, "invalid", "this invitation has no known role, or no time to be used in",
+    if (!wire::Role_IsValid(request.role()) || request.valid_s() == 0) {
+        return complain(exit_invalid, "invalid",
+                        "this invitation has no known role, or no time to be used in",
                         "see: fieldpost invite --help");
     }
     return Pending{{engine::InviteWanted{number, request.office(),
@@ -643,7 +654,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kInvite:
             return invite(request.invite(), first_request);
         default:
-            return complain(2, "usage", "the daemon does not know this request",
+            return complain(exit_usage, "usage", "the daemon does not know this request",
                             "is it of another release than the command?");
     }
 }
@@ -654,7 +665,7 @@ Result<Handled> handle_request(const Ledger& ledger, BytesView bytes, std::uint6
                                const Surroundings& around) {
     wire::Request request;
     if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        return encode(Complaint{2, "usage", "the daemon cannot read this request",
+        return encode(Complaint{exit_usage, "usage", "the daemon cannot read this request",
                                 "is it of another release than the command?"});
     }
     auto answered = dispatch(ledger, request, first_request, around);

@@ -69,22 +69,22 @@ struct Filter {
 
 bool fits(const ReportView& view, const wire::Entry& entry, const Filter& filter) {
     const auto& wanted = filter.request;
-    const unsigned box = entry.box() == "inbox" ? 1 : entry.box() == "outbox" ? 2 : 4;
-    const auto names = [](const auto& list, const std::string& name) {
+    const auto names = [](const auto& list, const auto& name) {
         return std::ranges::find(list, name) != list.end();
     };
     const bool is_to = wanted.to().empty() || names(entry.to(), wanted.to()) ||
                        std::ranges::any_of(entry.recipients(), [&](const auto& r) {
                            return r.office() == wanted.to();
                        });
-    const bool is_unanswered = box == 1 && view.report && entry.state() == "delivered";
-    return (wanted.boxes() & box) != 0 &&
+    const bool is_unanswered =
+        entry.box() == wire::BOX_INBOX && view.report && entry.state() == "delivered";
+    return names(wanted.boxes(), entry.box()) &&
            (wanted.state().empty() || entry.state() == wanted.state()) &&
            (wanted.from().empty() || entry.from() == wanted.from()) && is_to &&
            (wanted.type().empty() || entry.type() == wanted.type()) &&
            (wanted.held_by().empty() || names(entry.carried_by(), wanted.held_by())) &&
-           (wanted.priority().empty() || entry.priority() == wanted.priority()) &&
-           (wanted.outcome().empty() || entry.outcome() == wanted.outcome()) &&
+           (!wanted.has_priority() || entry.priority() == wanted.priority()) &&
+           (wanted.outcome() == wire::OUTCOME_NONE || entry.outcome() == wanted.outcome()) &&
            (!wanted.unanswered() || is_unanswered) &&
            (wanted.all_versions() || entry.replaced_by().empty()) &&
            entry.received_unix_s() >= wanted.since_unix_s() && !entry.is_acknowledgement() &&
@@ -94,17 +94,21 @@ bool fits(const ReportView& view, const wire::Entry& entry, const Filter& filter
 bool is_filtered(const wire::ListRequest& request) {
     return !request.state().empty() || !request.from().empty() || !request.to().empty() ||
            !request.type().empty() || !request.held_by().empty() || request.since_unix_s() != 0 ||
-           !request.before().empty() || !request.priority().empty() || !request.outcome().empty() ||
-           request.unanswered() || !request.grep().empty();
+           !request.before().empty() || request.has_priority() ||
+           request.outcome() != wire::OUTCOME_NONE || request.unanswered() ||
+           !request.grep().empty();
 }
 
 std::uint32_t total_of(const engine::Counts& counts, const wire::ListRequest& request) {
     std::uint32_t total = 0;
-    if ((request.boxes() & 1U) != 0) {
+    const auto wants = [&](wire::Box box) {
+        return std::ranges::find(request.boxes(), box) != request.boxes().end();
+    };
+    if (wants(wire::BOX_INBOX)) {
         total += counts.acknowledged + counts.unacknowledged;
         total -= request.all_versions() ? 0 : counts.replaced_in_inbox;
     }
-    if ((request.boxes() & 2U) != 0) {
+    if (wants(wire::BOX_OUTBOX)) {
         for (const auto& [state, count] : counts.outbox) {
             total += count;
         }
@@ -143,12 +147,13 @@ Result<std::string> preview_of(const Ledger& ledger, const Report& report) {
 Answered list(const Ledger& ledger, const wire::ListRequest& request) {
     for (const auto* name : {&request.from(), &request.to(), &request.held_by()}) {
         if (name->starts_with('@') && !is_group_name(*name)) {
-            return complain(4, "not_found", fmt::format("there is no group {}", *name),
+            return complain(exit_not_found, "not_found", fmt::format("there is no group {}", *name),
                             "groups are @hq, @field, @relay and @all", {*name});
         }
         if (!name->empty() && !name->starts_with('@') && ledger.roster().find(*name) == nullptr) {
-            return complain(4, "not_found", fmt::format("no office is called {}", *name),
-                            "see: fieldpost roster", {*name});
+            return complain(exit_not_found, "not_found",
+                            fmt::format("no office is called {}", *name), "see: fieldpost roster",
+                            {*name});
         }
     }
     auto before = storage::Arrival{UINT64_MAX};
@@ -161,7 +166,8 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
                                        log_of(*key), key->origin.number, WithBody::no)))
                                  : std::nullopt;
         if (!progress && !carried) {
-            return complain(4, "not_found", fmt::format("no report {} here", request.before()),
+            return complain(exit_not_found, "not_found",
+                            fmt::format("no report {} here", request.before()),
                             "see: fieldpost list", {request.before()});
         }
         before = progress ? progress->arrival : carried->arrival;

@@ -13,11 +13,6 @@ using storage::WithBody;
 
 namespace {
 
-std::string name_of(Role role) {
-    constexpr std::array<const char*, 3> names = {"field", "relay", "hq"};
-    return names[static_cast<std::size_t>(role)];
-}
-
 std::string name_of(crypto::OfficeState state) {
     constexpr std::array<const char*, 6> names = {"invited", "active",  "retiring",
                                                   "retired", "revoked", "cancelled"};
@@ -39,7 +34,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_version(std::string(version));
     status->set_office(us->name);
     status->set_network(ledger.roster().founding().network_name);
-    status->set_role(name_of(us->role));
+    status->set_role(static_cast<wire::Role>(us->role));
     status->set_state(us->state == crypto::OfficeState::invited ? "joining" : name_of(us->state));
     status->set_fingerprint(fingerprint_of(ledger, *us));
     status->set_incarnation(ledger.meta().incarnation.ordinal);
@@ -224,7 +219,7 @@ Answered roster(const Ledger& ledger, const Surroundings& around) {
         }
         auto* added = roster->add_offices();
         added->set_name(office.name);
-        added->set_role(name_of(office.role));
+        added->set_role(static_cast<wire::Role>(office.role));
         added->set_state(name_of(office.state));
         added->set_fingerprint(fingerprint_of(ledger, office));
         const auto heard =
@@ -284,11 +279,12 @@ Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number) {
 Answered confirm(const Ledger& ledger, const wire::RosterRequest& request, std::uint64_t number) {
     const auto* office = ledger.roster().find(request.confirm());
     if (office == nullptr) {
-        return complain(4, "not_found", fmt::format("no office is called {}", request.confirm()),
+        return complain(exit_not_found, "not_found",
+                        fmt::format("no office is called {}", request.confirm()),
                         "see: fieldpost roster", {request.confirm()});
     }
     if (!office->has_keys()) {
-        return complain(5, "refused", fmt::format("{} has not joined yet", office->name),
+        return complain(exit_refused, "refused", fmt::format("{} has not joined yet", office->name),
                         "confirm it once fieldpost roster shows its fingerprint", {office->name});
     }
     return Pending{{engine::Confirmed{number, office->index}}, {}};

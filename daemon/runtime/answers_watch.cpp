@@ -73,11 +73,13 @@ Answered sync(const Ledger& ledger, const wire::SyncRequest& request, const Surr
     for (const auto& name : request.offices()) {
         const auto* office = ledger.roster().find(name);
         if (office == nullptr) {
-            return complain(4, "not_found", fmt::format("no office is called {}", name),
-                            "see: fieldpost roster", {name});
+            return complain(exit_not_found, "not_found",
+                            fmt::format("no office is called {}", name), "see: fieldpost roster",
+                            {name});
         }
         if (office->index == ledger.us() || !office->is_member()) {
-            return complain(5, "refused", fmt::format("nothing is exchanged with {}", name),
+            return complain(exit_refused, "refused",
+                            fmt::format("nothing is exchanged with {}", name),
                             "name another, or none for all", {name});
         }
         wanted.insert(office->index);

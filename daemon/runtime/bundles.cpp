@@ -35,7 +35,7 @@ const T* told_of(const std::vector<engine::Notice>& notices, engine::BundleId id
 }
 
 Complaint gone() {
-    return {1, "failed", "the daemon does not know this bundle any more", "try again"};
+    return {exit_failed, "failed", "the daemon does not know this bundle any more", "try again"};
 }
 
 void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
@@ -72,7 +72,7 @@ void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& 
         id += fmt::format("..{}", header.run().last);
     }
     record->set_id(id);
-    record->set_priority(std::string(engine::name_of(header.log.record_class)));
+    record->set_priority(static_cast<wire::Priority>(header.log.record_class));
     record->set_size_bytes(header.body_bytes);
     record->set_is_new(!ledger.log(header.log).known.contains_all(header.run()));
 }
@@ -176,7 +176,8 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     auto id = engine::BundleId{request.bundle()};
     if (request.bundle() == 0) {
         if (!make_room(now)) {
-            return complain(1, "busy", "too many bundles are under way", "try again in a minute");
+            return complain(exit_failed, "busy", "too many bundles are under way",
+                            "try again in a minute");
         }
         id = engine::BundleId{next_++};
         readers_.emplace(id, Reader{crypto::BundleOpener(keys())});
@@ -274,7 +275,8 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
             return encode(answer);
         }
         if (!make_room(now)) {
-            return complain(1, "busy", "too many bundles are under way", "try again in a minute");
+            return complain(exit_failed, "busy", "too many bundles are under way",
+                            "try again in a minute");
         }
         engine::BundleOrder order;
         order.is_all = request.is_all();
@@ -292,16 +294,19 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         order.is_only_addition = request.is_only_addition();
         if (order.is_in_row && ledger.meta().stopped) {
             // Nobody would know it for ours, we neither: there would be one more each time.
-            return complain(5, "refused", "this office writes nothing", "see: fieldpost attention");
+            return complain(exit_refused, "refused", "this office writes nothing",
+                            "see: fieldpost attention");
         }
         for (const auto& name : request.offices()) {
             const auto* office = ledger.roster().find(name);
             if (office == nullptr || office->index == ledger.us()) {
-                return complain(4, "not_found", fmt::format("no other office is called {}", name),
+                return complain(exit_not_found, "not_found",
+                                fmt::format("no other office is called {}", name),
                                 "see: fieldpost roster");
             }
             if (!office->is_member() && office->state != crypto::OfficeState::invited) {
-                return complain(5, "refused", fmt::format("{} is no member any more", name),
+                return complain(exit_refused, "refused",
+                                fmt::format("{} is no member any more", name),
                                 "see: fieldpost roster");
             }
             order.targets.push_back(office->index);

@@ -55,7 +55,7 @@ bool ControlClient::queue(const std::string& to, const std::string& text) const 
     auto& queue = *request.mutable_queue();
     queue.add_to(to);
     queue.set_text(text);
-    queue.set_priority(2);
+    queue.set_priority(wire::PRIORITY_NORMAL);
     queue.set_lifetime_s(limits::lifetime_seconds_default);
     wire::Answer answer;
     return ask(path_, request, answer) && !answer.id().empty();

@@ -188,7 +188,7 @@ std::vector<Report> World::inbox(Node node) {
         const auto entry = store.archive(record->arrival).value();
         using Form = storage::ArchiveEntry::Form;
         if (!entry || entry->form == Form::unreadable || entry->form == Form::unopened ||
-            entry->box != storage::ArchiveEntry::Box::inbox) {
+            entry->box != Box::inbox) {
             continue;
         }
         const auto opened =

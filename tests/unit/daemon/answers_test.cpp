@@ -53,23 +53,23 @@ TEST_CASE("a request that leaves a field out, or gives a wrong one, is refused",
     Asked asked;
     wire::Request request;
     SECTION("no priority") {
-        request.mutable_queue()->set_priority(0);
+        request.mutable_queue()->set_priority(static_cast<wire::Priority>(0));
     }
     SECTION("a priority that is none") {
-        request.mutable_queue()->set_priority(4);
+        request.mutable_queue()->set_priority(static_cast<wire::Priority>(4));
     }
     SECTION("no outcome") {
-        request.mutable_ack()->set_outcome(0);
+        request.mutable_ack()->set_outcome(static_cast<wire::Outcome>(0));
     }
     SECTION("an outcome that is none") {
-        request.mutable_ack()->set_outcome(4);
+        request.mutable_ack()->set_outcome(static_cast<wire::Outcome>(4));
     }
     SECTION("an invitation that has expired when it is made") {
         request.mutable_invite()->set_office("camp");
     }
     SECTION("a role that is none") {
         request.mutable_invite()->set_valid_s(60);
-        request.mutable_invite()->set_role(99);
+        request.mutable_invite()->set_role(static_cast<wire::Role>(99));
     }
     if (request.has_queue()) {
         request.mutable_queue()->add_to("hyesan");
@@ -84,7 +84,7 @@ TEST_CASE("a request names a thousand reports at most", "[answers]") {
     wire::Request show;
     wire::Request ack;
     wire::Request trace;
-    ack.mutable_ack()->set_outcome(1);
+    ack.mutable_ack()->set_outcome(static_cast<wire::Outcome>(1));
     for (int i = 0; i < 1001; ++i) {
         show.mutable_show()->add_ids("hyesan-1");
         ack.mutable_ack()->add_ids("hyesan-1");

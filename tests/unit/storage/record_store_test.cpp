@@ -108,8 +108,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     partial.checked = {{1, 1}};
     partial.prefix_part = 2;
     partial.prefix = Bytes(100, std::byte{9});
-    const ArchiveEntry entry{ArchiveEntry::Box::outbox, ArchiveEntry::Form::own_key,
-                             Bytes(64, std::byte{8})};
+    const ArchiveEntry entry{Box::outbox, ArchiveEntry::Form::own_key, Bytes(64, std::byte{8})};
     const ReportKey report{OfficeId{3}, {{1, 7}, RecordClass::normal, 2}};
     Event event;
     event.seq = 5;
@@ -223,7 +222,7 @@ TEST_CASE("entries that wait for the mail keys are found in order, until they ar
     const auto store = disk.open();
     using Form = ArchiveEntry::Form;
     const auto entry = [](Form form) {
-        return ArchiveEntry{ArchiveEntry::Box::inbox, form, Bytes(64, std::byte{8})};
+        return ArchiveEntry{Box::inbox, form, Bytes(64, std::byte{8})};
     };
     change(*store, {PutArchive{Arrival{3}, entry(Form::own_key)},
                     PutArchive{Arrival{5}, entry(Form::unopened)},

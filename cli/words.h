@@ -1,0 +1,28 @@
+// Words for the numbers in requests and answers (proto/words.h). The daemon is of the same release,
+// so the numbers in its answers are known here.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace fieldpost::wire {
+enum Box : int;
+enum Priority : int;
+enum Role : int;
+enum Outcome : int;
+}  // namespace fieldpost::wire
+
+namespace fieldpost::cli {
+
+std::string word_of(wire::Box box);
+std::string word_of(wire::Priority priority);
+std::string word_of(wire::Role role);
+// Empty: no answer.
+std::string word_of(wire::Outcome outcome);
+
+// The words of people; option parsing has refused all others.
+wire::Priority priority_of(std::string_view word);
+wire::Role role_of(std::string_view word);
+wire::Outcome outcome_of(std::string_view word);
+
+}  // namespace fieldpost::cli

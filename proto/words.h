@@ -1,0 +1,25 @@
+// The words that people read and write for numbers which records, stores and the control socket
+// hold. One table for each, so that the command and the daemon cannot differ.
+//
+// Errors: a word that is none gives nothing.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "proto/report.h"
+#include "proto/vocabulary.h"
+
+namespace fieldpost {
+
+// People call a record's class its priority.
+std::string_view name_of(RecordClass record_class);
+std::optional<RecordClass> class_named(std::string_view word);
+std::string_view name_of(Role role);
+std::optional<Role> role_named(std::string_view word);
+// Empty for none.
+std::string_view name_of(ReplyOutcome outcome);
+std::optional<ReplyOutcome> outcome_named(std::string_view word);
+std::string_view name_of(Box box);
+
+}  // namespace fieldpost
