@@ -188,6 +188,7 @@ struct PeerState {
 struct KeyedReport {
     Hash content;
     ReportKey report;
+    std::uint8_t content_version = 0;  // how `content` was made; 0: over a request of that release
     bool operator==(const KeyedReport&) const = default;
 };
 

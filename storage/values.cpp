@@ -304,6 +304,7 @@ Result<KeyedReport> read_keyed(ByteReader& in) {
     KeyedReport keyed;
     keyed.content = TRY(in.read_array<Hash>());
     keyed.report = TRY(read_report_key(in));
+    keyed.content_version = in.at_end() ? 0 : TRY(in.read_u8());
     TRY(in.expect_end("key"));
     return keyed;
 }
@@ -461,6 +462,7 @@ Bytes encode(const KeyedReport& report) {
     ByteWriter out;
     out.raw(report.content.view());
     write_report_key(out, report.report);
+    out.u8(report.content_version);
     return out.take();
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/engine/groups.h"
 #include "daemon/engine/progress.h"
 #include "daemon/engine/queries.h"
+#include "daemon/engine/queue_key.h"
 #include "proto/size_text.h"
 
 namespace fieldpost::engine {
@@ -332,12 +333,18 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
         decline({Errc::malformed, "the attachments are not of the size they were said to be"});
         return ok();
     }
-    if (draft.key) {
-        if (const auto used = TRY(ledger.store().keyed(*draft.key))) {
-            if (used->content == draft.content) {
+    if (!draft.key.empty()) {
+        if (const auto fits = check_report(draft.report); !fits) {
+            decline(fits.error());
+            return ok();
+        }
+        if (const auto used = TRY(report_under(ledger, draft.key))) {
+            const auto same = is_same(ledger, *used, draft);
+            if (same && *same) {
                 notify.emplace_back(Accepted{submitted.request, used->report, {}, true});
             } else {
-                decline({Errc::malformed, "this key was used before with other content"});
+                decline(same ? Error{Errc::malformed, "this key was used before with other content"}
+                             : same.error());
             }
             return ok();
         }
@@ -348,8 +355,8 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
         return ok();
     }
     const auto report = TRY(write_record(ledger, draft, *prepared, now, notify));
-    if (draft.key) {
-        ledger.write(storage::PutKeyed{*draft.key, {draft.content, report}});
+    if (!draft.key.empty()) {
+        keep_key(ledger, draft, report);
     }
     const auto hash = crypto::report_hash(ledger.network(), ledger.us(), report.origin,
                                           prepared->report, prepared->attachments);

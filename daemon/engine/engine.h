@@ -136,9 +136,7 @@ struct Draft {
     Report report;
     Bytes attachments{};
     std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
-    // Of `queue --key`: the hash of the key and of all that was given with it.
-    std::optional<Hash> key{};
-    Hash content{};
+    std::string key{};  // of `queue --key`; empty: none
 };
 struct Submitted {
     std::uint64_t request = 0;

@@ -6,6 +6,7 @@
 #include "daemon/engine/addressees.h"
 #include "daemon/engine/authoring.h"
 #include "daemon/engine/queries.h"
+#include "daemon/engine/queue_key.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
@@ -316,10 +317,6 @@ void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
 // --- requests
 // -------------------------------------------------------------------------------------
 
-Hash hash_of_request(const Ledger& ledger, std::string_view label, BytesView bytes) {
-    return crypto::hash(label, ledger.network(), {bytes});
-}
-
 // An offset that a client gives out of range stays so, and is refused with the report.
 void set_utc_offset(const auto& request, Report& report) {
     if (request.has_utc_offset_min()) {
@@ -386,8 +383,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
         // What was queued under a key before is found again by it, whatever came since.
         const auto used = request.key().empty()
                               ? std::nullopt
-                              : ASK(or_complain(ledger.store().keyed(hash_of_request(
-                                    ledger, "queue-key", as_bytes(request.key())))));
+                              : ASK(or_complain(engine::report_under(ledger, request.key())));
         if (newer && !used) {
             const auto id = engine::printed_id(ledger, *newer);
             return complain(exit_invalid, "invalid",
@@ -441,14 +437,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
         return complain(exit_invalid, "invalid", "there is nothing to send",
                         "give a text, a --field or an --attach");
     }
-    if (!request.key().empty()) {
-        auto content = request;
-        content.clear_key();
-        content.clear_utc_offset_min();  // the same report after the clocks changed
-        draft.key = hash_of_request(ledger, "queue-key", as_bytes(request.key()));
-        draft.content =
-            hash_of_request(ledger, "queue-content", as_bytes(content.SerializeAsString()));
-    }
+    draft.key = request.key();
     return Pending{{std::move(submitted)}, {}};
 }
 

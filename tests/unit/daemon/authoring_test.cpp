@@ -2,7 +2,9 @@
 // a group from the others. Method: one office in memory, with statements made by hand.
 #include "daemon/engine/authoring.h"
 
+#include "crypto/hash.h"
 #include "daemon/engine/progress.h"
+#include "daemon/engine/queue_key.h"
 #include "proto/office_statement.h"
 #include "tests/unit/daemon/lone_office.h"
 
@@ -156,4 +158,53 @@ TEST_CASE("a draft that makes no record others would read is declined, and nothi
     }
     writing.declined(draft);
     CHECK(std::holds_alternative<engine::Accepted>(writing.submit(writing.draft())));
+}
+
+TEST_CASE("what is queued again under its key is the same report, and something else is declined",
+          "[engine]") {
+    Writer writing;
+    auto draft = writing.draft();
+    draft.key = "week 9";
+    draft.attachments = to_bytes(as_bytes("scan"));
+    draft.report.attachments = {{"a.pdf", 4}};
+    const auto first = std::get<engine::Accepted>(writing.submit(draft));
+    SECTION("this release made the hash") {}
+    SECTION("another release made the hash, in another way") {
+        auto row = engine::report_under(writing.office.ledger(), draft.key).value().value();
+        CHECK(row.content_version != 0);
+        row.content_version = 0;
+        row.content = {};
+        writing.office.ledger().write(storage::PutKeyed{
+            crypto::hash("queue-key", writing.network.id(), {as_bytes(draft.key)}), row});
+    }
+    const auto is_again = [&](const engine::Draft& again) {
+        const auto notice = writing.submit(again);
+        const auto* accepted = std::get_if<engine::Accepted>(&notice);
+        return accepted != nullptr && accepted->is_repeat && accepted->report == first.report;
+    };
+    CHECK(is_again(draft));
+    auto later = draft;
+    later.report.utc_offset_minutes = 540;
+    CHECK(is_again(later));
+    // An office has joined the group meanwhile, or left it.
+    auto grown = draft;
+    grown.to.pop_back();
+    CHECK(is_again(grown));
+
+    for (const auto& change : std::vector<std::function<void(engine::Draft&)>>{
+             [](auto& other) { other.report.text += "!"; },
+             [](auto& other) { other.report.fields.push_back({"ward", "3"}); },
+             [](auto& other) { other.attachments.back() = std::byte{'N'}; },
+             [](auto& other) { other.report.attachments.front().name = "b.pdf"; },
+             [](auto& other) { other.record_class = RecordClass::bulk; },
+             [](auto& other) { ++other.lifetime_seconds; },
+             [](auto& other) { other.report.addressed = {"@hq"}; }}) {
+        auto other = draft;
+        change(other);
+        CHECK(writing.declined(other) == Errc::malformed);
+    }
+    auto elsewhere = draft;
+    elsewhere.key = "week 10";
+    const auto second = std::get<engine::Accepted>(writing.submit(elsewhere));
+    CHECK(second.report != first.report);
 }
