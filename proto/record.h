@@ -72,7 +72,7 @@ struct Header {
 
     bool operator==(const Header&) const = default;
     [[nodiscard]] Interval run() const { return run_of(number, count); }
-    // The members of its groups are recipients too: daemon/engine/addressees.h.
+    // The members of its groups are recipients too: daemon/engine/record/addressees.h.
     [[nodiscard]] bool has_stanza_for(OfficeId recipient) const;
 };
 

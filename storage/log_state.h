@@ -1,10 +1,10 @@
 // The state of one log at this office: numbers that it holds, and numbers that nobody need send it.
 //
 // N, *known*, is what peers are told: do not send me these. Some of it is held (H), some refused
-// (E); where N is closed nothing more is known (daemon/engine/log_bounds.h); the rest is terminal
-// (T). So T is not stored. N and E have few runs. H and what receipts tell have as many as there
-// are records here; they are stored in pages of 4,096 numbers, and a batch writes those that it
-// changed.
+// (E); where N is closed nothing more is known (daemon/engine/record/log_bounds.h); the rest is
+// terminal (T). So T is not stored. N and E have few runs. H and what receipts tell have as many as
+// there are records here; they are stored in pages of 4,096 numbers, and a batch writes those that
+// it changed.
 #pragma once
 
 #include <map>

@@ -70,7 +70,7 @@ struct ArchiveEntry {
         public_key = 1,   // sealed to the archive's public key, because mail was locked
         unopened = 2,     // not yet: mail was locked, or the key of its group had not come
         unreadable = 3,   // never: the record did not open
-        of_schema_1 = 4,  // as own_key, and bound to less (engine/archive)
+        of_schema_1 = 4,  // as own_key, and bound to less (engine/record/archive)
     };
     Box box = Box::inbox;  // or outbox
     Form form = Form::own_key;
@@ -112,7 +112,7 @@ enum class FailReason : std::uint8_t {
 };
 
 // What this office has proved of one recipient of a report. What it was proved by may be thrown
-// away later: this stays as long as the report does. Changed by engine/progress only.
+// away later: this stays as long as the report does. Changed by engine/record/progress only.
 struct Recipient {
     OfficeId office{};
     State state = State::queued;
@@ -179,7 +179,7 @@ struct PeerState {
     // Bytes over its links on one day, where those are counted; which day is the runtime's to say.
     std::uint32_t used_day = 0;
     std::uint64_t used_bytes = 0;
-    // What is carried of its records, as it lies on the disk (daemon/engine/carry_share.h).
+    // What is carried of its records, as it lies on the disk (daemon/engine/record/carry_share.h).
     std::uint64_t carried_bytes = 0;
     bool operator==(const PeerState&) const = default;
 };

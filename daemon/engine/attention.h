@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-#include "daemon/engine/engine.h"
+#include "daemon/engine/via.h"
 
 namespace fieldpost::engine {
 

@@ -2,22 +2,23 @@
 
 #include <fmt/format.h>
 
-#include "daemon/engine/authoring.h"
-#include "daemon/engine/bundle_intake.h"
-#include "daemon/engine/bundle_writer.h"
-#include "daemon/engine/carry_share.h"
-#include "daemon/engine/cut_offs.h"
-#include "daemon/engine/delivery.h"
-#include "daemon/engine/door.h"
-#include "daemon/engine/groups.h"
+#include "daemon/engine/bundle/open_bundles.h"
 #include "daemon/engine/healing.h"
 #include "daemon/engine/ledger.h"
-#include "daemon/engine/peer_session.h"
-#include "daemon/engine/progress.h"
-#include "daemon/engine/publication.h"
-#include "daemon/engine/receipts.h"
+#include "daemon/engine/membership/cut_offs.h"
+#include "daemon/engine/membership/groups.h"
+#include "daemon/engine/membership/invitations.h"
+#include "daemon/engine/membership/own_statement.h"
+#include "daemon/engine/record/authoring.h"
+#include "daemon/engine/record/carry_share.h"
+#include "daemon/engine/record/delivery.h"
+#include "daemon/engine/record/progress.h"
+#include "daemon/engine/record/publication.h"
+#include "daemon/engine/record/receipts.h"
+#include "daemon/engine/record/terminal.h"
 #include "daemon/engine/self_check.h"
-#include "daemon/engine/terminal.h"
+#include "daemon/engine/session/door.h"
+#include "daemon/engine/session/peer_session.h"
 
 namespace fieldpost::engine {
 
@@ -41,11 +42,7 @@ constexpr auto groups_interval = std::chrono::minutes{1};
 struct Engine::Parts {
     Ledger ledger;
     std::map<LinkId, PeerSession> sessions{};
-    std::map<BundleId, BundleIntake> bundles_in{};
-    std::map<BundleId, BundleWriter> bundles_out{};
-    std::set<BundleId> bundles_read{};             // in this batch
-    std::set<BundleId> bundles_ended{};            // in this batch
-    std::map<BundleId, BundleMore> bundles_due{};  // of which a cell is wanted
+    OpenBundles bundles{};
     Door door{};
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
@@ -93,7 +90,6 @@ struct Engine::Parts {
                                           const RecordId& id, Now now) const;
     Result<bool> keep_whole_streams(Now now, Consequences& out);
     Result<bool> write_bundles(Consequences& out);
-    void tell_of_bundles(Consequences& out);
     Result<bool> settle_news(Now now, Consequences& out);
     Result<void> settle_with_closed_offices(Now now, Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
@@ -312,32 +308,22 @@ bool Engine::Parts::is_left_to_another(const PeerSession& session, const Header&
 }
 
 Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Consequences& out) {
-    bundles_read.insert(frame.bundle);
-    return bundles_in[frame.bundle].take(ledger, frame.frame, now, out.notify);
+    return bundles.take(ledger, frame, now, out.notify);
 }
 
 Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Consequences&) {
     // A stick does not come back for what was held up for company.
     TRY(renew_receipts(ledger, std::exchange(unreceipted, {}), now));
-    bundles_out.insert_or_assign(wanted.bundle,
-                                 TRY(BundleWriter::begin(ledger, wanted.order, now)));
-    return ok();
+    return bundles.begin(ledger, wanted, now);
 }
 
 Result<void> Engine::Parts::on(const BundleMore& more, Now, Consequences&) {
-    if (bundles_out.contains(more.bundle)) {
-        bundles_due.insert_or_assign(more.bundle, more);
-    }
+    bundles.want(more);
     return ok();
 }
 
 Result<void> Engine::Parts::on(const BundleEnded& ended, Now, Consequences&) {
-    bundles_out.erase(ended.bundle);
-    bundles_due.erase(ended.bundle);
-    if (const auto found = bundles_in.find(ended.bundle); found != bundles_in.end()) {
-        found->second.end(ledger);
-        bundles_ended.insert(ended.bundle);
-    }
+    bundles.end(ledger, ended.bundle);
     return ok();
 }
 
@@ -424,10 +410,7 @@ void Engine::Parts::wake_by(std::optional<Instant> at) {
 }
 
 Result<bool> Engine::Parts::keep_whole_streams(Now now, Consequences& out) {
-    bool any = false;
-    for (const auto bundle : bundles_read) {
-        any = TRY(bundles_in[bundle].finish_bodies(ledger, now, out.notify)) || any;
-    }
+    bool any = TRY(bundles.finish_bodies(ledger, now, out.notify));
     for (auto& [link, session] : sessions) {
         any = TRY(session.finish_streams(ledger, now, out)) || any;
     }
@@ -537,30 +520,11 @@ Result<bool> Engine::Parts::publish_wanted(Now now) {
 
 // A cell of each that is wanted. True: something had to be made public first.
 Result<bool> Engine::Parts::write_bundles(Consequences& out) {
-    while (!bundles_due.empty()) {
-        const auto due = bundles_due.begin();
-        auto step = TRY(bundles_out.at(due->first).next(ledger, due->second));
-        if (const auto* unpublished = std::get_if<BundleWriter::Unpublished>(&step)) {
-            due->second.is_new_file = false;  // it has begun
-            TRY(publish(ledger, unpublished->log, unpublished->number, publish_bytes));
-            return true;
-        }
-        auto& content = std::get<BundleContent>(step);
-        content.bundle = due->first;
-        out.notify.emplace_back(std::move(content));
-        bundles_due.erase(due);
+    const auto unpublished = TRY(bundles.write(ledger, out.notify));
+    if (unpublished) {
+        TRY(publish(ledger, unpublished->log, unpublished->number, publish_bytes));
     }
-    return false;
-}
-
-void Engine::Parts::tell_of_bundles(Consequences& out) {
-    for (const auto bundle : std::exchange(bundles_read, {})) {
-        out.notify.emplace_back(BundleTaken{bundle, bundles_in[bundle].report()});
-    }
-    for (const auto bundle : std::exchange(bundles_ended, {})) {
-        out.notify.emplace_back(BundleTaken{bundle, bundles_in[bundle].report()});
-        bundles_in.erase(bundle);
-    }
+    return unpublished.has_value();
 }
 
 // What lasts and needs a person is looked at now and then.
@@ -613,7 +577,7 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
             return std::unexpected(*ledger.write_failure());
         }
     }
-    tell_of_bundles(out);
+    bundles.tell(out.notify);
     TRY(look_after(now));
     renew_statement(ledger, now);
     tend_groups(now);
@@ -649,28 +613,6 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
         release_numbers(ledger);
     }
     return ok();
-}
-
-std::vector<storage::StoreChange> founding_changes(const NetworkId& network, OfficeId office,
-                                                   Incarnation incarnation, WallTime mark,
-                                                   const std::vector<RosterChange>& roster,
-                                                   const std::vector<Register>& registers) {
-    std::vector<storage::StoreChange> changes;
-    storage::OfficeMeta meta;
-    meta.network = network;
-    meta.office = office;
-    meta.incarnation = incarnation;
-    meta.mark = mark;
-    meta.aged = mark;
-    changes.emplace_back(storage::PutMeta{meta});
-    for (const auto& change : roster) {
-        changes.emplace_back(
-            storage::AddRosterChange{change.version, encode_roster_change(change)});
-    }
-    for (const auto& entry : registers) {
-        changes.emplace_back(put_register(network, entry));
-    }
-    return changes;
 }
 
 }  // namespace fieldpost::engine

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "daemon/engine/log_bounds.h"
-#include "daemon/engine/lost_records.h"
+#include "daemon/engine/record/log_bounds.h"
+#include "daemon/engine/record/lost_records.h"
 #include "daemon/engine/self_check.h"
 
 namespace fieldpost::engine {

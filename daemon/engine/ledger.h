@@ -11,39 +11,20 @@
 #include <ranges>
 #include <set>
 
+#include "crypto/roster.h"
 #include "daemon/engine/attention.h"
 #include "daemon/engine/clock.h"
-#include "daemon/engine/engine.h"
-#include "daemon/engine/lives.h"
-#include "daemon/engine/under_way.h"
+#include "daemon/engine/config.h"
+#include "daemon/engine/consequences.h"
+#include "daemon/engine/membership/lives.h"
+#include "daemon/engine/record/heard_receipts.h"
+#include "daemon/engine/record/under_way.h"
+#include "daemon/engine/register_name.h"
+#include "daemon/engine/via.h"
 #include "proto/office_statement.h"
+#include "proto/sync_frames.h"
 
 namespace fieldpost::engine {
-
-// How much of an office's registers is told.
-enum class Detail : std::uint8_t {
-    hash,    // of all
-    newest,  // those, and the hash, where there are many
-    all,
-};
-
-// The name that a register is kept under. Two enrolments of one invitation stand beside each other,
-// so the name of an enrolment has the start of its hash too.
-struct RegisterName {
-    // The key alone names a register of any other kind, and converts by itself.
-    RegisterName(RegisterKey of, ShortHash hash = {}) : key(std::move(of)), enrolment(hash) {}
-    auto operator<=>(const RegisterName&) const = default;
-
-    RegisterKey key;
-    ShortHash enrolment;  // zero if it is none
-};
-RegisterName name_of(const NetworkId& network, const Register& entry);
-// The name of a register that the leaf of an office lists.
-RegisterName name_of(OfficeId leaf, const RegisterSummary& entry);
-storage::PutRegister put_register(const NetworkId& network, const Register& entry);
-
-// For any reason.
-IntervalSet all_refused(const ReceiptLog& entry);
 
 class Ledger {
 public:
@@ -110,31 +91,10 @@ public:
     [[nodiscard]] std::vector<const Register*> registers_in_leaf(OfficeId office) const;
     static OfficeId leaf_of_register(const RegisterKey& key);
     [[nodiscard]] ShortHash register_hash(const RegisterName& name) const;
-    // The newest receipt of `signer` for `author`'s records; null: there is none. It is decoded
-    // when it is asked for, and some of those that were are remembered: a member may have signed
-    // one for every office, of thousands of intervals each.
+    // The newest receipt of `signer` for `author`'s records; null: there is none.
     [[nodiscard]] std::shared_ptr<const Receipt> receipt(OfficeId signer, OfficeId author) const;
-    // The last one about our own records that was acted on: not one of records that this store does
-    // not know (self_check.h), which is kept and told like any other and proves nothing.
-    [[nodiscard]] const Receipt* acted_on(OfficeId signer) const;
-    void act_on(OfficeId signer, const Receipt& receipt) {
-        acted_on_.insert_or_assign(signer, receipt);
-    }
-    // Numbers of one of our logs whose pages were looked at because of receipts of one recipient.
-    // A recipient that says a thing and its opposite by turns makes this office look again only
-    // where that has changed a page.
-    struct Looked {
-        IntervalSet received;
-        IntervalSet only_filled;  // of those: it may have filled a hole, and proves nothing yet
-        IntervalSet unreadable;
-        IntervalSet refused;
-        IntervalSet shown_refused;  // of those: it has changed the page
-    };
-    // `old`: of the receipt before, for an engine that was made anew since; null: there was none.
-    Looked& looked(OfficeId recipient, const LogKey& log, const ReceiptLog* old);
-    [[nodiscard]] const Looked* find_looked(OfficeId recipient, const LogKey& log) const;
-    // At the end of a receipt: what would be too much to remember is forgotten.
-    void bound_looked(OfficeId recipient);
+    [[nodiscard]] const HeardReceipts& heard_receipts() const { return heard_receipts_; }
+    HeardReceipts& heard_receipts() { return heard_receipts_; }
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
     // The entry of the author's own statement about this log. Null: there is none.
     [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
@@ -172,13 +132,8 @@ public:
     [[nodiscard]] const std::map<OfficeId, Less>& had_less() const { return had_less_; }
     // Of all logs, as far as it can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
-    // As it is told to `reader`: the beginning of a part that one source alone may continue is told
-    // to nobody else.
-    [[nodiscard]] LeafSummary summary_of(OfficeId office, Detail detail,
-                                         OfficeId reader = no_office);
-    // Of an office's own, as its leaf lists them.
-    [[nodiscard]] std::vector<RegisterSummary> register_list(OfficeId office) const;
-    [[nodiscard]] RegistersHash registers_hash(const std::vector<RegisterSummary>& list) const;
+    // To be called before anything is said of logs that were edited.
+    void bound_logs();
 
     // --- time
     // The time to sign and to show: never behind what this office has seen.
@@ -286,19 +241,14 @@ public:
 private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
     void index_register(const Register& entry);
-    void forget_decoded(OfficeId signer, OfficeId author);
     // The event that one more of its kind is counted in, if any.
     [[nodiscard]] Result<std::optional<storage::Event>> event_counting(
         const storage::Event& again) const;
     void raise(const storage::Event& event, std::uint32_t count);
     [[nodiscard]] std::size_t runs_max_of(const LogKey& log) const;
     [[nodiscard]] IntervalSet numbers_under_way(const LogKey& log) const;
-    // Before anything is said of logs that were edited.
-    void bound_logs();
     void note_released(OfficeId author);
-    [[nodiscard]] Hash leaf_of(OfficeId office) const;
     Result<void> index_partial(const storage::Partial& partial);
-    [[nodiscard]] LeafSummary leaf_content(OfficeId office) const;
 
     storage::RecordStore* store_ = nullptr;
     const Config* config_ = nullptr;
@@ -310,11 +260,8 @@ private:
     std::map<RegisterName, Register> registers_;
     std::map<RegisterName, ShortHash> register_hashes_;
     mutable std::map<OfficeId, Prekey> checked_prekeys_;
-    // Null: it is known that there is none.
-    mutable std::map<std::pair<OfficeId, OfficeId>, std::shared_ptr<const Receipt>> decoded_;
-    mutable std::size_t decoded_bytes_ = 0;
-    std::map<OfficeId, Receipt> acted_on_;
-    std::map<OfficeId, std::map<LogKey, Looked>> looked_;
+    mutable DecodedReceipts decoded_;
+    HeardReceipts heard_receipts_;
     std::map<OfficeId, OfficeStatement> statements_;
     std::map<OfficeId, Custody> custody_;
     std::map<OfficeId, storage::PeerState> peers_;

@@ -5,8 +5,8 @@
 #include <charconv>
 
 #include "crypto/sealed_record.h"
-#include "daemon/engine/addressees.h"
-#include "daemon/engine/terminal.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/terminal.h"
 #include "proto/typed.h"
 
 namespace fieldpost::engine {

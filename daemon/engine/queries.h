@@ -4,8 +4,8 @@
 // what may be thrown away.
 #pragma once
 
-#include "daemon/engine/delivery.h"
-#include "daemon/engine/progress.h"
+#include "daemon/engine/record/delivery.h"
+#include "daemon/engine/record/progress.h"
 
 namespace fieldpost::engine {
 

@@ -1,10 +1,10 @@
 #include "daemon/engine/registers.h"
 
 #include "crypto/register_seal.h"
-#include "daemon/engine/cut_offs.h"
-#include "daemon/engine/forks.h"
+#include "daemon/engine/membership/cut_offs.h"
+#include "daemon/engine/membership/forks.h"
+#include "daemon/engine/record/terminal.h"
 #include "daemon/engine/self_check.h"
-#include "daemon/engine/terminal.h"
 #include "proto/epoch_slots.h"
 
 namespace fieldpost::engine {
@@ -152,8 +152,9 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     if (is_of(entry, RegisterKind::receipt)) {
         author = TRY(read_receipt_subject(entry.key.subject));
         const auto kept = ledger.receipt(entry.key.signer, *author);
-        const auto* receipt =
-            *author == ledger.us() ? ledger.acted_on(entry.key.signer) : kept.get();
+        const auto* receipt = *author == ledger.us()
+                                  ? ledger.heard_receipts().acted_on(entry.key.signer)
+                                  : kept.get();
         if (receipt != nullptr) {
             before = *receipt;
         }
@@ -169,7 +170,7 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
         if (const auto unknown = TRY(unknown_top(ledger, receipt))) {
             return TakenRegister{true, unknown};
         }
-        ledger.act_on(entry.key.signer, receipt);
+        ledger.heard_receipts().act_on(entry.key.signer, receipt);
     }
     if (author) {
         TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, from, now,

@@ -6,8 +6,14 @@
 #pragma once
 
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/marker.h"
+#include "proto/sync_frames.h"
 
 namespace fieldpost::engine {
+
+// What people are told who want to write here then.
+inline constexpr const char* stopped_words =
+    "this store was put back from a copy, or runs twice; it writes nothing";
 
 // `via` showed us `report`, or another thing that we signed. Once stopped, more of it says nothing.
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report, Now now,

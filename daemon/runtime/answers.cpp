@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "crypto/hash.h"
-#include "daemon/engine/addressees.h"
-#include "daemon/engine/authoring.h"
 #include "daemon/engine/queries.h"
-#include "daemon/engine/queue_key.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/authoring.h"
+#include "daemon/engine/record/queue_key.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"

@@ -5,9 +5,9 @@
 #include "crypto/record_id.h"
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
-#include "daemon/engine/bundle_knowledge.h"
-#include "daemon/engine/intake.h"
+#include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/queries.h"
+#include "daemon/engine/record/intake.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {

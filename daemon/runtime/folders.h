@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "crypto/office_home.h"
-#include "daemon/engine/engine.h"
+#include "daemon/engine/inputs.h"
 #include "daemon/runtime/configuration.h"
 
 namespace fieldpost::runtime {

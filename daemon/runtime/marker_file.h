@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "daemon/engine/engine.h"
+#include "daemon/engine/marker.h"
 
 namespace fieldpost::runtime {
 

@@ -8,7 +8,8 @@
 
 #include <csignal>
 
-#include "daemon/engine/authoring.h"
+#include "daemon/engine/membership/founding.h"
+#include "daemon/engine/record/authoring.h"
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/clock.h"

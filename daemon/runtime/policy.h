@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "daemon/engine/engine.h"
+#include "daemon/engine/inputs.h"
 
 namespace fieldpost::runtime {
 

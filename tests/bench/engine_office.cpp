@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/engine/membership/founding.h"
 #include "proto/link_message.h"
 #include "storage/lmdb_tables.h"
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/membership/founding.h"
 #include "storage/memory_tables.h"
 #include "tests/support/network.h"
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "crypto/register_seal.h"
-#include "daemon/engine/bundle_knowledge.h"
+#include "daemon/engine/bundle/bundle_knowledge.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;

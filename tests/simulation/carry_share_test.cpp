@@ -3,7 +3,7 @@
 // Method: members write masses of records for a third office; then honest offices need the room.
 #include <catch2/catch.hpp>
 
-#include "daemon/engine/carry_share.h"
+#include "daemon/engine/record/carry_share.h"
 #include "tests/simulation/forging.h"
 
 using namespace fieldpost;

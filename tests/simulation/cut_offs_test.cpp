@@ -3,6 +3,7 @@
 // Method: some reports lie with a carrier; the authority cuts their author off; then all meet.
 #include <catch2/catch.hpp>
 
+#include "daemon/engine/leaves.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;
@@ -27,7 +28,7 @@ CutOff::Log published(const World& world, RecordClass record_class) {
 bool have_same_leaf(const World& world, Node a, Node b) {
     const auto leaf = [&](Node node) {
         auto& ledger = const_cast<engine::Ledger&>(world.ledger(node));
-        return ledger.summary_of(world.keys(taken).index, engine::Detail::all);
+        return engine::summary_of(ledger, world.keys(taken).index, engine::Detail::all);
     };
     return leaf(a) == leaf(b);
 }

@@ -2,6 +2,7 @@
 // out. Method: named scenarios in calm weather.
 #include <catch2/catch.hpp>
 
+#include "daemon/engine/leaves.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;
@@ -116,7 +117,9 @@ TEST_CASE("machines that join with one invitation by different ways leave no two
         world.run_until_idle(1h);
         world.cut(a, b);
     };
-    const auto enrolments = [&](Node of) { return world.ledger(of).register_list(invite->index); };
+    const auto enrolments = [&](Node of) {
+        return engine::register_list(world.ledger(of), invite->index);
+    };
     meet(hq, relay);
     meet(hq, other);
     meet(relay, world.join(*invite));

@@ -5,6 +5,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/leaves.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;
@@ -71,8 +72,8 @@ void meet(World& world) {
 }
 
 LeafSummary leaf(World& world, Node node) {
-    return const_cast<engine::Ledger&>(world.ledger(node))
-        .summary_of(world.keys(forger).index, engine::Detail::all);
+    return engine::summary_of(const_cast<engine::Ledger&>(world.ledger(node)),
+                              world.keys(forger).index, engine::Detail::all);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 // for that these are off.
 #include <catch2/catch.hpp>
 
-#include "daemon/engine/carry_share.h"
+#include "daemon/engine/record/carry_share.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;
@@ -41,7 +41,8 @@ std::size_t rows_of_relay(World& world) {
 
 }  // namespace
 
-TEST_CASE("a relay with a small share carries for a month what its authors write", "[simulation][slow]") {
+TEST_CASE("a relay with a small share carries for a month what its authors write",
+          "[simulation][slow]") {
     World world(96, {"hq", "hyesan", "relay", "wonsan", "sinuiju"}, {});
     world.set_carry_limit(month_relay, month_share);
     const std::vector<Node> authors = {hyesan, wonsan, 4};

@@ -5,7 +5,8 @@
 #include <cstdlib>
 
 #include "crypto/sealed_record.h"
-#include "daemon/engine/addressees.h"
+#include "daemon/engine/membership/founding.h"
+#include "daemon/engine/record/addressees.h"
 
 namespace fieldpost::tests {
 

@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 
 #include "crypto/sealed_record.h"
-#include "daemon/engine/carry_share.h"
-#include "daemon/engine/delivery.h"
+#include "daemon/engine/leaves.h"
+#include "daemon/engine/record/carry_share.h"
+#include "daemon/engine/record/delivery.h"
 #include "proto/link_message.h"
 #include "proto/summary_parts.h"
 #include "storage/values.h"
@@ -496,7 +497,7 @@ void World::check_everything() {
         CHECK(again.size() == stored.size());
         // P8a: whoever is told all of a leaf can read it.
         for (const auto& [index, leaf] : stored) {
-            const auto all = fresh->summary_of(index, engine::Detail::all);
+            const auto all = engine::summary_of(*fresh, index, engine::Detail::all);
             CHECK(as_read(all).leaves == std::vector{all});
         }
         store.abort();

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -45,6 +46,29 @@ std::string folder_of(const std::string& path) {
     return "";
 }
 
+// For each #include "..." in a file there or below, with the name of the file. Returns how many
+// files it has seen.
+int for_each_include(const fs::path& folder,
+                     const std::function<void(const std::string&, const std::string&)>& see) {
+    const fs::path root = FIELDPOST_SOURCE_DIR;
+    int files = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+        const auto extension = entry.path().extension();
+        if (extension != ".h" && extension != ".cpp") {
+            continue;
+        }
+        ++files;
+        std::ifstream in(entry.path());
+        for (std::string line; std::getline(in, line);) {
+            const auto included = included_by(line);
+            if (included.starts_with('"')) {
+                see(fs::relative(entry.path(), root).string(), included.substr(1));
+            }
+        }
+    }
+    return files;
+}
+
 // Headers that show a library because the files that share it need it, and nobody else may.
 const std::set<std::string> of_one_folder = {"daemon/link/curve_socket.h",
                                              "daemon/link/listener.h"};
@@ -52,35 +76,37 @@ const std::set<std::string> of_one_folder = {"daemon/link/curve_socket.h",
 }  // namespace
 
 TEST_CASE("every folder includes only what it may", "[layout]") {
-    const fs::path root = FIELDPOST_SOURCE_DIR;
     int files = 0;
     for (const auto& [folder, allowed] : may_include) {
-        if (!fs::exists(root / folder)) {
-            continue;
-        }
-        for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
-            const auto extension = entry.path().extension();
-            if (extension != ".h" && extension != ".cpp") {
-                continue;
-            }
-            ++files;
-            const auto name = fs::relative(entry.path(), root).string();
-            std::ifstream in(entry.path());
-            for (std::string line; std::getline(in, line);) {
-                auto included = included_by(line);
-                if (!included.starts_with('"')) {
-                    continue;
-                }
-                included.erase(0, 1);
-                INFO(name << " includes \"" << included << "\"; " << folder
-                          << " may not (tests/unit/layout_test.cpp says who may include whom)");
-                const auto from = folder_of(included);
-                CHECK((from == folder || allowed.contains(from) || allowed.contains(included)));
-                CHECK((from == folder || !of_one_folder.contains(included)));
-            }
-        }
+        files += for_each_include(folder, [&](const auto& name, const auto& included) {
+            INFO(name << " includes \"" << included << "\"; " << folder
+                      << " may not (tests/unit/layout_test.cpp says who may include whom)");
+            const auto from = folder_of(included);
+            CHECK((from == folder || allowed.contains(from) || allowed.contains(included)));
+            CHECK((from == folder || !of_one_folder.contains(included)));
+        });
     }
     CHECK(files > 20);
+}
+
+TEST_CASE("in the engine, links and sticks use what is common to them, and it does not know them",
+          "[layout]") {
+    const std::string engine = "daemon/engine/";
+    const auto room_of = [&](const std::string& path) {
+        const auto rest = path.substr(engine.size());
+        return rest.contains('/') ? rest.substr(0, rest.find('/')) : "";
+    };
+    int rooms = 0;
+    for_each_include(engine, [&](const auto& name, const auto& included) {
+        if (!included.starts_with(engine) || name == engine + "engine.cpp") {
+            return;
+        }
+        const auto to = room_of(included);
+        INFO(name << " includes \"" << included << '"');
+        rooms += to.empty() ? 0 : 1;
+        CHECK((to == room_of(name) || (to != "session" && to != "bundle")));
+    });
+    CHECK(rooms > 20);
 }
 
 TEST_CASE("no header of ours shows a library that is an implementation's own business",

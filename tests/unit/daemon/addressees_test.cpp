@@ -1,6 +1,6 @@
 // Goal: it follows from a header and the roster alone for whom a record is, at every office alike.
 // Method: a roster with all roles, one admission a version, and headers by hand.
-#include "daemon/engine/addressees.h"
+#include "daemon/engine/record/addressees.h"
 
 #include <catch2/catch.hpp>
 

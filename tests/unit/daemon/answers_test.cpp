@@ -2,7 +2,7 @@
 // Method: requests as a client that is not our command may send them, to an office in memory.
 #include "daemon/runtime/answers.h"
 
-#include "daemon/engine/authoring.h"
+#include "daemon/engine/record/authoring.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"

@@ -1,10 +1,10 @@
 // Goal: a draft is written whole or not at all, and no member's statement keeps what is written to
 // a group from the others. Method: one office in memory, with statements made by hand.
-#include "daemon/engine/authoring.h"
+#include "daemon/engine/record/authoring.h"
 
 #include "crypto/hash.h"
-#include "daemon/engine/progress.h"
-#include "daemon/engine/queue_key.h"
+#include "daemon/engine/record/progress.h"
+#include "daemon/engine/record/queue_key.h"
 #include "proto/office_statement.h"
 #include "tests/unit/daemon/lone_office.h"
 

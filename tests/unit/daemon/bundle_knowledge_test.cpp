@@ -1,6 +1,6 @@
 // Goal: what a file holds comes back from the command as it was given, however its numbers lie.
 // Method: sets of few and of very many pieces, and bytes that are none.
-#include "daemon/engine/bundle_knowledge.h"
+#include "daemon/engine/bundle/bundle_knowledge.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 // Goal: a key that the roster does not know can bring a newer roster in, and nothing else.
 // Method: an office in memory with a stranger at its door.
-#include "daemon/engine/door.h"
+#include "daemon/engine/session/door.h"
 
 #include "tests/unit/daemon/lone_office.h"
 

@@ -2,7 +2,7 @@
 // Method: an office in memory, told the same again and again.
 #include <catch2/catch.hpp>
 
-#include "daemon/engine/intake.h"
+#include "daemon/engine/record/intake.h"
 #include "tests/unit/daemon/lone_office.h"
 
 using namespace fieldpost;

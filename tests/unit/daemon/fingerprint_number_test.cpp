@@ -1,12 +1,12 @@
 // Goal: the number that salts fingerprints goes on for ever, whatever a peer says it is.
 // Method: the rule for any two numbers; then an office at the highest one, and a peer whose
 // fingerprints look like its own.
-#include "daemon/engine/fingerprint_number.h"
+#include "daemon/engine/session/fingerprint_number.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
-#include "daemon/engine/peer_session.h"
+#include "daemon/engine/session/peer_session.h"
 #include "tests/unit/daemon/lone_office.h"
 
 using namespace fieldpost;

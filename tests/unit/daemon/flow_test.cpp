@@ -1,7 +1,7 @@
 // Goal: links of any speed are kept busy, and what is urgent never finds a long queue before it.
 // Method: a link in virtual time, with a rate, a delay and a queue, and a sender that always has
 // something to send and sends what its Flow allows.
-#include "daemon/engine/flow.h"
+#include "daemon/engine/session/flow.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>

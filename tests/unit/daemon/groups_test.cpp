@@ -1,13 +1,13 @@
 // Goal: in a network that one record cannot name, every member gets the key of its groups from the
 // authority, authors seal to it, and no member can spoil that for the others.
 // Method: the authority's office in memory; the others are keys, and statements made by hand.
-#include "daemon/engine/groups.h"
+#include "daemon/engine/membership/groups.h"
 
 #include <fmt/format.h>
 
 #include "crypto/group_key.h"
-#include "daemon/engine/authoring.h"
-#include "daemon/engine/bundle_knowledge.h"
+#include "daemon/engine/bundle/bundle_knowledge.h"
+#include "daemon/engine/record/authoring.h"
 #include "daemon/engine/registers.h"
 #include "tests/unit/daemon/lone_office.h"
 

@@ -1,6 +1,6 @@
 // Goal: two machines that use one office's keys are told from one that starts again and again.
 // Method: the lives that HELLO would bring, on a made-up clock.
-#include "daemon/engine/lives.h"
+#include "daemon/engine/membership/lives.h"
 
 #include <catch2/catch.hpp>
 

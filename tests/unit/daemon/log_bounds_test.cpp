@@ -1,14 +1,15 @@
 // Goal: N of a log stays small whatever its author does, new records always pass, and what peers
 // have arrives in the end.
 // Method: one log and a peer that offers what N leaves out, lowest first.
-#include "daemon/engine/log_bounds.h"
+#include "daemon/engine/record/log_bounds.h"
+#include "daemon/engine/leaves.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
-#include "daemon/engine/intake.h"
+#include "daemon/engine/record/intake.h"
+#include "daemon/engine/record/terminal.h"
 #include "daemon/engine/self_check.h"
-#include "daemon/engine/terminal.h"
 #include "tests/unit/daemon/lone_office.h"
 
 using namespace fieldpost;
@@ -190,12 +191,12 @@ TEST_CASE("an author has 32 logs, the highest, and a leaf that fits a frame", "[
     // A lower one is gone for good, also after a start.
     CHECK_FALSE(engine::make_room_for(ledger, log_of(12, 3)).value());
     CHECK(engine::make_room_for(ledger, log_of(13, 0)).value());
-    const auto leaf = ledger.summary_of(author, engine::Detail::newest);
+    const auto leaf = engine::summary_of(ledger, author, engine::Detail::newest);
     const auto frame = encode_frame(Summary{false, {leaf}});
     INFO("a leaf of " << frame.size() << " bytes");
     CHECK(frame.size() < limits::frame_bytes_max);
     CHECK(decode_frame(frame).has_value());
-    CHECK(ledger.summary_of(author, engine::Detail::hash)
+    CHECK(engine::summary_of(ledger, author, engine::Detail::hash)
               .logs.front()
               .not_wanted.intervals()
               .size() <= limits::old_log_runs_max);

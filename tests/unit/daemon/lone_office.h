@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/membership/founding.h"
 #include "storage/memory_tables.h"
 #include "tests/support/network.h"
 

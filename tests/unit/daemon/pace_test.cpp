@@ -1,4 +1,4 @@
-#include "daemon/engine/pace.h"
+#include "daemon/engine/session/pace.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,7 +1,7 @@
 // Goal: whatever is proved of a recipient, in whatever order, what is shown moves forward only,
 // with the exceptions that daemon/DESIGN.md lists under I8. Method: every pair of proofs that
 // matters by name; then random orders of all of them.
-#include "daemon/engine/progress.h"
+#include "daemon/engine/record/progress.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 // Goal: an author with thousands of holes in its log costs its own receipt, not the daemon.
 // Method: a store with such a log, loaded as at every start.
-#include "daemon/engine/receipts.h"
+#include "daemon/engine/record/receipts.h"
 
 #include <catch2/catch.hpp>
 

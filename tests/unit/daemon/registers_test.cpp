@@ -1,9 +1,11 @@
 // Goal: registers of others are verified and bounded, and what a later release signs travels on;
 // our own always fits.  Method: an office in memory, fed with registers by hand.
 #include "daemon/engine/registers.h"
+#include "daemon/engine/leaves.h"
+#include "daemon/engine/membership/own_statement.h"
 
-#include "daemon/engine/authoring.h"
-#include "daemon/engine/peer_session.h"
+#include "daemon/engine/record/authoring.h"
+#include "daemon/engine/session/peer_session.h"
 #include "proto/epoch_slots.h"
 #include "proto/link_message.h"
 #include "tests/unit/daemon/lone_office.h"
@@ -305,8 +307,10 @@ TEST_CASE("of many enrolments of one invitation all offices keep the two with th
                                           invitees.network().roster.founding(), LoneOffice::now())
                          .value();
         CHECK(again.registers_in_leaf(invitees.index()).size() == 2);
-        CHECK(again.registers_hash(again.register_list(invitees.index())) ==
-              office.ledger().registers_hash(office.ledger().register_list(invitees.index())));
+        CHECK(engine::registers_hash(again.network(),
+                                     engine::register_list(again, invitees.index())) ==
+              engine::registers_hash(office.ledger().network(),
+                                     engine::register_list(office.ledger(), invitees.index())));
     } while (std::ranges::next_permutation(order).found);
 }
 
@@ -365,7 +369,7 @@ TEST_CASE("two enrolments under one name are each told to who lacks it", "[engin
     LeafSummary leaf;
     leaf.office = invitees.index();
     const auto had = GENERATE(0U, 1U);
-    leaf.registers = {office.ledger().register_list(leaf.office).at(had)};
+    leaf.registers = {engine::register_list(office.ledger(), leaf.office).at(had)};
     hear(Summary{false, {leaf}});
     out.send.clear();
     session.let_time_pass(LoneOffice::now());

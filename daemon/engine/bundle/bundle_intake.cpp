@@ -1,0 +1,373 @@
+#include "daemon/engine/bundle/bundle_intake.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/bundle/bundle_knowledge.h"
+#include "daemon/engine/membership/roster_news.h"
+#include "daemon/engine/registers.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// Of one cell; a writer of ours needs one.
+constexpr std::size_t streams_max = 16;
+// That are told; and one for all others.
+constexpr std::size_t reasons_max = 16;
+// Of more large bodies it is not noted that they are here, and this office leaves them beside it.
+constexpr std::size_t extents_max = 4096;
+
+bool is_of_store(const Error& error) {
+    return error.code == Errc::corrupt || error.code == Errc::unavailable ||
+           error.code == Errc::storage_full;
+}
+
+}  // namespace
+
+void BundleIntake::reject(std::uint64_t reports, const std::string& why) {
+    report_.rejected += reports;
+    // Whoever wrote it can choose numbers that are part of the words.
+    const bool is_told = report_.reasons.size() < reasons_max || report_.reasons.contains(why);
+    report_.reasons[is_told ? why : "for other reasons"] += reports;
+}
+
+Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, Now now,
+                                std::vector<Notice>& notify) {
+    if (!report_.refused.empty()) {
+        return ok();
+    }
+    auto frame = decode_frame(bytes);
+    if (!frame) {
+        if (frame.error().code != Errc::unsupported) {
+            reject(0, frame.error().detail);
+        }
+        return ok();
+    }
+    if (const auto* news = std::get_if<RosterNews>(&*frame)) {
+        // Written for offices that are further on.
+        if (!news->changes.empty() &&
+            news->changes.front().version > ledger.roster().version() + 1) {
+            return ok();
+        }
+        const auto before = ledger.roster().version();
+        if (const auto taken = take_roster(ledger, *news, via(), now, notify); !taken) {
+            reject(0, taken.error().detail);
+        }
+        report_.brought_roster = report_.brought_roster || ledger.roster().version() != before;
+        return ok();
+    }
+    if (const auto* head = std::get_if<BundleHead>(&*frame)) {
+        return on(ledger, *head, now);
+    }
+    if (const auto* summary = std::get_if<Summary>(&*frame)) {
+        if (head_ && !is_summary_whole_ && summary_.size() + bytes.size() <= bundled_bytes_max) {
+            summary_.sized(bytes);
+            is_summary_whole_ = summary->whole;
+        }
+        return ok();
+    }
+    if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
+        return on(ledger, *news, now, notify);
+    }
+    if (const auto* custody = std::get_if<Custody>(&*frame)) {
+        // There is one for each author; what would have to be proved is not believed.
+        if (custody->author == ledger.us()) {
+            const auto taken = take_custody(ledger, *custody, via(), now, notify);
+            if (!taken && is_of_store(taken.error())) {
+                return std::unexpected(taken.error());
+            }
+        }
+        return ok();
+    }
+    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
+        return on(ledger, *news, now, notify);
+    }
+    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
+        return on(ledger, *opened, now, notify);
+    }
+    if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
+        return on(ledger, *chunk);
+    }
+    return ok();
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
+    const auto* identity = ledger.identity_of(head.writer);
+    const auto* writer = ledger.roster().find(head.writer);
+    if (head_ || writer == nullptr || identity == nullptr) {
+        return ok();
+    }
+    if (!crypto::verify_bundle_head(*identity, ledger.network(), head)) {
+        reject(0, "a signature that does not verify");
+        return ok();
+    }
+    if (head.writer != ledger.us() && !writer->is_member()) {
+        report_.refused = "it was written by an office that is no member any more";
+        return ok();
+    }
+    head_ = head;
+    writer_ = head.writer;
+    report_.writer = head.writer;
+    report_.at = head.at;
+    report_.targets = head.targets;
+    report_.place = head.place;
+    if (head.writer != ledger.us()) {
+        ledger.heard_of(head.writer, head.at, now);
+        auto& met = ledger.edit_peer(head.writer).met;
+        met = std::max(met, std::min(head.at, ledger.wall(now)));
+    }
+    return ok();
+}
+
+void BundleIntake::Extent::advance(std::size_t bytes) {
+    offset += bytes;
+    if (offset == part_size(shape, part)) {
+        ++part;
+        offset = 0;
+    }
+}
+
+// Notes that it is in this file; of one in segments, that it begins.
+Result<bool> BundleIntake::measure(const Ledger& ledger, const Arriving& record, Verdict verdict) {
+    const auto& header = record.header;
+    const auto* author = ledger.roster().find(header.log.author);
+    const bool is_held = ledger.log(header.log).held.contains_all(header.run());
+    // Of what is known already nobody has checked the signature.
+    if ((verdict != Verdict::known && verdict != Verdict::wanted) ||
+        (verdict == Verdict::known &&
+         (!is_held || !crypto::verify_record(author->identity, ledger.network(), record.id,
+                                             record.signature)))) {
+        return false;
+    }
+    const BodyShape shape{header.body_bytes};
+    if (shape.is_one_piece()) {
+        holds_[header.log].add(header.run());
+    } else if (extents_.size() < extents_max && !extents_.contains(record.id)) {
+        Extent extent{header.log, header.run(), shape};
+        if (is_held) {
+            const auto stored =
+                TRY(ledger.store().record(header.log, header.number, storage::WithBody::no));
+            extent.held = stored ? std::optional(stored->blob) : std::nullopt;
+        }
+        extents_.emplace(record.id, extent);
+    }
+    return true;
+}
+
+Result<void> BundleIntake::compare(const Ledger& ledger, const Chunk& chunk) {
+    const auto stream = streams_.find(chunk.stream);
+    const auto found = stream == streams_.end() ? extents_.end() : extents_.find(stream->second);
+    if (found == extents_.end() || !found->second.held || !found->second.is_at(chunk)) {
+        return ok();
+    }
+    auto& body = found->second;
+    const auto ours = TRY(ledger.store().part(*body.held, chunk.part));
+    const auto rest = ours ? BytesView(*ours).subspan(body.offset) : BytesView{};
+    const auto size = chunk.bytes.size();
+    // Each is a part read from the disk: crumbs of one, and whatever follows what is wrong, are not
+    // looked at.
+    const bool is_large_enough = size >= std::min(rest.size(), limits::segment_bytes);
+    if (rest.empty() || !is_large_enough || size > rest.size() ||
+        !std::ranges::equal(rest.first(size), chunk.bytes)) {
+        body.held.reset();
+    } else {
+        body.advance(size);
+    }
+    return ok();
+}
+
+void BundleIntake::end(Ledger& ledger) {
+    for (const auto& [id, body] : extents_) {
+        if (body.part > part_count(body.shape)) {
+            holds_[body.log].add(body.run);
+        }
+    }
+    report_.holds = std::exchange(holds_, {});
+    if (!head_ || !is_summary_whole_ ||
+        crypto::hash("bundle-summary", ledger.network(), {summary_.bytes()}) != head_->summary) {
+        return;
+    }
+    if (head_->writer == ledger.us()) {
+        report_.said = said_of(*head_, summary_.bytes());
+    } else {
+        BundleKnowledge::keep(ledger, *head_, summary_.bytes());
+    }
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const RegisterNews& news, Now now,
+                              std::vector<Notice>& notify) {
+    for (const auto& entry : news.registers) {
+        const auto taken = take_register(ledger, entry, via(), now, notify);
+        if (taken || taken.error().code == Errc::unsupported) {
+            continue;
+        }
+        if (is_of_store(taken.error())) {
+            return std::unexpected(taken.error());
+        }
+        reject(0, taken.error().detail);
+    }
+    return ok();
+}
+
+void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
+                          std::vector<Notice>& notify) {
+    const auto reports = record.header.run().count();
+    switch (verdict) {
+        case Verdict::wanted:
+            break;
+        case Verdict::known: {
+            // Known, or refused before and not taken now either.
+            const auto& log = ledger.log(record.header.log);
+            if (!log.is_refused(record.header.run()) || !ledger.config().carries) {
+                report_.known += reports;
+            } else {
+                reject(reports, "it was refused before: no room, or its author may not write it");
+            }
+            break;
+        }
+        case Verdict::refused:
+            if (ledger.log(record.header.log).is_terminal(record.header.run()) ||
+                !ledger.config().carries) {
+                report_.known += reports;
+            } else {
+                reject(reports, "no room, or its author may not write it");
+            }
+            break;
+        case Verdict::forged:
+            reject(1, "a signature that does not verify");  // however many it claims to be
+            break;
+        case Verdict::conflict:
+            reject(reports, "another record has its number");
+            break;
+        case Verdict::ours: {
+            const auto& log = record.header.log;
+            stop_writing(ledger, via(), storage::report_in(log, record.header.number), now, notify);
+            reject(reports, "this office wrote it and has lost it");
+            break;
+        }
+        case Verdict::no_space:
+            reject(reports, "the disk is full");
+            break;
+    }
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
+                              std::vector<Notice>& notify) {
+    std::optional<Neighbour> before;
+    for (const auto& bytes : news.records) {
+        ByteReader in(bytes);
+        const auto header = restore_header(in, before ? &*before : nullptr);
+        if (!header) {
+            reject(1, header.error().code == Errc::unsupported ? "of a later release"
+                                                               : header.error().detail);
+            continue;
+        }
+        const auto signature = in.read_array<Signature>();
+        const BodyShape shape{header->body_bytes};
+        if (!signature || in.left() != header->body_bytes || header->body_bytes <= tag_bytes ||
+            !shape.is_one_piece()) {
+            reject(1, "a record that is not as long as its header says");
+            continue;
+        }
+        const auto body = crypto::piece_hash(ledger.network(), shape, in.rest());
+        const auto record = arriving(ledger, *header, *signature, body);
+        before = Neighbour{record.header, record.id};
+        const auto verdict = TRY(judge(ledger, record, via(), now, notify));
+        if (verdict == Verdict::wanted) {
+            TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, via(), now, notify));
+            ledger.count_received(header->run());
+            report_.new_reports += header->run().count();
+        }
+        TRY(measure(ledger, record, verdict));
+        judged(ledger, record, verdict, now, notify);
+    }
+    return ok();
+}
+
+// The same body is opened again in every cell that has some of it.
+Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened, Now now,
+                              std::vector<Notice>& notify) {
+    streams_.erase(opened.stream);
+    ByteReader in(opened.elided_header);
+    const auto header = restore_header(in, nullptr);
+    if (!header || !in.at_end() || streams_.size() >= streams_max) {
+        reject(header ? 0 : 1, "a stream that cannot be");
+        return ok();
+    }
+    const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
+    if (bodies_.contains(record.id)) {
+        streams_[opened.stream] = record.id;
+        return ok();
+    }
+    const auto verdict = TRY(judge(ledger, record, via(), now, notify));
+    if (verdict != Verdict::wanted) {
+        if (TRY(measure(ledger, record, verdict))) {
+            streams_[opened.stream] = record.id;
+        }
+        // Told once: the cells of one body follow each other.
+        if (std::exchange(last_judged_, record.id) != record.id) {
+            judged(ledger, record, verdict, now, notify);
+        }
+        return ok();
+    }
+    if (bodies_.size() >= streams_max) {
+        // Those that are whole are kept, and the others opened again where they go on.
+        TRY(finish_bodies(ledger, now, notify));
+    }
+    bodies_.emplace(record.id, TRY(ArrivingBody::begin(ledger, record, writer_, now)));
+    TRY(measure(ledger, record, verdict));
+    streams_[opened.stream] = record.id;
+    return ok();
+}
+
+Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
+    const auto stream = streams_.find(chunk.stream);
+    const auto found = stream == streams_.end() ? bodies_.end() : bodies_.find(stream->second);
+    if (found == bodies_.end()) {
+        return compare(ledger, chunk);
+    }
+    if (found->second.is_whole()) {
+        return ok();
+    }
+    const auto extent = extents_.find(stream->second);
+    const auto took = TRY(found->second.take(ledger, chunk));
+    if (took == ArrivingBody::Took::spoiled) {
+        reject(0, "a part of a body that its author did not sign");
+    }
+    if (took == ArrivingBody::Took::more && extent != extents_.end() &&
+        extent->second.is_at(chunk)) {
+        extent->second.advance(chunk.bytes.size());
+    }
+    return ok();
+}
+
+Result<bool> BundleIntake::finish_bodies(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    bool any = false;
+    for (auto& [id, body] : bodies_) {
+        const auto reports = body.record().header.run().count();
+        if (body.is_held(ledger)) {
+            report_.known += reports;  // a link has brought it meanwhile
+        } else if (body.is_terminal(ledger)) {
+            body.drop(ledger);
+            report_.known += reports;
+        } else if (body.has_made_way(ledger)) {
+            reject(reports, "too many bodies of its author are under way");
+        } else if (!body.is_whole()) {
+            body.put_progress(ledger);
+        } else {
+            const auto verdict = TRY(body.settle(ledger, via(), now, notify));
+            if (verdict == Verdict::wanted) {
+                report_.new_reports += reports;
+                any = true;
+            }
+            judged(ledger, body.record(), verdict, now, notify);
+        }
+    }
+    // The next cell opens again what goes on in it.
+    bodies_.clear();
+    streams_.clear();
+    return any;
+}
+
+}  // namespace fieldpost::engine

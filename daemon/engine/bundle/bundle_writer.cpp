@@ -1,0 +1,625 @@
+#include "daemon/engine/bundle/bundle_writer.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/membership/roster_news.h"
+#include "daemon/engine/record/intake.h"
+#include "daemon/engine/record/stored_body.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+using crypto::BundlePart;
+using namespace std::chrono_literals;
+
+// A cell is closed when it has so much, but for what comes in one piece.
+constexpr std::size_t cell_bytes = 65'536;
+constexpr std::size_t records_frame_bytes = 60'000;
+constexpr std::size_t other_frame_bytes = 16'384;
+// About so much of others' registers, then so much of records.
+constexpr std::size_t turn_bytes = limits::register_bytes_max;
+// Of a list of segments, which is the only part that may need several.
+constexpr std::size_t chunk_bytes_max = 60'000;
+// Type, stream, part, offset and the frame's own length.
+constexpr std::size_t cell_chunk_head_bytes = 20;
+// What opening a body again costs, at the most, and that is done once in so many bytes.
+constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
+constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
+// Whoever lacks it after that does not read what others left there, or cannot.
+constexpr auto left_to_others_for = 24h;
+
+// No record is smaller, elided and sealed.
+constexpr std::size_t record_bytes_min = 180;
+
+bool is_of(const RegisterKey& key, RegisterKind kind) {
+    return key.kind == static_cast<std::uint8_t>(kind);
+}
+// What members and invitees of any epoch may read.
+bool is_of_roster_part(const RegisterKey& key) {
+    return is_of(key, RegisterKind::epoch_slots) || is_of(key, RegisterKind::enrolment);
+}
+
+}  // namespace
+
+bool BundleWriter::may_sign(const Ledger& ledger) const {
+    const auto* us = ledger.roster().find(ledger.us());
+    // Before it is admitted nobody could check what this office signed.
+    return us != nullptr && us->is_member() && !ledger.meta().stopped;
+}
+
+Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& order, Now now) {
+    BundleWriter writer;
+    writer.order_ = order;
+    writer.at_ = ledger.wall(now);
+    if (!order.since.empty()) {
+        writer.since_ = BundleKnowledge::after(order.since);
+    }
+    for (const auto& [office, entry] : ledger.roster().offices()) {
+        const bool is_named = std::ranges::find(order.targets, office) != order.targets.end();
+        const bool may_read = entry.is_member() || entry.state == crypto::OfficeState::invited;
+        if (office != ledger.us() && may_read && (order.targets.empty() || is_named)) {
+            writer.targets_.push_back(TRY(BundleKnowledge::of(ledger, office)));
+        }
+    }
+    if (writer.since_ && !writer.is_enough(ledger)) {
+        writer.since_.reset();
+    }
+    writer.add_roster(ledger);
+    TRY(writer.add_head(ledger, now));
+    // That there is room here now, say: others have to be told, or they never write it again.
+    writer.has_news_ = writer.since_ &&
+                       !BundleKnowledge::after(writer.said_).with_less_than(*writer.since_).empty();
+    writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
+    writer.preamble_left_ = writer.preamble_.size();
+    TRY(writer.add_custody(ledger, now));
+    writer.plan_records(ledger, RecordClass::urgent);
+    return writer;
+}
+
+// Whether what stands there already is all that they had to be brought until then.
+bool BundleWriter::is_enough(const Ledger& ledger) const {
+    const auto& head = since_->head();
+    if (!head || !head->place || *head->place + 1 >= bundle_places) {
+        return false;
+    }
+    if (order_.is_only_addition) {
+        return true;
+    }
+    const auto has_less = [&](const BundleKnowledge& target) {
+        const auto found = ledger.had_less().find(target.office());
+        return found != ledger.had_less().end() && head->version.counter < found->second.all;
+    };
+    // Who came with a change of the roster lacks what nobody else did.
+    return head->roster_version == ledger.roster().version() &&
+           std::ranges::none_of(targets_, has_less);
+}
+
+void BundleWriter::add(BundlePart part, const Frame& frame) {
+    waiting_.push_back({part, encode_frame(frame), 0});
+}
+
+void BundleWriter::add_roster(const Ledger& ledger) {
+    auto from = ledger.roster().version();
+    for (const auto& target : targets_) {
+        from = std::min(from, target.roster_version());
+    }
+    if (since_) {
+        from = std::min(since_->roster_version(), ledger.roster().version());
+    }
+    for (const auto& news :
+         roster_news(ledger, from, ledger.roster().version(), other_frame_bytes)) {
+        add(BundlePart::roster, news);
+    }
+    RegisterNews registers;
+    RegisterHashes ours(ledger);
+    for (const auto& [name, entry] : ledger.registers()) {
+        if (is_of_roster_part(name.key) && is_lacked(entry, ours)) {
+            registers.registers.push_back(entry);
+            add(BundlePart::roster, std::exchange(registers, {}));
+        }
+    }
+}
+
+Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
+    if (ledger.meta().stopped) {
+        return ok();
+    }
+    // Before it is admitted it knows its own file by this, and nobody else can check it.
+    const auto summary = bundled_summary(ledger);
+    BundleHead head;
+    head.writer = ledger.us();
+    head.version = ledger.next_version();
+    head.at = ledger.wall(now);
+    head.roster_version = ledger.roster().version();
+    head.carries = ledger.config().carries;
+    // What it may not sign yet is in no bundle, and in what it says to have.
+    if (order_.is_in_row && may_sign(ledger)) {
+        head.place = since_ ? static_cast<std::uint8_t>(*since_->head()->place + 1) : 0;
+    }
+    head.targets = order_.targets;
+    head.summary = crypto::hash("bundle-summary", ledger.network(), {summary});
+    crypto::sign_bundle_head(ledger.config().machine->identity, ledger.network(), head);
+    add(BundlePart::rest, head);
+    said_ = said_of(head, summary);
+    ByteReader in(summary);
+    while (!in.at_end()) {
+        waiting_.push_back(
+            {BundlePart::rest, to_bytes(TRY(in.read_sized(limits::frame_bytes_max))), 0});
+    }
+    return ok();
+}
+
+Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
+    for (const auto& target : targets_) {
+        auto custody = TRY(custody_of(ledger, target.office()));
+        // What it said not to want it may have refused then, and hold by now.
+        const bool is_told =
+            since_ && since_->head()->version.counter >= ledger.released_at() &&
+            std::ranges::all_of(custody.logs, [&](const auto& log) {
+                const LogKey key{target.office(), log.incarnation, log.record_class};
+                return since_->lacks(key, log.held).empty();
+            });
+        if (custody.logs.empty() || is_told || !may_sign(ledger)) {
+            continue;
+        }
+        custody.version = ledger.next_version();
+        custody.at = ledger.wall(now);
+        crypto::sign_custody(ledger.config().machine->identity, ledger.network(), custody);
+        add(BundlePart::rest, custody);
+    }
+    return ok();
+}
+
+bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const {
+    if (since_ && !since_->lacks_register(entry, ours)) {
+        return false;
+    }
+    return order_.is_all || std::ranges::any_of(targets_, [&](const auto& target) {
+               return target.lacks_register(entry, ours);
+           });
+}
+
+IntervalSet BundleWriter::lacks(const Ledger& ledger, const BundleKnowledge& target,
+                                const LogKey& log, const IntervalSet& held) const {
+    auto lacking = order_.is_all ? held : target.lacks(log, held);
+    const auto there = order_.in_row.find(log);
+    if (!since_ || there == order_.in_row.end()) {
+        return lacking;
+    }
+    // It has read the row before this, and let some of this log go or refused it.
+    const auto had_less = ledger.had_less().find(target.office());
+    if (had_less != ledger.had_less().end()) {
+        const auto noted = had_less->second.logs.find(log);
+        if (noted != had_less->second.logs.end() &&
+            since_->head()->version.counter < noted->second) {
+            return lacking;
+        }
+    }
+    return without(lacking, there->second);
+}
+
+bool BundleWriter::is_lacked(const Ledger& ledger, const Header& header) const {
+    return std::ranges::any_of(targets_, [&](const auto& target) {
+        return target.takes(ledger.roster(), header) &&
+               !lacks(ledger, target, header.log, {header.run()}).empty();
+    });
+}
+
+// As over a link: what others signed about others does not go before anybody's records.
+bool BundleWriter::goes_first(const Ledger& ledger, const RegisterKey& key) const {
+    if (key.signer == ledger.us()) {
+        return true;
+    }
+    if (!is_of(key, RegisterKind::receipt)) {
+        return false;
+    }
+    // In a bundle for everybody all receipts are about a reader's records.
+    const auto author = read_receipt_subject(key.subject);
+    return author && std::ranges::find(order_.targets, *author) != order_.targets.end();
+}
+
+void BundleWriter::add_registers(const Ledger& ledger) {
+    RegisterNews news;
+    std::size_t size = 0;
+    RegisterHashes ours(ledger);
+    for (const auto& [name, entry] : ledger.registers()) {
+        const auto& key = name.key;
+        if (is_of_roster_part(key) || !goes_first(ledger, key) ||
+            (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(entry, ours)) {
+            continue;
+        }
+        news.registers.push_back(entry);
+        size += encode_register(entry).size();
+        if (size > other_frame_bytes) {
+            add(BundlePart::rest, std::exchange(news, {}));
+            size = 0;
+        }
+    }
+    if (!news.registers.empty()) {
+        add(BundlePart::rest, news);
+    }
+}
+
+void BundleWriter::plan_others(const Ledger& ledger) {
+    others_ahead_ = 0;
+    RegisterHashes ours(ledger);
+    std::map<OfficeId, std::size_t> of_signer;
+    std::multimap<std::size_t, RegisterName> by_turn;
+    for (const auto& [name, entry] : ledger.registers()) {
+        if (!is_of_roster_part(name.key) && !goes_first(ledger, name.key) &&
+            is_lacked(entry, ours)) {
+            by_turn.emplace(of_signer[name.key.signer]++, name);
+        }
+    }
+    for (const auto& [turn, name] : by_turn) {
+        others_.push_back(name);
+    }
+}
+
+void BundleWriter::add_others(const Ledger& ledger) {
+    RegisterNews news;
+    std::size_t size = 0;
+    while (!others_.empty() && size < turn_bytes) {
+        if (const auto* entry = ledger.kept(others_.front())) {
+            news.registers.push_back(*entry);
+            size += encode_register(*entry).size();
+        }
+        others_.pop_front();
+    }
+    if (!news.registers.empty()) {
+        waiting_.push_back({BundlePart::rest, encode_frame(news), 0, true});
+    }
+}
+
+void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) {
+    if (!order_.has_records) {
+        return;
+    }
+    for (const auto& [log, state] : ledger.logs()) {
+        if (log.record_class != record_class) {
+            continue;
+        }
+        IntervalSet wanted;
+        for (const auto& target : targets_) {
+            wanted.add(lacks(ledger, target, log, state.held));
+        }
+        if (!wanted.empty()) {
+            small_[log] = std::move(wanted);
+        }
+    }
+}
+
+void BundleWriter::begin_stage(const Ledger& ledger) {
+    switch (stage_) {
+        case Stage::registers:
+            add_registers(ledger);
+            break;
+        case Stage::replies:
+            plan_others(ledger);
+            plan_records(ledger, RecordClass::reply);
+            break;
+        case Stage::normal:
+            plan_records(ledger, RecordClass::normal);
+            break;
+        case Stage::bulk:
+            plan_records(ledger, RecordClass::bulk);
+            break;
+        case Stage::urgent:
+        case Stage::over:
+            break;
+    }
+}
+
+// The run of that record, if this office need not leave it there.
+Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledger,
+                                                             const LogKey& log,
+                                                             Number number) const {
+    const std::optional<Interval> none;
+    const auto found = order_.of_others.find(log);
+    if (log.author == ledger.us() || found == order_.of_others.end() ||
+        !found->second.contains(number)) {
+        return none;
+    }
+    const auto record = TRY(ledger.store().record(log, number, storage::WithBody::no));
+    // The clock of the store, so that neither a restart nor another name of the file begins it
+    // anew.
+    if (!record) {
+        return none;
+    }
+    const std::chrono::seconds since{std::int64_t{at_.seconds} - record->received.seconds};
+    return since >= 0s && since < left_to_others_for ? std::optional(record->run) : none;
+}
+
+// The next frame of records in one piece, or what has to be published before.
+Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledger& ledger,
+                                                                            std::size_t room) {
+    const auto turn = others_.empty() ? records_frame_bytes
+                                      : static_cast<std::size_t>(std::max<std::int64_t>(
+                                            static_cast<std::int64_t>(turn_bytes), others_ahead_));
+    const auto most = std::min({records_frame_bytes, room, turn});
+    RecordNews news;
+    std::size_t size = 0;
+    std::uint64_t reports = 0;
+    std::optional<Neighbour> before;
+    // One at the least: whether that fits is for the caller to see.
+    while (!small_.empty() && (news.records.empty() || size < most)) {
+        const auto at = small_.begin();
+        const auto& log = at->first;
+        auto& numbers = at->second;
+        const auto number = numbers.next(1);
+        if (!number) {
+            small_.erase(at);
+            continue;
+        }
+        if (!ledger.log(log).held.contains(*number)) {
+            numbers.remove({*number, *number});  // it was delivered meanwhile
+            continue;
+        }
+        if (const auto left = TRY(left_to_others(ledger, log, *number))) {
+            numbers.remove(*left);
+            continue;
+        }
+        const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::yes));
+        if (!record) {
+            return fail(Errc::corrupt, "store: a held number without its record");
+        }
+        const auto header = TRY(decode_header(record->header));
+        const bool is_public = !record->id.is_zero();
+        if (!is_lacked(ledger, header) || (!is_public && !may_sign(ledger))) {
+            numbers.remove(record->run);
+            continue;
+        }
+        if (!is_public) {
+            if (news.records.empty()) {
+                return std::optional(Unpublished{log, numbers.top()});
+            }
+            break;
+        }
+        if (!BodyShape{header.body_bytes}.is_one_piece()) {
+            large_.emplace(header.body_bytes, std::pair(log, *number));
+            large_bytes_ += header.body_bytes;
+            numbers.remove(record->run);
+            continue;
+        }
+        ByteWriter entry;
+        entry.raw(elide_header(header, before ? &*before : nullptr));
+        entry.raw(record->signature.view());
+        entry.raw(TRY(checked_piece_of(ledger, *record, BodyShape{header.body_bytes})));
+        if (size + entry.size() > most && !news.records.empty()) {
+            break;
+        }
+        size += entry.size() + 4;
+        reports += record->run.count();
+        news.records.push_back(entry.take());
+        holds_[log].add(record->run);
+        before = Neighbour{header, record->id};
+        numbers.remove(record->run);
+    }
+    if (!news.records.empty()) {
+        small_reports_ += reports;
+        small_bytes_ += size;
+        waiting_.push_back({BundlePart::rest, encode_frame(news), reports});
+    }
+    return std::optional<Unpublished>{};
+}
+
+void BundleWriter::forget_large(LargeOnes::iterator at) {
+    large_bytes_ -= at->first;
+    large_.erase(at);
+}
+
+// The smallest body in segments that still waits; false: it does not fit.
+Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& more) {
+    const auto at = large_.begin();
+    const auto [log, number] = at->second;
+    auto record = ledger.log(log).held.contains(number)
+                      ? TRY(ledger.store().record(log, number, storage::WithBody::no))
+                      : std::nullopt;
+    if (!record) {
+        forget_large(at);
+        return true;
+    }
+    const auto header = TRY(decode_header(record->header));
+    Large large;
+    large.shape = BodyShape{header.body_bytes};
+    const IntervalSet all{{1, part_count(large.shape)}};
+    for (const auto& target : targets_) {
+        if (target.takes(ledger.roster(), header) &&
+            !lacks(ledger, target, log, {header.run()}).empty()) {
+            const auto* partial = target.partial(log, number, record->id);
+            large.parts.add(partial == nullptr ? all : without(all, partial->checked));
+        }
+    }
+    if (order_.is_all || large.parts.empty()) {
+        large.parts = all;
+    }
+    const auto cells = header.body_bytes / body_bytes_a_cell + 2;
+    if (header.body_bytes + cells * opened_bytes_max > more.budget) {
+        const bool is_left_out = more.may_leave_out || is_file_fresh_;
+        if (is_left_out) {
+            left_out_ += record->run.count();
+            forget_large(at);
+        }
+        return is_left_out;
+    }
+    forget_large(at);
+    large.record = std::move(*record);
+    large.header = header;
+    under_way_.emplace(std::move(large));
+    return true;
+}
+
+Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t room) {
+    auto& large = *under_way_;
+    if (!ledger.log(large.header.log).held.contains(large.record.run.first)) {
+        under_way_.reset();  // it was delivered meanwhile
+        return ok();
+    }
+    const auto list = TRY(checked_part_of(ledger, large.record, large.shape, 1));
+    StreamOpened opened;
+    opened.stream = 1;
+    opened.elided_header = elide_header(large.header, nullptr);
+    opened.signature = large.record.signature;
+    opened.body_hash = crypto::hash("segments", ledger.network(), {list});
+    ByteWriter cell;
+    cell.sized(encode_frame(opened));
+    bool has_some = false;
+    while (const auto part = large.parts.next(1)) {
+        const auto bytes = TRY(checked_part_of(ledger, large.record, large.shape, *part));
+        const auto rest = BytesView(bytes).subspan(large.offset);
+        const auto some = rest.first(std::min(rest.size(), chunk_bytes_max));
+        if (cell.size() + some.size() + cell_chunk_head_bytes > room) {
+            break;
+        }
+        cell.sized(encode_frame(Chunk{1, *part, large.offset, to_bytes(some)}));
+        has_some = true;
+        large.offset += static_cast<std::uint32_t>(some.size());
+        if (large.offset == bytes.size()) {
+            large.parts.remove({*part, *part});
+            large.offset = 0;
+        }
+    }
+    const auto reports = large.record.run.count();
+    if (!has_some) {
+        // There was less room than it seemed; what was written of it is of use all the same.
+        left_out_ += reports;
+        under_way_.reset();
+        return ok();
+    }
+    part_ = BundlePart::rest;
+    cell_ = cell.take();
+    others_ahead_ -= static_cast<std::int64_t>(cell_.size());
+    is_file_fresh_ = false;
+    has_news_ = true;
+    if (large.parts.empty()) {
+        holds_[large.header.log].add(large.record.run);
+        reports_ += reports;
+        under_way_.reset();
+    }
+    return ok();
+}
+
+std::uint64_t BundleWriter::left_bytes() const {
+    std::uint64_t small = 0;
+    for (const auto& [log, numbers] : small_) {
+        small += numbers.count();
+    }
+    const auto each = small_reports_ == 0 ? record_bytes_min : small_bytes_ / small_reports_;
+    const auto parts = under_way_ ? under_way_->parts.count() : 0;
+    return small * each + large_bytes_ + parts * limits::segment_bytes;
+}
+
+BundleContent BundleWriter::content(BundleContent::Step step) {
+    return {{},
+            step,
+            part_,
+            std::exchange(cell_, {}),
+            reports_,
+            left_out_,
+            is_short_,
+            has_news_,
+            since_.has_value(),
+            left_bytes(),
+            step == BundleContent::Step::over ? said_ : Bytes{},
+            step == BundleContent::Step::over ? std::exchange(holds_, {}) : RunsByLog{}};
+}
+
+// Without reading, or publishing, a hundred thousand records to find that none fits.
+void BundleWriter::leave_out_the_rest(const Ledger& ledger) {
+    for (const auto& item : waiting_) {
+        left_out_ += item.reports;
+        is_short_ = is_short_ || item.reports == 0;
+    }
+    waiting_.clear();
+    preamble_left_ = 0;
+    if (under_way_) {
+        left_out_ += under_way_->record.run.count();
+        under_way_.reset();
+    }
+    while (true) {
+        for (const auto& [log, numbers] : small_) {
+            left_out_ += numbers.count();
+        }
+        small_.clear();
+        if (stage_ == Stage::over) {
+            break;
+        }
+        stage_ = static_cast<Stage>(static_cast<int>(stage_) + 1);
+        begin_stage(ledger);
+        is_short_ = is_short_ || !waiting_.empty();
+        waiting_.clear();
+    }
+    is_short_ = is_short_ || !others_.empty();
+    others_.clear();
+    left_out_ += large_.size();
+    large_.clear();
+    large_bytes_ = 0;
+}
+
+Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& more) {
+    using enum BundleContent::Step;
+    if (more.is_new_file) {
+        waiting_.insert(waiting_.begin(), preamble_.begin(), preamble_.end());
+        preamble_left_ = preamble_.size();
+        is_file_fresh_ = true;
+    }
+    const auto room = std::min<std::uint64_t>(more.room, more.budget);
+    if (room < record_bytes_min && more.may_leave_out && cell_.empty()) {
+        leave_out_the_rest(ledger);
+    }
+    while (true) {
+        if (!waiting_.empty()) {
+            const auto& item = waiting_.front();
+            const auto size = item.frame.size() + varint_size(item.frame.size());
+            const bool is_full = cell_.size() + size > room;
+            if (!cell_.empty() &&
+                (is_full || item.part != part_ || cell_.size() + size > cell_bytes)) {
+                return content(cell);
+            }
+            // What does not fit a file of its own will not fit the next one either.
+            if (is_full && !more.may_leave_out && !is_file_fresh_) {
+                return content(full);
+            }
+            if (is_full) {
+                left_out_ += item.reports;
+                is_short_ = is_short_ || item.reports == 0;
+            } else {
+                part_ = item.part;
+                ByteWriter sized;
+                sized.sized(item.frame);
+                cell_.insert(cell_.end(), sized.bytes().begin(), sized.bytes().end());
+                reports_ += item.reports;
+                others_ahead_ += item.is_of_others  ? static_cast<std::int64_t>(size)
+                                 : item.reports > 0 ? -static_cast<std::int64_t>(size)
+                                                    : 0;
+                is_file_fresh_ = preamble_left_ > 0;
+                has_news_ = has_news_ || preamble_left_ == 0 || item.part == BundlePart::roster;
+            }
+            preamble_left_ -= preamble_left_ > 0 ? 1 : 0;
+            waiting_.pop_front();
+        } else if (!others_.empty() && (others_ahead_ <= 0 || stage_ == Stage::over)) {
+            add_others(ledger);
+        } else if (under_way_ || (small_.empty() && !large_.empty())) {
+            if (!cell_.empty()) {
+                return content(cell);
+            }
+            if (under_way_) {
+                TRY(fill_with_large(ledger, room));
+            } else if (!TRY(begin_large(ledger, more))) {
+                return content(full);
+            }
+        } else if (!small_.empty()) {
+            if (const auto unpublished = TRY(gather_small(ledger, room))) {
+                return *unpublished;
+            }
+        } else if (stage_ == Stage::over) {
+            return content(cell_.empty() ? over : cell);
+        } else {
+            stage_ = static_cast<Stage>(static_cast<int>(stage_) + 1);
+            begin_stage(ledger);
+        }
+    }
+}
+
+}  // namespace fieldpost::engine

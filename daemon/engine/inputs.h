@@ -1,0 +1,117 @@
+// All that the engine is told: what links, bundles, people and the machine do.
+#pragma once
+
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/engine/bundle_order.h"
+#include "daemon/engine/via.h"
+#include "proto/report.h"
+
+namespace fieldpost::engine {
+
+// One connection, from handshake to end. Never used twice.
+enum class LinkId : std::uint64_t {};
+
+// What this end lets a link be used for, as long as it is up.
+struct LinkPolicy {
+    std::uint64_t bytes_per_second = 0;  // each way, headers in; 0: as fast as it goes
+    bool only_urgent = false;
+    // After so many bytes, both ways and headers in, it sends what is urgent only. 0: no such end.
+    std::uint64_t bytes_before_only_urgent = 0;
+    // Whether records come and go over it that are neither from nor for one of its two ends.
+    bool carries = true;
+    bool operator==(const LinkPolicy&) const = default;
+};
+// The link vouches for who is at the other end.
+struct LinkUp {
+    LinkId link{};
+    OfficeId peer{};
+    LinkPolicy policy{};
+    // The last link died before it had carried anything much: urgent goes first and alone, for a
+    // large packet behind it may hold it up for ever.
+    bool is_cautious = false;
+};
+// At the other end is a key that the roster does not know, or has shut out.
+struct StrangerUp {
+    LinkId link{};
+    BoxPublic key;
+};
+// Of either.
+struct LinkDown {
+    LinkId link{};
+    // What the peer did that no peer of ours does; empty: nothing.
+    std::string offence{};
+};
+struct FrameArrived {
+    LinkId link{};
+    Bytes bytes;
+};
+// What has arrived at the other end behind something that was lost, and is repaired now, in bytes:
+// it cannot be acknowledged yet, and is not on the way any more.
+struct LinkRepairs {
+    LinkId link{};
+    std::uint64_t bytes = 0;
+};
+
+// A report, acknowledgement or withdrawal written at this office.
+struct Draft {
+    RecordKind kind = RecordKind::report;
+    RecordClass record_class = RecordClass::normal;
+    std::vector<OfficeId> to;  // the members of the groups too
+    // As people addressed it. Used where there are more offices than one record can name.
+    std::vector<OfficeId> groups{};
+    // Of `to`: nobody named these themselves, so one that cannot be sealed to costs itself only.
+    std::set<OfficeId> may_leave_out{};
+    Report report;
+    Bytes attachments{};
+    std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
+    std::string key{};  // of `queue --key`; empty: none
+};
+struct Submitted {
+    std::uint64_t request = 0;
+    Draft draft;
+};
+
+// At the authority: make an invitation for a new office.
+struct InviteWanted {
+    std::uint64_t request = 0;
+    std::string name;
+    Role role = Role::field;
+    std::uint32_t valid_seconds = 30U * 86400;
+};
+
+// A person has seen these items of attention.
+struct Dismissed {
+    std::uint64_t request = 0;
+    std::vector<std::uint32_t> numbers;
+};
+// A person has compared the fingerprint of this office.
+struct Confirmed {
+    std::uint64_t request = 0;
+    OfficeId office{};
+};
+// So much has gone over links with an office, on a day that its policy counts.
+struct DayUsed {
+    OfficeId office{};
+    std::uint32_t day = 0;
+    std::uint64_t bytes = 0;  // of the whole day so far
+};
+// Of the machine, noticed outside the engine; an empty `detail` ends it.
+struct MachineTrouble {
+    What what{};
+    std::string detail;
+};
+
+struct TimerFired {};
+
+// The daemon stops in good order: what was reserved and not used need not be skipped.
+struct Stopping {};
+
+using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame,
+                           BundleWanted, BundleMore, BundleEnded, Submitted, InviteWanted,
+                           Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,80 @@
+#include "daemon/engine/membership/cut_offs.h"
+
+#include "daemon/engine/record/log_bounds.h"
+#include "daemon/engine/record/terminal.h"
+#include "proto/register.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+Result<void> drop_logs_not_listed(Ledger& ledger, OfficeId office) {
+    std::vector<LogKey> gone;
+    for (const auto& [log, state] : ledger.logs_of(office)) {
+        if (!ledger.is_listed_by_cut_off(log)) {
+            gone.push_back(log);
+        }
+    }
+    for (const auto& log : gone) {
+        TRY(make_terminal(ledger, log, {{1, record_number_max}}));
+        ledger.drop_log(log);
+    }
+    return ok();
+}
+
+// 2^32 - 1: nobody has seen a fork of it.
+Number fork_start_of(const Ledger& ledger, const LogKey& log) {
+    auto start = UINT32_MAX;
+    for (const auto* entry : ledger.registers_of(log.author)) {
+        if (entry->key.kind == static_cast<std::uint8_t>(RegisterKind::fork)) {
+            ByteReader in(entry->payload);
+            const auto proof = read_record_proof(in);
+            if (proof && proof->key.log == log) {
+                start = std::min(start, fork_start(*entry).value_or(1));
+            }
+        }
+    }
+    return start;
+}
+
+Result<void> apply_cut_off(Ledger& ledger, OfficeId office, const CutOff& cut_off) {
+    TRY(drop_logs_not_listed(ledger, office));
+    for (const auto& one : cut_off.logs) {
+        const LogKey log{office, one.incarnation, one.record_class};
+        if (ledger.keeps(log)) {
+            const auto from = std::min(one.last + 1, fork_start_of(ledger, log));
+            ledger.reopen(log, from);  // a second cut-off may keep more than the first
+            TRY(close_log(ledger, log, from));
+        }
+    }
+    std::vector<RegisterName> newer;
+    for (const auto* entry : ledger.registers_of(office)) {
+        // What accuses it is signed by nobody, and stays.
+        if (entry->key.kind != static_cast<std::uint8_t>(RegisterKind::fork) &&
+            is_beyond_cut_off(*ledger.roster().find(office), entry->version)) {
+            newer.push_back(ledger.name_of(*entry));
+        }
+    }
+    for (const auto& name : newer) {
+        ledger.drop_register(name);
+    }
+    return ok();
+}
+
+}  // namespace
+
+bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion& version) {
+    return signer.cut_off && version > RegisterVersion{signer.cut_off->register_incarnation,
+                                                       signer.cut_off->register_counter};
+}
+
+Result<void> apply_cut_offs(Ledger& ledger) {
+    for (const auto& [office, entry] : ledger.roster().offices()) {
+        if (entry.cut_off && office != ledger.us() && !ledger.is_closed(office)) {
+            TRY(apply_cut_off(ledger, office, *entry.cut_off));
+        }
+    }
+    return ok();
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,109 @@
+#include "daemon/engine/membership/forks.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/record/log_bounds.h"
+#include "daemon/engine/record/stored_body.h"
+#include "daemon/engine/record/terminal.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+constexpr auto fork_kind = static_cast<std::uint8_t>(RegisterKind::fork);
+
+// All that is kept of an office with too many forks: the proofs, one of each incarnation.
+Result<void> close_whole(Ledger& ledger, OfficeId office) {
+    std::vector<RegisterKey> needless;
+    std::optional<Incarnation> last;
+    for (const auto* entry : ledger.registers_of(office)) {
+        const bool is_fork = entry->key.kind == fork_kind;
+        if (is_fork && entry->version.incarnation != last) {
+            last = entry->version.incarnation;
+        } else {
+            needless.push_back(entry->key);
+        }
+    }
+    for (const auto& key : needless) {
+        ledger.drop_register(key);
+    }
+    std::vector<LogKey> logs;
+    for (const auto& [log, state] : ledger.logs_of(office)) {
+        logs.push_back(log);
+    }
+    for (const auto& log : logs) {
+        if (office != ledger.us()) {
+            TRY(make_terminal(ledger, log, {{1, UINT32_MAX}}));
+            ledger.drop_log(log);
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<RecordProof> proof_of(const Ledger& ledger, const storage::StoredRecord& record) {
+    const auto header = TRY(decode_header(record.header));
+    const BodyShape shape{header.body_bytes};
+    Bytes body = record.body;
+    std::vector<Hash> pieces;
+    if (record.blob != storage::Blob{} && !shape.is_one_piece()) {
+        const auto list = TRY(part_of(ledger.store(), record, shape, 1));
+        ByteReader in(list);
+        while (!in.at_end()) {
+            pieces.push_back(TRY(in.read_array<Hash>()));
+        }
+    } else {
+        if (record.blob != storage::Blob{}) {
+            body = TRY(part_of(ledger.store(), record, shape, 1));
+        }
+        pieces = crypto::piece_hashes(ledger.network(), shape, body);
+    }
+    RecordProof proof;
+    proof.key = key_part_of(header);
+    proof.header_rest = crypto::header_rest_hash(ledger.network(), record.header);
+    proof.body = crypto::body_hash(ledger.network(), shape, pieces);
+    proof.signature = record.signature;
+    return proof;
+}
+
+Result<bool> take_fork(Ledger& ledger, const Register& entry, Via from, Now now,
+                       std::vector<Notice>& notify) {
+    const auto accused = entry.key.signer;
+    const auto* identity = ledger.identity_of(accused);
+    if (identity == nullptr) {
+        return fail(Errc::untrusted, "fork: of an office that nobody knows");
+    }
+    if (ledger.is_closed(accused)) {
+        return false;
+    }
+    TRY(crypto::verify_fork(*identity, ledger.network(), entry));
+    if (!ledger.keep_register(entry)) {
+        return false;
+    }
+    ByteReader in(entry.payload);
+    const auto log = TRY(read_record_proof(in)).key.log;
+    ledger.note(What::fork, {.office = accused, .via = from}, now, notify);
+    if (accused == ledger.us() && log.incarnation >= ledger.meta().incarnation) {
+        stop_writing(ledger, from, std::nullopt, now, notify);
+    }
+    if (ledger.is_closed(accused)) {
+        TRY(close_whole(ledger, accused));
+    } else if (TRY(make_room_for(ledger, log))) {
+        TRY(close_log(ledger, log, fork_start(entry).value_or(1)));
+    }
+    return true;
+}
+
+Result<void> accuse(Ledger& ledger, const RecordProof& one, const RecordProof& other, Via from,
+                    Now now, std::vector<Notice>& notify) {
+    const auto entry = crypto::make_fork(ledger.network(), one, other);
+    const auto taken = take_fork(ledger, entry, from, now, notify);
+    // A stored record that was never signed proves nothing, and is no fault of the store.
+    return taken || taken.error().code == Errc::untrusted || taken.error().code == Errc::malformed
+               ? ok()
+               : Result<void>(std::unexpected(taken.error()));
+}
+
+}  // namespace fieldpost::engine

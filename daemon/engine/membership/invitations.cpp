@@ -1,0 +1,98 @@
+#include "daemon/engine/membership/invitations.h"
+
+#include <fmt/format.h>
+
+#include "crypto/invite.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr || !mail->authority) {
+        return fail(Errc::refused, "only the authority invites");
+    }
+    if (ledger.meta().stopped) {
+        return fail(Errc::refused, stopped_words);
+    }
+    if (!is_office_name(wanted.name)) {
+        return fail(Errc::malformed, fmt::format("{} is no name for an office: 1 to 32 of a-z, 0-9 "
+                                                 "and -, and nothing that looks like an ID",
+                                                 wanted.name));
+    }
+    RosterChange change;
+    change.at = ledger.wall(now);
+    const auto* bearer = ledger.roster().find(wanted.name);
+    const bool is_anew = bearer != nullptr && bearer->state == crypto::OfficeState::invited;
+    if (is_anew) {
+        // Nobody came in time, or its code or file was lost.
+        change.statements = {CancelInvitation{bearer->index}};
+    } else if (bearer != nullptr) {
+        return fail(Errc::malformed, fmt::format("the name {} is taken", wanted.name));
+    }
+    auto made = std::make_shared<crypto::Invite>();
+    made->seed = crypto::InviteSeed::random();
+    made->founding_key = ledger.config().machine->founding_key.duplicate();
+    made->index = ledger.roster().next_index();
+    Invitation invitation;
+    invitation.index = made->index;
+    invitation.role = wanted.role;
+    invitation.one_time_signing = crypto::one_time_signing_key(made->seed).public_key();
+    invitation.one_time_box = crypto::one_time_box_key(made->seed).public_key;
+    invitation.expires = ledger.wall(now).plus(wanted.valid_seconds);
+    invitation.name = wanted.name;
+    change.statements.emplace_back(invitation);
+    crypto::sign_change(*mail->authority, ledger.roster(), change);
+    TRY(ledger.apply_roster_change(change, now));
+    made->founding = ledger.roster().founding();
+    made->roster = ledger.roster_changes();
+    // So that the new office can queue at once, before it ever sees a link.
+    for (const auto& [name, entry] : ledger.registers()) {
+        if (name.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
+            made->registers.push_back(entry);
+        }
+    }
+    return Invited{wanted.request, std::move(made), invitation.expires, is_anew};
+}
+
+}  // namespace
+
+void invite(Ledger& ledger, const InviteWanted& wanted, Now now, std::vector<Notice>& notify) {
+    auto made = make_invite(ledger, wanted, now);
+    if (made) {
+        notify.emplace_back(std::move(*made));
+    } else {
+        notify.emplace_back(Declined{wanted.request, made.error()});
+    }
+}
+
+Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr || !mail->authority || ledger.meta().roster_frozen ||
+        ledger.meta().stopped) {
+        return false;
+    }
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (office.state != crypto::OfficeState::invited || office.expires < ledger.wall(now)) {
+            continue;
+        }
+        const auto requests = ledger.enrolments(index);
+        if (requests.empty()) {
+            continue;
+        }
+        const auto enrolment = TRY(decode_enrolment(requests.front()->payload));
+        RosterChange change;
+        change.at = ledger.wall(now);
+        change.statements = {Admit{index, office.role, office.first_ordinal, enrolment.identity,
+                                   enrolment.link, enrolment.mail, office.replaces, office.name}};
+        crypto::sign_change(*mail->authority, ledger.roster(), change);
+        TRY(ledger.apply_roster_change(change, now));
+        ledger.note(What::admitted, {.office = index}, now, notify);
+        return true;
+    }
+    return false;
+}
+
+}  // namespace fieldpost::engine

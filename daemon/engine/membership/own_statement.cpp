@@ -1,0 +1,100 @@
+#include "daemon/engine/membership/own_statement.h"
+
+#include "crypto/register_seal.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+constexpr std::int64_t statement_renewal_seconds = 86400;
+// The own register's other fields and signature stay well below this.
+constexpr std::size_t statement_bytes_max = limits::register_bytes_max - 128;
+
+// What is done is told lowest first, and the least urgent class last: the rest waits until there is
+// room, when the low numbers have become one run.
+void fit(OfficeStatement& statement) {
+    constexpr std::array<RecordClass, record_classes> least_urgent_first = {
+        RecordClass::bulk, RecordClass::normal, RecordClass::reply, RecordClass::urgent};
+    const auto is_large = [&] {
+        return encode_office_statement(statement).size() > statement_bytes_max;
+    };
+    for (const auto record_class : least_urgent_first) {
+        for (auto& log : statement.logs) {
+            while (log.record_class == record_class && is_large() && !log.done.empty()) {
+                log.done = lower_half(log.done);
+                log.withdrawn = intersection(log.withdrawn, log.done);
+            }
+        }
+    }
+}
+
+// This is asked for after every batch, so a prekey is signed once only.
+std::vector<Prekey> prekeys_to_publish(const Ledger& ledger, const std::vector<Prekey>& before) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr) {
+        return before;  // a locked office is sealed to as it was
+    }
+    std::vector<Prekey> prekeys;
+    for (const auto& [epoch, pair] : mail->prekeys) {
+        const auto known = std::ranges::find_if(before, [&](const Prekey& one) {
+            return one.epoch == epoch && one.key == pair.public_key;
+        });
+        prekeys.push_back(known != before.end()
+                              ? *known
+                              : crypto::sign_prekey(mail->signing, ledger.network(), ledger.us(),
+                                                    epoch, pair.public_key));
+    }
+    return prekeys;
+}
+
+}  // namespace
+
+void renew_statement(Ledger& ledger, Now now) {
+    if (ledger.meta().stopped) {
+        return;
+    }
+    const auto& config = ledger.config();
+    const auto* old = ledger.statement(ledger.us());
+    OfficeStatement statement;
+    statement.prekeys =
+        prekeys_to_publish(ledger, old == nullptr ? std::vector<Prekey>{} : old->prekeys);
+    statement.endpoints = config.endpoints;
+    statement.software = config.software;
+    statement.carries = config.carries;
+    const RegisterKey key{ledger.us(), static_cast<std::uint8_t>(RegisterKind::office), {}};
+    if (old != nullptr) {
+        // The daily part is compared by age only.
+        auto same = statement;
+        same.logs = old->logs;
+        same.roster_version = old->roster_version;
+        if (same == *old &&
+            !is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now))) {
+            return;
+        }
+    }
+    statement.roster_version = ledger.roster().version();
+    for (const auto& [log, state] : ledger.logs_of(ledger.us())) {
+        auto done = state.terminal();
+        if (state.closed_from != 0) {
+            done.remove({state.closed_from, UINT32_MAX});
+        }
+        if (state.published != 0 || !done.empty()) {
+            statement.logs.push_back({log.incarnation,
+                                      log.record_class,
+                                      state.published,
+                                      short_hash(state.published_id),
+                                      std::move(done),
+                                      {}});
+        }
+    }
+    fit(statement);
+    Register entry;
+    entry.key = key;
+    entry.version = ledger.next_version();
+    entry.at = ledger.wall(now);
+    entry.payload = encode_office_statement(statement);
+    crypto::sign_register(config.machine->identity, ledger.network(), entry);
+    ledger.keep_register(entry);
+}
+
+}  // namespace fieldpost::engine

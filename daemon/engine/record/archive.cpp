@@ -1,0 +1,191 @@
+#include "daemon/engine/record/archive.h"
+
+namespace fieldpost::engine {
+
+using Form = storage::ArchiveEntry::Form;
+
+Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRecord& record) {
+    if (record.blob == storage::Blob{}) {
+        return record.body;
+    }
+    const BodyShape shape{TRY(decode_header(record.header)).body_bytes};
+    Bytes body;
+    body.reserve(shape.body_bytes);
+    const std::uint32_t first = shape.is_one_piece() ? 1 : 2;
+    for (auto part = first; part <= part_count(shape); ++part) {
+        const auto bytes = TRY(store.part(record.blob, part));
+        if (!bytes) {
+            return fail(Errc::corrupt, "store: a body lacks a part");
+        }
+        body.insert(body.end(), bytes->begin(), bytes->end());
+    }
+    return body;
+}
+
+Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t position) {
+    return unit.origin.value_or(Origin{header.log.incarnation, header.log.record_class,
+                                       static_cast<Number>(header.number + position)});
+}
+
+// The sealed piece of a stored body, from wherever it lies.
+crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesView one_piece,
+                              BodyShape shape) {
+    return [&ledger, blob, one_piece, shape](std::uint32_t piece) -> Result<Bytes> {
+        if (blob == storage::Blob{}) {
+            return to_bytes(one_piece);
+        }
+        const auto part = shape.is_one_piece() ? 1 : piece + 2;
+        auto bytes = TRY(ledger.store().part(blob, part));
+        return bytes ? Result<Bytes>(std::move(*bytes))
+                     : fail(Errc::corrupt, "store: a body lacks a part");
+    };
+}
+
+namespace {
+
+// The hashes of all reports of a record, in order.
+Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
+                                    const std::vector<ReportUnit>& units,
+                                    std::span<const Hash> attachments) {
+    std::vector<Hash> hashes;
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        const auto files = TRY(decode_report(units[i].report)).attachments.size();
+        if (files > attachments.size()) {
+            return fail(Errc::corrupt, "record: fewer attachments than its reports have");
+        }
+        hashes.push_back(crypto::report_hash(ledger.network(), header.log.author,
+                                             origin_of(header, units[i], i), units[i].report,
+                                             attachments.first(files)));
+        attachments = attachments.subspan(files);
+    }
+    return hashes;
+}
+
+// An entry opens only in its table, in its form, and beside the record that it was made for.
+Bytes context_of(const Header& header, Form form) {
+    ByteWriter context;
+    if (form != Form::of_schema_1) {
+        context.raw(as_bytes("archive"));
+        context.u8(static_cast<std::uint8_t>(form));
+    }
+    write(context, key_part_of(header));
+    if (form != Form::of_schema_1) {
+        context.raw(header.commitment.view());
+    }
+    return context.take();
+}
+
+Result<Bytes> open_content(const Ledger& ledger, const Header& header,
+                           const storage::ArchiveEntry& entry) {
+    const auto* mail = ledger.config().mail;
+    if (mail == nullptr) {
+        return fail(Errc::untrusted, "record: mail is locked");
+    }
+    const auto context = context_of(header, entry.form);
+    switch (entry.form) {
+        case Form::own_key:
+        case Form::of_schema_1:
+            return crypto::open_value(crypto::own_key_of(mail->archive, ledger.network()), context,
+                                      entry.sealed_file_key);
+        case Form::public_key:
+            return crypto::open_sealed_to(mail->archive, ledger.network(), context,
+                                          entry.sealed_file_key);
+        case Form::unopened:
+        case Form::unreadable:
+            break;
+    }
+    return fail(Errc::untrusted, "record: not opened, or unreadable");
+}
+
+}  // namespace
+
+Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
+                                            const std::vector<ReportUnit>& units, BytesView bytes) {
+    std::vector<Hash> hashes;
+    for (const auto& unit : units) {
+        for (const auto& file : TRY(decode_report(unit.report)).attachments) {
+            if (file.size > bytes.size()) {
+                return fail(Errc::corrupt, "record: shorter than its attachments");
+            }
+            hashes.push_back(crypto::attachment_hash(network, bytes.first(file.size)));
+            bytes = bytes.subspan(file.size);
+        }
+    }
+    return hashes;
+}
+
+void seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
+                      const std::vector<ReportUnit>& units, std::span<const Hash> attachments,
+                      storage::ArchiveEntry& entry) {
+    ByteWriter content;
+    content.raw(key.view());
+    if (!attachments.empty()) {
+        const auto hashes = hashes_of(ledger, header, units, attachments);
+        ensure(hashes.has_value(), "what was opened or sealed has all its attachments");
+        for (const auto& hash : *hashes) {
+            content.raw(hash.view());
+        }
+    }
+    const auto* mail = ledger.config().mail;
+    entry.form = mail != nullptr ? Form::own_key : Form::public_key;
+    const auto context = context_of(header, entry.form);
+    entry.sealed_file_key =
+        mail != nullptr ? crypto::seal_value(crypto::own_key_of(mail->archive, ledger.network()),
+                                             context, content.bytes())
+                        : crypto::seal_to(ledger.meta().archive_key, ledger.network(), context,
+                                          content.bytes());
+}
+
+Result<void> file_again(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                        storage::ArchiveEntry entry) {
+    const auto content = TRY(open_content(ledger, header, entry));
+    entry.form = Form::own_key;
+    entry.sealed_file_key =
+        crypto::seal_value(crypto::own_key_of(ledger.config().mail->archive, ledger.network()),
+                           context_of(header, entry.form), content);
+    ledger.write(storage::PutArchive{record.arrival, std::move(entry)});
+    return ok();
+}
+
+Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
+                                   const storage::ArchiveEntry& entry, Opening opening) {
+    const auto* author = ledger.identity_of(record.log.author);
+    if (author == nullptr || entry.sealed_file_key.empty()) {
+        return fail(Errc::untrusted, "record: forgotten or unreadable");
+    }
+    OpenedRecord opened;
+    opened.header = TRY(decode_header(record.header));
+    const auto content = TRY(open_content(ledger, opened.header, entry));
+    if (content.size() < crypto::FileKey::size) {
+        return fail(Errc::corrupt, "archive: a file key of another size");
+    }
+    const auto key = crypto::FileKey::from(BytesView(content).first(crypto::FileKey::size));
+    if (opening == Opening::attachments) {
+        auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header, key,
+                                          TRY(body_of(ledger.store(), record))));
+        opened.units = std::move(body.units);
+        opened.attachments = std::move(body.attachments);
+    } else {
+        opened.units = TRY(crypto::open_reports(
+            ledger.network(), *author, opened.header, key,
+            pieces_of(ledger, record.blob, record.body, BodyShape{opened.header.body_bytes})));
+    }
+    for (const auto& unit : opened.units) {
+        opened.reports.push_back(TRY(decode_report(unit.report)));
+    }
+    ByteReader hashes(BytesView(content).subspan(crypto::FileKey::size));
+    while (!hashes.at_end()) {
+        opened.hashes.push_back(TRY(hashes.read_array<Hash>()));
+    }
+    if (opened.hashes.empty()) {
+        const auto attachments =
+            TRY(attachment_hashes(ledger.network(), opened.units, opened.attachments));
+        opened.hashes = TRY(hashes_of(ledger, opened.header, opened.units, attachments));
+    }
+    if (opened.hashes.size() != opened.units.size()) {
+        return fail(Errc::corrupt, "archive: not as many hashes as reports");
+    }
+    return opened;
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,404 @@
+#include "daemon/engine/record/authoring.h"
+
+#include <fmt/format.h>
+
+#include "crypto/sealed_record.h"
+#include "daemon/engine/membership/groups.h"
+#include "daemon/engine/queries.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/delivery.h"
+#include "daemon/engine/record/progress.h"
+#include "daemon/engine/record/queue_key.h"
+#include "daemon/engine/self_check.h"
+#include "proto/size_text.h"
+
+namespace fieldpost::engine {
+
+using storage::FailReason;
+
+namespace {
+
+// What a crash may cost in numbers that are never used.
+constexpr Number number_block = 16;
+
+LogKey own_log(const Ledger& ledger, RecordClass record_class) {
+    return {ledger.us(), ledger.meta().incarnation, record_class};
+}
+
+// A key of a recipient's own, or why it has none here.
+std::expected<crypto::Recipient, FailReason> recipient_for(const Ledger& ledger, OfficeId index) {
+    if (ledger.is_closed(index)) {
+        return std::unexpected(FailReason::closed);
+    }
+    const auto* statement = ledger.statement(index);
+    if (statement == nullptr || statement->prekeys.empty() ||
+        !crypto::is_key(statement->prekeys.back().key) ||
+        !ledger.is_own_prekey(index, statement->prekeys.back())) {
+        return std::unexpected(FailReason::no_key);
+    }
+    const auto& prekey = statement->prekeys.back();
+    return crypto::Recipient{index, prekey.epoch, prekey.key};
+}
+
+}  // namespace
+
+std::string why_not(const Ledger& ledger, const LeftOut& one) {
+    return printed_name(ledger, one.office) +
+           (one.reason == FailReason::closed
+                ? " is closed: it has signed different records under the same numbers, until "
+                  "headquarters replaces it"
+                : " has not published a key of its own to seal to yet");
+}
+
+namespace {
+
+bool is_member(const Ledger& ledger, OfficeId index) {
+    const auto* office = ledger.roster().find(index);
+    return office != nullptr && office->is_member() && index != ledger.us();
+}
+
+// To whom a draft is sealed, and who of its groups gets nothing.
+struct Addressed {
+    std::vector<crypto::Recipient> recipients;
+    std::vector<LeftOut> left_out;
+};
+
+Result<Addressed> name_each(const Ledger& ledger, const std::set<OfficeId>& to,
+                            const Draft& draft) {
+    Addressed addressed;
+    for (const auto index : to) {
+        if (!is_member(ledger, index)) {
+            return fail(Errc::not_found, "a recipient is no member of the network");
+        }
+        const auto recipient = recipient_for(ledger, index);
+        if (recipient) {
+            addressed.recipients.push_back(*recipient);
+            continue;
+        }
+        const LeftOut one{index, recipient.error()};
+        if (!draft.may_leave_out.contains(index)) {
+            return fail(Errc::unavailable, why_not(ledger, one));
+        }
+        addressed.left_out.push_back(one);
+    }
+    return addressed;
+}
+
+// The stanzas of a record that cannot name all recipients: one for each addressed group that has a
+// key, and one for each recipient that cannot open what is sealed to those, or is in none of them.
+Result<Addressed> name_groups(const Ledger& ledger, const Draft& draft) {
+    const std::set<OfficeId> groups(draft.groups.begin(), draft.groups.end());
+    std::set<OfficeId> to(draft.to.begin(), draft.to.end());
+    std::vector<crypto::Recipient> sealed_to;
+    std::set<OfficeId> named_by_group;
+    for (const auto group : groups) {
+        const auto key = usable_group_key(ledger, group);
+        if (!key) {
+            continue;
+        }
+        std::size_t served = 0;
+        for (const auto index : draft.to) {
+            const auto* office = ledger.roster().find(index);
+            if (office == nullptr || !is_in_group(*office, group)) {
+                continue;
+            }
+            named_by_group.insert(index);
+            if (key->holders.contains(index) && to.erase(index) > 0) {
+                ++served;
+            }
+        }
+        if (served > 0) {
+            sealed_to.push_back({group, key->epoch, key->key});
+        }
+    }
+    if (!sealed_to.empty()) {
+        // One without a slot and without a key gets its group's record, and opens it once it has a
+        // slot.
+        std::erase_if(to, [&](OfficeId index) {
+            const auto recipient = recipient_for(ledger, index);
+            return named_by_group.contains(index) && !recipient &&
+                   recipient.error() == FailReason::no_key;
+        });
+    }
+    const auto most = limits::recipients_max - sealed_to.size();
+    if (to.size() > most && groups.empty()) {
+        return fail(Errc::limit_exceeded,
+                    fmt::format("a report names {} offices at most; address a group such as @all",
+                                limits::recipients_max));
+    }
+    if (to.size() > most) {
+        return fail(Errc::unavailable,
+                    fmt::format("{} of {} recipients have no group key of headquarters yet, or are "
+                                "in none of these groups; {} of them can be named at most",
+                                to.size(), draft.to.size(), most));
+    }
+    auto addressed = TRY(name_each(ledger, to, draft));
+    addressed.recipients.insert(addressed.recipients.begin(), sealed_to.begin(), sealed_to.end());
+    return addressed;
+}
+
+}  // namespace
+
+Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger,
+                                                     const std::set<OfficeId>& to) {
+    return TRY(name_each(ledger, to, {})).recipients;
+}
+
+namespace {
+
+Result<Addressed> address(const Ledger& ledger, const Draft& draft) {
+    auto addressed = TRY(draft.to.size() > limits::recipients_max
+                             ? name_groups(ledger, draft)
+                             : name_each(ledger, {draft.to.begin(), draft.to.end()}, draft));
+    if (addressed.recipients.empty() && addressed.left_out.empty()) {
+        return fail(Errc::malformed, "no recipient");
+    }
+    if (addressed.recipients.empty()) {
+        return fail(Errc::unavailable,
+                    "nobody there can be sent to: " + why_not(ledger, addressed.left_out.front()));
+    }
+    return addressed;
+}
+
+// A large body lies in parts, with the list of their hashes first, as it will be sent.
+storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
+    const auto blob = ledger.next_blob();
+    ByteWriter list;
+    for (const auto& piece : crypto::piece_hashes(ledger.network(), shape, body)) {
+        list.raw(piece.view());
+    }
+    ledger.write(storage::PutPart{blob, 1, list.take()});
+    for (std::uint32_t segment = 0; segment < shape.segment_count(); ++segment) {
+        ledger.write(storage::PutPart{
+            blob, segment + 2,
+            to_bytes(body.subspan(shape.segment_offset(segment), shape.segment_size(segment)))});
+    }
+    return blob;
+}
+
+// All that can fail for the draft's own sake: nothing is written before it is there.
+struct Prepared {
+    Addressed addressed;
+    crypto::SealedRecord sealed;
+    Bytes report;
+    std::vector<Hash> attachments;
+    storage::ArchiveEntry entry;
+};
+
+Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
+    Prepared prepared;
+    prepared.addressed = TRY(address(ledger, draft));
+    const auto& recipients = prepared.addressed.recipients;
+    const auto log = own_log(ledger, draft.record_class);
+    auto report = draft.report;
+    report.created = ledger.wall(now);
+    TRY(check_report(report));
+    Header header;
+    header.log = log;
+    header.number = ledger.log(log).next;
+    header.kind = static_cast<std::uint8_t>(draft.kind);
+    header.flags = ledger.meta().doubtful ? flag_doubtful : 0;
+    header.created = report.created;
+    header.lifetime_seconds = draft.lifetime_seconds;
+    if (std::ranges::any_of(recipients, is_group, &crypto::Recipient::office)) {
+        header.group_roster_version = ledger.roster().version();
+    }
+    prepared.report = encode_report(report);
+    const bool is_urgent = draft.record_class == RecordClass::urgent;
+    const auto too_large = [&] {
+        return fail(Errc::limit_exceeded,
+                    is_urgent ? fmt::format("an urgent report is at most {} with its attachments",
+                                            exact_size(limits::urgent_record_bytes_max))
+                              : fmt::format("a report is at most {} with its attachments, sealed "
+                                            "and padded; about {} always fit",
+                                            exact_size(limits::record_bytes_max),
+                                            exact_size(limits::record_bytes_max / 16 * 15)));
+    };
+    // As people count it, whatever compression may save.
+    if (is_urgent &&
+        prepared.report.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
+        return too_large();
+    }
+    auto sealing = crypto::seal_record(
+        ledger.network(), ledger.config().machine->identity.public_key(), header, recipients,
+        {{std::nullopt, prepared.report}}, draft.attachments);
+    if (!sealing && sealing.error().code == Errc::limit_exceeded) {
+        return too_large();
+    }
+    prepared.sealed = TRY(std::move(sealing));
+    // As others will read it: no draft makes a record that they refuse.
+    const auto read = decode_header(encode_header(prepared.sealed.header));
+    if (!read || *read != prepared.sealed.header) {
+        return fail(Errc::malformed,
+                    read ? "a record that others would read otherwise" : read.error().detail);
+    }
+    const std::vector<ReportUnit> units = {{std::nullopt, prepared.report}};
+    prepared.attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
+    prepared.entry.box = Box::outbox;
+    seal_for_archive(ledger, prepared.sealed.file_key, prepared.sealed.header, units,
+                     prepared.attachments, prepared.entry);
+    return prepared;
+}
+
+storage::StoredRecord store_record(Ledger& ledger, const Prepared& prepared) {
+    const auto& header = prepared.sealed.header;
+    storage::StoredRecord record;
+    record.arrival = ledger.next_arrival(1);
+    record.log = header.log;
+    record.run = header.run();
+    record.received = header.created;
+    record.expires = header.created.plus(header.lifetime_seconds);
+    record.header = encode_header(header);
+    const BodyShape shape{header.body_bytes};
+    if (shape.is_one_piece()) {
+        record.body = prepared.sealed.body;
+    } else {
+        record.blob = store_parts(ledger, shape, prepared.sealed.body);
+    }
+    ledger.write(storage::PutRecord{record});
+    ledger.write(storage::PutExpiry{record.expires, record.arrival});
+    auto& state = ledger.edit_log(header.log);
+    ensure(state.next <= state.reserved, "a number is reserved before it is used");
+    state.hold(record.run);
+    ++state.next;
+    if (state.next + number_block / 2 > state.reserved) {
+        state.reserved = state.next + number_block;
+    }
+    ledger.tell_held(header.log, record.run);
+    return record;
+}
+
+// An Error is the store's: then part of it may be written, and the batch is dropped.
+Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prepared& prepared,
+                                        Now now, std::vector<Notice>& notify) {
+    const auto record = store_record(ledger, prepared);
+    ledger.write(storage::PutArchive{record.arrival, std::move(prepared.entry)});
+    const Origin origin{record.log.incarnation, record.log.record_class, record.run.first};
+    const storage::ReportKey key{ledger.us(), origin};
+    storage::ReportProgress progress;
+    progress.arrival = record.arrival;
+    for (const auto office : draft.to) {
+        storage::Recipient one{.office = office};
+        const auto& left_out = prepared.addressed.left_out;
+        if (const auto out = std::ranges::find(left_out, office, &LeftOut::office);
+            out != left_out.end()) {
+            one.state = storage::State::failed;
+            one.reason = out->reason;
+        }
+        progress.recipients.push_back(one);
+    }
+    ledger.write(storage::PutReport{key, std::move(progress)});
+    ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = draft.report.staff},
+                now, notify);
+    if (draft.report.replaces) {
+        const storage::ReportKey original{draft.report.replaces->author,
+                                          draft.report.replaces->origin};
+        ledger.write(storage::AddAnswer{original, record.arrival});
+        TRY(replace(ledger, original, key));
+    }
+    if (draft.report.reply_to && draft.kind == RecordKind::acknowledgement) {
+        const storage::ReportKey about{draft.report.reply_to->author,
+                                       draft.report.reply_to->origin};
+        ledger.write(storage::AddAnswer{about, record.arrival});
+        TRY(prove(ledger, about,
+                  {.of = Proof::Of::answered,
+                   .recipient = ledger.us(),
+                   .answer = origin,
+                   .outcome = draft.report.outcome},
+                  now));
+    }
+    return key;
+}
+
+}  // namespace
+
+Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
+                    std::vector<Notice>& notify) {
+    const auto& draft = submitted.draft;
+    const auto decline = [&](Error error) {
+        notify.emplace_back(Declined{submitted.request, std::move(error)});
+    };
+    if (ledger.meta().stopped) {
+        decline({Errc::refused, stopped_words});
+        return ok();
+    }
+    if (ledger.config().mail == nullptr && ledger.meta().archive_key.is_zero()) {
+        decline({Errc::refused, "mail is locked, and was never open here with this release"});
+        return ok();
+    }
+    if (draft.report.attachment_bytes() != draft.attachments.size()) {
+        decline({Errc::malformed, "the attachments are not of the size they were said to be"});
+        return ok();
+    }
+    if (!draft.key.empty()) {
+        if (const auto fits = check_report(draft.report); !fits) {
+            decline(fits.error());
+            return ok();
+        }
+        if (const auto used = TRY(report_under(ledger, draft.key))) {
+            const auto same = is_same(ledger, *used, draft);
+            if (same && *same) {
+                notify.emplace_back(Accepted{submitted.request, used->report, {}, true});
+            } else {
+                decline(same ? Error{Errc::malformed, "this key was used before with other content"}
+                             : same.error());
+            }
+            return ok();
+        }
+    }
+    auto prepared = prepare(ledger, draft, now);
+    if (!prepared) {
+        decline(prepared.error());
+        return ok();
+    }
+    const auto report = TRY(write_record(ledger, draft, *prepared, now, notify));
+    if (!draft.key.empty()) {
+        keep_key(ledger, draft, report);
+    }
+    const auto hash = crypto::report_hash(ledger.network(), ledger.us(), report.origin,
+                                          prepared->report, prepared->attachments);
+    notify.emplace_back(
+        Accepted{submitted.request, report, hash, false, std::move(prepared->addressed.left_out)});
+    return ok();
+}
+
+Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now) {
+    std::uint32_t count = 0;
+    for (const auto& [log, state] : ledger.logs()) {
+        if (log.author != ledger.us() || log.record_class == RecordClass::reply) {
+            continue;
+        }
+        // A log ascends in time, so the look ends at the first that is young.
+        for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
+            const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
+            if (!record || record->received.plus(undelivered_seconds) > ledger.wall(now)) {
+                break;
+            }
+            ++count;
+        }
+    }
+    return count;
+}
+
+void reserve_numbers(Ledger& ledger) {
+    for (std::uint8_t c = 0; c < record_classes; ++c) {
+        auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
+        if (state.reserved >= state.next) {
+            // Whatever was used of these was lost with what was not committed.
+            state.end({{state.next, state.reserved}});
+            state.next = state.reserved + 1;
+        }
+        state.reserved = state.next + number_block;
+    }
+}
+
+void release_numbers(Ledger& ledger) {
+    for (std::uint8_t c = 0; c < record_classes; ++c) {
+        auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
+        state.reserved = state.next - 1;
+    }
+    auto& meta = ledger.edit_meta();
+    meta.counter_reserved = meta.next_counter - 1;
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,317 @@
+#include "daemon/engine/record/delivery.h"
+
+#include "crypto/register_seal.h"
+#include "crypto/sealed_record.h"
+#include "daemon/engine/membership/groups.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/progress.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// So that links are looked at between two slices: an entry costs a few reads besides its body.
+constexpr std::size_t waiting_bytes_a_batch = std::size_t{4} << 20;
+constexpr std::size_t waiting_entry_bytes = 16384;
+
+}  // namespace
+
+void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id) {
+    ledger.edit_log(header.log).count_receipted(header.run(), short_hash(id));
+}
+
+namespace {
+
+Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) {
+    const auto* author = ledger.roster().find(header.log.author);
+    const auto* mail = ledger.config().mail;
+    if (author == nullptr || mail == nullptr) {
+        return fail(Errc::untrusted, "record: its author is unknown, or mail is locked");
+    }
+    const auto unwrap = [&](const Stanza& stanza, const crypto::BoxKeyPair& key) {
+        return crypto::unwrap_file_key(ledger.network(), author->identity, header, stanza.recipient,
+                                       stanza.epoch, key);
+    };
+    const auto* us = ledger.roster().find(ledger.us());
+    bool may_open_later = false;
+    // Offices stand before groups: a stanza of its own is tried first.
+    for (const auto& stanza : header.stanzas) {
+        const auto prekey = mail->prekeys.find(stanza.epoch);
+        if (stanza.recipient == ledger.us() && prekey != mail->prekeys.end()) {
+            return unwrap(stanza, prekey->second);
+        }
+        if (us == nullptr || !is_group(stanza.recipient) || !is_in_group(*us, stanza.recipient)) {
+            continue;
+        }
+        const auto key = group_key_of(ledger, stanza.recipient, stanza.epoch);
+        if (key) {
+            return unwrap(stanza, *key);
+        }
+        may_open_later = may_open_later || key.error().code == Errc::unavailable;
+    }
+    return may_open_later ? fail(Errc::unavailable, "record: the group's key has not come yet")
+                          : fail(Errc::untrusted, "record: sealed under a prekey that is gone");
+}
+
+struct Opened {
+    crypto::FileKey key;
+    crypto::CheckedBody body;
+};
+
+Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Body& sealed) {
+    auto key = TRY(file_key_of(ledger, header));
+    const auto* author = ledger.roster().find(header.log.author);
+    auto body = TRY(crypto::check_body(
+        ledger.network(), author->identity, header, key,
+        pieces_of(ledger, sealed.blob, sealed.one_piece, BodyShape{header.body_bytes})));
+    return Opened{std::move(key), std::move(body)};
+}
+
+// True unless the hash shows that the answer is to another text than the one under that name here.
+// A report that cannot be read here any more cannot be compared.
+Result<bool> may_answer(const Ledger& ledger, const ReportHashPrefix& hash,
+                        storage::Arrival arrival) {
+    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
+    const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
+    if (!entry) {
+        return true;
+    }
+    const auto opened = open_archived(ledger, *record, *entry, Opening::reports);
+    const auto position =
+        static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+    return !opened || position >= opened->hashes.size() ||
+           equal(opened->hashes[position].first(ReportHashPrefix::size), hash.view());
+}
+
+// An acknowledgement of one of our reports is filed with it.
+Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage::Arrival arrival,
+                         const Report& answer, Via from, Now now, std::vector<Notice>& notify) {
+    if (!answer.reply_to || answer.reply_to->author != ledger.us() ||
+        answer.outcome == ReplyOutcome::none || key.origin.record_class != RecordClass::reply) {
+        return ok();
+    }
+    const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
+    const auto progress = TRY(ledger.store().report(about));
+    // Only whom it was for can answer it: anybody may know its ID.
+    if (!progress || std::ranges::find(progress->recipients, key.author,
+                                       &storage::Recipient::office) == progress->recipients.end()) {
+        return ok();
+    }
+    // An office whose store was put back may have used a number twice: then an answer to the one
+    // text says nothing of the other.
+    if (!TRY(may_answer(ledger, answer.reply_to->hash, progress->arrival))) {
+        return ok();
+    }
+    ledger.write(storage::AddAnswer{about, arrival});
+    if (TRY(prove(ledger, about,
+                  {.of = Proof::Of::answered,
+                   .recipient = key.author,
+                   .answer = key.origin,
+                   .outcome = answer.outcome},
+                  now))) {
+        // Its newest answer counts, and what an older one asked for is settled by it.
+        ledger.settle(What::correct, key.author, about);
+        ledger.settle(What::declined, key.author, about);
+        if (answer.outcome == ReplyOutcome::correct && !progress->replaced_by) {
+            ledger.note(What::correct, {.office = key.author, .report = about, .via = from}, now,
+                        notify);
+        }
+        if (answer.outcome == ReplyOutcome::refused && !progress->replaced_by) {
+            ledger.note(What::declined, {.office = key.author, .report = about, .via = from}, now,
+                        notify);
+        }
+    }
+    ledger.note(What::acknowledged, {.office = key.author, .report = about, .via = from}, now,
+                notify);
+    return ok();
+}
+
+// A correction is filed with what it corrects, which its author alone can do.
+Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
+                              storage::Arrival arrival, const Report& report) {
+    if (!report.replaces || report.replaces->author != key.author) {
+        return ok();
+    }
+    const storage::ReportKey original{report.replaces->author, report.replaces->origin};
+    if (log_of(original) == log_of(key) && key.origin <= original.origin) {
+        return ok();  // nobody corrects what comes later: two that did would hide each other
+    }
+    ledger.write(storage::AddAnswer{original, arrival});
+    return replace(ledger, original, key);
+}
+
+// Corrections of a report that came before it.
+Result<void> find_replacements(Ledger& ledger, const storage::ReportKey& original) {
+    for (const auto arrival : TRY(ledger.store().answers(original))) {
+        const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
+        if (record && record->log.author == original.author) {
+            const auto position =
+                static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+            TRY(replace(ledger, original,
+                        storage::report_in(record->log,
+                                           static_cast<Number>(record->run.first + position))));
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+namespace {
+
+// True if people here can read the report. A report that did not open has a page too.
+Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
+    const auto page = TRY(ledger.store().report(report));
+    return page && page->recipients.at(0).state != storage::State::failed;
+}
+
+}  // namespace
+
+namespace {
+
+// Kept all the same: the author is told, and re-seals.
+Result<void> file_unreadable(Ledger& ledger, const storage::StoredRecord& record, Via from, Now now,
+                             std::vector<Notice>& notify) {
+    storage::ArchiveEntry entry;
+    entry.form = storage::ArchiveEntry::Form::unreadable;
+    // A log that has gone since the record came is told nothing of, and may not come back by this.
+    if (ledger.logs().contains(record.log)) {
+        ledger.edit_log(record.log).count_unreadable(record.run);
+    }
+    ledger.write(storage::PutArchive{record.arrival, entry});
+    const auto report = storage::report_in(record.log, record.run.first);
+    // One that was read here under this number is not hidden by one that cannot be.
+    if (!TRY(ledger.store().report(report))) {
+        storage::ReportProgress progress;
+        progress.arrival = record.arrival;
+        progress.recipients = {{.office = ledger.us(),
+                                .state = storage::State::failed,
+                                .reason = storage::FailReason::unreadable}};
+        ledger.write(storage::PutReport{report, std::move(progress)});
+    }
+    ledger.note(What::failed, {.office = record.log.author, .report = report, .via = from}, now,
+                notify);
+    return ok();
+}
+
+bool is_withdrawn(const Ledger& ledger, OfficeId author, const Origin& place) {
+    const auto* own = ledger.author_on({author, place.incarnation, place.record_class});
+    return own != nullptr && own->withdrawn.contains(place.number);
+}
+
+Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                         const Opened& opened, Via from, Now now, std::vector<Notice>& notify) {
+    storage::ArchiveEntry entry;
+    seal_for_archive(ledger, opened.key, header, opened.body.units, opened.body.attachments, entry);
+    ledger.write(storage::PutArchive{record.arrival, entry});
+    for (std::size_t i = 0; i < opened.body.units.size(); ++i) {
+        const auto& unit = opened.body.units[i];
+        const auto number = static_cast<Number>(header.number + i);
+        const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
+        // Withdrawn in time: receipted, and not shown. A reissue goes with what it repeats.
+        if (is_withdrawn(ledger, header.log.author, key.origin) ||
+            is_withdrawn(ledger, header.log.author,
+                         storage::report_in(header.log, number).origin)) {
+            continue;
+        }
+        // A reissue of what was shown before is receipted, and not shown again (P2).
+        if (TRY(is_shown(ledger, key))) {
+            continue;
+        }
+        const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
+        storage::ReportProgress progress;
+        progress.arrival = arrival;
+        progress.recipients = {{.office = ledger.us(),
+                                .state = storage::State::delivered,
+                                .delivered_at = record.received}};
+        ledger.write(storage::PutReport{key, std::move(progress)});
+        TRY(find_replacements(ledger, key));
+        ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,
+                    notify);
+        if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
+            TRY(file_answer(ledger, key, arrival, TRY(decode_report(unit.report)), from, now,
+                            notify));
+        } else {
+            TRY(file_replacement(ledger, key, arrival, TRY(decode_report(unit.report))));
+        }
+    }
+    return ok();
+}
+
+// Files one entry that was made while mail was locked, or by schema 1.
+Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
+                          const storage::ArchiveEntry& entry, Now now,
+                          std::vector<Notice>& notify) {
+    const auto header = TRY(decode_header(record.header));
+    const Via from{record.log.author, How::local};
+    if (entry.form == storage::ArchiveEntry::Form::unopened) {
+        const auto opened = open_for_us(ledger, header, Body{record.body, record.blob});
+        if (!opened && opened.error().code == Errc::unavailable &&
+            !record.expires.is_over_at(ledger.aged())) {
+            return ok();  // it goes on waiting for the group's key
+        }
+        return opened ? file_opened(ledger, record, header, *opened, from, now, notify)
+                      : file_unreadable(ledger, record, from, now, notify);
+    }
+    if (!file_again(ledger, record, header, entry)) {
+        // Nothing opens it any more, so it waits for nothing.
+        auto lost = entry;
+        lost.form = storage::ArchiveEntry::Form::unreadable;
+        ledger.write(storage::PutArchive{record.arrival, lost});
+        ledger.note(What::damaged, {.office = record.log.author, .detail = "an archive entry"}, now,
+                    notify);
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                     const Body& body, Via from, Now now, std::vector<Notice>& notify) {
+    ledger.edit_log(header.log).addresses_us = true;
+    const auto opened = ledger.config().mail == nullptr
+                            ? fail(Errc::unavailable, "record: mail is locked")
+                            : open_for_us(ledger, header, body);
+    if (!opened && opened.error().code == Errc::unavailable) {
+        mark_receipted(ledger, header, record.id);
+        storage::ArchiveEntry entry;
+        entry.form = storage::ArchiveEntry::Form::unopened;
+        ledger.write(storage::PutArchive{record.arrival, entry});
+        return ok();
+    }
+    if (!opened && opened.error().code == Errc::corrupt) {
+        return std::unexpected(opened.error());
+    }
+    if (!opened) {
+        return file_unreadable(ledger, record, from, now, notify);
+    }
+    mark_receipted(ledger, header, record.id);
+    return file_opened(ledger, record, header, *opened, from, now, notify);
+}
+
+Result<std::optional<storage::Arrival>> deliver_waiting(Ledger& ledger, storage::Arrival from,
+                                                        std::set<OfficeId>& authors, Now now,
+                                                        std::vector<Notice>& notify) {
+    std::size_t done = 0;
+    while (const auto arrival = TRY(ledger.store().waiting_for_keys(from))) {
+        if (done >= waiting_bytes_a_batch) {
+            return arrival;
+        }
+        from = storage::Arrival{static_cast<std::uint64_t>(*arrival) + 1};
+        const auto record = TRY(ledger.store().record_until(*arrival, storage::WithBody::yes));
+        const auto entry = TRY(ledger.store().archive(*arrival));
+        if (!record || record->arrival != *arrival || !entry) {
+            ledger.write(storage::DropArchive{*arrival});
+            continue;
+        }
+        done += waiting_entry_bytes + TRY(decode_header(record->header)).body_bytes;
+        authors.insert(record->log.author);
+        TRY(file_waiting(ledger, *record, *entry, now, notify));
+        if (ledger.write_failure()) {
+            return std::unexpected(*ledger.write_failure());
+        }
+    }
+    return std::optional<storage::Arrival>{};
+}
+
+}  // namespace fieldpost::engine

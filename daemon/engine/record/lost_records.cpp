@@ -1,0 +1,329 @@
+#include "daemon/engine/record/lost_records.h"
+
+#include <fmt/format.h>
+
+#include "daemon/engine/queries.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/delivery.h"
+#include "daemon/engine/record/progress.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+using storage::WithBody;
+
+// As many as a line in attention has room for.
+constexpr std::size_t lost_named_max = 3;
+
+bool is_ours(const Ledger& ledger, const LogKey& log) {
+    return log.author == ledger.us() && log.incarnation == ledger.meta().incarnation;
+}
+
+// Numbers whose record is gone, in this office's own current logs or another's.
+using Lost = std::map<LogKey, IntervalSet>;
+
+// Numbers of H without a record. Rows that were damaged are gone by now.
+Result<Lost> find_lost(const Ledger& ledger) {
+    Lost lost;
+    for (const auto& [log, state] : ledger.logs()) {
+        auto missing = state.held;
+        for (const auto& record : TRY(ledger.store().records_of(log))) {
+            missing.remove(record.run);
+        }
+        if (!missing.empty()) {
+            lost[log] = std::move(missing);
+        }
+    }
+    return lost;
+}
+
+Result<bool> has_record(const Ledger& ledger, const storage::ReportProgress& page) {
+    const auto record = TRY(ledger.store().record_until(page.arrival, WithBody::no));
+    return record && static_cast<std::uint64_t>(page.arrival) <
+                         static_cast<std::uint64_t>(record->arrival) + record->run.count();
+}
+
+// A report that was shown here and is gone is shown again if it comes again. The page of an own one
+// stays: it says how far that has come, and that this store has used its number.
+Result<void> drop_pages_without_record(Ledger& ledger, Lost& lost) {
+    for (const auto& key : TRY(ledger.store().reports())) {
+        const auto page = TRY(ledger.store().report(key));
+        if (!page || TRY(has_record(ledger, *page))) {
+            continue;
+        }
+        lost[storage::log_of(key)].add({key.origin.number, key.origin.number});
+        if (key.author != ledger.us()) {
+            ledger.write(storage::DropReport{key});
+        }
+    }
+    return ok();
+}
+
+// An own report that was public to nobody has ended. What was public may be elsewhere, and must not
+// be called ended: others would drop it.
+Result<void> let_go_of(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now) {
+    auto to_bring = numbers;
+    if (is_ours(ledger, log)) {
+        for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
+            TRY(prove(ledger, storage::report_in(log, *number), {.of = Proof::Of::damaged}, now));
+        }
+        auto ended = numbers;
+        if (const auto published = ledger.log(log).published; published > 0) {
+            ended.remove({1, published});
+        }
+        to_bring.remove(ended);
+        ledger.edit_log(log).end(ended);
+    }
+    ledger.lose(log, to_bring);
+    return ok();
+}
+
+std::string names_of(const Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
+    std::string names;
+    for (const auto run : numbers.intervals() | std::views::take(lost_named_max)) {
+        names += fmt::format("{}{}", names.empty() ? "" : ", ",
+                             printed_id(ledger, storage::report_in(log, run.first)));
+        if (run.first != run.last) {
+            names += fmt::format("..{}", run.last);
+        }
+    }
+    return numbers.intervals().size() > lost_named_max ? names + " and others" : names;
+}
+
+void tell_of_lost(Ledger& ledger, const Lost& lost, Now now, std::vector<Notice>& notify) {
+    std::map<OfficeId, std::string> words;
+    for (const auto& [log, numbers] : lost) {
+        auto& all = words[log.author];
+        all += (all.empty() ? "" : ", ") + names_of(ledger, log, numbers);
+    }
+    for (auto& [author, names] : words) {
+        ledger.note(What::damaged, {.office = author, .detail = std::move(names)}, now, notify);
+    }
+}
+
+// From the answers that are filed with a report.
+Result<void> add_answers(const Ledger& ledger, const storage::ReportKey& report,
+                         storage::ReportProgress& page) {
+    for (const auto arrival : TRY(ledger.store().answers(report))) {
+        const auto record = TRY(ledger.store().record_until(arrival, WithBody::yes));
+        if (!record) {
+            continue;
+        }
+        const auto position =
+            static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+        const auto key =
+            storage::report_in(record->log, static_cast<Number>(record->run.first + position));
+        const auto kind = TRY(decode_header(record->header)).kind;
+        if (kind != static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
+            page.replaced_by = std::max(page.replaced_by, std::optional(key));
+            continue;
+        }
+        const auto entry = TRY(ledger.store().archive(record->arrival));
+        const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
+                                  : fail(Errc::not_found, "no answer");
+        const bool has_words = opened && position < opened->reports.size();
+        for (auto& one : page.recipients) {
+            if (one.office == key.author) {
+                advance(
+                    one,
+                    {.of = Proof::Of::answered,
+                     .recipient = key.author,
+                     .answer = key.origin,
+                     .outcome = has_words ? opened->reports[position].outcome : ReplyOutcome::none},
+                    record->received);
+            }
+        }
+    }
+    return ok();
+}
+
+// As far as events, receipts, custody and answers prove it.
+Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::StoredRecord& record,
+                                        const Header& header, Number number, Now now) {
+    const auto report = storage::report_in(record.log, number);
+    storage::ReportProgress page;
+    page.arrival =
+        storage::Arrival{static_cast<std::uint64_t>(record.arrival) + number - record.run.first};
+    // A group stands for those that are still members.
+    all_of_addressees(ledger.roster(), header, [&](OfficeId office) {
+        page.recipients.push_back({.office = office});
+        return true;
+    });
+    const auto prove_here = [&](const Proof& proof, WallTime at) {
+        for (auto& one : page.recipients) {
+            if (!proof.recipient || *proof.recipient == one.office) {
+                advance(one, proof, at);
+            }
+        }
+    };
+    for (const auto& event : TRY(ledger.store().events_of(report))) {
+        if (event.what == What::carried) {
+            prove_here({.of = Proof::Of::carried, .by = event.office}, event.at);
+        } else if (event.what == What::delivered) {
+            prove_here({.of = Proof::Of::received, .recipient = event.office}, event.at);
+        } else if (event.what == What::unreadable) {
+            prove_here({.of = Proof::Of::unreadable, .recipient = event.office}, event.at);
+        } else if (event.what == What::expired) {
+            prove_here({.of = Proof::Of::expired}, event.at);
+        }
+    }
+    const auto& log = record.log;
+    for (const auto& recipient : std::vector(page.recipients)) {
+        const auto office = recipient.office;
+        const auto* receipt = ledger.heard_receipts().acted_on(office);
+        for (const auto& entry : receipt == nullptr ? std::vector<ReceiptLog>{} : receipt->logs) {
+            if (entry.incarnation != log.incarnation || entry.record_class != log.record_class) {
+                continue;
+            }
+            const auto by = [&](Proof::Of of) { return Proof{.of = of, .recipient = office}; };
+            if (entry.received.contains(number) && !entry.is_filled) {
+                prove_here(by(Proof::Of::received), ledger.peer(office).heard);
+            }
+            if (entry.unreadable.contains(number)) {
+                prove_here(by(Proof::Of::unreadable), ledger.peer(office).heard);
+            }
+            for (const auto& [reason, numbers] : entry.refused) {
+                if (numbers.contains(number)) {
+                    prove_here(by(Proof::Of::refused), ledger.peer(office).heard);
+                }
+            }
+        }
+    }
+    const auto carriers = carriers_of(ledger, report);
+    for (const auto carrier : carriers) {
+        prove_here({.of = Proof::Of::carried, .by = carrier}, ledger.custody(carrier)->at);
+    }
+    if (carriers.empty()) {
+        prove_here({.of = Proof::Of::carried_no_more}, {});
+    }
+    TRY(add_answers(ledger, report, page));
+    if (ledger.log(log).is_terminal({number, number})) {
+        prove_here({.of = Proof::Of::expired}, ledger.wall(now));
+    }
+    return page;
+}
+
+// A box entry is made anew from the record itself, for its recipient can open that again.
+Result<void> deliver_again(Ledger& ledger, const storage::StoredRecord& record,
+                           const Header& header, Now now, std::vector<Notice>& notify) {
+    const auto whole = TRY(ledger.store().record(record.arrival, WithBody::yes));
+    const auto done = deliver(ledger, *whole, header, {whole->body, whole->blob},
+                              {ledger.us(), How::local}, now, notify);
+    return done || done.error().code != Errc::corrupt ? done : ok();
+}
+
+// Pages of a received record. It is in the inbox, and those who watch were told.
+Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& record,
+                               const storage::ArchiveEntry& entry) {
+    // One that did not open has a page for the first of its numbers only.
+    const bool is_unreadable = entry.form == storage::ArchiveEntry::Form::unreadable;
+    const auto last = is_unreadable ? record.run.first : record.run.last;
+    for (std::uint64_t n = record.run.first; n <= last; ++n) {
+        const auto report = storage::report_in(record.log, static_cast<Number>(n));
+        if (TRY(ledger.store().report(report))) {
+            continue;
+        }
+        storage::ReportProgress page;
+        page.arrival =
+            storage::Arrival{static_cast<std::uint64_t>(record.arrival) + n - record.run.first};
+        storage::Recipient us{.office = ledger.us()};
+        if (is_unreadable) {
+            us.state = storage::State::failed;
+            us.reason = storage::FailReason::unreadable;
+        } else {
+            us.state = storage::State::delivered;
+            us.delivered_at = record.received;
+        }
+        page.recipients = {us};
+        TRY(add_answers(ledger, report, page));
+        ledger.write(storage::PutReport{report, std::move(page)});
+    }
+    return ok();
+}
+
+// Mends the rows of other tables about a record that is whole itself.
+Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, Now now,
+                         std::vector<Notice>& notify) {
+    const auto header = TRY(decode_header(record.header));
+    const auto entry = TRY(ledger.store().archive(record.arrival));
+    const bool is_for_us =
+        record.log.author != ledger.us() && is_addressed_to(ledger.roster(), header, ledger.us());
+    if (is_for_us) {
+        if (entry && entry->form == storage::ArchiveEntry::Form::unopened) {
+            return ok();  // it gets its page when mail is opened
+        }
+        return entry ? put_missing_pages(ledger, record, *entry)
+                     : deliver_again(ledger, record, header, now, notify);
+    }
+    if (ledger.log(record.log).held.contains_any(record.run)) {
+        ledger.write(storage::PutExpiry{record.expires, record.arrival});
+    }
+    if (!is_ours(ledger, record.log)) {
+        return ok();
+    }
+    if (!entry) {
+        // Its file key is gone: its readers can read it, and its author cannot any more.
+        storage::ArchiveEntry unreadable_here;
+        unreadable_here.box = Box::outbox;
+        unreadable_here.form = storage::ArchiveEntry::Form::unreadable;
+        ledger.write(storage::PutArchive{record.arrival, unreadable_here});
+    }
+    for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
+        const auto number = static_cast<Number>(n);
+        const auto report = storage::report_in(record.log, number);
+        if (!TRY(ledger.store().report(report))) {
+            ledger.write(
+                storage::PutReport{report, TRY(page_of(ledger, record, header, number, now))});
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<void> expire_lost(Ledger& ledger, storage::Arrival arrival, Now now,
+                         std::vector<Notice>& notify) {
+    for (std::uint8_t c = 0; c < record_classes; ++c) {
+        const LogKey log{ledger.us(), ledger.meta().incarnation, static_cast<RecordClass>(c)};
+        const auto published = ledger.log(log).published;
+        const auto holes =
+            published == 0 ? IntervalSet{} : without({{1, published}}, ledger.log(log).known);
+        IntervalSet ended;
+        auto due = static_cast<std::uint64_t>(arrival);
+        for (auto number = holes.next(1); number; number = holes.after(*number)) {
+            const auto report = storage::report_in(log, *number);
+            const auto page = TRY(ledger.store().report(report));
+            // The reports of one record arrived one after the other.
+            if (!page || page->arrival != storage::Arrival{due}) {
+                continue;
+            }
+            ++due;
+            ended.add({*number, *number});
+            if (TRY(prove(ledger, report, {.of = Proof::Of::expired}, now))) {
+                ledger.note(What::expired, {.office = ledger.us(), .report = report}, now, notify);
+            }
+        }
+        if (!ended.empty()) {
+            ledger.edit_log(log).end(ended);
+        }
+    }
+    return ok();
+}
+
+Result<void> settle_lost_records(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    auto lost = TRY(find_lost(ledger));
+    for (const auto& [log, numbers] : lost) {
+        TRY(let_go_of(ledger, log, numbers, now));
+    }
+    TRY(drop_pages_without_record(ledger, lost));
+    storage::Arrival from{0};
+    while (const auto record = TRY(ledger.store().record_from(from, WithBody::no))) {
+        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
+        TRY(mend_around(ledger, *record, now, notify));
+    }
+    tell_of_lost(ledger, lost, now, notify);
+    return ok();
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,176 @@
+#include "daemon/engine/record/receipts.h"
+
+#include "crypto/register_seal.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// A register's other fields and signature stay well below this.
+constexpr std::size_t receipt_bytes_max = limits::register_bytes_max - 128;
+
+// Takes these numbers out of all that did not come, or not to be read.
+void forget_failed(ReceiptLog& entry, const IntervalSet& numbers) {
+    entry.unreadable.remove(numbers);
+    for (auto& [reason, refused] : entry.refused) {
+        refused.remove(numbers);
+    }
+    std::erase_if(entry.refused, [](const auto& pair) { return pair.second.empty(); });
+}
+
+// Receipted while mail was locked, and not opened afterwards. Its author counts such a number as
+// delivered until it is told otherwise, also if it has closed the number since.
+IntervalSet moved_to_unreadable(const storage::LogState& state) {
+    return intersection(state.receipted, state.unreadable);
+}
+
+// Its top id is that of the highest number receipted, which may have moved since.
+ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const OwnLog* author) {
+    ReceiptLog entry;
+    entry.incarnation = log.incarnation;
+    entry.record_class = log.record_class;
+    // An author may have signed several records under one number, and each met another end here. No
+    // number may stand in two sets.
+    const auto moved = moved_to_unreadable(state);
+    entry.received = without(state.receipted, moved);
+    entry.unreadable = state.unreadable;
+    auto told = united(entry.received, entry.unreadable);
+    for (const auto& [reason, numbers] : state.refused) {
+        auto refused = without(numbers, told);
+        if (!refused.empty()) {
+            told.add(refused);
+            entry.refused.emplace(reason, std::move(refused));
+        }
+    }
+    // Numbers that the author has closed from the beginning on need no word any more.
+    const auto open = author == nullptr ? Number{1} : author->done.next_absent(1).value_or(1);
+    if (open > 1) {
+        const IntervalSet low{{1, open - 1}};
+        entry.received.remove(low);
+        forget_failed(entry, without(low, moved));
+    }
+    if (!entry.received.empty()) {
+        entry.top_id = state.receipted_top_id;
+    }
+    return entry;
+}
+
+// Without what the author has closed, but for where that joins two runs. `told` is unreadable.
+IntervalSet with_holes_filled(const IntervalSet& received, const IntervalSet& done,
+                              const IntervalSet& told) {
+    const auto news = without(received, done);
+    IntervalSet holes;
+    Number after = 0;
+    for (const auto run : news.intervals()) {
+        if (after != 0) {
+            const Interval hole{after, run.first - 1};
+            const auto unknown = without(without({hole}, received), done);
+            if (unknown.empty() && !told.contains_any(hole)) {
+                holes.add(hole);
+            }
+        }
+        after = run.last + 1;
+    }
+    return united(news, holes);
+}
+
+std::size_t size_of(const ReceiptLog& entry) {
+    return encode_receipt({{entry}}).size();
+}
+
+// After the top of `received` went: the id of the new one. If the record there is not here any
+// more, some of the next lower ones are tried before their whole run is given up.
+Result<void> renew_top(const Ledger& ledger, const LogKey& log, ReceiptLog& entry) {
+    constexpr int tries = 16;
+    entry.top_id = {};
+    while (!entry.received.empty()) {
+        const auto run = entry.received.intervals().back();
+        for (auto top = run.last; top >= run.first && run.last - top < tries; --top) {
+            const auto id = TRY(ledger.held_id(log, top));
+            if (id && ledger.log(log).receipted.contains(top)) {
+                if (top < run.last) {
+                    entry.received.remove({top + 1, run.last});
+                }
+                entry.top_id = short_hash(*id);
+                return ok();
+            }
+        }
+        entry.received.remove(run);
+    }
+    return ok();
+}
+
+Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
+    constexpr std::array<RecordClass, record_classes> least_urgent_first = {
+        RecordClass::bulk, RecordClass::normal, RecordClass::reply, RecordClass::urgent};
+    auto size = encode_receipt(receipt).size();
+    // Encodes a log once more after each change that at least halves it.
+    const auto change = [&](ReceiptLog& entry, const auto& how) -> Result<void> {
+        const auto before = size_of(entry);
+        how(entry);
+        TRY(renew_top(ledger, {author, entry.incarnation, entry.record_class}, entry));
+        size -= before - std::min(before, size_of(entry));
+        return ok();
+    };
+    for (auto& entry : receipt.logs) {
+        const LogKey log{author, entry.incarnation, entry.record_class};
+        const auto* own = ledger.author_on(log);
+        if (size > receipt_bytes_max && own != nullptr) {
+            TRY(change(entry, [&](ReceiptLog& one) {
+                const auto moved = moved_to_unreadable(ledger.log(log));
+                one.received = with_holes_filled(one.received, own->done, moved);
+                forget_failed(one, without(own->done, moved));  // it may be among what was filled
+                one.is_filled = true;
+            }));
+        }
+    }
+    for (const auto record_class : least_urgent_first) {
+        for (auto& entry : receipt.logs) {
+            while (entry.record_class == record_class && size > receipt_bytes_max &&
+                   !(entry.received.empty() && entry.unreadable.empty() && entry.refused.empty())) {
+                TRY(change(entry, [](ReceiptLog& one) {
+                    one.refused.clear();  // told again once there is room; it ends nothing
+                    one.received = lower_half(one.received);
+                    one.unreadable = lower_half(one.unreadable);
+                }));
+            }
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, Now now) {
+    if (ledger.meta().stopped) {
+        return ok();
+    }
+    for (const auto author : authors) {
+        Receipt receipt;
+        for (const auto& [log, state] : ledger.logs_of(author)) {
+            if (state.addresses_us) {
+                auto entry = receipt_of(log, state, ledger.author_on(log));
+                if (!entry.received.empty() && entry.received.top() != state.receipted.top()) {
+                    TRY(renew_top(ledger, log, entry));
+                }
+                receipt.logs.push_back(std::move(entry));
+            }
+        }
+        TRY(fit(ledger, author, receipt));
+        Register entry;
+        entry.key = {ledger.us(), static_cast<std::uint8_t>(RegisterKind::receipt),
+                     receipt_subject(author)};
+        entry.payload = encode_receipt(receipt);
+        const auto* old = ledger.newest(entry.key);
+        if (receipt.logs.empty() || (old != nullptr && old->payload == entry.payload)) {
+            continue;
+        }
+        entry.version = ledger.next_version();
+        entry.at = ledger.wall(now);
+        crypto::sign_register(ledger.config().machine->identity, ledger.network(), entry);
+        ledger.keep_register(entry);
+    }
+    return ok();
+}
+
+}  // namespace fieldpost::engine
