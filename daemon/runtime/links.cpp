@@ -16,21 +16,11 @@ using link::EndReason;
 constexpr std::chrono::milliseconds network_settles = 200ms;
 // Where something always comes and goes, handshakes under way are let be, or none would ever end.
 constexpr std::chrono::milliseconds network_keeps_changing = 20s;
-// An invitee tries its two keys in turn, so a member's door closes on it a few times in any case.
-constexpr int turned_away_often = 8;
 constexpr std::chrono::milliseconds shut_out_comes_every = 10min;
 constexpr std::chrono::milliseconds an_hour = std::chrono::hours{1};
 
 // Where a link has died it is likely to die again.
 constexpr std::chrono::milliseconds may_die_again = 30min;
-constexpr std::chrono::milliseconds short_break = 45s;
-// Of one office, to be used later. The one before may be going into use just now: its first frame
-// can come later than the mark of the next, which goes another way.
-constexpr std::ptrdiff_t kept_max = 2;
-// On a short way a handshake may be over before the first answer on a spare has come.
-constexpr std::chrono::milliseconds time_to_answer = 1s;
-// Its HELLO comes with the first answer: half a second by satellite, two over the slowest link.
-constexpr std::chrono::milliseconds longest_silence = 4s;
 // A segment takes 170 ms at 64 kbit/s.
 constexpr std::chrono::milliseconds look_for_repairs = 50ms;
 // A queue of the kernel's default size takes about 270 calls: 13,000 a second.
@@ -54,9 +44,9 @@ std::vector<std::string> listens_at(const Configuration& configuration) {
 Links::Links(const crypto::OfficeHome& home, const crypto::MachineKeys& machine,
              const Configuration& configuration, const std::optional<engine::Engine>& engine)
     : home_(home),
-      machine_(machine),
       configuration_(configuration),
       engine_(engine),
+      keys_(machine),
       neighbours_(machine.founding_key, engine->ledger().network()) {
     auto watch = link::LinkWatch::open();
     if (watch) {
@@ -96,7 +86,7 @@ Result<void> Links::open() {
     link_.reset();
     dialler_ = Dialler{};
     link_ = TRY(link::ZmqLink::open(
-        own_keys(), [this](const BoxPublic& key) -> std::optional<link::Caller> {
+        keys_.own(), [this](const BoxPublic& key) -> std::optional<link::Caller> {
             const auto& roster = engine_->ledger().roster();
             if (const auto office = roster.office_of_link(key)) {
                 return *office;
@@ -112,14 +102,11 @@ Result<void> Links::open() {
             }
             return link::Stranger{};
         }));
-    one_time_.reset();
     const auto seed = is_opened_as_member_ ? std::nullopt : TRY(home_.invite_seed());
-    if (seed && seed->size() == crypto::InviteSeed::size) {
-        // Until it is admitted the roster knows this office by its invitation's key only.
-        one_time_ = crypto::one_time_box_key(crypto::InviteSeed::from(*seed));
-        link_->dial_as({one_time_->public_key, one_time_->secret.view()});
-        dials_as_invitee_ = true;
-    }
+    keys_.begin(seed && seed->size() == crypto::InviteSeed::size
+                    ? std::optional(crypto::InviteSeed::from(*seed))
+                    : std::nullopt);
+    link_->dial_as(keys_.dials_as());
     bound_.clear();
     for (const auto& endpoint : listens_at(configuration_)) {
         auto bound = link_->listen(endpoint);
@@ -140,15 +127,13 @@ std::vector<engine::Input> Links::end_all(const std::string& reason) {
     for (const auto& [connection, office] : office_of_) {
         all.push_back(connection);
     }
-    for (const auto& [office, connection] : kept_) {
-        all.push_back(connection);
-    }
+    std::ranges::copy(spares_.kept(), std::back_inserter(all));
     for (const auto connection : all) {
         link_->close(connection);
         on_down({connection, EndReason::closed_here, reason}, inputs);
     }
-    while (!spares_.empty()) {
-        drop_spare(spares_.begin()->first);
+    while (!spares_.dialled().empty()) {
+        drop_spare(spares_.dialled().begin()->first);
     }
     to_close_.clear();
     return inputs;
@@ -227,18 +212,14 @@ void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
         stuck_.contains(up.peer) && !(up.is_dialled && in_small_segments().contains(up.peer));
     inputs.emplace_back(engine::LinkUp{link_id(up.connection), up.peer, *policy, is_cautious});
     spdlog::info("link to {} is up", ledger.roster().find(up.peer)->name);
-    const auto died = died_.find(up.peer);
-    if (died != died_.end() && now().steady - died->second < may_die_again) {
+    if (spares_.has_died_within(up.peer, may_die_again, now().steady)) {
         want_spare(up.peer);
     }
 }
 
 void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
     const auto& [connection, reason, detail] = down;
-    std::erase_if(kept_, [&](const auto& entry) { return entry.second == down.connection; });
-    if (std::erase_if(spares_, [&](const auto& entry) {
-            return entry.second.connection == down.connection;
-        }) != 0) {
+    if (spares_.went(connection)) {
         return;
     }
     if (strangers_.erase(connection) != 0) {
@@ -258,7 +239,7 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
                   : is_contested ? EndReason::contested
                                  : reason,
                   now());
-    if (one_time_ && is_refused) {
+    if (keys_.is_joining() && is_refused) {
         on_refused(inputs);
     }
     if (peer == peers_.end()) {
@@ -269,12 +250,10 @@ void Links::on_down(const link::PeerDown& down, Inputs& inputs) {
                  link::words_of(reason), detail.empty() ? "" : ", ", detail);
     // The kernel's word for a way that went, if it was asked to look after it.
     if (reason == EndReason::link_went && peer->second.awaits_body) {
-        died_[office] = now().steady;
+        spares_.died(office, now().steady);
     }
-    const auto died = died_.find(office);
-    const auto spare = spares_.find(office);
-    const bool is_ready = spare != spares_.end() && spare->second.is_ready;
-    if (!is_ready || died == died_.end() || now().steady - died->second > just_now) {
+    if (spares_.ready(office) == nullptr ||
+        !spares_.has_died_within(office, just_now, now().steady)) {
         drop_spare(office);
     }
     note_whether_stuck(office, peer->second);
@@ -325,16 +304,11 @@ std::set<OfficeId> Links::in_small_segments() const {
 }
 
 void Links::on_refused(Inputs& inputs) {
-    if (++times_turned_away_ == turned_away_often) {
+    if (keys_.turned_away()) {
         inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away,
                                                    "whoever answers lets nobody in by it"});
     }
-    // Who was admitted while it was away is known by its own key from then on, and does not know
-    // it.
-    dials_as_invitee_ = !dials_as_invitee_;
-    link_->dial_as(dials_as_invitee_
-                       ? link::KeyPair{one_time_->public_key, one_time_->secret.view()}
-                       : own_keys());
+    link_->dial_as(keys_.dials_as());
 }
 
 void Links::notice_network() {
@@ -436,16 +410,7 @@ void Links::heed_policies() {
             to_close_.push_back(peer.connection);
         }
     }
-    std::vector<OfficeId> held;
-    for (const auto& [office, spare] : spares_) {
-        const auto known = dialler_.attempts().find({spare.endpoint, office});
-        if (known == dialler_.attempts().end() || known->second.policy != Policy{}) {
-            held.push_back(office);
-        }
-    }
-    for (const auto office : held) {
-        drop_spare(office);
-    }
+    drop_spares_of_limited();
 }
 
 void Links::turn(bool is_paused) {
@@ -555,85 +520,6 @@ void Links::heed(const link::LinkEvent& event, Inputs& inputs) {
     }
 }
 
-// Tried when a dead link's address answers: the spare's handshake is done, while the new
-// connection's takes four round trips more.
-void Links::on_reached(const link::PeerReached& reached, Inputs& inputs) {
-    const auto connection = reached.connection;
-    const auto* attempt = dialler_.of(connection);
-    if (attempt == nullptr || is_paused_) {
-        return;
-    }
-    const auto office = attempt->first.office;
-    const auto spare = spares_.find(office);
-    if (spare != spares_.end() && spare->second.is_ready && !peers_.contains(office)) {
-        const auto used = spare->second.connection;
-        dialler_.replace(connection, used);
-        if (reached.is_hastened) {
-            // Its own answer may be a second away, and its time over before that.
-            link_->close(connection);
-            spares_.erase(spare);
-        } else {
-            spare->second = {connection, attempt->first.endpoint, false};
-        }
-        link_->watch_over(used, link::ZmqLink::Vigil::seldom);
-        on_up({used, office, true}, inputs);
-        if (const auto peer = peers_.find(office); peer != peers_.end()) {
-            peer->second.was_spare = true;
-        }
-    }
-}
-
-// A link that comes back for seconds is worth it; what it costs where nobody answers is 9 kB.
-void Links::hasten_spares() {
-    for (const auto& [office, spare] : spares_) {
-        const auto died = died_.find(office);
-        if (!spare.is_ready || peers_.contains(office) || died == died_.end() ||
-            now().steady - died->second > short_break) {
-            continue;
-        }
-        for (const auto& [target, attempt] : dialler_.attempts()) {
-            if (target.office == office && attempt.connection) {
-                link_->hasten(*attempt.connection);
-            }
-        }
-    }
-}
-
-bool Links::on_spare_up(const link::PeerUp& up, Inputs& inputs) {
-    if (up.is_spare) {
-        const auto is_theirs = [&](const auto& one) { return one.first == up.peer; };
-        if (const auto old = std::ranges::find_if(kept_, is_theirs);
-            std::ranges::count_if(kept_, is_theirs) >= kept_max) {
-            link_->close(old->second);
-            kept_.erase(old);
-        }
-        kept_.emplace_back(up.peer, up.connection);
-        return true;
-    }
-    const auto spare = spares_.find(up.peer);
-    if (spare == spares_.end() || spare->second.connection != up.connection) {
-        return false;
-    }
-    const auto in_use = peers_.find(up.peer);
-    if (in_use != peers_.end() &&
-        (in_use->second.has_spoken || now().steady - in_use->second.up_at < time_to_answer)) {
-        spare->second.is_ready = link_->send(up.connection, {});
-        return true;
-    }
-    // The one that it stands beside has not answered, and this one has.
-    make_way_for_spare(up.peer, inputs);
-    return false;
-}
-
-void Links::make_way_for_spare(OfficeId office, Inputs& inputs) {
-    const auto spare = spares_.extract(office).mapped().connection;
-    link_->watch_over(spare, link::ZmqLink::Vigil::seldom);
-    if (const auto in_use = peers_.find(office); in_use != peers_.end()) {
-        dialler_.replace(in_use->second.connection, spare);
-        drop(in_use->second.connection, inputs);
-    }
-}
-
 void Links::tell_of_repairs(Inputs& inputs) {
     for (const auto& [office, peer] : peers_) {
         const auto bytes = peer.awaits_room ? link_->bytes_behind_hole(peer.connection) : 0;
@@ -643,61 +529,12 @@ void Links::tell_of_repairs(Inputs& inputs) {
     }
 }
 
-std::map<OfficeId, Instant> Links::replaced_at() const {
-    std::map<OfficeId, Instant> all;
-    for (const auto& [office, spare] : spares_) {
-        const auto in_use = peers_.find(office);
-        if (spare.is_ready && in_use != peers_.end() && in_use->second.was_spare &&
-            !in_use->second.has_spoken) {
-            all.emplace(office, in_use->second.up_at + longest_silence);
-        }
-    }
-    return all;
-}
-
-// A spare that went into use may be forgotten on the way, by a router that keeps no idle
-// connections, while the one that found the way open is ready beside it.
-void Links::replace_silent(Inputs& inputs) {
-    std::vector<OfficeId> silent;
-    for (const auto& [office, at] : replaced_at()) {
-        if (at <= now().steady) {
-            silent.push_back(office);
-        }
-    }
-    for (const auto office : silent) {
-        const auto spare = spares_.at(office).connection;
-        make_way_for_spare(office, inputs);
-        on_up({spare, office, true}, inputs);
-    }
-}
-
-void Links::want_spare(OfficeId office) {
-    const auto peer = peers_.find(office);
-    const auto* attempt = peer == peers_.end() ? nullptr : dialler_.of(peer->second.connection);
-    const auto* known = engine_->ledger().roster().find(office);
-    // A person who limits an address, or sends nothing while idle, has not asked for two.
-    if (attempt == nullptr || known == nullptr || spares_.contains(office) ||
-        attempt->second.policy != Policy{} || in_small_segments().contains(office)) {
-        return;
-    }
-    auto way = dialler_.way_of(attempt->second);
-    way.is_quiet = true;
-    spares_[office] = {link_->dial(way, known->link, office), way.endpoint, false};
-}
-
-void Links::drop_spare(OfficeId office) {
-    if (const auto spare = spares_.find(office); spare != spares_.end()) {
-        link_->close(spare->second.connection);
-        spares_.erase(spare);
-    }
-}
-
 void Links::heed(const engine::CloseLink& close) {
     const link::ConnectionId connection{static_cast<std::uint64_t>(close.link)};
     to_close_.push_back(connection);
     const auto of = office_of_.find(connection);
     if (of != office_of_.end() && close.is_dead) {
-        died_[of->second] = now().steady;
+        spares_.died(of->second, now().steady);
     }
 }
 
@@ -731,18 +568,14 @@ void Links::on_stranger(const link::StrangerUp& up, Inputs& inputs) {
 }
 
 void Links::on_frame(const link::FrameIn& frame, Inputs& inputs) {
-    const auto kept = std::ranges::find_if(
-        kept_, [&](const auto& entry) { return entry.second == frame.connection; });
-    if (kept != kept_.end()) {
-        const auto office = kept->first;
-        kept_.erase(kept);
-        on_up({frame.connection, office, false}, inputs);
+    if (const auto office = spares_.take_kept(frame.connection)) {
+        on_up({frame.connection, *office, false}, inputs);
     }
     if (const auto of = office_of_.find(frame.connection); of != office_of_.end()) {
         traffic_[of->second].received_bytes += frame.bytes.size();
         peers_.at(of->second).has_spoken = true;
         peers_.at(of->second).received_bytes += frame.bytes.size();
-        if (std::exchange(times_turned_away_, 0) >= turned_away_often) {
+        if (keys_.let_in()) {
             inputs.emplace_back(engine::MachineTrouble{engine::What::turned_away, {}});
         }
         dialler_.came(frame.connection, now());

@@ -17,7 +17,9 @@
 #include "daemon/runtime/configuration.h"
 #include "daemon/runtime/daily_use.h"
 #include "daemon/runtime/dialler.h"
+#include "daemon/runtime/joining_keys.h"
 #include "daemon/runtime/neighbours.h"
+#include "daemon/runtime/spares.h"
 
 namespace fieldpost::runtime {
 
@@ -82,33 +84,12 @@ private:
         bool is_contested = false;
         std::uint64_t received_bytes = 0;
     };
-    // Dialled besides the link in use; nothing was sent on it, so nothing waits for a
-    // retransmission there when the way to the peer is open again.
-    struct Spare {
-        link::ConnectionId connection{};
-        std::string endpoint;
-        bool is_ready = false;
-    };
     using Inputs = std::vector<engine::Input>;
 
     [[nodiscard]] bool is_member() const;
-    [[nodiscard]] link::KeyPair own_keys() const {
-        return {machine_.link.public_key, machine_.link.secret.view()};
-    }
     void heed(const link::LinkEvent& event, Inputs& inputs);
     void on_up(const link::PeerUp& up, Inputs& inputs);
-    void on_reached(const link::PeerReached& reached, Inputs& inputs);
-    // Whether that was all.
-    bool on_spare_up(const link::PeerUp& up, Inputs& inputs);
-    void hasten_spares();
-    void want_spare(OfficeId office);
-    // The link in use goes; the spare, no spare any more, is to come up.
-    void make_way_for_spare(OfficeId office, Inputs& inputs);
-    void replace_silent(Inputs& inputs);
     void tell_of_repairs(Inputs& inputs);
-    // When the next is to be used in the place of one that was a spare and says nothing.
-    [[nodiscard]] std::map<OfficeId, Instant> replaced_at() const;
-    void drop_spare(OfficeId office);
     void on_stranger(const link::StrangerUp& up, Inputs& inputs);
     void on_frame(const link::FrameIn& frame, Inputs& inputs);
     void on_down(const link::PeerDown& down, Inputs& inputs);
@@ -121,12 +102,27 @@ private:
     void dial_neighbours();
     void heed_policies();
     void count_daily_use();
+
+    // --- which connection is used, and which stands ready (links_spares.cpp)
+    void on_reached(const link::PeerReached& reached, Inputs& inputs);
+    // True if nothing more is to be done about it.
+    bool on_spare_up(const link::PeerUp& up, Inputs& inputs);
+    void hasten_spares();
+    void want_spare(OfficeId office);
+    // The link in use goes; the spare, no spare any more, is to come up.
+    void make_way_for_spare(OfficeId office, Inputs& inputs);
+    void replace_silent(Inputs& inputs);
+    // When a spare is to be used in the place of one that was a spare and says nothing.
+    [[nodiscard]] std::map<OfficeId, Instant> replaced_at() const;
+    void drop_spare(OfficeId office);
+    // A person limits these addresses now, and has not asked for two connections there.
+    void drop_spares_of_limited();
+
     // How a connection may be used; nothing: not at all, now.
     [[nodiscard]] std::optional<engine::LinkPolicy> policy_for(link::ConnectionId connection,
                                                                OfficeId office) const;
 
     const crypto::OfficeHome& home_;
-    const crypto::MachineKeys& machine_;
     const Configuration& configuration_;
     const std::optional<engine::Engine>& engine_;
     std::unique_ptr<link::ZmqLink> link_;
@@ -137,9 +133,7 @@ private:
     std::map<link::ConnectionId, OfficeId> office_of_;
     std::set<link::ConnectionId> strangers_;
     std::map<BoxPublic, Instant> shut_out_came_;  // of each key that the roster has shut out
-    std::map<OfficeId, Spare> spares_;
-    std::vector<std::pair<OfficeId, link::ConnectionId>> kept_;  // dialled by them, for later
-    std::map<OfficeId, Instant> died_;                           // when a link to each did last
+    Spares spares_;
     std::vector<link::ConnectionId> to_close_;
     std::map<OfficeId, Traffic> traffic_;
     // How many links in a row got stuck. From the second on smaller segments are tried, and after
@@ -148,10 +142,7 @@ private:
     Dialler dialler_;
     DailyUse daily_use_;
 
-    // While it waits to be admitted.
-    std::optional<crypto::BoxKeyPair> one_time_;
-    bool dials_as_invitee_ = false;
-    int times_turned_away_ = 0;  // under either key
+    JoiningKeys keys_;
     std::optional<Instant> said_too_many_;
 
     std::unique_ptr<link::LinkWatch> link_watch_;
