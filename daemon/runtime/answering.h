@@ -2,16 +2,20 @@
 #pragma once
 
 #include <expected>
+#include <span>
 
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answers.h"
 #include "proto/exit_code.h"
 
 namespace fieldpost::wire {
+class AckRequest;
 class Answer;
 class AttentionRequest;
 class Entry;
+class InviteRequest;
 class ListRequest;
+class QueueRequest;
 class RosterRequest;
 class SyncRequest;
 class WatchRequest;
@@ -61,8 +65,23 @@ std::expected<T, Complaint> or_complain(Result<T> result) {
     })
 
 bool is_group_name(std::string_view name);
+// The strings of a repeated field.
+inline std::span<const std::string* const> all_of(const auto& field) {
+    return {field.data(), static_cast<std::size_t>(field.size())};
+}
+// Each report once, in the order in which they were named first. At most a thousand, and as much
+// text as an answer may hold.
+std::expected<std::vector<engine::ReportView>, Complaint> views_by_id(
+    const engine::Ledger& ledger, std::span<const std::string* const> ids);
 // A report as lists and details show it, without its text and files.
 Result<wire::Entry> entry_of(const engine::Ledger& ledger, const engine::ReportView& view);
+
+// What makes this office write (answers_write.cpp). Their first Input has the number `number`.
+Answered queue(const engine::Ledger& ledger, const wire::QueueRequest& request,
+               std::uint64_t number);
+Answered acknowledge(const engine::Ledger& ledger, const wire::AckRequest& request,
+                     std::uint64_t number);
+Answered invite(const wire::InviteRequest& request, std::uint64_t number);
 
 // Of many reports (answers_list.cpp).
 Answered list(const engine::Ledger& ledger, const wire::ListRequest& request);
