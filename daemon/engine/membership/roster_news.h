@@ -7,6 +7,10 @@
 
 namespace fieldpost::engine {
 
+// For an office that may not know us yet: at 9.6 kbit/s each frame comes within the time that its
+// door gives for the next.
+inline constexpr std::size_t shown_frame_bytes = 4096;
+
 // Takes those changes that continue our roster. untrusted, malformed, refused: of the change that
 // does not; those before it stay.
 Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,

@@ -8,7 +8,6 @@ namespace {
 
 // From its first frame, and again from each that brought our roster on.
 constexpr std::chrono::milliseconds stranger_patience = std::chrono::seconds{10};
-constexpr std::size_t shown_frame_bytes = 4096;
 // The office itself dials again after a second, under its own key; a few addresses of ours at once,
 // or chance, may let it come by the invitation more than once.
 constexpr unsigned visits_of_another = 8;

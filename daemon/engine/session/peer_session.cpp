@@ -18,8 +18,6 @@ constexpr int offences_max = 8;
 constexpr std::chrono::milliseconds greeting_patience = std::chrono::seconds{5};
 // Who has been shown our roster and still says nothing will not.
 constexpr std::chrono::milliseconds longest_silence = std::chrono::seconds{30};
-// At 9.6 kbit/s each comes within the time that the door gives for the next.
-constexpr std::size_t shown_frame_bytes = 4096;
 
 }  // namespace
 
