@@ -213,6 +213,14 @@ using Frame = std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews,
                            StreamResumed, Chunk, Skip, Acknowledged, Settled, Custody, Prove,
                            RecordProof, LeafFingerprints, BundleHead>;
 
+// Frames that ask, answer or belong to one link: no bundle holds them.
+template <class One>
+inline constexpr bool is_of_links_only =
+    []<class... Others>(std::variant<Others...>*) {
+        return (std::is_same_v<One, Others> || ...);
+    }(static_cast<std::variant<Hello, StreamResumed, Skip, Acknowledged, Settled, Prove,
+                               RecordProof, LeafFingerprints>*>(nullptr));
+
 // Counted against the receiver's credit, and acknowledged.
 bool is_data(const Frame& frame);
 

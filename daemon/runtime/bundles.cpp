@@ -7,7 +7,7 @@
 #include "crypto/sealed_record.h"
 #include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/queries.h"
-#include "daemon/engine/record/intake.h"
+#include "daemon/engine/record/record_frames.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {
@@ -88,6 +88,42 @@ std::uint64_t urgent_known(const engine::Ledger& ledger) {
 
 }  // namespace
 
+struct Bundles::Look {
+    const engine::Ledger& ledger;
+    Reader& reader;
+    wire::BundleRead& told;
+
+    void operator()(const BundleHead& head) const {
+        const auto* identity = ledger.identity_of(head.writer);
+        if (identity != nullptr && crypto::verify_bundle_head(*identity, ledger.network(), head)) {
+            reader.head = head;
+        }
+    }
+    void operator()(const RecordNews& news) const {
+        engine::RecordReader records(ledger.network(), news);
+        while (const auto read = records.next()) {
+            if (*read) {
+                list(ledger, (*read)->record.header, told);
+            }
+        }
+    }
+    void operator()(const StreamOpened& opened) const {
+        const auto record = engine::read_opened(ledger.network(), opened);
+        if (record && reader.seen.insert(record->id).second) {
+            list(ledger, record->header, told);
+        }
+    }
+    // Of these nothing is listed.
+    void operator()(const RosterNews&) const {}
+    void operator()(const Summary&) const {}
+    void operator()(const RegisterNews&) const {}
+    void operator()(const Custody&) const {}
+    void operator()(const Chunk&) const {}
+    template <class One>
+        requires is_of_links_only<One>
+    void operator()(const One&) const {}
+};
+
 void Bundles::forget_all() {
     readers_.clear();
     writers_.clear();
@@ -140,35 +176,7 @@ void Bundles::look(const engine::Ledger& ledger, Reader& reader, BytesView bytes
     if (!frame) {
         return;
     }
-    if (const auto* head = std::get_if<BundleHead>(&*frame)) {
-        const auto* identity = ledger.identity_of(head->writer);
-        if (identity != nullptr && crypto::verify_bundle_head(*identity, ledger.network(), *head)) {
-            reader.head = *head;
-        }
-    }
-    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
-        std::optional<Neighbour> before;
-        for (const auto& entry : news->records) {
-            ByteReader in(entry);
-            const auto header = restore_header(in, before ? &*before : nullptr);
-            if (!header || !in.read_array<Signature>()) {
-                break;
-            }
-            list(ledger, *header, told);
-            const auto body =
-                crypto::piece_hash(ledger.network(), BodyShape{header->body_bytes}, in.rest());
-            before = Neighbour{*header, crypto::record_id(ledger.network(), *header, body)};
-        }
-    }
-    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
-        ByteReader in(opened->elided_header);
-        const auto header = restore_header(in, nullptr);
-        if (header &&
-            reader.seen.insert(crypto::record_id(ledger.network(), *header, opened->body_hash))
-                .second) {
-            list(ledger, *header, told);
-        }
-    }
+    std::visit(Look{ledger, reader, told}, *frame);
 }
 
 Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadRequest& request,

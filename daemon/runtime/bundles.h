@@ -48,6 +48,8 @@ private:
         engine::BundleContent last{};
     };
 
+    struct Look;
+
     [[nodiscard]] crypto::BundleKeys keys() const { return {machine_.founding_key, network_}; }
     bool make_room(Now now);
     static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,

@@ -69,26 +69,21 @@ void World::check_sent(engine::LinkId link, Node from, BytesView message) {
 void World::check_frame(engine::LinkId link, Node from, const Frame& frame) {
     auto& sent = links_.at(link).sent;
     const auto to = links_.at(link).a == from ? links_.at(link).b : links_.at(link).a;
-    const auto count = [&](const Header& header, const Hash& body) {
-        const auto id = crypto::record_id(network_.id(), header, body);
+    const auto count = [&](const engine::Arriving& record) {
+        const auto& header = record.header;
         INFO("record " << value_of(header.log.author) << "/" << header.number << ", class "
                        << static_cast<int>(header.log.record_class) << ", from " << from << " to "
                        << to);
         // Invariant I3, as last told.
         const auto& not_wanted = links_.at(link).not_wanted[std::pair(to, header.log)];
         CHECK_FALSE(not_wanted.contains_all(header.run()));
-        CHECK(++sent[std::pair(from, id)] == 1);
+        CHECK(++sent[std::pair(from, record.id)] == 1);
     };
     if (const auto* news = std::get_if<RecordNews>(&frame)) {
-        std::optional<Neighbour> before;
-        for (const auto& record : news->records) {
-            ByteReader in(record);
-            const auto header = restore_header(in, before ? &*before : nullptr).value();
-            REQUIRE(in.read_array<Signature>().has_value());
-            const auto body =
-                crypto::piece_hash(network_.id(), BodyShape{header.body_bytes}, in.rest());
-            before = Neighbour{header, crypto::record_id(network_.id(), header, body)};
-            count(header, body);
+        engine::RecordReader reader(network_.id(), *news);
+        while (const auto read = reader.next()) {
+            REQUIRE(read->has_value());
+            count((*read)->record);
         }
     }
     if (const auto* news = std::get_if<RegisterNews>(&frame)) {
@@ -105,8 +100,7 @@ void World::check_frame(engine::LinkId link, Node from, const Frame& frame) {
         }
     }
     if (const auto* opened = std::get_if<StreamOpened>(&frame)) {
-        ByteReader in(opened->elided_header);
-        count(restore_header(in, nullptr).value(), opened->body_hash);
+        count(engine::read_opened(network_.id(), *opened).value());
     }
     if (std::holds_alternative<Summary>(frame)) {
         std::erase_if(sent, [&](const auto& entry) { return entry.first.first != from; });

@@ -44,55 +44,54 @@ Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, Now now,
         }
         return ok();
     }
-    if (const auto* news = std::get_if<RosterNews>(&*frame)) {
-        // Written for offices that are further on.
-        if (!news->changes.empty() &&
-            news->changes.front().version > ledger.roster().version() + 1) {
-            return ok();
-        }
-        const auto before = ledger.roster().version();
-        if (const auto taken = take_roster(ledger, *news, via(), now, notify); !taken) {
-            reject(0, taken.error().detail);
-        }
-        report_.brought_roster = report_.brought_roster || ledger.roster().version() != before;
-        return ok();
-    }
-    if (const auto* head = std::get_if<BundleHead>(&*frame)) {
-        return on(ledger, *head, now);
-    }
-    if (const auto* summary = std::get_if<Summary>(&*frame)) {
-        if (head_ && !is_summary_whole_ && summary_.size() + bytes.size() <= bundled_bytes_max) {
-            summary_.sized(bytes);
-            is_summary_whole_ = summary->whole;
-        }
-        return ok();
-    }
-    if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
-        return on(ledger, *news, now, notify);
-    }
-    if (const auto* custody = std::get_if<Custody>(&*frame)) {
-        // There is one for each author; what would have to be proved is not believed.
-        if (custody->author == ledger.us()) {
-            const auto taken = take_custody(ledger, *custody, via(), now, notify);
-            if (!taken && is_of_store(taken.error())) {
-                return std::unexpected(taken.error());
+    const Step step{ledger, bytes, now, notify};
+    return std::visit(
+        [&](const auto& one) -> Result<void> {
+            if constexpr (is_of_links_only<std::remove_cvref_t<decltype(one)>>) {
+                return ok();
+            } else {
+                return on(step, one);
             }
-        }
+        },
+        *frame);
+}
+
+Result<void> BundleIntake::on(const Step& step, const RosterNews& news) {
+    const auto& [ledger, bytes, now, notify] = step;
+    // Written for offices that are further on.
+    if (!news.changes.empty() && news.changes.front().version > ledger.roster().version() + 1) {
         return ok();
     }
-    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
-        return on(ledger, *news, now, notify);
+    const auto before = ledger.roster().version();
+    if (const auto taken = take_roster(ledger, news, via(), now, notify); !taken) {
+        reject(0, taken.error().detail);
     }
-    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
-        return on(ledger, *opened, now, notify);
-    }
-    if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
-        return on(ledger, *chunk);
+    report_.brought_roster = report_.brought_roster || ledger.roster().version() != before;
+    return ok();
+}
+
+Result<void> BundleIntake::on(const Step& step, const Summary& summary) {
+    if (head_ && !is_summary_whole_ && summary_.size() + step.bytes.size() <= bundled_bytes_max) {
+        summary_.sized(step.bytes);
+        is_summary_whole_ = summary.whole;
     }
     return ok();
 }
 
-Result<void> BundleIntake::on(Ledger& ledger, const BundleHead& head, Now now) {
+Result<void> BundleIntake::on(const Step& step, const Custody& custody) {
+    const auto& [ledger, bytes, now, notify] = step;
+    // There is one for each author; what would have to be proved is not believed.
+    if (custody.author == ledger.us()) {
+        const auto taken = take_custody(ledger, custody, via(), now, notify);
+        if (!taken && is_of_store(taken.error())) {
+            return std::unexpected(taken.error());
+        }
+    }
+    return ok();
+}
+
+Result<void> BundleIntake::on(const Step& step, const BundleHead& head) {
+    const auto& [ledger, bytes, now, notify] = step;
     const auto* identity = ledger.identity_of(head.writer);
     const auto* writer = ledger.roster().find(head.writer);
     if (head_ || writer == nullptr || identity == nullptr) {
@@ -195,8 +194,8 @@ void BundleIntake::end(Ledger& ledger) {
     }
 }
 
-Result<void> BundleIntake::on(Ledger& ledger, const RegisterNews& news, Now now,
-                              std::vector<Notice>& notify) {
+Result<void> BundleIntake::on(const Step& step, const RegisterNews& news) {
+    const auto& [ledger, bytes, now, notify] = step;
     for (const auto& entry : news.registers) {
         const auto taken = take_register(ledger, entry, via(), now, notify);
         if (taken || taken.error().code == Errc::unsupported) {
@@ -252,32 +251,21 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
     }
 }
 
-Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
-                              std::vector<Notice>& notify) {
-    std::optional<Neighbour> before;
-    for (const auto& bytes : news.records) {
-        ByteReader in(bytes);
-        const auto header = restore_header(in, before ? &*before : nullptr);
-        if (!header) {
-            reject(1, header.error().code == Errc::unsupported ? "of a later release"
-                                                               : header.error().detail);
+Result<void> BundleIntake::on(const Step& step, const RecordNews& news) {
+    const auto& [ledger, bytes, now, notify] = step;
+    RecordReader reader(ledger.network(), news);
+    while (const auto read = reader.next()) {
+        if (!*read) {
+            reject(1, read->error().code == Errc::unsupported ? "of a later release"
+                                                              : read->error().detail);
             continue;
         }
-        const auto signature = in.read_array<Signature>();
-        const BodyShape shape{header->body_bytes};
-        if (!signature || in.left() != header->body_bytes || header->body_bytes <= tag_bytes ||
-            !shape.is_one_piece()) {
-            reject(1, "a record that is not as long as its header says");
-            continue;
-        }
-        const auto body = crypto::piece_hash(ledger.network(), shape, in.rest());
-        const auto record = arriving(ledger, *header, *signature, body);
-        before = Neighbour{record.header, record.id};
+        const auto& [record, body] = **read;
         const auto verdict = TRY(judge(ledger, record, via(), now, notify));
         if (verdict == Verdict::wanted) {
-            TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, via(), now, notify));
-            ledger.count_received(header->run());
-            report_.new_reports += header->run().count();
+            TRY(keep(ledger, record, {to_bytes(body), {}}, via(), now, notify));
+            ledger.count_received(record.header.run());
+            report_.new_reports += record.header.run().count();
         }
         TRY(measure(ledger, record, verdict));
         judged(ledger, record, verdict, now, notify);
@@ -286,16 +274,15 @@ Result<void> BundleIntake::on(Ledger& ledger, const RecordNews& news, Now now,
 }
 
 // The same body is opened again in every cell that has some of it.
-Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened, Now now,
-                              std::vector<Notice>& notify) {
+Result<void> BundleIntake::on(const Step& step, const StreamOpened& opened) {
+    const auto& [ledger, bytes, now, notify] = step;
     streams_.erase(opened.stream);
-    ByteReader in(opened.elided_header);
-    const auto header = restore_header(in, nullptr);
-    if (!header || !in.at_end() || streams_.size() >= streams_max) {
-        reject(header ? 0 : 1, "a stream that cannot be");
+    const auto read = read_opened(ledger.network(), opened);
+    if (!read || streams_.size() >= streams_max) {
+        reject(read ? 0 : 1, "a stream that cannot be");
         return ok();
     }
-    const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
+    const auto& record = *read;
     if (bodies_.contains(record.id)) {
         streams_[opened.stream] = record.id;
         return ok();
@@ -321,7 +308,8 @@ Result<void> BundleIntake::on(Ledger& ledger, const StreamOpened& opened, Now no
     return ok();
 }
 
-Result<void> BundleIntake::on(Ledger& ledger, const Chunk& chunk) {
+Result<void> BundleIntake::on(const Step& step, const Chunk& chunk) {
+    auto& ledger = step.ledger;
     const auto stream = streams_.find(chunk.stream);
     const auto found = stream == streams_.end() ? bodies_.end() : bodies_.find(stream->second);
     if (found == bodies_.end()) {

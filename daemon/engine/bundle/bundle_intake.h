@@ -23,12 +23,21 @@ public:
 
 private:
     [[nodiscard]] Via via() const { return {writer_, How::bundle}; }
-    Result<void> on(Ledger& ledger, const BundleHead& head, Now now);
-    Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, std::vector<Notice>& notify);
-    Result<void> on(Ledger& ledger, const RecordNews& news, Now now, std::vector<Notice>& notify);
-    Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now,
-                    std::vector<Notice>& notify);
-    Result<void> on(Ledger& ledger, const Chunk& chunk);
+    // One for each frame that a bundle may hold.
+    struct Step {
+        Ledger& ledger;
+        BytesView bytes;  // of the frame
+        Now now;
+        std::vector<Notice>& notify;
+    };
+    Result<void> on(const Step& step, const RosterNews& news);
+    Result<void> on(const Step& step, const BundleHead& head);
+    Result<void> on(const Step& step, const Summary& summary);
+    Result<void> on(const Step& step, const RegisterNews& news);
+    Result<void> on(const Step& step, const Custody& custody);
+    Result<void> on(const Step& step, const RecordNews& news);
+    Result<void> on(const Step& step, const StreamOpened& opened);
+    Result<void> on(const Step& step, const Chunk& chunk);
     void judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                 std::vector<Notice>& notify);
     // True: what follows of its body may count.

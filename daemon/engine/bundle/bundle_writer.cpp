@@ -111,12 +111,10 @@ void BundleWriter::add_roster(const Ledger& ledger) {
          roster_news(ledger, from, ledger.roster().version(), other_frame_bytes)) {
         add(BundlePart::roster, news);
     }
-    RegisterNews registers;
     RegisterHashes ours(ledger);
     for (const auto& [name, entry] : ledger.registers()) {
         if (is_of_roster_part(name.key) && is_lacked(entry, ours)) {
-            registers.registers.push_back(entry);
-            add(BundlePart::roster, std::exchange(registers, {}));
+            add(BundlePart::roster, RegisterNews{{entry}});
         }
     }
 }
@@ -163,10 +161,7 @@ Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
         if (custody.logs.empty() || is_told || !may_sign(ledger)) {
             continue;
         }
-        custody.version = ledger.next_version();
-        custody.at = ledger.wall(now);
-        crypto::sign_custody(ledger.config().machine->identity, ledger.network(), custody);
-        add(BundlePart::rest, custody);
+        add(BundlePart::rest, signed_custody(ledger, std::move(custody), now));
     }
     return ok();
 }
@@ -220,8 +215,7 @@ bool BundleWriter::goes_first(const Ledger& ledger, const RegisterKey& key) cons
 }
 
 void BundleWriter::add_registers(const Ledger& ledger) {
-    RegisterNews news;
-    std::size_t size = 0;
+    RegisterPacker packer;
     RegisterHashes ours(ledger);
     for (const auto& [name, entry] : ledger.registers()) {
         const auto& key = name.key;
@@ -229,15 +223,13 @@ void BundleWriter::add_registers(const Ledger& ledger) {
             (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(entry, ours)) {
             continue;
         }
-        news.registers.push_back(entry);
-        size += encode_register(entry).size();
-        if (size > other_frame_bytes) {
-            add(BundlePart::rest, std::exchange(news, {}));
-            size = 0;
+        packer.add(entry);
+        if (packer.bytes() > other_frame_bytes) {
+            add(BundlePart::rest, packer.take());
         }
     }
-    if (!news.registers.empty()) {
-        add(BundlePart::rest, news);
+    if (!packer.is_empty()) {
+        add(BundlePart::rest, packer.take());
     }
 }
 
@@ -258,17 +250,15 @@ void BundleWriter::plan_others(const Ledger& ledger) {
 }
 
 void BundleWriter::add_others(const Ledger& ledger) {
-    RegisterNews news;
-    std::size_t size = 0;
-    while (!others_.empty() && size < turn_bytes) {
+    RegisterPacker packer;
+    while (!others_.empty() && packer.bytes() < turn_bytes) {
         if (const auto* entry = ledger.kept(others_.front())) {
-            news.registers.push_back(*entry);
-            size += encode_register(*entry).size();
+            packer.add(*entry);
         }
         others_.pop_front();
     }
-    if (!news.registers.empty()) {
-        waiting_.push_back({BundlePart::rest, encode_frame(news), 0, true});
+    if (!packer.is_empty()) {
+        waiting_.push_back({BundlePart::rest, encode_frame(packer.take()), 0, true});
     }
 }
 
@@ -338,12 +328,10 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
                                       : static_cast<std::size_t>(std::max<std::int64_t>(
                                             static_cast<std::int64_t>(turn_bytes), others_ahead_));
     const auto most = std::min({records_frame_bytes, room, turn});
-    RecordNews news;
-    std::size_t size = 0;
+    RecordPacker packer;
     std::uint64_t reports = 0;
-    std::optional<Neighbour> before;
     // One at the least: whether that fits is for the caller to see.
-    while (!small_.empty() && (news.records.empty() || size < most)) {
+    while (!small_.empty() && (packer.is_empty() || packer.bytes() < most)) {
         const auto at = small_.begin();
         const auto& log = at->first;
         auto& numbers = at->second;
@@ -371,7 +359,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
             continue;
         }
         if (!is_public) {
-            if (news.records.empty()) {
+            if (packer.is_empty()) {
                 return std::optional(Unpublished{log, numbers.top()});
             }
             break;
@@ -382,24 +370,17 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
             numbers.remove(record->run);
             continue;
         }
-        ByteWriter entry;
-        entry.raw(elide_header(header, before ? &*before : nullptr));
-        entry.raw(record->signature.view());
-        entry.raw(TRY(checked_piece_of(ledger, *record, BodyShape{header.body_bytes})));
-        if (size + entry.size() > most && !news.records.empty()) {
+        if (!TRY(packer.add(ledger, *record, header, most))) {
             break;
         }
-        size += entry.size() + 4;
         reports += record->run.count();
-        news.records.push_back(entry.take());
         holds_[log].add(record->run);
-        before = Neighbour{header, record->id};
         numbers.remove(record->run);
     }
-    if (!news.records.empty()) {
+    if (!packer.is_empty()) {
         small_reports_ += reports;
-        small_bytes_ += size;
-        waiting_.push_back({BundlePart::rest, encode_frame(news), reports});
+        small_bytes_ += packer.bytes();
+        waiting_.push_back({BundlePart::rest, encode_frame(packer.take()), reports});
     }
     return std::optional<Unpublished>{};
 }
@@ -456,14 +437,8 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
         under_way_.reset();  // it was delivered meanwhile
         return ok();
     }
-    const auto list = TRY(checked_part_of(ledger, large.record, large.shape, 1));
-    StreamOpened opened;
-    opened.stream = 1;
-    opened.elided_header = elide_header(large.header, nullptr);
-    opened.signature = large.record.signature;
-    opened.body_hash = crypto::hash("segments", ledger.network(), {list});
     ByteWriter cell;
-    cell.sized(encode_frame(opened));
+    cell.sized(encode_frame(TRY(opened_of(ledger, large.record, large.header, 1))));
     bool has_some = false;
     while (const auto part = large.parts.next(1)) {
         const auto bytes = TRY(checked_part_of(ledger, large.record, large.shape, *part));

@@ -14,12 +14,6 @@
 
 namespace fieldpost::engine {
 
-Arriving arriving(const Ledger& ledger, Header header, const Signature& signature,
-                  const Hash& body_hash) {
-    const auto id = crypto::record_id(ledger.network(), header, body_hash);
-    return {std::move(header), signature, body_hash, id};
-}
-
 namespace {
 
 void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {

@@ -3,16 +3,9 @@
 #pragma once
 
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/record/record_frames.h"
 
 namespace fieldpost::engine {
-
-// Everything of a record but its body.
-struct Arriving {
-    Header header;
-    Signature signature;
-    Hash body_hash;
-    RecordId id;
-};
 
 enum class Verdict : std::uint8_t {
     wanted,
@@ -23,10 +16,6 @@ enum class Verdict : std::uint8_t {
     ours,      // signed by this office, and not known to it: the store was rolled back or copied
     no_space,  // for this office, whose disk is full: another time
 };
-
-// Computes the id.
-Arriving arriving(const Ledger& ledger, Header header, const Signature& signature,
-                  const Hash& body_hash);
 
 // What to do with a record before its body is looked at. May put its numbers into E or T.
 Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,

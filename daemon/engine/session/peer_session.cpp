@@ -157,7 +157,8 @@ void PeerSession::show_roster_to_the_silent(const Ledger& ledger, Now now, Conse
     send_roster_after(ledger, from, shown_frame_bytes, out);
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Hello& hello, Now now, Consequences& out) {
+Result<void> PeerSession::on(const Step& step, const Hello& hello) {
+    const auto& [ledger, now, elsewhere, out] = step;
     if (theirs_) {
         offend(ledger, now, out, "greets twice");
         return ok();

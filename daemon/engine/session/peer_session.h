@@ -118,21 +118,31 @@ private:
 
     Result<void> receive_frame(Ledger& ledger, BytesView bytes, Now now, const Elsewhere& elsewhere,
                                Consequences& out);
-    Result<void> on(Ledger& ledger, const Hello& hello, Now now, Consequences& out);
-    Result<void> on(Ledger& ledger, const Summary& summary, Now now, Consequences& out);
-    Result<void> on(Ledger& ledger, const RegisterNews& news, Now now, Consequences& out);
-    Result<void> on(Ledger& ledger, const RecordNews& news, Now now, Consequences& out);
-    Result<void> on(Ledger& ledger, const StreamOpened& opened, Now now, const Elsewhere& elsewhere,
-                    Consequences& out);
-    Result<void> on(Ledger& ledger, const StreamResumed& resumed, Now now,
-                    const Elsewhere& elsewhere, Consequences& out);
-    Result<void> on(Ledger& ledger, const Chunk& chunk, Now now, Consequences& out);
-    Result<void> on(Ledger& ledger, const Prove& prove, Consequences& out);
-    void on(const Skip& skip);
+    // One for each frame that there is.
+    struct Step {
+        Ledger& ledger;
+        Now now;
+        const Elsewhere& elsewhere;
+        Consequences& out;
+    };
+    Result<void> on(const Step& step, const Hello& hello);
+    Result<void> on(const Step& step, const RosterNews& news);
+    Result<void> on(const Step& step, const Summary& summary);
+    Result<void> on(const Step& step, const RegisterNews& news);
+    Result<void> on(const Step& step, const RecordNews& news);
+    Result<void> on(const Step& step, const StreamOpened& opened);
+    Result<void> on(const Step& step, const StreamResumed& resumed);
+    Result<void> on(const Step& step, const Chunk& chunk);
+    Result<void> on(const Step& step, const Skip& skip);
+    Result<void> on(const Step& step, const Acknowledged& acknowledged);
+    Result<void> on(const Step& step, const Settled& settled);
+    Result<void> on(const Step& step, const Custody& custody);
+    Result<void> on(const Step& step, const Prove& prove);
+    Result<void> on(const Step& step, const RecordProof& proof);
+    Result<void> on(const Step& step, const LeafFingerprints& told);
+    Result<void> on(const Step& step, const BundleHead& head);
     void skipped(const LogKey& log, Interval run, SkipReason reason, bool is_resumed);
 
-    Result<void> take_record(Ledger& ledger, BytesView bytes, std::optional<Neighbour>& before,
-                             Now now, Consequences& out);
     Result<void> judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                         Consequences& out);
     [[nodiscard]] std::size_t streams_under_way() const;

@@ -379,7 +379,8 @@ void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequence
     }
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Summary& summary, Now now, Consequences& out) {
+Result<void> PeerSession::on(const Step& step, const Summary& summary) {
+    const auto& [ledger, now, elsewhere, out] = step;
     if (!theirs_) {
         return ok();
     }

@@ -49,78 +49,66 @@ Result<void> PeerSession::receive_frame(Ledger& ledger, BytesView bytes, Now now
         data_received_ += bytes.size();
         arrival_rate_.count(now.steady, bytes.size());
     }
-    if (const auto* hello = std::get_if<Hello>(&*frame)) {
-        return on(ledger, *hello, now, out);
-    }
-    if (const auto* news = std::get_if<RosterNews>(&*frame)) {
-        if (const auto taken = take_roster(ledger, *news, via(), now, out.notify); !taken) {
-            offend(ledger, now, out, taken.error().detail);
-        }
-        return ok();
-    }
-    if (const auto* summary = std::get_if<Summary>(&*frame)) {
-        return on(ledger, *summary, now, out);
-    }
-    if (const auto* news = std::get_if<RegisterNews>(&*frame)) {
-        return on(ledger, *news, now, out);
-    }
-    if (const auto* news = std::get_if<RecordNews>(&*frame)) {
-        return on(ledger, *news, now, out);
-    }
-    if (const auto* opened = std::get_if<StreamOpened>(&*frame)) {
-        return on(ledger, *opened, now, elsewhere, out);
-    }
-    if (const auto* resumed = std::get_if<StreamResumed>(&*frame)) {
-        return on(ledger, *resumed, now, elsewhere, out);
-    }
-    if (const auto* chunk = std::get_if<Chunk>(&*frame)) {
-        return on(ledger, *chunk, now, out);
-    }
-    if (const auto* skip = std::get_if<Skip>(&*frame)) {
-        on(*skip);
-        return ok();
-    }
-    if (const auto* acknowledged = std::get_if<Acknowledged>(&*frame)) {
-        // More than was sent is a lie that would only let us send more.
-        data_acknowledged_ = std::clamp(acknowledged->bytes, data_acknowledged_, data_sent_);
-        flow_.acknowledged(data_acknowledged_, now.steady);
-        // Whatever it says from here on, it says knowing these.
-        while (!unacknowledged_.empty() && unacknowledged_.front().until <= data_acknowledged_) {
-            const auto& arrived = unacknowledged_.front();
-            they_have_[arrived.log].add(arrived.run);
-            unacknowledged_.pop_front();
-        }
-        return ok();
-    }
-    if (const auto* settled = std::get_if<Settled>(&*frame)) {
-        their_digest_ = settled->digest;
-        they_settled_ = true;
-        return ok();
-    }
-    if (const auto* custody = std::get_if<Custody>(&*frame)) {
-        const auto taken = take_custody(ledger, *custody, via(), now, out.notify);
-        if (!taken && taken.error().code == Errc::untrusted) {
-            offend(ledger, now, out, taken.error().detail);
-            return ok();
-        }
-        if (const auto& prove = TRY(taken)) {
-            send(out, *prove);
-        }
-        return ok();
-    }
-    if (const auto* proof = std::get_if<RecordProof>(&*frame)) {
-        return check_proof(ledger, *proof, via(), now, out.notify);
-    }
-    if (const auto* prove = std::get_if<Prove>(&*frame)) {
-        return on(ledger, *prove, out);
-    }
-    if (const auto* told = std::get_if<LeafFingerprints>(&*frame)) {
-        answer_fingerprints(ledger, *told, out);
+    const Step step{ledger, now, elsewhere, out};
+    return std::visit([&](const auto& one) { return on(step, one); }, *frame);
+}
+
+Result<void> PeerSession::on(const Step& step, const RosterNews& news) {
+    const auto& [ledger, now, elsewhere, out] = step;
+    if (const auto taken = take_roster(ledger, news, via(), now, out.notify); !taken) {
+        offend(ledger, now, out, taken.error().detail);
     }
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const RegisterNews& news, Now now, Consequences& out) {
+Result<void> PeerSession::on(const Step& step, const Acknowledged& acknowledged) {
+    // More than was sent is a lie that would only let us send more.
+    data_acknowledged_ = std::clamp(acknowledged.bytes, data_acknowledged_, data_sent_);
+    flow_.acknowledged(data_acknowledged_, step.now.steady);
+    // Whatever it says from here on, it says knowing these.
+    while (!unacknowledged_.empty() && unacknowledged_.front().until <= data_acknowledged_) {
+        const auto& arrived = unacknowledged_.front();
+        they_have_[arrived.log].add(arrived.run);
+        unacknowledged_.pop_front();
+    }
+    return ok();
+}
+
+Result<void> PeerSession::on(const Step&, const Settled& settled) {
+    their_digest_ = settled.digest;
+    they_settled_ = true;
+    return ok();
+}
+
+Result<void> PeerSession::on(const Step& step, const Custody& custody) {
+    const auto& [ledger, now, elsewhere, out] = step;
+    const auto taken = take_custody(ledger, custody, via(), now, out.notify);
+    if (!taken && taken.error().code == Errc::untrusted) {
+        offend(ledger, now, out, taken.error().detail);
+        return ok();
+    }
+    if (const auto& prove = TRY(taken)) {
+        send(out, *prove);
+    }
+    return ok();
+}
+
+Result<void> PeerSession::on(const Step& step, const RecordProof& proof) {
+    return check_proof(step.ledger, proof, via(), step.now, step.out.notify);
+}
+
+Result<void> PeerSession::on(const Step& step, const LeafFingerprints& told) {
+    answer_fingerprints(step.ledger, told, step.out);
+    return ok();
+}
+
+// It stands in bundles only.
+Result<void> PeerSession::on(const Step&, const BundleHead&) {
+    return ok();
+}
+
+Result<void> PeerSession::on(const Step& step, const RegisterNews& news) {
+    const auto& [ledger, now, elsewhere, out] = step;
     for (const auto& entry : news.registers) {
         const auto taken = take_register(ledger, entry, via(), now, out.notify);
         if (taken) {
@@ -176,41 +164,26 @@ void PeerSession::has_sent(const LogKey& log, Interval run) {
     }
 }
 
-Result<void> PeerSession::take_record(Ledger& ledger, BytesView bytes,
-                                      std::optional<Neighbour>& before, Now now,
-                                      Consequences& out) {
-    ByteReader in(bytes);
-    const auto header = restore_header(in, before ? &*before : nullptr);
-    if (!header) {
-        if (header.error().code != Errc::unsupported) {
-            offend(ledger, now, out, header.error().detail);
+Result<void> PeerSession::on(const Step& step, const RecordNews& news) {
+    const auto& [ledger, now, elsewhere, out] = step;
+    RecordReader reader(ledger.network(), news);
+    while (const auto read = reader.next()) {
+        if (!*read) {
+            if (read->error().code != Errc::unsupported) {
+                offend(ledger, now, out, read->error().detail);
+            }
+            continue;
         }
-        return ok();
-    }
-    const auto signature = in.read_array<Signature>();
-    if (!signature || in.left() != header->body_bytes || header->body_bytes <= tag_bytes ||
-        !BodyShape{header->body_bytes}.is_one_piece()) {
-        offend(ledger, now, out, "a record that is not as long as its header says");
-        return ok();
-    }
-    const BodyShape shape{header->body_bytes};
-    const auto body = crypto::piece_hash(ledger.network(), shape, in.rest());
-    const auto record = arriving(ledger, *header, *signature, body);
-    before = Neighbour{record.header, record.id};
-    const auto verdict = TRY(judge(ledger, record, via(), now, out.notify));
-    if (verdict == Verdict::wanted) {
-        TRY(keep(ledger, record, {to_bytes(in.rest()), {}}, via(), now, out.notify));
-        ledger.count_received(header->run());
-        custody_due_ = custody_due_ || header->log.author == peer_;
-        has_sent(header->log, header->run());
-    }
-    return judged(ledger, record, verdict, now, out);
-}
-
-Result<void> PeerSession::on(Ledger& ledger, const RecordNews& news, Now now, Consequences& out) {
-    std::optional<Neighbour> before;
-    for (const auto& bytes : news.records) {
-        TRY(take_record(ledger, bytes, before, now, out));
+        const auto& [record, body] = **read;
+        const auto& header = record.header;
+        const auto verdict = TRY(judge(ledger, record, via(), now, out.notify));
+        if (verdict == Verdict::wanted) {
+            TRY(keep(ledger, record, {to_bytes(body), {}}, via(), now, out.notify));
+            ledger.count_received(header.run());
+            custody_due_ = custody_due_ || header.log.author == peer_;
+            has_sent(header.log, header.run());
+        }
+        TRY(judged(ledger, record, verdict, now, out));
     }
     return ok();
 }
@@ -222,7 +195,7 @@ std::size_t PeerSession::streams_under_way() const {
 }
 
 // It has told what it does with a stream of ours.
-void PeerSession::on(const Skip& skip) {
+Result<void> PeerSession::on(const Step&, const Skip& skip) {
     // All of it may have been sent; what the other end says next, it says without having it.
     std::optional<Unacknowledged> one;
     const auto sent = std::ranges::find(unacknowledged_, skip.stream, &Unacknowledged::stream);
@@ -237,6 +210,7 @@ void PeerSession::on(const Skip& skip) {
     if (one) {
         skipped(one->log, one->run, skip.reason, one->is_resumed);
     }
+    return ok();
 }
 
 void PeerSession::skipped(const LogKey& log, Interval run, SkipReason reason, bool is_resumed) {
@@ -269,22 +243,21 @@ void PeerSession::skip_until_later(std::uint32_t stream, OfficeId author, Now no
     put_off(author, now);
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now,
-                             const Elsewhere& elsewhere, Consequences& out) {
-    ByteReader in(opened.elided_header);
-    const auto header = restore_header(in, nullptr);
-    if (!header || !in.at_end() || incoming_.contains(opened.stream)) {
-        if (header || header.error().code != Errc::unsupported) {
+Result<void> PeerSession::on(const Step& step, const StreamOpened& opened) {
+    const auto& [ledger, now, elsewhere, out] = step;
+    const auto read = read_opened(ledger.network(), opened);
+    if (!read || incoming_.contains(opened.stream)) {
+        if (read || read.error().code != Errc::unsupported) {
             offend(ledger, now, out, "a stream that cannot be");
         }
         send(out, Skip{opened.stream, SkipReason::refused});
         return ok();
     }
+    const auto& record = *read;
     if (streams_under_way() >= incoming_streams_max) {
-        skip_until_later(opened.stream, header->log.author, now, out);
+        skip_until_later(opened.stream, record.header.log.author, now, out);
         return ok();
     }
-    const auto record = arriving(ledger, *header, opened.signature, opened.body_hash);
     const auto verdict = TRY(judge(ledger, record, via(), now, out.notify));
     if (verdict != Verdict::wanted) {
         send(out, Skip{opened.stream, verdict == Verdict::known      ? SkipReason::have
@@ -297,8 +270,8 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now
         send(out, Skip{opened.stream, SkipReason::bad});
         return ok();
     }
-    if (elsewhere(*header, record.id)) {
-        left_to_others_.emplace(record.id, *header);
+    if (elsewhere(record.header, record.id)) {
+        left_to_others_.emplace(record.id, record.header);
         send(out, Skip{opened.stream, SkipReason::elsewhere});
         return ok();
     }
@@ -307,8 +280,8 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamOpened& opened, Now now
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed, Now now,
-                             const Elsewhere& elsewhere, Consequences& out) {
+Result<void> PeerSession::on(const Step& step, const StreamResumed& resumed) {
+    const auto& [ledger, now, elsewhere, out] = step;
     auto body = TRY(ArrivingBody::resume(ledger, resumed.id, peer_));
     if (!body || incoming_.contains(resumed.stream) || spoiled_.contains(resumed.id)) {
         send(out, Skip{resumed.stream, SkipReason::bad});
@@ -328,7 +301,8 @@ Result<void> PeerSession::on(Ledger& ledger, const StreamResumed& resumed, Now n
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Now now, Consequences& out) {
+Result<void> PeerSession::on(const Step& step, const Chunk& chunk) {
+    const auto& [ledger, now, elsewhere, out] = step;
     const auto found = incoming_.find(chunk.stream);
     // Chunks that were under way when we skipped their stream are no offence.
     if (found == incoming_.end() || found->second.body.is_whole()) {
@@ -375,12 +349,13 @@ Result<void> PeerSession::on(Ledger& ledger, const Chunk& chunk, Now now, Conseq
     return ok();
 }
 
-Result<void> PeerSession::on(Ledger& ledger, const Prove& prove, Consequences& out) {
+Result<void> PeerSession::on(const Step& step, const Prove& prove) {
+    auto& ledger = step.ledger;
     // The lowest it does not know has often ended here and is gone: any above proves as much.
     const auto record =
         TRY(ledger.store().record_ending_from(prove.log, prove.number, storage::WithBody::yes));
     if (record && !record->id.is_zero()) {
-        send(out, TRY(proof_of(ledger, *record)));
+        send(step.out, TRY(proof_of(ledger, *record)));
     }
     return ok();
 }

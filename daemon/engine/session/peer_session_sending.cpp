@@ -186,8 +186,7 @@ bool PeerSession::is_of_this_pair(const Ledger& ledger, const RegisterKey& key) 
 }
 
 void PeerSession::send_own_registers(const Ledger& ledger, Consequences& out) {
-    RegisterNews news;
-    std::size_t size = 0;
+    RegisterPacker packer;
     const auto* us = ledger.roster().find(ledger.us());
     const bool is_member = us != nullptr && us->is_member();
     for (auto at = registers_to_send_.begin(); at != registers_to_send_.end();) {
@@ -204,17 +203,15 @@ void PeerSession::send_own_registers(const Ledger& ledger, Consequences& out) {
             break;
         }
         if (const auto* entry = ledger.kept(*at)) {
-            news.registers.push_back(*entry);
-            size += encode_register(*entry).size();
+            packer.add(*entry);
         }
         at = registers_to_send_.erase(at);
-        if (size > frame_bytes()) {
-            send(out, std::exchange(news, {}));
-            size = 0;
+        if (packer.bytes() > frame_bytes()) {
+            send(out, packer.take());
         }
     }
-    if (!news.registers.empty()) {
-        send(out, news);
+    if (!packer.is_empty()) {
+        send(out, packer.take());
     }
 }
 
@@ -234,9 +231,8 @@ void PeerSession::pass_on_registers(const Ledger& ledger, Now now, Consequences&
             by_signer[at->key.signer].push_back(at);
         }
     }
-    RegisterNews news;
-    std::size_t size = 0;
-    while (!by_signer.empty() && size <= frame_bytes()) {
+    RegisterPacker packer;
+    while (!by_signer.empty() && packer.bytes() <= frame_bytes()) {
         auto turn = by_signer.upper_bound(last_passed_on_);
         turn = turn == by_signer.end() ? by_signer.begin() : turn;
         last_passed_on_ = turn->first;
@@ -246,14 +242,13 @@ void PeerSession::pass_on_registers(const Ledger& ledger, Now now, Consequences&
             by_signer.erase(turn);
         }
         if (const auto* entry = ledger.kept(*at)) {
-            news.registers.push_back(*entry);
-            size += encode_register(*entry).size();
+            packer.add(*entry);
             passed_on_at_.insert_or_assign(*at, now.steady);
         }
         registers_to_send_.erase(at);
     }
-    if (!news.registers.empty()) {
-        send(out, news);
+    if (!packer.is_empty()) {
+        send(out, packer.take());
     }
 }
 
@@ -293,22 +288,17 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
     if (!is_peer_member(ledger)) {
         return ok();
     }
-    RecordNews news;
-    std::size_t size = 0;
-    std::optional<Neighbour> before;
+    RecordPacker packer;
     std::vector<Unacknowledged> packed;
     const auto flush = [&] {
-        if (!news.records.empty()) {
-            send(out, news);
+        if (!packer.is_empty()) {
+            send(out, packer.take());
         }
         for (auto& one : packed) {
             one.until = data_sent_;
             unacknowledged_.push_back(one);
         }
         packed.clear();
-        news.records.clear();
-        size = 0;
-        before.reset();
     };
     for (auto& [log, numbers] : to_send_) {
         if (log.record_class != record_class || !may_send(record_class)) {
@@ -343,18 +333,10 @@ Result<void> PeerSession::send_small(Ledger& ledger, RecordClass record_class, C
                 number = small.after(record->run.last);
                 continue;
             }
-            ByteWriter entry;
-            entry.raw(elide_header(header, before ? &*before : nullptr));
-            entry.raw(record->signature.view());
-            // What came in chunks is small all the same, and lies in parts.
-            entry.raw(TRY(checked_piece_of(ledger, *record, BodyShape{header.body_bytes})));
-            if (size + entry.size() > frame_bytes() && size > 0) {
+            if (!TRY(packer.add(ledger, *record, header, frame_bytes()))) {
                 flush();
-                continue;  // credit may have ended; and the neighbour is gone
+                continue;  // credit may have ended
             }
-            size += entry.size() + 2;
-            news.records.push_back(entry.take());
-            before = Neighbour{header, record->id};
             packed.push_back({0, log, record->run});
             ledger.count_sent(record->run);
             gone.add(record->run);
@@ -410,18 +392,7 @@ Result<void> PeerSession::open_stream(Ledger& ledger, const Sized& large, Conseq
         outgoing.is_resumed = true;
         send(out, StreamResumed{stream, record->id});
     } else {
-        StreamOpened opened;
-        opened.stream = stream;
-        opened.elided_header = elide_header(header, nullptr);
-        opened.signature = record->signature;
-        if (outgoing.shape.is_one_piece()) {
-            const auto body = TRY(checked_piece_of(ledger, *record, outgoing.shape));
-            opened.body_hash = crypto::piece_hash(ledger.network(), outgoing.shape, body);
-        } else {
-            const auto list = TRY(checked_part_of(ledger, *record, outgoing.shape, 1));
-            opened.body_hash = crypto::hash("segments", ledger.network(), {list});
-        }
-        send(out, opened);
+        send(out, TRY(opened_of(ledger, *record, header, stream)));
     }
     // Not with the list of its segments, or of two alike each would seem the smaller.
     outgoing.bytes_left = std::min<std::uint64_t>(
@@ -508,10 +479,7 @@ Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Consequences& ou
         return ok();
     }
     told = content;
-    custody.version = ledger.next_version();
-    custody.at = ledger.wall(now);
-    crypto::sign_custody(ledger.config().machine->identity, ledger.network(), custody);
-    send(out, custody);
+    send(out, signed_custody(ledger, std::move(custody), now));
     return ok();
 }
 
