@@ -3,9 +3,10 @@
 # release, and leaves nothing running. Everything it makes is in one temporary folder, which it removes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-./deploy/install.sh
-cmake --preset release > /dev/null
-cmake --build --preset release --target fieldpost fieldpostd > /dev/null
+./deploy/install.sh run build
+echo "Building fieldpost: some five minutes on two slow cores, once."
+cmake --preset release -DBUILD_TESTING=OFF > /dev/null
+cmake --build --preset release --target fieldpost fieldpostd
 bin=$PWD/build/release/bin
 work=$(mktemp -d)
 declare -A daemons
@@ -21,6 +22,17 @@ clean_up() {
 trap clean_up EXIT
 say() { printf '\n== %s\n' "$*"; }
 at() { local office=$1; shift; "$bin/fieldpost" --home "$work/$office" "$@"; }
+typed() { # OFFICE, what somebody types there: shown, and done; with a text on standard input
+    local office=$1; shift
+    local line=fieldpost word
+    for word in "$@"; do
+        word=${word//$work\//}
+        case $word in *[[:space:]]*) word="\"$word\"" ;; esac
+        line+=" $word"
+    done
+    printf '%s$ %s\n' "$office" "$line"
+    at "$office" "$@"
+}
 start() { # OFFICE: starts its daemon and waits until it answers
     "$bin/fieldpostd" --no-beacon --home "$work/$1" 2>> "$work/$1.log" &
     daemons[$1]=$!
@@ -31,7 +43,11 @@ until_true() { # COMMAND...: at most a minute
     for _ in $(seq 300); do "$@" > /dev/null 2>&1 && return; sleep 0.2; done
     echo "demo: this never came true: $*" >&2; exit 1
 }
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+free_port() { # one that nobody answers at
+    local port
+    while port=$((20000 + RANDOM % 10000)); (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do :; done
+    echo "$port"
+}
 is_active() { at "$1" roster | grep -q "^$2 .* active"; }
 counts() { at "$1" status | grep -q "$2"; }
 
@@ -46,22 +62,22 @@ start pyongyang
 until_true is_active hq pyongyang
 code=$(at hq invite hyesan --output "$work/hyesan.invite" 2> /dev/null)
 at hyesan join "$work/hyesan.invite" --code "$code" > /dev/null 2>&1
-at hq roster
+typed hq roster
 stop hq; stop pyongyang
 
 say "hyesan is alone: no link, and hq has not even admitted it yet. Staff queue forty reports all the same"
 start hyesan
 head -c 300000 /dev/urandom > "$work/의지 장착 사진.jpg"
 : > "$work/empty.txt"
-at hyesan queue --to hq --staff 김은희 --priority urgent --subject "긴급: 석고 재고 없음" <<< "석고가 떨어졌습니다. 의지 제작이 멈췄습니다. 다음 차편에 보내 주십시오."
-at hyesan queue --to hq --staff 김은희 --subject "의지 장착 사진" --attach "$work/의지 장착 사진.jpg" --attach "$work/empty.txt" <<< "어제 장착한 의지 두 건의 사진입니다. 동의서는 여기 보관합니다."
+typed hyesan queue --to hq --staff 김은희 --priority urgent --subject "긴급: 석고 재고 없음" <<< "석고가 떨어졌습니다. 의지 제작이 멈췄습니다. 다음 차편에 보내 주십시오."
+typed hyesan queue --to hq --staff 김은희 --subject "의지 장착 사진" --attach "$work/의지 장착 사진.jpg" --attach "$work/empty.txt" <<< "어제 장착한 의지 두 건의 사진입니다. 동의서는 여기 보관합니다."
 for week in $(seq 1 10); do
     at hyesan queue --to hq --staff 김은희 --subject "주간 보고 ${week}주" <<< "${week}주: 물리치료 $((20 + week))명, 의지 장착 $((week % 4))건, 휠체어 수리 $((week % 3))건. 전기는 하루 네 시간 들어옵니다."
     at hyesan queue --to hq --staff 王芳 --subject "第${week}周报告" <<< "第${week}周：康复中心接待 $((30 + week)) 人，其中儿童 $((week + 3)) 人；拐杖还剩 $((40 - week)) 副。"
     at hyesan queue --to hq --staff "Anne Morel" --subject "Semaine $week" <<< "Semaine $week : $((12 + week)) séances de kinésithérapie, $((week % 5)) plâtres posés ; le stock de résine suffira encore $((30 - week)) jours."
     [ "$week" -gt 8 ] || at hyesan queue --to hq --staff "Anne Morel" --subject "Week $week" <<< "Week $week: the borehole gives $((200 + week)) litres an hour; the generator ran $((week + 2)) hours; $week new patients were registered."
 done | tail -n 1
-at hyesan status
+typed hyesan status
 
 say "The relay comes by. hyesan asks through it to be admitted"
 start pyongyang
@@ -76,36 +92,38 @@ stop hq
 say "hq admitted hyesan, and is gone again. hyesan and the relay meet"
 start hyesan
 until_true counts hyesan "40 carried"
-at hyesan status
-at pyongyang show hyesan-u1
+typed hyesan status
+typed pyongyang show hyesan-u1
 stop hyesan
 
 say "Later the relay meets hq, which reads, saves and answers"
 start hq
 until_true counts hq "40 to acknowledge"
-at hq list --limit 6
+typed hq list --limit 6
 mkdir "$work/saved"
 photo=$(at hq list --limit 0 | grep "의지 장착 사진" | cut -d' ' -f1)
-at hq show "$photo" --save "$work/saved"
+typed hq show "$photo" --save "$work/saved"
 cmp "$work/saved/의지 장착 사진.jpg" "$work/의지 장착 사진.jpg" && echo "The photograph is the same, byte for byte."
-at hq ack hyesan-u1 --staff 박철수 --note "석고 40kg, 화요일 차편"
-at hq ack "$photo" --staff 박철수 --note "접수함"
+typed hq ack hyesan-u1 --staff 박철수 --note "석고 40kg, 화요일 차편"
+typed hq ack "$photo" --staff 박철수 --note "접수함"
 sleep 2
 stop hq
 
 say "The relay meets hyesan again"
 start hyesan
 until_true counts hyesan "2 acknowledged"
-at hyesan status
+typed hyesan status
 say "Then no link comes any more. A driver takes a stick to hq, and back"
 stop pyongyang
 mkdir "$work/stick"
 last=$(at hyesan queue --to hq --staff 王芳 <<< "第11周：路断了，司机带着这个U盘。")
-at hyesan bundle sync "$work/stick"
+typed hyesan bundle sync "$work/stick"
 stop hyesan; start hq
-at hq bundle sync "$work/stick"
+typed hq bundle sync "$work/stick"
 stop hq; start hyesan
-at hyesan bundle sync "$work/stick"
-at hyesan trace "$last"
+typed hyesan bundle sync "$work/stick"
+typed hyesan trace "$last"
 say "Where is the urgent one?"
-at hyesan trace hyesan-u1
+typed hyesan trace hyesan-u1
+echo
+echo "Nothing is left running. What you can type yourself now: README.md, \"Try it\"."

@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# Installs what deploy/packages lists and this machine lacks. Does nothing, and needs no root, when nothing is missing.
+# Installs those packages of deploy/packages that this machine lacks: of the groups that are named (run, build, test), or of
+# all. Does nothing, and needs no root, when nothing is missing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+wanted=" ${*:-run build test} "
 missing=()
-while read -r package; do
-    case $package in ''|'#'*) continue ;; esac
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+group=
+while read -r line; do
+    case $line in
+        ''|'#'*) continue ;;
+        '['*']') group=${line:1:-1}; continue ;;
+    esac
+    [[ $wanted == *" $group "* ]] || continue
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$line" 2>/dev/null || true)" = installed ] || missing+=("$line")
 done < "$here/packages"
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing: ${missing[*]}" >&2
