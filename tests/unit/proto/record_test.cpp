@@ -2,6 +2,7 @@
 // a rule of WIRE.md is refused. Method: random headers for the round trips; one mutation for each
 // rule.
 #include "proto/record.h"
+#include "proto/limits.h"
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>

@@ -2,7 +2,8 @@
 // Method: an office in memory with a stranger at its door.
 #include "daemon/engine/session/door.h"
 
-#include "tests/unit/daemon/lone_office.h"
+#include "proto/limits.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

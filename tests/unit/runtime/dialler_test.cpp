@@ -8,7 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "crypto/box.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::runtime;

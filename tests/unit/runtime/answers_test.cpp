@@ -7,7 +7,7 @@
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
 #include "proto/control.pb.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

@@ -10,7 +10,8 @@
 #include "daemon/engine/record/intake.h"
 #include "daemon/engine/record/terminal.h"
 #include "daemon/engine/self_check.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "proto/limits.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

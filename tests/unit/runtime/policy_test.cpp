@@ -9,7 +9,7 @@
 #include "daemon/runtime/configuration.h"
 #include "daemon/runtime/daily_use.h"
 #include "tests/support/temporary_folder.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::runtime;

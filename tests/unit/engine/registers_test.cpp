@@ -8,7 +8,7 @@
 #include "daemon/engine/session/peer_session.h"
 #include "proto/epoch_slots.h"
 #include "proto/link_message.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

@@ -80,7 +80,7 @@ TEST_CASE("every folder includes only what it may", "[layout]") {
     for (const auto& [folder, allowed] : may_include) {
         files += for_each_include(folder, [&](const auto& name, const auto& included) {
             INFO(name << " includes \"" << included << "\"; " << folder
-                      << " may not (tests/unit/layout_test.cpp says who may include whom)");
+                      << " may not (tests/unit/layout/layout_test.cpp says who may include whom)");
             const auto from = folder_of(included);
             CHECK((from == folder || allowed.contains(from) || allowed.contains(included)));
             CHECK((from == folder || !of_one_folder.contains(included)));

@@ -7,7 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "daemon/engine/session/peer_session.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

@@ -6,7 +6,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/unit/daemon/lone_office.h"
+#include "proto/limits.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

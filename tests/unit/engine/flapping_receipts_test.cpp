@@ -5,7 +5,7 @@
 
 #include "crypto/register_seal.h"
 #include "daemon/engine/registers.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

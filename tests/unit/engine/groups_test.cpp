@@ -9,7 +9,8 @@
 #include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/record/authoring.h"
 #include "daemon/engine/registers.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "proto/limits.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;

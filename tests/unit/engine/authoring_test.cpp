@@ -6,7 +6,7 @@
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/queue_key.h"
 #include "proto/office_statement.h"
-#include "tests/unit/daemon/lone_office.h"
+#include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;
