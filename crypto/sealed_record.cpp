@@ -6,6 +6,7 @@
 #include "crypto/raw.h"
 
 #include "proto/compression.h"
+#include "proto/limits.h"
 
 namespace fieldpost::crypto {
 

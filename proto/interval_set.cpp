@@ -211,6 +211,10 @@ void write(ByteWriter& out, const IntervalSet& set) {
     }
 }
 
+Result<IntervalSet> read_interval_set(ByteReader& in) {
+    return read_interval_set(in, limits::intervals_max);
+}
+
 Result<IntervalSet> read_interval_set(ByteReader& in, std::size_t intervals_max) {
     const auto count = TRY(in.read_varint());
     // Each interval takes two bytes at least, so a lie about the count cannot make us allocate.

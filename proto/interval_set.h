@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "proto/bytes.h"
-#include "proto/limits.h"
 #include "proto/vocabulary.h"
 
 namespace fieldpost {
@@ -71,9 +70,10 @@ IntervalSet lower_half(const IntervalSet& set);
 // As signed (proto/WIRE.md "Interval set"): varint k, then k x (varint gap, varint length - 1). The
 // gap is the count of absent numbers since the interval before (or since 0).
 void write(ByteWriter& out, const IntervalSet& set);
-// malformed: not canonical. limit_exceeded: over `intervals_max` intervals.
-Result<IntervalSet> read_interval_set(ByteReader& in,
-                                      std::size_t intervals_max = limits::intervals_max);
+// malformed: not canonical. limit_exceeded: over `intervals_max` intervals, or where it is not said
+// limits::intervals_max.
+Result<IntervalSet> read_interval_set(ByteReader& in);
+Result<IntervalSet> read_interval_set(ByteReader& in, std::size_t intervals_max);
 
 // As summaries carry it (proto/WIRE.md "Container"): the smallest of one run from 1, varint runs
 // and a bitmap, behind its kind and length.

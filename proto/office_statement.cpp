@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "proto/bytes_field.h"
+#include "proto/limits.h"
 #include "proto/office.pb.h"
 #include "proto/wire_format.h"
 

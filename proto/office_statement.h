@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "proto/interval_set.h"
-#include "proto/limits.h"
 #include "proto/register.h"
 #include "proto/vocabulary.h"
 

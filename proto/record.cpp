@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "proto/limits.h"
 #include "proto/wire_format.h"
 
 namespace fieldpost {
@@ -196,6 +197,10 @@ Result<Header> decode_header(BytesView bytes) {
     TRY(in.expect_end("header"));
     TRY(check_header(header));
     return header;
+}
+
+bool BodyShape::is_one_piece() const {
+    return body_bytes <= limits::one_piece_bytes_max;
 }
 
 std::uint32_t BodyShape::segment_count() const {

@@ -10,7 +10,6 @@
 
 #include "proto/bytes.h"
 #include "proto/interval_set.h"
-#include "proto/limits.h"
 #include "proto/vocabulary.h"
 
 namespace fieldpost {
@@ -102,7 +101,7 @@ inline KeyPart key_part_of(const Header& header) {
 // How a sealed body of `body_bytes` is cut. Up to limits::one_piece_bytes_max it is one piece.
 struct BodyShape {
     std::uint32_t body_bytes = 0;
-    [[nodiscard]] bool is_one_piece() const { return body_bytes <= limits::one_piece_bytes_max; }
+    [[nodiscard]] bool is_one_piece() const;
     [[nodiscard]] std::uint32_t segment_count() const;
     // Where segment `index` begins, and its sealed size.
     [[nodiscard]] std::uint32_t segment_offset(std::uint32_t index) const;

@@ -1,4 +1,5 @@
 #include "proto/register.h"
+#include "proto/limits.h"
 
 #include <fmt/format.h>
 

@@ -9,6 +9,10 @@
 
 namespace fieldpost {
 
+std::uint32_t record_bytes_taken() {
+    return limits::record_bytes_max;
+}
+
 namespace {
 
 // The order is that of Frame's alternatives, plus one.

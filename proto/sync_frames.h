@@ -29,6 +29,9 @@ using ShortFingerprint = ByteArray<struct ShortFingerprintTag, 3>;
 // need not have signed the second.
 using RegistersHash = ByteArray<struct RegistersHashTag, 5>;
 
+// limits::record_bytes_max: an office that takes smaller records only says so.
+std::uint32_t record_bytes_taken();
+
 struct Hello {
     std::uint32_t version_min = protocol_version;
     std::uint32_t version_max = protocol_version;
@@ -46,7 +49,7 @@ struct Hello {
     WallTime clock;
     bool clock_doubtful = false;
     bool carries = true;
-    std::uint32_t record_bytes_max = limits::record_bytes_max;
+    std::uint32_t record_bytes_max = record_bytes_taken();
     std::uint32_t life = 0;  // of the daemon that says it; 0: not said
     // The receiver's keys are in use on two machines, which take turns here.
     bool is_doubled = false;

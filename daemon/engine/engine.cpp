@@ -19,6 +19,7 @@
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/session/door.h"
 #include "daemon/engine/session/peer_session.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -5,6 +5,7 @@
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/lost_records.h"
 #include "daemon/engine/self_check.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

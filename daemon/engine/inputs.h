@@ -56,6 +56,8 @@ struct LinkRepairs {
     std::uint64_t bytes = 0;
 };
 
+// limits::lifetime_seconds_default.
+std::uint32_t usual_lifetime_seconds();
 // A report, acknowledgement or withdrawal written at this office.
 struct Draft {
     RecordKind kind = RecordKind::report;
@@ -67,7 +69,7 @@ struct Draft {
     std::set<OfficeId> may_leave_out{};
     Report report;
     Bytes attachments{};
-    std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
+    std::uint32_t lifetime_seconds = usual_lifetime_seconds();
     std::string key{};  // of `queue --key`; empty: none
 };
 struct Submitted {

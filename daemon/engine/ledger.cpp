@@ -6,6 +6,7 @@
 #include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/self_check.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -6,6 +6,7 @@
 #include "daemon/engine/record/terminal.h"
 #include "daemon/engine/self_check.h"
 #include "proto/epoch_slots.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -4,12 +4,13 @@
 
 #include "crypto/hash.h"
 #include "daemon/engine/queries.h"
-#include "daemon/engine/record/authoring.h"
 #include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/authoring.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
 #include "proto/control.pb.h"
+#include "proto/limits.h"
 
 namespace fieldpost::runtime {
 

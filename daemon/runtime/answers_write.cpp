@@ -6,6 +6,7 @@
 #include "daemon/engine/record/queue_key.h"
 #include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
+#include "proto/limits.h"
 
 namespace fieldpost::runtime {
 

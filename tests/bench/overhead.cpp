@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "crypto/sealed_record.h"
+#include "proto/limits.h"
 #include "tests/bench/table.h"
 #include "tests/support/network.h"
 

@@ -1,5 +1,6 @@
 // Reports, and the plaintext of a body with compression and attachments.
 #include "crypto/sealed_record.h"
+#include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace fieldpost;

@@ -3,6 +3,7 @@
 // Method: a member takes what an honest office opens, and brings it to another as it likes.
 #include <catch2/catch.hpp>
 
+#include "proto/limits.h"
 #include "proto/link_message.h"
 #include "tests/simulation/forging.h"
 

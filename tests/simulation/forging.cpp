@@ -2,6 +2,7 @@
 
 #include "crypto/bundle_cells.h"
 #include "crypto/sealed_record.h"
+#include "proto/limits.h"
 
 namespace fieldpost::tests {
 

@@ -6,6 +6,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/leaves.h"
+#include "proto/limits.h"
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;

@@ -3,6 +3,7 @@
 // Method: a world of 67 offices, for the author counts as none; what a member forges needs few.
 #include <fmt/format.h>
 
+#include "proto/limits.h"
 #include "tests/simulation/forging.h"
 #include "tests/simulation/world.h"
 

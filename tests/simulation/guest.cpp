@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/limits.h"
 #include "proto/link_message.h"
 
 namespace fieldpost::tests {

@@ -4,6 +4,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "proto/limits.h"
 #include "tests/simulation/forging.h"
 
 using namespace fieldpost;

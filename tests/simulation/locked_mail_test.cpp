@@ -1,6 +1,7 @@
 // Goal: an office whose mail is locked takes its mail, says so, and shows it once it is opened; and
 // whatever then does not open is told to its author, late as it is.
 // Method: named scenarios; storms lock and open mail at random besides.
+#include "proto/limits.h"
 #include "storage/record_store.h"
 #include "tests/simulation/forging.h"
 

@@ -5,6 +5,7 @@
 #include "daemon/engine/leaves.h"
 #include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/delivery.h"
+#include "proto/limits.h"
 #include "proto/link_message.h"
 #include "proto/summary_parts.h"
 #include "storage/values.h"

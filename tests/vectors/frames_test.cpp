@@ -7,6 +7,7 @@
 #include <set>
 
 #include "crypto/sealed_record.h"
+#include "proto/limits.h"
 #include "proto/link_message.h"
 #include "proto/sync_frames.h"
 #include "tests/vectors/vector_file.h"

@@ -1,6 +1,7 @@
 // Pairs of frames, invitations, founding statements and roster changes.
 #include "crypto/box.h"
 #include "crypto/invite.h"
+#include "proto/limits.h"
 #include "proto/sync_frames.h"
 #include "tests/vectors/refused.h"
 

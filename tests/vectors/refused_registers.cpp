@@ -1,6 +1,7 @@
 // Pairs of registers, what is in them, and custody.
 #include "crypto/register_seal.h"
 #include "proto/epoch_slots.h"
+#include "proto/limits.h"
 #include "proto/office_statement.h"
 #include "tests/vectors/refused.h"
 

@@ -8,6 +8,7 @@
 #include "crypto/box.h"
 #include "crypto/invite.h"
 #include "proto/epoch_slots.h"
+#include "proto/limits.h"
 #include "proto/link_message.h"
 #include "proto/office_statement.h"
 #include "proto/sync_frames.h"

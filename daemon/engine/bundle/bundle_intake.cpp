@@ -6,6 +6,7 @@
 #include "daemon/engine/membership/roster_news.h"
 #include "daemon/engine/registers.h"
 #include "daemon/engine/self_check.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

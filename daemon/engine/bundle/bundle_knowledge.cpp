@@ -3,6 +3,7 @@
 #include "crypto/register_seal.h"
 #include "daemon/engine/leaves.h"
 #include "daemon/engine/record/addressees.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -5,6 +5,7 @@
 #include "daemon/engine/membership/roster_news.h"
 #include "daemon/engine/record/intake.h"
 #include "daemon/engine/record/stored_body.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

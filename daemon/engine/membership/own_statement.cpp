@@ -1,6 +1,7 @@
 #include "daemon/engine/membership/own_statement.h"
 
 #include "crypto/register_seal.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

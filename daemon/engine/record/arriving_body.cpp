@@ -1,6 +1,7 @@
 #include "daemon/engine/record/arriving_body.h"
 
 #include "crypto/sealed_record.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -10,6 +10,7 @@
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/queue_key.h"
 #include "daemon/engine/self_check.h"
+#include "proto/limits.h"
 #include "proto/size_text.h"
 
 namespace fieldpost::engine {
@@ -41,6 +42,10 @@ std::expected<crypto::Recipient, FailReason> recipient_for(const Ledger& ledger,
 }
 
 }  // namespace
+
+std::uint32_t usual_lifetime_seconds() {
+    return limits::lifetime_seconds_default;
+}
 
 std::string why_not(const Ledger& ledger, const LeftOut& one) {
     return printed_name(ledger, one.office) +

@@ -1,4 +1,5 @@
 #include "daemon/engine/record/carry_share.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -11,6 +11,7 @@
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/terminal.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

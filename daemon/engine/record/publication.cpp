@@ -4,6 +4,7 @@
 #include "daemon/engine/record/authoring.h"
 #include "daemon/engine/record/delivery.h"
 #include "daemon/engine/record/stored_body.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

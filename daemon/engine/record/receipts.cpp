@@ -1,6 +1,7 @@
 #include "daemon/engine/record/receipts.h"
 
 #include "crypto/register_seal.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

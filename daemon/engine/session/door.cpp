@@ -1,6 +1,7 @@
 #include "daemon/engine/session/door.h"
 
 #include "daemon/engine/membership/roster_news.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 

@@ -8,6 +8,8 @@
 
 namespace fieldpost::engine {
 
+static_assert(limits::joined_frames_bytes_max == segment_bytes - envelope_bytes);
+
 namespace {
 
 using namespace std::chrono_literals;

@@ -6,6 +6,7 @@
 #include "daemon/engine/membership/roster_news.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/session/fingerprint_number.h"
+#include "proto/limits.h"
 #include "proto/link_message.h"
 
 namespace fieldpost::engine {

@@ -8,6 +8,7 @@
 #include "daemon/engine/queries.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/session/peer_session.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 
