@@ -1,4 +1,4 @@
-// What needs a person: one item for each thing and office, counted, numbered for good.
+// The matters that need a person: one item for each kind and office, counted, numbered for good.
 //
 // An item is raised by what happened (expired, refused, a fork) or by a state that lasts (a clock
 // in doubt), and the latter goes by itself when the state ends. A dismissed item is kept, and
@@ -28,8 +28,8 @@ public:
     void load(std::vector<storage::AttentionItem> items);
     [[nodiscard]] const std::map<Key, storage::AttentionItem>& items() const { return items_; }
 
-    // What is returned is to be written. `number` is for an item that is new; `count` is what it
-    // stands at, 0: once more.
+    // Returns the item to be written. A new item gets `number`. The item's count becomes `count`,
+    // or one more if that is 0.
     const storage::AttentionItem& raise(const storage::Event& event, std::uint32_t number,
                                         std::uint32_t count);
     // Nothing if no item has that number.

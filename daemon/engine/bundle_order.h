@@ -23,23 +23,24 @@ struct BundleFrame {
 };
 // Records, by the log that they are in.
 using RunsByLog = std::map<LogKey, IntervalSet>;
-// For whom a bundle is written, and what.
+// The readers of a bundle that is written, and its content.
 struct BundleOrder {
     std::vector<OfficeId> targets;  // empty: everybody
     bool is_all = false;            // also what they have, as far as is known
     bool has_records = true;
-    // What an earlier bundle of ours said of itself, which stands in the same place: only what this
-    // office has come to know since, for then those who read both lack nothing. Empty: all.
+    // The `said` of our previous bundle in the same place. The new bundle omits what readers
+    // already get from that one. Empty: all is written.
     Bytes since{};
     // The records in that bundle and in those of its row before it; without `since` they do not
     // count.
     RunsByLog in_row{};
-    // In files of others that stand in the same place: nothing of it for a day after it came here.
-    // What this office wrote itself it leaves there all the same.
+    // Records in files of others that stand in the same place. They are left out for a day after
+    // they came here. Records that this office wrote are written all the same.
     RunsByLog of_others{};
-    // One of a row in one place (BundleHead::place); `since` is what the one before it said.
+    // True for one of a row in one place (BundleHead::place). `since` is then the `said` of the one
+    // before it.
     bool is_in_row = false;
-    // `since` holds even if somebody lacks again what it had, or the roster has changed: all was
+    // Write only the addition, even if a reader now reports less or the roster has changed: all was
     // written a moment ago.
     bool is_only_addition = false;
 };
@@ -55,12 +56,12 @@ struct BundleMore {
     bool may_leave_out = true;  // what does not fit; otherwise it waits for the next file
     bool is_new_file = false;   // the head comes again
 };
-// Of either: nothing more comes, or is wanted.
+// Ends a bundle that is read or written: nothing more comes, or is wanted.
 struct BundleEnded {
     BundleId bundle{};
 };
 
-// What has come of a bundle so far; told at the end of each batch that read some of it.
+// The result of reading a bundle so far, told at the end of each batch that read some of it.
 struct BundleReport {
     std::optional<OfficeId> writer;  // as it signed
     WallTime at;
@@ -72,13 +73,12 @@ struct BundleReport {
     // By an office that was revoked, say: nothing more of it is taken.
     std::string refused{};
     std::optional<std::uint8_t> place{};  // BundleHead::place
-    // Of reports that a link is bringing: this file may have to bring them yet.
-    // It brought changes of the roster, which what was rejected elsewhere may have needed.
+    // It brought changes of the roster. Records that were rejected elsewhere may have needed them.
     bool brought_roster = false;
-    // At its end. Of one that this office wrote: for BundleOrder::since.
+    // At the end of a bundle that this office wrote: the value for BundleOrder::since.
     Bytes said{};
-    // What this office holds, or takes now, that whoever reads this file has whole from it alone:
-    // signatures and bodies were compared.
+    // Records that this office holds or takes now and that this file holds whole. Signatures and
+    // bodies were compared.
     RunsByLog holds{};
 };
 struct BundleTaken {

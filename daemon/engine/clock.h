@@ -1,9 +1,8 @@
 // The guarded clock: no decision that loses data rests on a wall clock that may be wrong (P11).
 //
-// What is signed carries max(clock, mark), the mark being the latest time this office has seen.
-// What expires, expires by `aged`: it follows the clock, but a jump forward over a day waits until
-// two peers have told clocks that bear it out, or a person has; meanwhile it grows with monotonic
-// time.
+// Signed things carry max(clock, mark). The mark is the latest time that this office has seen.
+// Records expire by `aged`. It follows the clock, but a jump forward over a day waits until the
+// clocks of two peers confirm it, or a person does. Meanwhile it grows with monotonic time.
 //
 // A mark that a bad clock once drove into the future is set back by less: this machine's clock and
 // one peer's that agree, as long as no other peer's bears out the mark. Too early a time loses
@@ -18,8 +17,8 @@
 
 namespace fieldpost::engine {
 
-// What this office wrote down at `time` is due again after so long. So it is if `time` has not come
-// yet: the clock that said it has been set back since.
+// True if work that was done at `time` is due again after `seconds`. It is also due if `time` is in
+// the future: then the clock has been set back since.
 inline bool is_older_than(WallTime time, std::int64_t seconds, WallTime now) {
     return time > now || time.plus(seconds) <= now;
 }
@@ -32,7 +31,7 @@ public:
     // Lets time pass. True if `meta` changed by more than what a crash may forget.
     bool advance(storage::OfficeMeta& meta, Now now);
 
-    // What an authenticated peer said of its clock, now.
+    // Notes the clock of an authenticated peer.
     void hear(storage::OfficeMeta& meta, OfficeId peer, WallTime clock, Now now);
 
     // A person says that this machine's clock is right.

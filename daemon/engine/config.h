@@ -1,4 +1,4 @@
-// What an office is run with.
+// The configuration that an office runs with.
 #pragma once
 
 #include <string>

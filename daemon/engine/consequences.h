@@ -1,4 +1,5 @@
-// What follows from a batch of inputs: frames for links, and notices for those who asked or watch.
+// The consequences of a batch of inputs: frames for links, and notices for those who asked or
+// watch.
 #pragma once
 
 #include <memory>
@@ -26,8 +27,8 @@ struct CloseLink {
     bool is_dead = false;
 };
 
-// What a link is needed for from now on: how soon its end must be noticed, and whether it is worth
-// having another connection ready.
+// The use of a link from now on. It decides how soon the link's end must be noticed, and whether
+// another connection should stand ready.
 struct LinkUse {
     LinkId link{};
     bool awaits_body = false;  // that the peer has begun to send
@@ -39,7 +40,7 @@ struct LinkUse {
     bool operator==(const LinkUse&) const = default;
 };
 
-// One whom a report was meant for by a group, and could not be sealed to.
+// A member of an addressed group to whom the report could not be sealed.
 struct LeftOut {
     OfficeId office{};
     storage::FailReason reason{};

@@ -29,8 +29,8 @@ namespace {
 constexpr auto receipt_interval = std::chrono::milliseconds{1000};
 // Clocks, expiries and our own statement are looked at this often.
 constexpr auto housekeeping_interval = std::chrono::minutes{10};
-// What is made public at once: a fast link is fed between two commits, and a long queue does not
-// hold up everything else for more than a few milliseconds.
+// So many bytes are made public at once. It feeds a fast link between two commits, and a long queue
+// does not hold up everything else for more than a few milliseconds.
 constexpr std::size_t publish_bytes = 65536;
 // Reports that follow each other this fast travel together, a few in one record; the first goes at
 // once, what is urgent always does, and so does all of which there is more than one record holds.
@@ -250,7 +250,7 @@ Result<void> Engine::Parts::on(const LinkDown& down, Now now, Consequences& out)
     if (!down.offence.empty()) {
         found->second.offend(ledger, now, out, down.offence);
     }
-    // What it brought in this batch is kept, or the next link would bring it again.
+    // Bodies that it brought in this batch are kept, or the next link would bring them again.
     TRY(found->second.finish_streams(ledger, now, out));
     if (const auto hint = found->second.flow().hint()) {
         flows[found->second.peer()] = *hint;
@@ -418,7 +418,7 @@ Result<bool> Engine::Parts::keep_whole_streams(Now now, Consequences& out) {
     return any;
 }
 
-// What is newly held: told to the peers, and receipted if it is for us.
+// Tells the peers of newly held records, and has those for us receipted.
 Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
@@ -458,7 +458,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     return !news.held.empty() || !news.registers.empty() || news.roster || !news.released.empty();
 }
 
-// Who was revoked or has retired counts as served, and nobody speaks to who was revoked.
+// An office that was revoked or has retired counts as served. No link to a revoked office stays.
 Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& out) {
     for (const auto& [link, session] : sessions) {
         const auto* peer = ledger.roster().find(session.peer());
@@ -528,7 +528,7 @@ Result<bool> Engine::Parts::write_bundles(Consequences& out) {
     return unpublished.has_value();
 }
 
-// What lasts and needs a person is looked at now and then.
+// Looks at lasting states that need a person, now and then.
 Result<void> Engine::Parts::look_after(Now now) {
     const bool is_in_doubt = ledger.meta().doubtful || ledger.clock().is_waiting();
     ledger.keep_raised(What::clock, ledger.us(), is_in_doubt ? 1 : 0, {}, now);
@@ -538,7 +538,7 @@ Result<void> Engine::Parts::look_after(Now now) {
     looked_after_at = now.steady;
     ledger.move_windows();
     expire_under_way(ledger);
-    // What was released before has come by now, and there may be room for more.
+    // Records that were released before have come by now, and there may be room for more.
     release_refused(ledger);
     ledger.keep_raised(What::undelivered, ledger.us(), TRY(count_undelivered(ledger, now)), {},
                        now);
@@ -582,7 +582,7 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     TRY(look_after(now));
     renew_statement(ledger, now);
     tend_groups(now);
-    // What that says is told at once.
+    // The new statement is told at once.
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
         session.tell(ledger, news, out);

@@ -15,13 +15,13 @@ namespace fieldpost::engine {
 // One connection, from handshake to end. Never used twice.
 enum class LinkId : std::uint64_t {};
 
-// What this end lets a link be used for, as long as it is up.
+// The use that this end permits of a link, as long as the link is up.
 struct LinkPolicy {
     std::uint64_t bytes_per_second = 0;  // each way, headers in; 0: as fast as it goes
     bool only_urgent = false;
     // After so many bytes, both ways and headers in, it sends what is urgent only. 0: no such end.
     std::uint64_t bytes_before_only_urgent = 0;
-    // Whether records come and go over it that are neither from nor for one of its two ends.
+    // True if it may also pass records that are neither from nor for one of its two ends.
     bool carries = true;
     bool operator==(const LinkPolicy&) const = default;
 };
@@ -39,18 +39,18 @@ struct StrangerUp {
     LinkId link{};
     BoxPublic key;
 };
-// Of either.
+// The link of a peer or of a stranger has ended.
 struct LinkDown {
     LinkId link{};
-    // What the peer did that no peer of ours does; empty: nothing.
+    // The peer's offence against the link protocol; empty: none.
     std::string offence{};
 };
 struct FrameArrived {
     LinkId link{};
     Bytes bytes;
 };
-// What has arrived at the other end behind something that was lost, and is repaired now, in bytes:
-// it cannot be acknowledged yet, and is not on the way any more.
+// A loss on the way is being repaired. These bytes have arrived behind it: they cannot be
+// acknowledged yet, and are not on the way any more.
 struct LinkRepairs {
     LinkId link{};
     std::uint64_t bytes = 0;
@@ -65,7 +65,8 @@ struct Draft {
     std::vector<OfficeId> to;  // the members of the groups too
     // As people addressed it. Used where there are more offices than one record can name.
     std::vector<OfficeId> groups{};
-    // Of `to`: nobody named these themselves, so one that cannot be sealed to costs itself only.
+    // Those of `to` that nobody named: members of groups. If one of them cannot be sealed to, only
+    // that one is left out.
     std::set<OfficeId> may_leave_out{};
     Report report;
     Bytes attachments{};
@@ -101,7 +102,7 @@ struct DayUsed {
     std::uint32_t day = 0;
     std::uint64_t bytes = 0;  // of the whole day so far
 };
-// Of the machine, noticed outside the engine; an empty `detail` ends it.
+// A trouble of the machine, noticed outside the engine. An empty `detail` ends it.
 struct MachineTrouble {
     What what{};
     std::string detail;

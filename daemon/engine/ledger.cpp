@@ -104,7 +104,7 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
             ledger.stale_leaves_.insert(index);
         }
     }
-    // What may have been used before a crash is never used again.
+    // Counters that may have been used before a crash are never used again.
     auto& own = ledger.edit_meta();
     own.next_counter = std::max(own.next_counter, own.counter_reserved + 1);
     own.counter_reserved = own.next_counter + counter_block;

@@ -1,4 +1,5 @@
-// What this office knows, in memory as in the store: roster, logs, registers, leaves and counters.
+// The knowledge of this office, in memory as in the store: roster, logs, registers, leaves,
+// counters.
 //
 // A change is applied to the store's open transaction at once, so reads of the store see it. Logs,
 // peers, leaves and the office's page are read from memory, and written once, by flush(). Leaves
@@ -45,7 +46,7 @@ public:
     [[nodiscard]] const std::vector<RosterChange>& roster_changes() const {
         return changes_of_roster_;
     }
-    // Who signs as this office; our own is known before the roster has it. Null: nobody known.
+    // The key that signs as this office. Our own is known before the roster has it. Null: unknown.
     [[nodiscard]] const SigningPublic* identity_of(OfficeId office) const;
     // As Roster::apply.
     Result<void> apply_roster_change(const RosterChange& change, Now now);
@@ -65,10 +66,9 @@ public:
     [[nodiscard]] bool keeps(const LogKey& log) const;
     // An office with forks in too many of its lives (forks.h): nothing of it is taken any more.
     [[nodiscard]] bool is_closed(OfficeId office) const;
-    // Whether its author was cut off and the cut-off keeps some of this log (cut_offs.h).
+    // True if its author was cut off and the cut-off keeps some of this log (cut_offs.h).
     [[nodiscard]] bool is_listed_by_cut_off(const LogKey& log) const;
-    // Those that the store could not give back; what logs() says of them was made from their
-    // records.
+    // Logs that the store could not give back. logs() has for them what their records show.
     [[nodiscard]] const std::vector<LogKey>& damaged_logs() const { return damaged_logs_; }
 
     // --- registers
@@ -98,7 +98,7 @@ public:
     [[nodiscard]] const OfficeStatement* statement(OfficeId office) const;
     // The entry of the author's own statement about this log. Null: there is none.
     [[nodiscard]] const OwnLog* author_on(const LogKey& log) const;
-    // Whether the office signed this key itself. Checked once for each key.
+    // True if the office signed this key itself. Checked once for each key.
     bool is_own_prekey(OfficeId office, const Prekey& prekey) const;
     // The newest custody statement of `signer` about our own records.
     [[nodiscard]] const Custody* custody(OfficeId signer) const;
@@ -106,21 +106,22 @@ public:
     [[nodiscard]] const std::map<OfficeId, Custody>& all_custody() const { return custody_; }
     RegisterVersion next_version();
 
-    // --- leaves
-    // Of every office of the roster, by index from 0 on. Brings stale ones up to date first.
+    // --- leaves The leaf of every office of the roster, by index. Brings stale ones up to date
+    // first.
     const std::map<OfficeId, Hash>& leaves();
     Digest digest();
-    // Whoever sees the same number again can be sure that no leaf has changed meanwhile. Counts
-    // from the start of this engine.
+    // If this number is the same again, no leaf has changed meanwhile. It counts from the start of
+    // this engine.
     [[nodiscard]] std::uint64_t leaf_edits() const { return leaf_edits_; }
     // How often refused numbers were released, from the start of this engine, and the counter of
     // our next statement then: what this office said before not to want it may have come to hold
     // since.
     [[nodiscard]] std::uint64_t releases() const { return releases_; }
     [[nodiscard]] std::uint64_t released_at() const { return released_at_; }
-    // Who says in a bundle to lack some of a log that it had, or takes what it did not take: what
-    // was left out for it has to be written again. With the counter of our next statement at that
-    // time; from the start of this engine. Only logs that are kept here are named.
+    // Offices whose newest bundle lists less of a log than their previous one did, or takes more.
+    // Rows that were written before are not enough for them. The number is the counter of our next
+    // statement at that time. Counted from the start of this engine. Only logs that are kept here
+    // are named.
     struct Less {
         std::uint64_t all = 0;  // of everything; 0: never
         std::map<LogKey, std::uint64_t> logs;
@@ -130,7 +131,7 @@ public:
         had_less_[office].logs[log] = meta_.next_counter;
     }
     [[nodiscard]] const std::map<OfficeId, Less>& had_less() const { return had_less_; }
-    // Of all logs, as far as it can be counted.
+    // How many numbers of all logs are known, as far as they can be counted.
     [[nodiscard]] std::uint32_t numbers_known() const;
     // To be called before anything is said of logs that were edited.
     void bound_logs();
@@ -213,14 +214,13 @@ public:
     Result<void> flush();
     [[nodiscard]] const std::optional<Error>& write_failure() const { return write_failure_; }
 
-    // What changed since the last call, for the peers: logs that hold more, registers that are
-    // newer.
+    // Changes since the last call, for the peers: logs that hold more, registers that are newer.
     struct News {
         std::map<LogKey, IntervalSet> held;
         std::set<RegisterName> registers;
         bool roster = false;
         bool roster_closed_one = false;  // an office was revoked, or has retired
-        // Of whose logs less is refused now: peers may send it again.
+        // Authors of whose logs less is refused now: peers may send it again.
         std::set<OfficeId> released;
         // Authors of records that were let go for want of room: custody tells them.
         std::set<OfficeId> let_go;

@@ -44,7 +44,7 @@ bool Ledger::keep_register(const Register& entry) {
     const auto name = name_of(entry);
     const auto* old = kept(name);
     if (old != nullptr) {
-        // Of two forks the one that closes more counts: the lower number.
+        // If there are two forks, the one that closes more counts: the lower number.
         const auto rank = [&](const Register& r) {
             return std::tuple(r.version, UINT32_MAX - fork_start(r).value_or(UINT32_MAX),
                               crypto::register_hash(network(), r));

@@ -209,7 +209,7 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
     return ok();
 }
 
-// What the newest answers say.
+// Adds staff and note of the newest answers.
 Result<void> add_words(const Ledger& ledger, ReportView& view) {
     for (auto& one : view.recipients) {
         const auto answer =

@@ -1,4 +1,4 @@
-// What people ask: what is in the boxes, and how far a report has come. Reads only.
+// Answers what people ask: which reports are in the boxes, and how far each has come. Reads only.
 //
 // A state is read from the report's page, which engine/progress keeps; nothing is derived here from
 // what may be thrown away.
@@ -9,14 +9,14 @@
 
 namespace fieldpost::engine {
 
-// Of a report's recipients the least advanced one under way is shown.
+// A report with several recipients shows the state of the least advanced one that is under way.
 using storage::State;
 std::string_view name_of(State state);
 std::string_view name_of(storage::FailReason reason);
 
 struct RecipientView {
     storage::Recipient proved;
-    // Of its newest answer, where that was asked for.
+    // of its newest answer, if that was asked for
     std::string staff;
     std::string note;
 };
@@ -43,9 +43,9 @@ struct ReportView {
 // read too.
 std::string printed_id(const Ledger& ledger, const storage::ReportKey& key);
 std::string printed_name(const Ledger& ledger, OfficeId office);
-// Whether it is written as an id.
+// True if it is written as an ID.
 bool is_id(std::string_view id);
-// Nothing if it is not an id, or of nothing that is here.
+// Nothing: it is no ID, or no report here has it.
 Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id);
 
 // The reports of one stored record, one each; a carried record is one.
@@ -56,16 +56,16 @@ struct Counts {
     std::map<State, std::uint32_t> outbox;
     std::uint32_t unacknowledged = 0;
     std::uint32_t acknowledged = 0;
-    // Of those, corrected by a newer one.
+    // Of the reports above: those that a newer one corrects.
     std::uint32_t replaced_in_inbox = 0;
     std::uint32_t replaced_in_outbox = 0;
-    // That no other office has yet.
+    // Own reports that no other office has yet.
     std::uint32_t only_here = 0;
     std::uint64_t only_here_bytes = 0;
 };
 Result<Counts> count_reports(const Ledger& ledger);
 
-// What is held here for each office and not receipted by it.
+// Records that are held here for an office and not receipted by it.
 struct Waiting {
     std::uint32_t records = 0;
     std::uint64_t bytes = 0;

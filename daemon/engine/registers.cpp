@@ -12,7 +12,7 @@ namespace fieldpost::engine {
 
 namespace {
 
-// Of kinds that only a later release knows, an office may leave this many with us.
+// An office may leave with us this many registers of kinds that only a later release knows.
 constexpr std::size_t unknown_registers_max = 16;
 
 bool is_of(const Register& entry, RegisterKind kind) {

@@ -11,7 +11,7 @@
 
 namespace fieldpost::engine {
 
-// What people are told who want to write here then.
+// The words for people who want to write here then.
 inline constexpr const char* stopped_words =
     "this store was put back from a copy, or runs twice; it writes nothing";
 
@@ -22,7 +22,8 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
 // A number under which a recipient says to hold a record of ours, when this store has another
 // there, or none that was ever signed.
 Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt);
-// The same by what a peer does not want of an own log: it cannot have what was never sent.
+// As unknown_top, from the numbers of an own log that a peer does not want. It cannot have a record
+// that was never sent.
 std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
                                     const IntervalSet& not_wanted);
 
@@ -32,7 +33,7 @@ Result<void> check_proof(Ledger& ledger, const RecordProof& proof, Via via, Now 
 
 // As far as this store has come.
 Marker marker_of(const storage::OfficeMeta& meta);
-// Whether a store that had come to `marker` is older now.
+// True if the store is older than `marker`, which it had reached.
 bool is_behind(const storage::OfficeMeta& meta, const Marker& marker);
 
 }  // namespace fieldpost::engine

@@ -1,4 +1,4 @@
-// What the files that answer requests share: complaints, and the names of things on the wire.
+// Shared by the files that answer requests: complaints, and helpers that make answers.
 #pragma once
 
 #include <expected>
@@ -23,7 +23,7 @@ class WatchRequest;
 
 namespace fieldpost::runtime {
 
-// What the caller sees.
+// How a request fails, as the caller sees it.
 struct Complaint {
     Exit exit = exit_failed;
     std::string code;
@@ -76,16 +76,17 @@ std::expected<std::vector<engine::ReportView>, Complaint> views_by_id(
 // A report as lists and details show it, without its text and files.
 Result<wire::Entry> entry_of(const engine::Ledger& ledger, const engine::ReportView& view);
 
-// What makes this office write (answers_write.cpp). Their first Input has the number `number`.
+// Requests that make this office write (answers_write.cpp). Their first Input has the number
+// `number`.
 Answered queue(const engine::Ledger& ledger, const wire::QueueRequest& request,
                std::uint64_t number);
 Answered acknowledge(const engine::Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t number);
 Answered invite(const wire::InviteRequest& request, std::uint64_t number);
 
-// Of many reports (answers_list.cpp).
+// Lists of reports (answers_list.cpp).
 Answered list(const engine::Ledger& ledger, const wire::ListRequest& request);
-// What stands for the subject of a report that has none.
+// Stands for the subject of a report that has none.
 Result<std::string> preview_of(const engine::Ledger& ledger, const Report& report);
 
 // About this office and the others (answers_office.cpp).

@@ -137,7 +137,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     if (view.replaced_by) {
         entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
     }
-    // Of several answers the one that most needs the author.
+    // If recipients answered differently, the answer that most needs the author is told.
     auto outcome = ReplyOutcome::none;
     for (const auto& one : view.recipients) {
         outcome = std::max(outcome, one.proved.outcome);
@@ -259,7 +259,7 @@ Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     return encode(answer);
 }
 
-// Of a machine that nobody lets in: what it queues goes nowhere.
+// Reports of a machine that no office lets in go nowhere, so its people are told.
 std::string obstacle_of(const Ledger& ledger) {
     const auto& items = ledger.attention().items();
     const bool is_turned_away = std::ranges::any_of(
@@ -394,7 +394,7 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
         }
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             answer.set_id(engine::printed_id(ledger, accepted->report));
-            // Of one that was queued before under the same key, what is there says it.
+            // A report that was queued before under the same key has its hash in the store.
             const auto hash =
                 accepted->is_repeat
                     ? TRY(engine::view_of(ledger, accepted->report, engine::Opening::reports)).hash

@@ -15,7 +15,7 @@ namespace fieldpost::runtime {
 class Bundles;
 class Folders;
 
-// What a request needs to know beyond the ledger.
+// Facts beyond the ledger that some requests need.
 struct Surroundings {
     WallTime started;
     std::chrono::milliseconds longest_batch{};  // since then, of the processor's time
@@ -32,7 +32,7 @@ struct Surroundings {
 // Either the answer, or inputs for the engine, whose notices make the answer.
 struct Pending {
     std::vector<engine::Input> inputs;
-    // What makes the answer, where it takes more than that.
+    // Makes the answer once the inputs were handled. Empty: the notices alone make it.
     std::function<Bytes(const engine::Ledger&, const std::vector<engine::Notice>&)> finish{};
 };
 using Handled = std::variant<Bytes, Pending>;

@@ -16,7 +16,7 @@ using storage::WithBody;
 
 namespace {
 
-// What stands for a subject is cut there, at a character; lists have room for less.
+// A preview is cut there, at a whole character. Lists have room for less.
 constexpr std::size_t preview_bytes_max = 120;
 
 // For comparing without regard to case (Unicode, NFC).
@@ -160,7 +160,7 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request) {
     if (!request.before().empty()) {
         const auto key = ASK(or_complain(engine::find_id(ledger, request.before())));
         const auto progress = key ? ASK(or_complain(ledger.store().report(*key))) : std::nullopt;
-        // What is only carried has no page.
+        // A report that is only carried has no page.
         const auto carried = key && !progress
                                  ? ASK(or_complain(ledger.store().record(
                                        log_of(*key), key->origin.number, WithBody::no)))

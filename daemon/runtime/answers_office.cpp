@@ -121,8 +121,8 @@ std::string reason_of(const Dialler::Attempt& attempt) {
     }
 }
 
-// Where and when an office is dialled: of several ways the one that works, worked last, or is tried
-// next.
+// Tells where and when an office is dialled. Of several ways it tells the one that works, or worked
+// last, or is tried next.
 void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId office,
                   wire::Peer& peer) {
     const Dialler::Attempt* best = nullptr;

@@ -151,7 +151,7 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
                             "use --reply-to to answer another office's", {request.replaces()});
         }
         const auto& newer = views.front().replaced_by;
-        // What was queued under a key before is found again by it, whatever came since.
+        // A repeated command finds its report by the key, even if the report was corrected since.
         const auto used = request.key().empty()
                               ? std::nullopt
                               : ASK(or_complain(engine::report_under(ledger, request.key())));
@@ -242,7 +242,7 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
         auto* entry = answer.add_entries();
         entry->set_id(id);
         entry->set_state("acknowledged");
-        // Of what is in the inbox the only recipient on its page is this office.
+        // For a report in the inbox the page has one recipient: this office.
         if (!view.recipients.empty() && view.recipients.front().proved.answer) {
             const auto& [before, staff, note] = view.recipients.front();
             if (before.outcome == outcome && staff == request.staff() && note == request.note()) {

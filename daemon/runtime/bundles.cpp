@@ -113,7 +113,7 @@ struct Bundles::Look {
             list(ledger, record->header, told);
         }
     }
-    // Of these nothing is listed.
+    // Nothing of these is listed.
     void operator()(const RosterNews&) const {}
     void operator()(const Summary&) const {}
     void operator()(const RegisterNews&) const {}
@@ -146,8 +146,8 @@ std::string Bundles::state_of(const engine::Ledger& ledger) const {
     return std::string(as_text(out.bytes()));
 }
 
-// Where all places are taken, the one that was idle longest gives way: a client that only holds
-// places takes them from nobody.
+// When all places are taken, the bundle that was idle longest gives way. So a client that only
+// holds places keeps nobody out.
 bool Bundles::make_room(Now now) {
     if (readers_.size() + writers_.size() < open_max) {
         return true;
@@ -169,7 +169,7 @@ bool Bundles::make_room(Now now) {
     return true;
 }
 
-// What it says, as far as that can be told without taking it in.
+// Reads a frame as far as that is possible without taking it in.
 void Bundles::look(const engine::Ledger& ledger, Reader& reader, BytesView bytes,
                    wire::BundleRead& told) {
     const auto frame = decode_frame(bytes);

@@ -26,7 +26,7 @@ public:
 
     Answered read(const engine::Ledger& ledger, const wire::BundleReadRequest& request, Now now);
     Answered write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request, Now now);
-    // What was left behind.
+    // Forgets bundles that no client has asked about for a minute, and tells the engine.
     std::vector<engine::Input> forget_idle(Now now);
     // The engine was made anew, and knows none of them.
     void forget_all();

@@ -1,4 +1,4 @@
-// What fieldpostd is told: its options and HOME/fieldpost.toml, which say the same things.
+// The configuration of fieldpostd: its options and HOME/fieldpost.toml, which have the same keys.
 #pragma once
 
 #include <array>

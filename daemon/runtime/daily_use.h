@@ -1,7 +1,7 @@
 // How much has gone over the links with an office today, where a policy limits that.
 //
-// What the store remembers is at most a little less than what has gone, whatever happens to the
-// machine; a clock that is set back or ahead begins a new day at the worst.
+// The store remembers almost all bytes that were sent, whatever happens to the machine. A clock
+// that is set back or ahead begins a new day at the worst.
 #pragma once
 
 #include <map>
@@ -21,7 +21,7 @@ public:
     void ended(link::ConnectionId connection);
     [[nodiscard]] std::uint64_t of(const engine::Ledger& ledger, OfficeId office,
                                    std::int64_t day) const;
-    // What the store should remember by now.
+    // The counts that the store should remember by now.
     std::vector<engine::Input> to_keep(const engine::Ledger& ledger, bool is_last);
 
 private:

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds backoff_first = 1s;
 constexpr std::chrono::milliseconds backoff_last = 15min;
 constexpr std::chrono::milliseconds contested_first = 1min;
-// What every way takes: RFC 879.
+// Every way takes segments of this size (RFC 879).
 constexpr int small_segment_bytes = 536;
 // A link that was there a moment ago may come and go: what is waited for is little, and what is
 // lost of a short contact is much. A minute of it costs 4 kB. (An attempt takes two seconds.)
@@ -27,9 +27,9 @@ constexpr std::size_t at_one_host_max = 4;
 // An address in the local network answers at once, or is none.
 constexpr std::chrono::milliseconds nearby_backoff_first = 5s;
 constexpr std::chrono::milliseconds put_off_pause = 1s;
-// Of one office; more than it can announce in four statements.
+// For one office. It is more than an office can announce in four statements.
 constexpr std::size_t hosts_max = 32;
-// Who was reached at an address and does not answer for so long may have given it to another.
+// An office that does not answer at its address for so long may have lost that address to another.
 constexpr std::chrono::milliseconds missing_for = 60s;
 
 bool is_proved(const Dialler::Attempt& attempt) {
@@ -340,7 +340,7 @@ void Dialler::start_over(const std::set<OfficeId>& offices, Now now) {
 }
 
 void Dialler::heard_at(const Target& target, Now now) {
-    // Where another machine with our keys takes each link from us, that it is there is no news.
+    // If another machine with our keys takes each link from us, hearing the peer again is no news.
     if (const auto at = attempts_.find(target);
         at != attempts_.end() && at->second.contested == 0) {
         at->second.failing_since.reset();
@@ -416,7 +416,7 @@ std::optional<Instant> Dialler::wake_at(const std::set<OfficeId>& linked, Now no
     std::optional<Instant> earliest;
     const auto busy = under_way();
     for (const auto& [target, attempt] : attempts_) {
-        // Where there is no room, the end of an attempt wakes us.
+        // If there is no room for an attempt, the end of another one wakes us.
         if (is_open(target, attempt, linked, now) && busy.has_room_for(target, attempt) &&
             (!earliest || attempt.next < *earliest)) {
             earliest = attempt.next;

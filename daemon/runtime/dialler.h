@@ -3,12 +3,13 @@
 // Never gives up: tries again after a tenth of the time it has failed for, 1 s to 15 min. Where
 // another machine with our keys takes each link from us, after 1 min, and twice as long each time.
 //
-// Of 16 attempts under way 12 at most are at addresses that nobody set by hand. Where no office has
-// proved its key yet such an address may be a lie: 8 attempts at most are at these, and of them 4
-// at such that were heard in the local network. Of one host an office may announce many ports: they
-// are tried in turn, one at a time and with one backoff. Four offices at most are tried at one host
-// at a time. All names that an office announces count as one host, for where they lead is another's
-// word, too. Another statement with other ports or names begins none of this anew.
+// At most 16 attempts are under way, and at most 12 of them at addresses that nobody set by hand.
+// An address where no office has proved its key yet may be a lie: at most 8 attempts are at these,
+// and at most 4 of those at addresses heard in the local network. An office may announce many ports
+// of one host: they are tried in turn, one at a time and with one backoff. Four offices at most are
+// tried at one host at a time. All names that an office announces count as one host, for where they
+// lead is another's word, too. Another statement with other ports or names begins none of this
+// anew.
 #pragma once
 
 #include <functional>
@@ -49,20 +50,20 @@ public:
         Instant succeeded{};  // last; zero: never
     };
 
-    // Where each office can be reached: what it says of itself, and addresses given by hand, which
-    // may be any office's.
-    // What is said by hand of an address holds however it is known. Where an office is held to a
-    // policy there, it is not dialled around it; and where somebody has set a proxy, it is the way
-    // to all addresses that offices tell of themselves. `nearby` offices were heard in the local
-    // network. Connections that are to be closed, because they
-    // were dialled otherwise, are returned.
+    // Sets where each office can be reached: addresses that it says of itself, and addresses given
+    // by hand, which may be any office's. Settings by hand for an address hold however the address
+    // is known. If an office has a policy at one address, it is not dialled at another address
+    // around that policy. If somebody has set a proxy, all addresses that offices tell of
+    // themselves are dialled through it. `nearby` offices were heard in the local network.
+    // Connections that are to be closed, because they were dialled otherwise, are returned.
     std::vector<link::ConnectionId> set_targets(const engine::Ledger& ledger,
                                                 const std::vector<PeerConfiguration>& by_hand,
                                                 const std::vector<Target>& nearby);
-    // What the policies permit from now on; what they have begun to is dialled at once.
+    // Sets what the policies permit from now on. Addresses that have just become permitted are
+    // dialled at once.
     void permit(const std::function<Permit(OfficeId, const Policy&)>& permit, Now now);
-    // Whose policy a connection is held to: of the address that was dialled, or of the one where
-    // the office that dialled us is known to be. Null: none.
+    // The attempt whose policy a connection is held to. It is that of the address that was dialled,
+    // or of the one where the office that dialled us is known to be. Null: none.
     [[nodiscard]] const Attempt* held_to(link::ConnectionId connection, OfficeId office) const;
     // Dials what is due and not linked already, a few at a time, first where it was reached last.
     void dial_due(link::ZmqLink& link, const engine::Ledger& ledger,
@@ -71,7 +72,7 @@ public:
     void went(link::ConnectionId connection, link::EndReason reason, Now now);
     // The attempt whose connection this is; null: none.
     [[nodiscard]] const std::pair<const Target, Attempt>* of(link::ConnectionId connection) const;
-    // What was begun as `old` goes on as `fresh`.
+    // The attempt that was begun as `old` goes on as `fresh`.
     void replace(link::ConnectionId old, link::ConnectionId fresh);
     void shook_hands(link::ConnectionId connection);
     // It said something: it does let us in.
@@ -91,7 +92,7 @@ public:
     [[nodiscard]] link::Way way_of(const Attempt& attempt) const;
 
 private:
-    // Of one office, its told addresses at which it has not proved its key.
+    // For one office: the addresses that it told, and at which it has not proved its key.
     struct Told {
         std::optional<Instant> failing_since;
         std::map<std::string, Instant> next;  // by host

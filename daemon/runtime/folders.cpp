@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds start_again_after = 10s;
-// Whether it has ended is looked at so often.
+// How often the daemon looks whether the process has ended.
 constexpr std::chrono::milliseconds look_every = 10s;
 
 // The command is installed beside the daemon.

@@ -32,9 +32,9 @@ public:
     void turn(Instant now);
     [[nodiscard]] std::optional<Instant> wake_at() const;
 
-    // What is wrong in one of them; empty: nothing any more.
+    // Notes the trouble in one folder. An empty trouble ends it.
     void note(const std::string& path, std::string trouble);
-    // What is wrong with the first of them that anything is wrong with, where that has changed.
+    // Tells the trouble of the first folder that has any, if that has changed since the last call.
     std::optional<engine::Input> take_news();
 
 private:

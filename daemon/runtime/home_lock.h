@@ -1,4 +1,4 @@
-// Who may run the daemon of a home: its owner, and one at a time.
+// Lets one daemon run in a home, as the owner of the home.
 #pragma once
 
 #include <filesystem>

@@ -22,8 +22,8 @@ public:
     [[nodiscard]] link::KeyPair own() const;
     [[nodiscard]] link::KeyPair dials_as() const;
 
-    // Whoever answered let nobody in by the key of now: the other key is next. True if that has
-    // come so often that people should know.
+    // The peer did not let this office in under its current key, so the other key is next. True if
+    // that has happened so often that people should know.
     bool turned_away();
     // An office speaks to this one. True if people were told of the contrary.
     bool let_in();

@@ -14,12 +14,13 @@ using link::EndReason;
 
 // A cable brings a carrier, addresses and routes, one after the other.
 constexpr std::chrono::milliseconds network_settles = 200ms;
-// Where something always comes and goes, handshakes under way are let be, or none would ever end.
+// On a network that changes all the time, handshakes under way are left alone, or none would ever
+// end.
 constexpr std::chrono::milliseconds network_keeps_changing = 20s;
 constexpr std::chrono::milliseconds shut_out_comes_every = 10min;
 constexpr std::chrono::milliseconds an_hour = std::chrono::hours{1};
 
-// Where a link has died it is likely to die again.
+// After a link has died, the next one is likely to die as well.
 constexpr std::chrono::milliseconds may_die_again = 30min;
 // A segment takes 170 ms at 64 kbit/s.
 constexpr std::chrono::milliseconds look_for_repairs = 50ms;
@@ -32,7 +33,7 @@ engine::LinkId link_id(link::ConnectionId connection) {
     return engine::LinkId{static_cast<std::uint64_t>(connection)};
 }
 
-// Where to listen: as the file says, or on any port, for offices of the local network.
+// Listens as the file says, or on any port, for offices of the local network.
 std::vector<std::string> listens_at(const Configuration& configuration) {
     return configuration.listen.empty() && configuration.beacon
                ? std::vector<std::string>{"tcp://*:*"}
@@ -331,7 +332,7 @@ void Links::call_neighbours() {
     if (!beacon_ || !neighbours_.is_due(!peers_.empty(), now())) {
         return;
     }
-    // Who is not admitted yet has nothing to say, and listens.
+    // An office that is not admitted yet has nothing to say, and only listens.
     neighbours_.call(*beacon_, engine_->ledger().us(),
                      is_member() ? bound_ : std::vector<std::string>{});
 }
@@ -400,7 +401,7 @@ void Links::heed_policies() {
         },
         now());
     for (const auto& [office, peer] : peers_) {
-        // What may pass a link is settled when it comes up.
+        // The policy of a link is fixed when the link comes up.
         auto policy = policy_for(peer.connection, office);
         if (policy) {
             // Is used up on the way.

@@ -47,20 +47,20 @@ public:
 
     // All links end: the engine is to be told so, or has forgotten them.
     std::vector<engine::Input> end_all(const std::string& reason);
-    // What the engine asks of links.
+    // Does what the engine asks of a link.
     void heed(const engine::CloseLink& close);
     void heed(const engine::LinkUse& use);
     void send(const std::vector<engine::OutgoingFrame>& frames);
 
-    // What is due now: policies, calls into the local network, dialling. Nobody is dialled or let
-    // in while `is_paused`.
+    // Does what is due now: policies, calls into the local network, dialling. Nobody is dialled or
+    // let in while `is_paused`.
     void turn(bool is_paused);
     // When the next is due.
     [[nodiscard]] std::optional<Instant> wake_at() const;
     // Until something happened, here or to `watched`, or `timeout` passed.
     std::vector<engine::Input> wait(std::vector<link::WatchedFd>& watched,
                                     std::chrono::milliseconds timeout);
-    // What the store should remember of how much has gone.
+    // Byte counts of the day that the store should remember.
     std::vector<engine::Input> to_keep(bool is_last);
 
     // A peer that has not been heard yet may be about to turn us away.

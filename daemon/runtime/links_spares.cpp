@@ -1,4 +1,4 @@
-// Which connection to an office is used, and which stands ready beside it.
+// Decides which connection to an office is used, and which stands ready beside it.
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/links.h"
 

@@ -18,7 +18,8 @@ constexpr int calls_soon = 3;
 constexpr std::chrono::milliseconds soon_interval = 2s;
 // Longer than it takes a linked office to call again.
 constexpr std::chrono::milliseconds remembered = 15min;
-// Of one office in one family. 256 are all of an ordinary IPv4 network, so each has its turn.
+// For one office in one address family. An ordinary IPv4 network has 256 addresses, so each has its
+// turn.
 constexpr std::size_t addresses_most = 256;
 constexpr std::size_t addresses_least = 4;
 constexpr std::size_t addresses_in_all = 8192;
@@ -208,7 +209,8 @@ std::vector<Dialler::Target> Neighbours::targets(Now now) const {
             if (!one.reached.empty()) {
                 all.push_back({one.reached, id.first});
             }
-            // Where it was reached its port may have changed; that of others may be a lie.
+            // The port may have changed at an address where the office was reached. At other
+            // addresses the port may be a lie.
             if ((one.is_on_trial || !one.reached.empty()) && one.tried != one.reached) {
                 all.push_back({one.tried, id.first});
             }

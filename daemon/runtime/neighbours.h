@@ -39,7 +39,7 @@ public:
     Neighbours(const crypto::FoundingKey& founding_key, const NetworkId& network)
         : key_(crypto::beacon_key(founding_key, network)), network_(network) {}
 
-    // Who listens at `bound` ("tcp://0.0.0.0:6743"), and can be reached there.
+    // Tells the local network that this office listens at `bound` ("tcp://0.0.0.0:6743").
     void call(link::BeaconSocket& socket, OfficeId us, const std::vector<std::string>& bound) const;
     // Remembers the callers. Whom to dial of them, take_due() says.
     void hear(const std::vector<link::BeaconSocket::Heard>& heard, const engine::Ledger& ledger,
@@ -57,7 +57,7 @@ public:
 
     // The network has changed, or this office has something new to say.
     void call_soon(Now now);
-    // Whether to call now, and when to look again. Seldom if somebody is linked.
+    // True if it is time to call. Calls are rare while a link is up.
     bool is_due(bool is_linked, Now now);
     [[nodiscard]] Instant next_call_at() const { return next_; }
 

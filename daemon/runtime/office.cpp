@@ -350,7 +350,7 @@ Result<void> Office::notice_admission() {
     const auto& roster = engine_->ledger().roster();
     if (roster.version() != roster_written_) {
         roster_written_ = roster.version();
-        // Who turned us away may know us now.
+        // Offices that turned us away may know us now.
         links_->dialler().start_over({}, now());
         if (!home_.write_roster_copy(engine_->ledger().roster_changes())) {
             spdlog::warn("the copy of the roster could not be written");

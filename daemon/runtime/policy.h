@@ -1,4 +1,4 @@
-// What a person has set for one link, and what of it may be used at this moment.
+// The policy that a person has set for one link, and what it permits at this moment.
 #pragma once
 
 #include <chrono>

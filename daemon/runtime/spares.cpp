@@ -7,8 +7,8 @@ namespace fieldpost::runtime {
 
 namespace {
 
-// Of one office, to be used later. The one before may be going into use just now: its first frame
-// can come later than the mark of the next, which goes another way.
+// For one office. The older one may be going into use just now: its first frame can arrive after
+// the mark of the newer one, which travels another way.
 constexpr std::ptrdiff_t kept_max = 2;
 
 }  // namespace

@@ -27,7 +27,7 @@ public:
     // CloseLink follows as soon as nothing more is to be had of it; it is a member or an invitee by
     // then, or it is not.
     void receive(Ledger& ledger, LinkId link, BytesView bytes, Now now, Consequences& out);
-    // Who has shown nothing new for too long has to go.
+    // Closes the links of strangers that have shown nothing new for too long.
     void close_late(Now now, std::vector<Notice>& notify);
     [[nodiscard]] std::optional<Instant> wake_at() const;
 

@@ -21,7 +21,7 @@ constexpr std::uint64_t frames_a_contact = 64;
 constexpr std::uint64_t window_at_first = 2000;
 constexpr std::uint64_t frame_bytes_at_first = 480;
 constexpr std::uint64_t window_max = 4U << 20;
-// Of what was known before; faster links need no help at the beginning.
+// Limits for what the last link taught. Faster links need no help at the beginning.
 constexpr std::uint64_t hinted_window_max = 12'000;
 constexpr std::uint64_t hinted_rate_max = 100 * (segment_bytes - envelope_bytes);
 // So many rounds later more is tried than was known.
@@ -32,7 +32,7 @@ constexpr std::chrono::milliseconds rate_remembered_min = 500ms;
 constexpr std::chrono::milliseconds round_trip_remembered = 60s;
 // Below this a round trip shows that nothing waits in a queue on the way.
 constexpr std::chrono::milliseconds jitter = 3ms;
-// Of which the first began before it.
+// The first of these rounds began before the probe.
 constexpr int probe_rounds = 3;
 
 // TCP repairs a loss in less: 4.6 s was the longest seen at 64 kbit/s, 300 ms and 1 % loss.
@@ -169,7 +169,7 @@ void Flow::acknowledged(std::uint64_t total, Instant now) {
 
 void Flow::ran_dry() {
     dry_until_ = sent_total_;
-    // What was just sent did not fill the link either.
+    // The frames that were just sent did not fill the link either.
     for (auto at = under_way_.rbegin(); at != under_way_.rend() && at->at == under_way_.back().at;
          ++at) {
         at->is_dry = true;
@@ -211,8 +211,9 @@ void Flow::measure_round_trip(std::chrono::milliseconds round_trip, Instant now)
 }
 
 void Flow::measure_rate(const Sent& newest, Instant now) {
-    // What was acknowledged while it was under way, over the longer of how long that took to send
-    // and to be acknowledged: acknowledgements that come in a bunch would else look like speed.
+    // The rate is the bytes acknowledged while this frame was under way, over the longer of two
+    // times: that to send them and that to acknowledge them. Acknowledgements that come in a bunch
+    // would look like speed otherwise.
     const auto bytes = acknowledged_total_ - newest.acknowledged;
     const auto took = std::max({newest.at.since_start - newest.first_at.since_start,
                                 now.since_start - newest.acknowledged_at.since_start,

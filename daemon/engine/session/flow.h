@@ -18,9 +18,10 @@ namespace fieldpost::engine {
 
 class Flow {
 public:
-    // What was known of the way to a peer when the last link to it ended. It saves the slow
-    // beginning, which on a link that comes for seconds is all there is; it is believed only as far
-    // as it could not fill a queue, and until the first round trip shows that this is another way.
+    // Measurements of the way to a peer when the last link to it ended. They save the slow
+    // beginning: a link that comes for seconds has no more than that. They are believed only as far
+    // as they could not fill a queue, and until the first round trip shows that this is another
+    // way.
     struct Hint {
         std::uint64_t bytes_per_second = 0;
         std::chrono::milliseconds round_trip{};
@@ -37,14 +38,14 @@ public:
     // So much of what is under way has arrived behind a hole. Until the next acknowledgement as
     // much more may be under way, or the link would idle while TCP repairs a loss.
     void repairs(std::uint64_t bytes) { behind_hole_ = bytes; }
-    // What is not data, and stands before it on the link: a summary, say.
+    // Counts frames that are not data and travel before it, such as a summary.
     void control_sent(std::size_t bytes) { control_under_way_ += under_way_.empty() ? 0 : bytes; }
     // Anything that came is a sign of life.
     void heard(Instant now) { heard_at_ = now; }
     // Less is waiting than the link would take: what is measured now says little of its rate.
     void ran_dry();
 
-    // What may be sent and not acknowledged, in bytes.
+    // Bytes that may be sent and not acknowledged.
     [[nodiscard]] std::uint32_t window() const;
     // The size of one frame of data, in bytes.
     [[nodiscard]] std::uint32_t frame() const;

@@ -17,7 +17,7 @@ namespace {
 constexpr int offences_max = 8;
 // A reachable peer has answered by now over the slowest link; the door is open for twice as long.
 constexpr std::chrono::milliseconds greeting_patience = std::chrono::seconds{5};
-// Who has been shown our roster and still says nothing will not.
+// A peer that was shown our roster and still says nothing will never speak.
 constexpr std::chrono::milliseconds longest_silence = std::chrono::seconds{30};
 
 }  // namespace

@@ -25,7 +25,7 @@
 
 namespace fieldpost::engine {
 
-// What may be under way towards us at the most; the sender's Flow finds out how much is good.
+// The most that may be under way towards us. The sender's Flow finds out how much is good.
 inline constexpr std::uint32_t credit_bytes = 1U << 20;
 
 class PeerSession {
@@ -50,7 +50,7 @@ public:
     Result<void> receive(Ledger& ledger, BytesView message, Now now, const Elsewhere& elsewhere,
                          Consequences& out);
 
-    // What it has behind a hole (LinkRepairs).
+    // Tells how many bytes the peer has behind a hole (LinkRepairs).
     void repairs(std::uint64_t bytes) { flow_.repairs(bytes); }
 
     // It broke the protocol: named once, and its link is closed when it does so again and again.
@@ -75,12 +75,13 @@ public:
     std::optional<LinkUse> take_use();
     void tell(Ledger& ledger, const Ledger::News& news, Consequences& out);
     [[nodiscard]] bool is_bringing(const RecordId& id) const;
-    // Whether another link should bring it, over which so many bytes came in five seconds.
+    // True if another link should bring it, over which `other_bytes` came in the last five seconds.
     [[nodiscard]] bool is_slow_with(const RecordId& id, std::uint64_t other_bytes, Now now) const;
     [[nodiscard]] const ArrivalRate& arrival_rate() const { return arrival_rate_; }
     // Another link brings it from here on.
     void leave_to_another(Ledger& ledger, const RecordId& id, Consequences& out);
-    // What it was told to keep back is wanted if the cause is gone: `elsewhere` as above.
+    // Asks again for records that the peer was told to keep back, if the cause is gone. `elsewhere`
+    // as above.
     void want_again(Ledger& ledger, const Elsewhere& elsewhere, Now now, Consequences& out);
 
 private:
@@ -164,13 +165,14 @@ private:
     void send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail, Telling telling,
                      Consequences& out);
     void send_large_leaves(Ledger& ledger, Consequences& out);
-    // Whether it has something that we lack, or may have.
+    // True if the peer has something that we lack, or may have it.
     bool compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out);
     bool compare_registers(Ledger& ledger, const LeafSummary& leaf);
-    // Of which it was told some only, and which have changed since: so that it need not ask.
+    // Tells again those registers of which the peer was told only some and which have changed
+    // since, so that it need not ask.
     void tell_registers_again(Ledger& ledger, Consequences& out);
-    // Where nothing more is to be sent and registers still differ they are told whole. True if any
-    // were.
+    // If nothing more is to be sent and registers still differ, tells all of them. True if any were
+    // told.
     bool clear_up(Ledger& ledger, const Digest& digest, Consequences& out);
     void hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequences& out);
     void answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
@@ -180,9 +182,9 @@ private:
     [[nodiscard]] bool is_peer_member(const Ledger& ledger) const;
     [[nodiscard]] bool takes(const Ledger& ledger, const Header& header) const;
 
-    // What this office signed, and receipts about the peer's records.
+    // Sends registers that this office signed, and receipts about the peer's records.
     void send_own_registers(const Ledger& ledger, Consequences& out);
-    // A frame of what others signed, the signers in turn.
+    // Sends a frame of registers that others signed, the signers in turn.
     void pass_on_registers(const Ledger& ledger, Now now, Consequences& out);
     // Those and records that are not urgent take turns too, byte for byte.
     Result<void> send_in_turns(Ledger& ledger, Now now, Consequences& out);
@@ -195,7 +197,7 @@ private:
     void acknowledge(Consequences& out);
     Result<void> send_custody(Ledger& ledger, Now now, Consequences& out);
     void settle(Ledger& ledger, Consequences& out);
-    // What a pair that settled remembers: of both digests, and of its own.
+    // The hash that a pair remembers once it has settled: over both digests, and over its own.
     [[nodiscard]] Hash settled_on(const Ledger& ledger, const Digest& own,
                                   const Digest& theirs) const;
     [[nodiscard]] Hash settled_on(const Ledger& ledger, const Digest& own) const;
@@ -237,13 +239,14 @@ private:
     // Leaves over a kilobyte, still to be told: what one author tore into pieces waits until what
     // is urgent is sent.
     std::map<OfficeId, Detail> large_leaves_;
-    // Of whose registers it told some only, and what of all does not follow from that.
+    // Offices of which the peer told only some registers, if the hash over all of them does not
+    // follow from those.
     struct Unclear {
         RegistersHash registers;
         bool is_answered = false;
     };
     std::map<OfficeId, Unclear> unclear_;
-    // Of a summary that comes in several frames, so far.
+    // What a summary that comes in several frames has said so far.
     struct Heard {
         std::set<OfficeId> named;
         std::vector<OfficeId> untold;
@@ -260,13 +263,13 @@ private:
     bool custody_repeated_ = false;  // told again even if it says nothing new
 
     std::map<LogKey, IntervalSet> to_send_;
-    // What it said it does not want, what it sent us since, and what of ours it has acknowledged.
+    // Numbers that the peer said it does not want, has sent us since, or has acknowledged.
     std::map<LogKey, IntervalSet> they_have_;
     // It lacks these, and said when they came that it does not want them now: until it tells that
     // leaf again.
     std::map<LogKey, IntervalSet> kept_back_;
     std::map<LogKey, IntervalSet> large_;  // of those to send, known to need a stream
-    // The same by size; some of it may have been sent since, or be unwanted now.
+    // The records of `large_` by size. Some may have been sent since, or be unwanted now.
     std::map<RecordClass, std::set<Sized>> by_size_;
     std::set<RegisterName> registers_to_send_;
     // Others' registers that went over this link within the last minute, so that whoever signs
@@ -303,8 +306,9 @@ private:
     std::uint64_t data_received_ = 0;
     std::uint64_t acknowledgement_sent_ = 0;
     ArrivalRate arrival_rate_;
-    // What it was told to keep back: another link brings it, with its author; there was no room; it
-    // has brought bytes that its author did not sign, and is not asked for it again.
+    // Records that the peer was told to keep back: those that another link brings; those of these
+    // authors, for want of room; and those of which it brought bytes that the author did not sign.
+    // It is not asked for the last again.
     std::map<RecordId, Header> left_to_others_;
     std::set<OfficeId> put_off_;
     Instant put_off_until_{};

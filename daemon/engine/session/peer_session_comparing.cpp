@@ -126,8 +126,8 @@ void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Conseq
         tell_leaves(ledger, differing, Detail::newest, out);
         return;
     }
-    // Who lacks nothing need not answer. The later an office joined the less it will have that the
-    // other lacks.
+    // An office that lacks nothing need not answer. The later an office joined, the less it has
+    // that the other lacks.
     if (has_sent_fingerprints_ &&
         std::pair(hello.numbers_known, ledger.us()) < std::pair(greeted_numbers_, peer_)) {
         return;  // it begins
@@ -273,7 +273,7 @@ bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Conseque
             lacking.remove(found->second->not_wanted);
         }
         large_.erase(at->first);
-        // What is on its way need not be sent again, unless they have forgotten it since.
+        // Records on their way need not be sent again, unless the peer has forgotten them since.
         for (const auto& [stream, outgoing] : outgoing_) {
             if (outgoing.log == at->first) {
                 lacking.remove(outgoing.record.run);
@@ -322,7 +322,7 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
     for (auto& entry : register_list(ledger, leaf.office)) {
         const auto name = name_of(leaf.office, entry);
         const auto found = theirs.find(name);
-        // Of those that it did not list it lacks the ones that it would have listed.
+        // It lacks those registers that it would have listed and did not.
         const bool would_list = !leaf.all_registers || (oldest && entry.version > *oldest);
         if (found == theirs.end() ? would_list : is_newer(entry, found->second)) {
             registers_to_send_.insert(name);
@@ -362,17 +362,17 @@ void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequence
     if (ledger.roster().find(leaf.office) == nullptr || !heard_.named.insert(leaf.office).second) {
         return;
     }
-    // Of its own it is told in any case: if it lost some, this shows it.
+    // The peer is told of its own leaf in any case: if it lost some records, this shows it.
     const bool has_records = compare_logs(ledger, leaf, out) || leaf.office == peer_;
     const bool has_registers = compare_registers(ledger, leaf);
     const auto told = told_.find(leaf.office);
     if (told == told_.end()) {
-        // Where it has nothing for us it need not know what we have.
+        // If it has nothing for us, it need not know what we have.
         if (has_records || has_registers) {
             heard_.untold.push_back(leaf.office);
         }
     } else if (has_registers) {
-        // What it said whole is answered whole.
+        // A leaf that it told whole is answered whole.
         const auto detail = leaf.all_registers ? Detail::newest : Detail::all;
         if (told->second.detail < detail) {
             heard_.told_too_little[detail].push_back(leaf.office);
@@ -469,7 +469,7 @@ bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Consequences& o
     for (const auto& [office, unclear] : unclear_) {
         const auto told = told_.find(office);
         const bool is_told = told != told_.end() && told->second.detail == Detail::all;
-        // Where ours has just answered theirs, what they say to that is awaited.
+        // If our leaf has just answered theirs, we wait for their answer to it.
         if (!is_told && !unclear.is_answered) {
             differing.push_back(office);
         }

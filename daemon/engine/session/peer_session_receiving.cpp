@@ -13,8 +13,8 @@ namespace fieldpost::engine {
 namespace {
 
 constexpr std::size_t incoming_streams_max = 16;
-// What was put off for want of room is looked at again after the first of these; each time in vain
-// after twice as long, up to the second.
+// Bodies that were put off for want of room are looked at again after the first of these times.
+// After each failure the time doubles, up to the second.
 constexpr std::chrono::milliseconds shortest_put_off = std::chrono::seconds{5};
 constexpr std::chrono::milliseconds longest_put_off = std::chrono::minutes{10};
 
@@ -360,7 +360,7 @@ Result<void> PeerSession::on(const Step& step, const Prove& prove) {
     return ok();
 }
 
-// What is on its way is wanted no more, or was brought by another.
+// Ends a stream that is not wanted any more, or that another source has brought.
 PeerSession::Streams::iterator PeerSession::end_stream(Ledger& ledger, Streams::iterator at,
                                                        SkipReason reason, Consequences& out) {
     const auto& header = at->second.body.record().header;
@@ -452,7 +452,7 @@ void PeerSession::want_again(Ledger& ledger, const Elsewhere& elsewhere, Now now
             put_off_until_ = now.steady + longest_put_off;
         }
     }
-    // Whoever was named in a header that nobody has checked may be nobody.
+    // The author named in an unchecked header may not exist.
     std::erase_if(wanted, [&](OfficeId one) { return ledger.roster().find(one) == nullptr; });
     tell_leaves(ledger, {wanted.begin(), wanted.end()}, Detail::hash, out);
 }

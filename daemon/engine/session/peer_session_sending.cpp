@@ -54,7 +54,8 @@ void PeerSession::tell(Ledger& ledger, const Ledger::News& news, Consequences& o
         const auto theirs = they_have_.find(log);
         to_send_[log].add(theirs == they_have_.end() ? numbers : without(numbers, theirs->second));
     }
-    // What gave way for room here after it was sent, and came again, is no news to the peer.
+    // A record that gave way for room here after it was sent, and came again, is no news to the
+    // peer.
     for (const auto& sent : unacknowledged_) {
         if (news.held.contains(sent.log)) {
             to_send_[sent.log].remove(sent.run);
@@ -91,7 +92,7 @@ std::map<LogKey, Number> PeerSession::to_publish(const Ledger& ledger) const {
         if (sendable.top() <= state.published) {
             continue;
         }
-        // What is public already goes first, but for what waits for its turn in a stream.
+        // Public records go first, except those that wait for their turn in a stream.
         if (const auto large = large_.find(log); large != large_.end()) {
             sendable.remove(large->second);
         }
@@ -171,7 +172,7 @@ bool PeerSession::has_room() const {
            under_way + frame_bytes() <= std::min(flow_.window(), theirs_->credit_bytes);
 }
 
-// What tells the author of something urgent that it is here goes where only that goes.
+// Receipts for something urgent also go over a link that passes urgent records only.
 bool PeerSession::is_receipt_for_peer(const Ledger& ledger, const RegisterKey& key) const {
     const auto author = read_receipt_subject(key.subject);
     return key.kind == static_cast<std::uint8_t>(RegisterKind::receipt) &&
@@ -275,7 +276,7 @@ Result<void> PeerSession::send_in_turns(Ledger& ledger, Now now, Consequences& o
             TRY(send_records(ledger, out));
             turn_ends_.reset();
             const auto sent = data_sent_ - before;
-            // Who has nothing to send is owed nothing later.
+            // If no record was sent, records are owed nothing later.
             registers_ahead_ = sent == 0 ? 0 : registers_ahead_ - std::min(registers_ahead_, sent);
         }
     }
@@ -458,7 +459,7 @@ Result<void> PeerSession::send_chunks(Ledger& ledger, RecordClass record_class, 
     return ok();
 }
 
-// What is said goes out after the commit, so what came up to here is kept by then.
+// Frames go out after the commit, so all data up to here is on disk when this is read.
 void PeerSession::acknowledge(Consequences& out) {
     if (std::exchange(acknowledgement_sent_, data_received_) != data_received_) {
         send(out, Acknowledged{data_received_});
@@ -470,7 +471,7 @@ Result<void> PeerSession::send_custody(Ledger& ledger, Now now, Consequences& ou
         return ok();
     }
     auto custody = TRY(custody_of(ledger, peer_));
-    // The same again says nothing.
+    // A statement with the same content says nothing new.
     const auto content =
         short_hash(crypto::hash("custody-told", ledger.network(), {signed_bytes(custody)}));
     auto& told = ledger.edit_peer(peer_).custody_told;
@@ -529,7 +530,7 @@ std::optional<LinkUse> PeerSession::take_use() {
         left += outgoing.bytes_left;
     }
     const auto rate = flow_.bytes_per_second();
-    // Of one that was long once, the rest is not worth a word.
+    // A transfer that was long once stays long: its rest is not worth another notice.
     use.is_long = use.is_long || (left >= long_bytes && rate != 0 && left / rate >= long_seconds);
     return use == std::exchange(use_, use) ? std::nullopt : std::optional(use);
 }
@@ -547,8 +548,8 @@ void PeerSession::settle(Ledger& ledger, Consequences& out) {
     const auto digest = ledger.digest();
     if (settled_told_ != digest) {
         settled_told_ = digest;
-        // Where both were in step at the greeting nothing need be said, until ours changes: it may
-        // have become what theirs is, of which they know nothing.
+        // If both were in step at the greeting, nothing need be said until our digest changes. Even
+        // if it became equal to theirs, they do not know that.
         if (their_digest_ != digest || !is_in_step_ || digest != digest_told_) {
             tell_registers_again(ledger, out);
             if (!large_leaves_.empty()) {
@@ -564,7 +565,7 @@ void PeerSession::settle(Ledger& ledger, Consequences& out) {
     if (both && their_digest_ && data_acknowledged_ == data_sent_ &&
         !clear_up(ledger, digest, out)) {
         is_settled_ = true;
-        // What is not cleared up is looked at again by the next link.
+        // Differences that are not cleared up are looked at again by the next link.
         if (!unclear_.empty()) {
             return;
         }

@@ -1,4 +1,4 @@
-// What goes around a frame on its way.
+// How frames fit TCP segments.
 #pragma once
 
 #include <cstdint>
