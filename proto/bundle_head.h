@@ -1,4 +1,5 @@
-// What a bundle says of itself: who wrote it, when, for whom, and by a hash what the writer has.
+// The signed head of a bundle: its writer, its time, its readers, and a hash of the summary that
+// tells what the writer has.
 #pragma once
 
 #include <optional>
@@ -13,14 +14,14 @@ struct BundleHead {
     RegisterVersion version;
     WallTime at;
     std::uint32_t roster_version = 0;
-    bool carries = true;  // also what is neither from nor for the writer
-    // One of a row in one place, and how many stand before it: all that its readers lacked is in
-    // those and in this one.
+    bool carries = true;  // also records that are neither from nor for the writer
+    // Set if this bundle is one of a row in one place: the number of bundles before it there.
+    // Everything that its readers lacked is in those bundles and in this one.
     std::optional<std::uint8_t> place{};
-    // Of a later release: nothing to us, and signed.
+    // Flags of a later release: without meaning to us, but signed.
     std::uint8_t other_flags = 0;
     std::vector<OfficeId> targets;  // ascending; empty: everybody
-    // Of the summary frames that follow it; zero: none do.
+    // The hash of the summary frames that follow; zero if none do.
     Hash summary;
     Signature signature;
     bool operator==(const BundleHead&) const = default;
@@ -28,10 +29,10 @@ struct BundleHead {
 
 inline constexpr std::uint8_t bundle_places = 32;
 
-// What is signed under the label "bundle".
+// The bytes that are signed under the label "bundle".
 Bytes signed_bytes(const BundleHead& head);
 Bytes encode_bundle_head(const BundleHead& head);
-// malformed: not as WIRE.md has it.
+// malformed: the bytes break a rule of WIRE.md.
 Result<BundleHead> read_bundle_head(ByteReader& in);
 
 }  // namespace fieldpost

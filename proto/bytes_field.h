@@ -11,7 +11,7 @@ inline std::string field_of(BytesView bytes) {
     return std::string(as_text(bytes));
 }
 
-// malformed: of another length. `what` is what the error says it is of.
+// malformed: the field has another length. `what` names the message in the error.
 template <class Array>
 Result<Array> array_of_field(const std::string& field, const char* what) {
     ByteReader in(as_bytes(field));

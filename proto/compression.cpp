@@ -31,7 +31,7 @@ std::uint8_t* out_of(Bytes& bytes) {
     return reinterpret_cast<std::uint8_t*>(bytes.data());
 }
 
-// Empty when it did not get smaller than `plain`.
+// Empty if the result is not smaller than `plain`.
 Bytes brotli(BytesView plain) {
     Bytes out(plain.size());
     auto size = out.size();
@@ -43,7 +43,7 @@ Bytes brotli(BytesView plain) {
     return out;
 }
 
-// Without a frame's magic, size and checksum: the seal checks, and U's size is known.
+// The frame has no magic, size or checksum. The seal checks the bytes, and the size of U is known.
 Bytes zstd(BytesView plain) {
     const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
                                                                        &ZSTD_freeCCtx);

@@ -7,7 +7,7 @@
 
 namespace fieldpost {
 
-// On the wire. Every office reads these three; more may be announced in office registers.
+// The numbers are on the wire. Every office reads these three. Office registers may announce more.
 enum class Codec : std::uint8_t { raw = 0, zstd = 1, brotli = 2 };
 
 struct Compressed {
@@ -15,10 +15,11 @@ struct Compressed {
     Bytes bytes;
 };
 
-// The smallest of the three.
+// The smallest form of the three codecs.
 Compressed compress(BytesView plain);
-// Exactly `plain_bytes` bytes or malformed; unsupported: a codec this release does not know. At
-// most `plain_bytes` are ever allocated, so a bomb costs what it declared and no more.
+// Gives exactly `plain_bytes` bytes. malformed: it would be another number of bytes. unsupported:
+// this release does not know the codec. At most `plain_bytes` are ever allocated, so a compression
+// bomb costs the size that it declared and no more.
 Result<Bytes> decompress(std::uint8_t codec, BytesView compressed, std::size_t plain_bytes);
 
 }  // namespace fieldpost

@@ -1,7 +1,7 @@
 // Epoch slots: how the authority hands a group's key of one epoch to its members.
 //
-// Promise: decode accepts only what proto/WIRE.md "Epoch slots" allows. Who signed is checked by
-// crypto/register_seal.h. The key in a slot is opened by crypto/group_key.h.
+// Promise: decode accepts only what proto/WIRE.md "Epoch slots" allows. crypto/register_seal.h
+// checks the signatures. crypto/group_key.h opens the key in a slot.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace fieldpost {
 
-// The subject's group index of the key that all offices share for their links.
+// The group index, in a register's subject, for the key that all offices share for their links.
 inline constexpr OfficeId transport_group{0xfffe};
 
 using WrappedGroupKey = ByteArray<struct WrappedGroupKeyTag, 32>;
@@ -27,18 +27,18 @@ struct EpochSlots {
     OfficeId group = transport_group;
     std::uint8_t page = 0;  // slots of a large group fill several registers
     std::uint16_t epoch = 0;
-    std::uint32_t revision = 0;  // a page is written anew when slots are added
+    std::uint32_t revision = 0;  // a page is written again when slots are added
     std::uint32_t roster_version = 0;
-    BoxPublic group_key;  // authors seal to it; zeros for the transport's, which is a plain secret
+    BoxPublic group_key;  // authors seal to it; zeros for the transport: its key is a plain secret
     BoxPublic ephemeral;
-    WrappedGroupKey previous;  // the epoch before, sealed under this one; zeros if none
+    WrappedGroupKey previous;  // the key of the epoch before, sealed under this one; zeros if none
     std::vector<Slot> slots;   // ascending by office, at least one
     bool operator==(const EpochSlots&) const = default;
 };
 
 // The register without its signatures.
 Register epoch_slots_register(const EpochSlots& slots, WallTime at);
-// malformed: no epoch slots, or against their rules.
+// malformed: the register is no epoch slots, or breaks their rules.
 Result<EpochSlots> decode_epoch_slots(const Register& entry);
 
 }  // namespace fieldpost

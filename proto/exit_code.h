@@ -1,5 +1,5 @@
-// How the command ends: one table for the command, and for the daemon, which says with each refusal
-// how the command is to end. Scripts rely on the numbers (the manual lists them).
+// The exit codes of the command. The daemon uses the table too: with each refusal it sends the exit
+// code for the command. Scripts rely on the numbers (the manual lists them).
 #pragma once
 
 namespace fieldpost {

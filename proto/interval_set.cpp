@@ -23,8 +23,8 @@ auto ending_from(auto&& intervals, std::uint64_t number) {
 using At = std::vector<Interval>::const_iterator;
 
 // Moves on to the first interval that ends at or after `number`. Two sets are walked side by side
-// with this: it costs one step where they are alike, and a search where one of them is a single run
-// beside the hundred thousand of a log that its author has torn.
+// with this. It costs one step where the sets are alike. It costs a search where one set is a
+// single run and the other has the hundred thousand intervals of a log that its author has torn.
 void move_to(At& at, At end, Number number) {
     if (at != end && at->last < number) {
         ++at;
@@ -44,7 +44,7 @@ void IntervalSet::add(Interval interval) {
         intervals_.push_back(interval);
         return;
     }
-    // Everything that touches or is next to the new interval is merged into it.
+    // Every interval that overlaps the new one or is next to it is merged into it.
     const auto from = ending_from(intervals_, std::uint64_t{interval.first} - 1);
     auto to = from;
     while (to != intervals_.end() && to->first <= std::uint64_t{interval.last} + 1) {
@@ -55,7 +55,8 @@ void IntervalSet::add(Interval interval) {
     intervals_.insert(intervals_.erase(from, to), interval);
 }
 
-// In one walk over both, so that sets which somebody has torn into thousands cost their size.
+// One walk over both sets, so that sets which an attacker has torn into thousands of intervals cost
+// only their size.
 void IntervalSet::add(const IntervalSet& other) {
     if (other.intervals_.size() <= 1) {
         for (const auto interval : other.intervals_) {
@@ -69,7 +70,7 @@ void IntervalSet::add(const IntervalSet& other) {
     while (i != ours.end() || j != other.intervals_.end()) {
         const bool is_ours =
             j == other.intervals_.end() || (i != ours.end() && i->first < j->first);
-        add(is_ours ? *i++ : *j++);  // never before the last: merged with it, or behind it
+        add(is_ours ? *i++ : *j++);  // never before the last interval: merged with it, or appended
     }
 }
 

@@ -1,7 +1,8 @@
 // A set of record numbers as ascending, disjoint, non-adjacent intervals.
 //
-// Canonical: equal sets are equal intervals and equal bytes. Numbers run from 1 to 2^32 - 1.
-// A dense log is one interval, whatever its length, which is why logs are split by class.
+// Canonical: equal sets have equal intervals and equal bytes. Numbers run from 1 to 2^32 - 1.
+//
+// A dense log is one interval at any length. Therefore logs are split by class.
 #pragma once
 
 #include <optional>
@@ -64,7 +65,7 @@ private:
 IntervalSet united(IntervalSet a, const IntervalSet& b);
 IntervalSet without(IntervalSet a, const IntervalSet& b);
 IntervalSet intersection(const IntervalSet& a, const IntervalSet& b);
-// Without the upper half of its intervals; of one interval nothing is left.
+// Keeps the lower half of the intervals. Nothing is left of a set of one interval.
 IntervalSet lower_half(const IntervalSet& set);
 
 // As signed (proto/WIRE.md "Interval set"): varint k, then k x (varint gap, varint length - 1). The

@@ -7,9 +7,10 @@
 
 namespace fieldpost::limits {
 
-// A photographed case file fits; what is larger would hold a 64 kbit/s link for over two hours.
+// A photographed case file fits. Anything larger would hold a 64 kbit/s link for over two hours.
 inline constexpr std::size_t record_bytes_max = 64U << 20;
-// Urgent overtakes everything, so it must not itself become what has to be overtaken.
+// Urgent records overtake everything, so one of them must not become large enough to hold up the
+// others.
 inline constexpr std::size_t urgent_record_bytes_max = 256U << 10;
 // A header is kept verbatim by every carrier; 64 recipients need 1,392 bytes of it.
 inline constexpr std::size_t header_bytes_max = 4096;
@@ -29,19 +30,19 @@ inline constexpr std::uint32_t lifetime_seconds_default = 90U * 86400;
 // A register travels whole and first, also at 9.6 kbit/s.
 inline constexpr std::size_t register_bytes_max = 4096;
 inline constexpr std::size_t register_subject_bytes_max = 64;
-// Enrolments of one invitation: two prove that it was used twice, and more prove nothing else.
+// Enrolments of one invitation. Two of them prove that it was used twice; more prove nothing else.
 inline constexpr std::size_t enrolments_max = 2;
-// What is not record data: HELLO, SUMMARY, custody.
+// Frames without record data: HELLO, SUMMARY, custody.
 inline constexpr std::size_t control_frame_bytes_max = 64U << 10;
 // Any frame: a chunk of 16 KiB, or a control frame, and its envelope.
 inline constexpr std::size_t frame_bytes_max = control_frame_bytes_max + 1024;
-// A leaf, whose list of registers may take several frames.
+// The size of a leaf. Its list of registers may take several frames.
 inline constexpr std::size_t leaf_bytes_max = 256U << 10;
-// Several frames in one message: what fits one TCP segment. More would gain nothing.
+// Several frames in one message fit one TCP segment. More would gain nothing.
 inline constexpr std::size_t joined_frames_bytes_max = 1406;
 // A roster change admits, replaces or cuts off one office; a cut-off lists logs.
 inline constexpr std::size_t roster_change_bytes_max = 16384;
-// What a key the roster does not know may send before it is dropped.
+// Bytes that a key unknown to the roster may send before it is dropped.
 inline constexpr std::size_t roster_continuation_bytes_max = 256U << 10;
 inline constexpr std::size_t network_name_bytes_max = 64;
 inline constexpr std::size_t office_name_bytes_max = 32;
@@ -63,23 +64,23 @@ inline constexpr std::size_t report_bytes_max = 3U << 20;
 
 // An interval set of one log in a register or summary: a register has room for no more.
 inline constexpr std::size_t intervals_max = 65536;
-// Logs of one office that others keep, so that a store re-created in a loop costs its own share
-// only: eight lives of it.
+// Logs of one office that other offices keep: eight lives of its store. A store that is re-created
+// in a loop then costs only its own share.
 inline constexpr std::size_t logs_per_office_max = 32;
-// Incarnations of one office of which a fork is kept. One more closes the office whole.
+// Incarnations of one office for which a fork is kept. With one more, the whole office is closed.
 inline constexpr std::size_t fork_lives_max = 4;
 // Runs of N of one log. 5,888 an office in all: a leaf that fits one frame, and 47 kB of memory.
 inline constexpr std::size_t log_runs_max = 1024;
 // Runs of N of a log below the author's highest incarnation, where it writes no more.
 inline constexpr std::size_t old_log_runs_max = 64;
-// Runs that one statement of custody tells: it fits a frame.
+// Runs that one statement of custody tells, so that it fits a frame.
 inline constexpr std::size_t custody_runs_max = 2048;
-// Runs of what is refused of one log, for all reasons.
+// Refused runs of one log, for all reasons together.
 inline constexpr std::size_t refused_runs_max = 1024;
-// Bodies of one author that are under way here, and their bytes on disk: two of the largest.
+// Bodies of one author under way here, and their bytes on disk: two bodies of the largest size.
 inline constexpr std::size_t partials_max = 16;
 inline constexpr std::size_t partial_bytes_max = 128U << 20;
-// Endpoints one office tells of itself.
+// Endpoints that one office tells of itself.
 inline constexpr std::size_t endpoints_max = 8;
 inline constexpr std::size_t endpoint_bytes_max = 255;
 inline constexpr std::size_t prekeys_max = 8;

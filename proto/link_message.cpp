@@ -6,7 +6,7 @@ namespace fieldpost {
 
 namespace {
 
-// Among the types of frames, and never one of them.
+// This number lies among the frame types, and no frame may ever use it.
 constexpr std::byte several{17};
 
 std::size_t sized_bytes(std::size_t size) {

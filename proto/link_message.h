@@ -1,7 +1,9 @@
-// What goes over a link at once: one frame, or several that leave at one moment (WIRE.md 6).
+// The messages of a link: each is one frame, or several frames that leave at one moment (WIRE.md
+// 6).
 //
-// Each message costs 42 bytes of ZeroMQ and CURVE, and two small ones may leave in two TCP segments
-// of 52 bytes more: an office that writes three times a day pays that for each report.
+// Each message costs 42 bytes of ZeroMQ and CURVE. Two small messages may leave in two TCP
+// segments, which cost 52 bytes more each. An office that writes three times a day pays that for
+// each report.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
-// What an office says of itself in its office register: how to seal to it, reach it, and which of
-// its own records nobody needs to carry any more.
+// The statement of an office in its office register: how to seal to the office, how to reach it,
+// and which of its own records no office needs to carry any more.
 #pragma once
 
 #include <string>
@@ -39,7 +39,7 @@ struct OfficeStatement {
     std::uint16_t transport_epoch = 0;
     std::uint32_t roster_version = 0;
     bool operator==(const OfficeStatement&) const = default;
-    // Null: it says nothing of that log.
+    // Null if the statement has no entry for that log.
     [[nodiscard]] const OwnLog* log(Incarnation incarnation, RecordClass record_class) const;
 };
 
@@ -47,9 +47,9 @@ Bytes encode_office_statement(const OfficeStatement& statement);
 // malformed or limit_exceeded. Unknown fields are ignored; the register is passed on verbatim.
 Result<OfficeStatement> decode_office_statement(BytesView payload);
 
-// "tcp://host:port" and nothing else, so that what a peer says can only make us dial TCP.
+// Only "tcp://host:port", so that no statement of a peer can make us dial anything but TCP.
 bool is_endpoint(std::string_view text);
-// The same without names, or "tcp://*:port": every address of this machine.
+// An endpoint without a name, or "tcp://*:port", which means every address of this machine.
 bool is_listen_endpoint(std::string_view text);
 
 }  // namespace fieldpost

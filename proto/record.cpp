@@ -125,7 +125,7 @@ Result<void> check_header(const Header& header) {
     if (header.group_roster_version.has_value() != is_group(header.stanzas.back().recipient)) {
         return fail(Errc::malformed, "header: a roster version without a group, or none with one");
     }
-    // What elision restored may be larger than what it was restored from.
+    // The restored header may be larger than its elided form.
     if (header_bytes(header) > limits::header_bytes_max) {
         return fail(Errc::limit_exceeded, fmt::format("header: {} bytes", header_bytes(header)));
     }
@@ -249,7 +249,7 @@ Result<void> check_body_bytes(std::uint32_t body_bytes, RecordClass record_class
 
 namespace {
 
-// The bits that are zero in a Padmé size of this many binary places.
+// A mask of the low bits that are zero in the Padmé size of `bytes`.
 std::size_t padme_mask(std::size_t bytes) {
     if (bytes < 2) {
         return 0;
@@ -273,7 +273,8 @@ std::size_t padme_size_within(std::size_t bytes) {
 
 namespace {
 
-// A set bit says the field is sent; a clear one that it is as expected. WIRE.md "Elision".
+// A set bit says that the field is sent. A clear bit says that the field is as expected. WIRE.md
+// "Elision".
 enum Sent : std::uint16_t {
     sent_version =
         1 << 0,  // another version: the 15 bytes of the key part follow, the rest is its own
@@ -292,8 +293,9 @@ enum Sent : std::uint16_t {
     sent_all_known = (1 << 13) - 1,
 };
 
-// What the receiver expects, given the header before in this frame. Without one: all zero, which no
-// valid header is in author's incarnation, number and recipients, so those are then sent.
+// The header that the receiver expects after the header before in this frame. Without one, all
+// fields are zero. In no valid header are the author's incarnation, the number or the recipients
+// zero, so those are then sent.
 Header expected_after(const Neighbour* before) {
     Header expected;
     expected.number = 0;

@@ -28,14 +28,15 @@ enum class RecordKind : std::uint8_t {
 };
 inline constexpr std::uint8_t record_kinds = 4;
 
-// flags, bit 0: the author's clock was below its mark at boot and no peer has confirmed it.
+// Bit 0 of the flags: the author's clock was below its mark at boot, and no peer has confirmed the
+// clock.
 inline constexpr std::uint8_t flag_doubtful = 1;
 
 using PrevId = ByteArray<struct PrevIdTag, prev_bytes>;
 using KeyCommitment = ByteArray<struct KeyCommitmentTag, 32>;
 using WrappedKey = ByteArray<struct WrappedKeyTag, 16>;
 
-// The first 16 bytes of an id, as the next header of its log carries them.
+// The first 16 bytes of an id. The next header of its log carries them.
 inline PrevId prev_of(const RecordId& id) {
     PrevId prev;
     std::ranges::copy(id.first(prev_bytes), prev.bytes.begin());
@@ -65,7 +66,8 @@ struct Header {
     BoxPublic ephemeral;
     KeyCommitment commitment;
     std::vector<Stanza> stanzas;
-    // Present exactly when a stanza names a group: whose members are meant.
+    // Present exactly when a stanza names a group. The members in this roster version are the
+    // recipients.
     std::optional<std::uint32_t> group_roster_version;
     Bytes extension;
 
@@ -76,14 +78,14 @@ struct Header {
 };
 
 Bytes encode_header(const Header& header);
-// malformed: breaks a rule of WIRE.md "Header".  limit_exceeded: over limits::.
-// unsupported: a version this release does not know; key_part still reads it.
+// malformed: breaks a rule of WIRE.md "Header". limit_exceeded: over limits::. unsupported: a
+// version that this release does not know; key_part still reads it.
 Result<Header> decode_header(BytesView bytes);
 
 // The rules of WIRE.md "Header" for a header in memory. decode_header has checked them.
 Result<void> check_header(const Header& header);
 
-// What every version of a header begins with.
+// The beginning of a header of any version.
 struct KeyPart {
     std::uint8_t version = record_version;
     LogKey log;
@@ -103,7 +105,7 @@ struct BodyShape {
     std::uint32_t body_bytes = 0;
     [[nodiscard]] bool is_one_piece() const;
     [[nodiscard]] std::uint32_t segment_count() const;
-    // Where segment `index` begins, and its sealed size.
+    // The offset of segment `index`, and its sealed size.
     [[nodiscard]] std::uint32_t segment_offset(std::uint32_t index) const;
     [[nodiscard]] std::uint32_t segment_size(std::uint32_t index) const;
 };
@@ -116,25 +118,30 @@ Result<void> check_body_bytes(std::uint32_t body_bytes, RecordClass record_class
 // Padme (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with
 // PURBs", PETS 2019): at most 12 % more, and the length tells O(log log n) bits.
 std::size_t padme_size(std::size_t bytes);
-// The largest such size that is not over `bytes`.
+// The largest Padme size that is not over `bytes`.
 std::size_t padme_size_within(std::size_t bytes);
 
-// Elision: a header is sent against the last header of its log in the same frame or bundle piece.
+// Elision: a header is sent against the header before it in the same frame or bundle piece, of
+// any log.
 struct Neighbour {
     Header header;
     RecordId id;
 };
 // `before` is the last header sent in this frame, or nothing at the start of one.
 Bytes elide_header(const Header& header, const Neighbour* before);
-// Restores exactly what elide_header was given, and checks its key part: what has none cannot be
-// named, so nobody may remember it. The caller keeps `before` from what it received, and must call
-// check_header: what its author signed against the other rules is known by its id, and refused.
+// Restores exactly the header that elide_header was given, and checks its key part. A header
+// without a valid key part cannot be named, so no office may remember it.
+//
+// The caller keeps `before` from what it received, and must call check_header. A header that its
+// author signed against the other rules is known by its id, and is refused.
+//
 // unsupported: a header of another version; foreign_key_part says which numbers it takes.
 Result<Header> restore_header(ByteReader& in, const Neighbour* before);
 std::optional<KeyPart> foreign_key_part(ByteReader in);
 
 // The header extension: Protocol Buffers wire format. Field numbers below 128 are singular in every
-// version; the rest may repeat. So a repeat is refused also where the field is not known.
+// version; the others may repeat. Therefore a repeated field below 128 is refused even if this
+// release does not know it.
 Result<void> check_extension(BytesView extension);
 
 }  // namespace fieldpost

@@ -18,7 +18,8 @@ Result<RegisterVersion> read_register_version(ByteReader& in) {
     return RegisterVersion{incarnation, counter};
 }
 
-// The logs of a receipt or custody: not more than are kept of their author, in one order only.
+// Reads the logs of a receipt or custody. Refuses more logs than offices keep of one author, and
+// any order but the ascending one.
 template <class Log>
 Result<void> check_logs(const std::vector<Log>& logs, std::string_view what) {
     if (logs.size() > limits::logs_per_office_max) {
@@ -101,7 +102,7 @@ Result<Register> read_register(ByteReader& in) {
 
 namespace {
 
-// In the byte of the class.
+// A bit in the byte of the class.
 constexpr std::uint8_t filled_bit = 0x80;
 
 }  // namespace

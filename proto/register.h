@@ -1,5 +1,5 @@
-// Registers: signed statements of which only the newest counts; and custody, which is told
-// directly.
+// Registers: signed statements, of which only the newest counts. Also custody: statements that go
+// to one office only.
 //
 // Promise: decode accepts only canonical bytes, and keeps what was signed verbatim. Nothing here
 // verifies a signature (crypto/register_seal.h).
@@ -20,12 +20,12 @@ inline constexpr std::uint8_t register_version = 1;
 enum class RegisterKind : std::uint8_t {
     receipt = 1,      // subject: author 2
     office = 2,       // no subject
-    epoch_slots = 3,  // of the authority; proto/epoch_slots.h
+    epoch_slots = 3,  // by the authority; proto/epoch_slots.h
     enrolment = 4,    // subject: the index that the invitation reserved
-    fork = 5,         // subject: incarnation 6, class 1; unsigned, of the accused office
+    fork = 5,         // subject: incarnation 6, class 1; unsigned, its signer is the accused office
 };
 
-// Which of two registers of one signer, kind and subject is the newer one.
+// Orders two registers of one signer, kind and subject: the greater one is newer.
 struct RegisterVersion {
     Incarnation incarnation;
     std::uint64_t counter = 0;  // 48 bits, one for all registers of an incarnation
@@ -45,7 +45,7 @@ struct Register {
     WallTime at;
     Bytes payload;
     Signature signature;
-    // Of epoch slots, in place of `signature`.
+    // For epoch slots, in place of `signature`.
     std::vector<AuthoritySignature> authority_signatures{};
     bool operator==(const Register&) const = default;
     [[nodiscard]] bool is_of_authority() const {
@@ -53,13 +53,13 @@ struct Register {
     }
 };
 
-// All bytes before the signature: what is signed and hashed.
+// All bytes before the signature. They are signed and hashed.
 Bytes signed_bytes(const Register& entry);
 Bytes encode_register(const Register& entry);
 // malformed, limit_exceeded, or unsupported for another version. Reads one register from the front.
 Result<Register> read_register(ByteReader& in);
 
-// Why an office does not take a record now. Told in receipts; the numbers are on the wire.
+// Why an office does not take a record now. Receipts tell it. The numbers are on the wire.
 enum class RefusalReason : std::uint8_t {
     no_room = 1,         // released when there is space
     unknown_author = 2,  // released when the roster knows the author
@@ -70,7 +70,8 @@ enum class RefusalReason : std::uint8_t {
 };
 inline constexpr std::uint8_t refusal_reason_max = 6;
 
-// What one office holds, as a recipient, of one log of the author who is the register's subject.
+// The part of one log that an office has as a recipient. The author of the log is the subject of
+// the register.
 struct ReceiptLog {
     Incarnation incarnation;
     RecordClass record_class{};
@@ -78,10 +79,10 @@ struct ReceiptLog {
     ShortHash top_id;
     IntervalSet received;
     IntervalSet unreadable;
-    // Reasons ascending; unknown ones are kept.
+    // Reasons ascending. Unknown reasons are kept.
     std::map<std::uint8_t, IntervalSet> refused;
-    // `received` may hold numbers that the author itself has closed and this office never got: they
-    // fill holes, or the receipt would not fit a register.
+    // True if `received` may hold numbers that the author itself has closed and this office never
+    // got. They fill holes where the receipt would otherwise not fit a register.
     bool is_filled = false;
     bool operator==(const ReceiptLog&) const = default;
 };
@@ -96,8 +97,8 @@ Result<Receipt> decode_receipt(BytesView payload);
 Bytes receipt_subject(OfficeId author);
 Result<OfficeId> read_receipt_subject(BytesView subject);
 
-// An office's word that it carries records of one author. Not a register: it goes to that author
-// only, and the newest counts.
+// The statement of an office that it carries records of one author. It is not a register: it goes
+// to that author only, and the newest one counts.
 struct CustodyLog {
     Incarnation incarnation;
     RecordClass record_class{};
@@ -131,8 +132,8 @@ struct RecordProof {
 void write(ByteWriter& out, const RecordProof& proof);
 Result<RecordProof> read_record_proof(ByteReader& in);
 
-// From where on a fork register closes its log: the lower start of its two runs. Nothing if it is
-// no such register.
+// The number from which a fork register closes its log: the lower start of its two runs. Nothing if
+// `entry` is no fork register.
 std::optional<Number> fork_start(const Register& entry);
 
 // A new office's request to be admitted, signed by the one-time key of its invitation.
@@ -143,7 +144,7 @@ struct Enrolment {
     Signature one_time_signature;
     bool operator==(const Enrolment&) const = default;
 };
-// What the one-time key signs under the label "enrol".
+// The bytes that the one-time key signs under the label "enrol".
 Bytes enrolment_bytes(OfficeId index, const Enrolment& enrolment);
 Bytes encode_enrolment(const Enrolment& enrolment);
 Result<Enrolment> decode_enrolment(BytesView payload);

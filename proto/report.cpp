@@ -44,7 +44,7 @@ bool has_control(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
         const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-        // U+0080 to U+009F are two bytes; some terminals obey them too.
+        // U+0080 to U+009F take two bytes in UTF-8. Some terminals obey them too.
         if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next >= 0x80 && next <= 0x9f)) {
             return true;
         }
@@ -61,10 +61,10 @@ Result<void> check_utf8(std::string_view what, std::string_view text) {
     return ok();
 }
 
-// On the wire an offset is counted from here, so that 0 says that none is known.
+// An offset on the wire has this added, so that 0 can say that no offset is known.
 constexpr int utc_offset_zero = 1440;
 
-// One line of text for people: no control character, a limit in code points.
+// Checks one line of text for people: no control characters, and at most `max` code points.
 Result<void> check_line(std::string_view what, std::string_view text, std::size_t max) {
     TRY(check_utf8(what, text));
     if (has_control(text)) {

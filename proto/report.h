@@ -1,7 +1,7 @@
 // A report as a person writes it, and the plaintext of a record's body.
 //
-// Promise: decode accepts only what WIRE.md allows; what it returns is valid UTF-8 within limits::.
-// Text is kept as it was written: making it safe for a terminal is the command line's work.
+// Promise: decode accepts only what WIRE.md allows, and returns valid UTF-8 within limits::. Text
+// is kept as it was written. The command line makes it safe for a terminal.
 #pragma once
 
 #include <optional>
@@ -39,16 +39,17 @@ struct Report {
     std::vector<Attachment> attachments;
     std::optional<ReportRef> withdraws;
     Bytes resend;
-    // The offset of the author's machine, east of UTC, within a day; nothing: not known.
+    // The offset of the author's machine in minutes east of UTC, less than a day. Nothing if it is
+    // not known.
     std::optional<std::int16_t> utc_offset_minutes;
-    std::uint32_t form_version = 0;  // of the form that `type` names; 0: none
+    std::uint32_t form_version = 0;  // version of the form that `type` names; 0: none
 
     bool operator==(const Report&) const = default;
     [[nodiscard]] std::uint64_t attachment_bytes() const;
 };
 
-// limit_exceeded or malformed: what a person gave breaks a rule of WIRE.md "Report"; `detail` can
-// be shown to them.
+// limit_exceeded or malformed: something that a person gave breaks a rule of WIRE.md "Report".
+// `detail` can be shown to that person.
 Result<void> check_report(const Report& report);
 // The report must have passed check_report.
 Bytes encode_report(const Report& report);
@@ -59,16 +60,17 @@ bool has_control(std::string_view text);
 bool is_valid_utf8(std::string_view text);
 std::size_t code_points(std::string_view utf8);
 
-// One report of a record: its bytes verbatim, and where it was first written if not here.
+// One report of a record: its bytes verbatim. If it was first written under another number, also
+// its origin.
 struct ReportUnit {
     std::optional<Origin> origin;
     Bytes report;
     bool operator==(const ReportUnit&) const = default;
 };
 
-// U of WIRE.md "Body": the reports of a record, before compression.
+// Encodes the reports of a record before compression: U of WIRE.md "Body".
 Bytes encode_units(const std::vector<ReportUnit>& units);
-// malformed: not exactly `count` units.
+// malformed: there are not exactly `count` units.
 Result<std::vector<ReportUnit>> decode_units(BytesView bytes, std::size_t count);
 
 }  // namespace fieldpost

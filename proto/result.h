@@ -1,8 +1,10 @@
-// How every function of fieldpost that can fail says so, and how a broken rule of our own ends.
+// How every function of fieldpost reports a failure, and what happens when we break a rule of our
+// own.
 //
-// The peer, the disk or the operator let us down: return Result. Absence is an ordinary answer:
-// return std::optional. We broke our own rule: ensure() aborts, in release builds too, because
-// carrying on could acknowledge what is not kept. What a peer sends never reaches ensure().
+// If the peer, the disk or the operator let us down: return Result. If absence is an ordinary
+// answer: return std::optional. If we broke our own rule: ensure() aborts, in release builds too.
+// Carrying on could acknowledge something that is not kept. No input from a peer ever reaches
+// ensure().
 #pragma once
 
 #include <expected>
@@ -23,10 +25,10 @@ enum class Errc {
     corrupt,         // stored data fails its own check; stop and tell the operator
     unsupported,     // made by a newer release; upgrade, then retry
     refused,         // a rule forbids it; retrying unchanged will not help
-    no_memory,       // nothing was changed; whoever asked for too much must not ask again
+    no_memory,       // nothing was changed; the caller that asked for too much must not ask again
 };
 
-// Branch on `code`; `detail` is for the log and starts with what was being done.
+// Branch on `code`. `detail` is for the log and starts with the action that failed.
 struct Error {
     Errc code;
     std::string detail;
@@ -42,7 +44,7 @@ public:
     using std::expected<T, Error>::expected;
 };
 
-// For functions that succeed with nothing to say.
+// For functions that succeed without a value.
 inline Result<void> ok() {
     return {};
 }

@@ -73,7 +73,7 @@ Result<std::vector<AuthoritySignature>> read_authority_signatures(ByteReader& in
     std::vector<AuthoritySignature> signatures;
     for (unsigned i = 0; i < count; ++i) {
         const auto key_number = TRY(in.read_u8());
-        // Ascending, so that one key cannot be counted twice.
+        // The numbers must ascend, so that one key cannot be counted twice.
         if (!signatures.empty() && key_number <= signatures.back().key_number) {
             return fail(Errc::malformed, "authority: signatures not ascending by key");
         }

@@ -1,5 +1,5 @@
-// The founding statement and the changes of the roster, as bytes. Who may sign what, and what a
-// chain of changes means, is in crypto/roster.h.
+// The founding statement and the changes of the roster, as bytes. The rules for signers and for the
+// meaning of a chain of changes are in crypto/roster.h.
 #pragma once
 
 #include <optional>
@@ -11,11 +11,11 @@
 
 namespace fieldpost {
 
-// 1 to 32 of a-z, 0-9 and '-'; starts with a letter, ends in a letter or digit, no "--", and
-// nothing that looks like an id: "camp-2", "camp-u7".
+// 1 to 32 characters of a-z, 0-9 and '-'. It starts with a letter, ends in a letter or digit, and
+// has no "--". Names that look like an id, such as "camp-2" or "camp-u7", are refused.
 bool is_office_name(std::string_view name);
 
-// One signature of several, by the key with this number in the founding statement.
+// One of several signatures. Its key is the one with this number in the founding statement.
 struct AuthoritySignature {
     std::uint8_t key_number = 0;
     Signature signature;
@@ -68,13 +68,14 @@ struct CancelInvitation {
     bool operator==(const CancelInvitation&) const = default;
 };
 
-// What an office wrote that stays valid after it was cut off. Logs not listed: nothing.
+// The part of an office's logs that stays valid after the cut-off. Nothing stays valid of a log
+// that is not listed.
 struct CutOff {
     struct Log {
         Incarnation incarnation;
         RecordClass record_class{};
         Number last = 0;  // the last number of the last run kept
-        RecordId id;      // of that record
+        RecordId id;      // of the last record kept
         bool operator==(const Log&) const = default;
     };
     std::vector<Log> logs;  // ascending
@@ -90,7 +91,7 @@ struct Revoke {
     bool operator==(const Revoke&) const = default;
 };
 
-// Retiring: drains. Retired: closed at the cut-off.
+// Without `closed` the office is retiring: it drains. With `closed` it has retired, at the cut-off.
 struct Retire {
     OfficeId index{};
     OfficeId successor = no_office;
@@ -98,13 +99,13 @@ struct Retire {
     bool operator==(const Retire&) const = default;
 };
 
-// Names the head that is not continued, and ends the freeze that two heads of one version caused.
+// Names the head that is not continued. This ends the freeze that two heads of one version caused.
 struct JoinHeads {
     Hash other_head;
     bool operator==(const JoinHeads&) const = default;
 };
 
-// From a later release: kept with the chain, without meaning here.
+// A statement of a later release. It is kept with the chain and has no meaning here.
 struct UnknownStatement {
     std::uint8_t type = 0;
     Bytes payload;
@@ -116,7 +117,7 @@ using RosterStatement =
 
 struct RosterChange {
     std::uint32_t version = 1;  // 1, 2, 3 ... along the chain
-    Hash prev;                  // of the change before; zeros for the first
+    Hash prev;                  // the hash of the change before; zeros for the first
     WallTime at;
     std::vector<RosterStatement> statements;
     std::vector<AuthoritySignature> signatures;
@@ -124,7 +125,6 @@ struct RosterChange {
 };
 Bytes signed_bytes(const RosterChange& change);
 Bytes encode_roster_change(const RosterChange& change);
-// Reads one change from the front.
 Result<RosterChange> read_roster_change(ByteReader& in);
 
 }  // namespace fieldpost

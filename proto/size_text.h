@@ -1,4 +1,4 @@
-// A size as people write it: 640, 20MB, 4GiB; and as messages name a limit: 256 KiB.
+// Sizes as people write them (640, 20MB, 4GiB), and as messages name a limit (256 KiB).
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace fieldpost {
 
-// In bytes. Empty: it is none.
+// In bytes. Empty: the text is no size.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 
-// In the largest unit of 1024 that divides it, so no limit is rounded.
+// In the largest unit (a power of 1024) that divides it, so that no limit is rounded.
 std::string exact_size(std::uint64_t bytes);
 
 }  // namespace fieldpost

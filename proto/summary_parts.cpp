@@ -59,7 +59,8 @@ void SummaryWriter::end(bool whole) {
 SummaryReader::Heard SummaryReader::take(const Summary& summary) {
     Heard heard{summary.leaves, summary.damaged};
     const auto& part = summary.part;
-    // Parts follow each other: of one that something came between nothing is believed.
+    // The parts of a leaf follow each other directly. If another frame comes between them, the
+    // whole leaf is dropped.
     if (office_ && (!part || part->office != *office_)) {
         heard.damaged.push_back(*office_);
         office_.reset();

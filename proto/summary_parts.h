@@ -1,4 +1,4 @@
-// A summary over several frames: leaves are packed into frames as they come, and one that is larger
+// A summary over several frames. Leaves are packed into frames as they come. A leaf that is larger
 // than a frame goes in parts (WIRE.md 6).
 #pragma once
 
@@ -10,16 +10,16 @@ namespace fieldpost {
 
 class SummaryWriter {
 public:
-    // Frames of about `frame_bytes`, each given to `emit` in its turn.
+    // Makes frames of about `frame_bytes`. `emit` gets them one by one, in order.
     SummaryWriter(std::size_t frame_bytes, std::function<void(const Summary&)> emit)
         : frame_bytes_(frame_bytes), emit_(std::move(emit)) {}
 
-    // Offices ascending. Leaves over large_leaf_bytes are kept for the end: what somebody tore into
-    // thousands of pieces does not hold up the others.
+    // Add offices in ascending order. Leaves over large_leaf_bytes are kept for the end, so that an
+    // office which an attacker tore into thousands of pieces does not hold up the others.
     void add(LeafSummary leaf);
-    // Takes those out again; they are told later.
+    // Takes the large leaves out again and returns their offices. They are told later.
     std::vector<OfficeId> put_off_large();
-    // Only the last frame can say that all was said.
+    // `whole`: everything was said. Only the last frame can say so.
     void end(bool whole);
 
 private:
@@ -34,7 +34,8 @@ private:
     std::vector<LeafSummary> large_;
 };
 
-// Puts parts together again. An office whose leaf broke a rule is named, and the others go on.
+// Puts the parts of large leaves together again. It names an office whose leaf broke a rule, and
+// the other leaves still count.
 class SummaryReader {
 public:
     struct Heard {
@@ -44,7 +45,7 @@ public:
     [[nodiscard]] Heard take(const Summary& summary);
 
 private:
-    std::optional<OfficeId> office_;  // of the parts so far
+    std::optional<OfficeId> office_;  // whose parts are in `parts_`
     Bytes parts_;
 };
 

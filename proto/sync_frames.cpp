@@ -15,7 +15,7 @@ std::uint32_t record_bytes_taken() {
 
 namespace {
 
-// The order is that of Frame's alternatives, plus one.
+// The order is that of the alternatives in Frame, plus one.
 enum class FrameType : std::uint8_t {
     hello = 1,
     roster = 2,
@@ -35,7 +35,7 @@ enum class FrameType : std::uint8_t {
     bundle_head = 16,
 };
 
-// The list of the largest body is the largest part.
+// The list of segment hashes of the largest body is the largest part.
 constexpr std::size_t part_bytes_max =
     (limits::record_bytes_max / limits::segment_bytes + 1) * Hash::size;
 
@@ -126,7 +126,7 @@ Result<RegisterVersion> read_version(ByteReader& in) {
     return RegisterVersion{incarnation, counter};
 }
 
-// How the registers of a leaf are told, in the second and third bit of its head.
+// The form in which a leaf tells its registers, in the second and third bit of its head.
 enum class ListForm : std::uint8_t { all = 0, hash = 1, newest = 2 };
 
 ListForm form_of(const LeafSummary& leaf) {
@@ -141,7 +141,7 @@ void write_leaf(ByteWriter& out, const LeafSummary& leaf) {
                (leaf.is_closed ? 1 : 0));
     for (const auto& log : leaf.logs) {
         write(out, log.incarnation);
-        // The class leaves room for what is rare.
+        // The byte of the class has bits to spare, so a rare thing costs no byte of its own.
         out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(log.record_class) |
                                          (log.partials.empty() ? 0U : 0x80U)));
         write_container(out, log.not_wanted);
@@ -231,11 +231,11 @@ Result<LeafSummary> read_leaf(ByteReader& in) {
     if (form != ListForm::all) {
         leaf.all_registers = TRY(in.read_array<RegistersHash>());
     }
-    // Bytes behind this are a later release's, and are skipped.
+    // A later release wrote the bytes behind this. They are skipped.
     return leaf;
 }
 
-// In the first byte of a summary, beside the two lowest bits.
+// A bit in the first byte of a summary, above the two lowest bits.
 constexpr std::uint8_t part_bit = 4;
 constexpr std::uint8_t last_part_bit = 8;
 
@@ -433,7 +433,7 @@ Result<Frame> read_chunk(ByteReader& in) {
 Result<Frame> read_skip(ByteReader& in) {
     Skip skip;
     skip.stream = TRY(read_u32_varint(in));
-    // An unknown reason still means: do not send this.
+    // An unknown reason still asks us not to send this.
     skip.reason = static_cast<SkipReason>(TRY(in.read_u8()));
     return skip;
 }

@@ -1,7 +1,8 @@
 // The frames that two offices exchange over a link, as checked values. WIRE.md "Frames".
 //
-// Promise: decode_frame accepts only what WIRE.md allows and allocates no more than the frame is
-// long. Headers inside DATA frames stay elided here: they need what the frame said before them.
+// Promise: decode_frame accepts only what WIRE.md allows, and allocates no more than the length of
+// the frame. Headers inside DATA frames stay elided here, because they depend on earlier content of
+// the frame.
 #pragma once
 
 #include <optional>
@@ -18,15 +19,16 @@ namespace fieldpost {
 inline constexpr std::uint32_t protocol_version = 1;
 
 using Digest = ByteArray<struct DigestTag, 16>;
-// Where there are many offices, fingerprints are of all whose index leaves the same remainder.
+// In a roster with more offices than this, fingerprints are of buckets: a bucket holds all offices
+// whose index leaves one remainder.
 inline constexpr std::size_t bucket_count = 64;
-// Told of a leaf where there are more registers, those with the highest versions.
+// A leaf with more registers than this lists only those with the highest versions.
 inline constexpr std::size_t newest_registers = 16;
 
 using LeafFingerprint = ByteArray<struct LeafFingerprintTag, 4>;
 using ShortFingerprint = ByteArray<struct ShortFingerprintTag, 3>;
-// Of all registers of a leaf. Nobody gains by two lists that look alike but who signed both, and
-// need not have signed the second.
+// A short hash of all registers of a leaf. Only their signer could make two lists with one hash.
+// That signer gains nothing, for it could simply not sign the second list.
 using RegistersHash = ByteArray<struct RegistersHashTag, 5>;
 
 // limits::record_bytes_max: an office that takes smaller records only says so.
@@ -39,19 +41,21 @@ struct Hello {
     ShortHash roster_head;
     Digest digest;
     std::uint32_t fingerprint_number = 0;
-    // Position is index. Empty: the digest is one that this pair settled on before.
+    // The position is the office's index. Empty: this pair settled on this digest before.
     std::vector<LeafFingerprint> leaf_fingerprints;
-    // Of each bucket, instead, where there are more offices than buckets. Empty, or bucket_count.
+    // One for each bucket, in place of leaf_fingerprints, where there are more offices than
+    // buckets. Empty, or bucket_count of them.
     std::vector<LeafFingerprint> bucket_fingerprints;
-    // Then also: how many numbers it does not want. Who has fewer tells first what it has.
+    // Sent with bucket_fingerprints: how many numbers the sender does not want. The end with the
+    // lower count tells first what it has.
     std::uint32_t numbers_known = 0;
     std::uint32_t credit_bytes = 0;
     WallTime clock;
     bool clock_doubtful = false;
     bool carries = true;
     std::uint32_t record_bytes_max = record_bytes_taken();
-    std::uint32_t life = 0;  // of the daemon that says it; 0: not said
-    // The receiver's keys are in use on two machines, which take turns here.
+    std::uint32_t life = 0;  // chosen by the sender's daemon at its start; 0: not said
+    // True if two machines use the receiver's keys, and take turns here.
     bool is_doubled = false;
     bool operator==(const Hello&) const = default;
 };
@@ -62,8 +66,8 @@ struct RosterNews {
     bool operator==(const RosterNews&) const = default;
 };
 
-// What is there of a body under way. Parts are numbered from 1: of a one-piece body there is one;
-// of a larger one part 1 is the list of segment hashes, and segment k is part k + 2.
+// The progress of a body under way. Parts are numbered from 1. A one-piece body has one part. Of a
+// larger body, part 1 is the list of segment hashes, and segment k is part k + 2.
 struct PartialSummary {
     Number number = 0;
     ShortHash id;
@@ -89,20 +93,21 @@ struct RegisterSummary {
     bool operator==(const RegisterSummary&) const = default;
 };
 
-// All there is of one office.
+// Everything that the sender has of one office.
 struct LeafSummary {
     OfficeId office{};
     std::vector<LogSummary> logs;
     std::vector<RegisterSummary> registers;
-    // Of all, where only the newest are listed, or none.
+    // The hash of all registers, if only the newest are listed, or none.
     std::optional<RegistersHash> all_registers{};
-    // Logs that are not listed are closed.
+    // True if logs that are not listed are closed.
     bool is_closed = false;
     bool operator==(const LeafSummary&) const = default;
 };
 
-// Of the logs that a leaf does not list, those below this one are closed (WIRE.md 6): all of its
-// office if the leaf is closed, and those below the lowest where it lists as many as it may.
+// Among the logs that a leaf does not list, those below this one are closed (WIRE.md 6). If the
+// leaf is closed, these are all logs of its office. If the leaf lists as many logs as it may, these
+// are the logs below its lowest one.
 LogKey closed_below(const LeafSummary& leaf);
 
 // A piece of a leaf that is too large for a frame.
@@ -113,23 +118,25 @@ struct LeafPart {
     bool operator==(const LeafPart&) const = default;
 };
 
-// Replaces what is known of the offices named. `whole`: offices not named are empty.
+// Replaces what the receiver knew of the offices named. `whole`: offices that are not named are
+// empty.
 struct Summary {
     bool whole = false;
     std::vector<LeafSummary> leaves{};  // by office, ascending
-    // The next frame goes on with it; only the last one can be whole.
+    // True if the next frame continues this summary. Only the last frame can be `whole`.
     bool more = false;
-    // In place of `leaves`: its pieces follow each other in frames of their own.
+    // In place of `leaves`: a part of one large leaf. The parts follow each other in frames of
+    // their own.
     std::optional<LeafPart> part{};
-    // As read: whose leaves broke a rule. The others are as good as ever.
+    // Filled by the reader: the offices whose leaves broke a rule. The other leaves are still good.
     std::vector<OfficeId> damaged{};
     bool operator==(const Summary&) const = default;
 };
 
-// Of each office of the roster, ascending, whose bucket is named; the receiver answers with a
-// summary of those that it finds different.
+// The fingerprints of all offices of the roster, ascending, in the buckets that are named. The
+// receiver answers with a summary of the offices whose fingerprints differ from its own.
 struct LeafFingerprints {
-    std::uint64_t buckets = 0;  // bit b: those of bucket b
+    std::uint64_t buckets = 0;  // bit b: the offices of bucket b
     std::vector<ShortFingerprint> fingerprints;
     bool operator==(const LeafFingerprints&) const = default;
 };
@@ -139,7 +146,7 @@ struct RegisterNews {
     bool operator==(const RegisterNews&) const = default;
 };
 
-// Whole records, each: elided header, signature, sealed body.
+// Whole records. Each is an elided header, a signature and a sealed body.
 struct RecordNews {
     std::vector<Bytes> records;
     bool operator==(const RecordNews&) const = default;
@@ -148,13 +155,13 @@ struct RecordNews {
 // The beginning of a record that travels in chunks. Streams are numbered by their sender.
 struct StreamOpened {
     std::uint32_t stream = 0;
-    Bytes elided_header;  // against nothing
+    Bytes elided_header;  // without a header before it
     Signature signature;
     Hash body_hash;
     bool operator==(const StreamOpened&) const = default;
 };
 
-// The same for a record whose header the receiver has, as its summary said.
+// The beginning of a record whose header the receiver already has, according to its summary.
 struct StreamResumed {
     std::uint32_t stream = 0;
     RecordId id;
@@ -173,18 +180,18 @@ struct Chunk {
 std::uint32_t part_count(BodyShape shape);
 std::uint32_t part_size(BodyShape shape, std::uint32_t part);
 
-// The first three: it is in N from here on. The others: it is still lacking, and the pair does not
-// settle before the receiver has told that leaf again. A number that is none of these is read as
-// `later`.
+// After one of the first three reasons, the record is in the receiver's N. After the others the
+// receiver still lacks it, and the pair does not settle before the receiver has told that leaf
+// again. An unknown number is read as `later`.
 enum class SkipReason : std::uint8_t {
     have = 0,
     terminal = 1,
     refused = 2,
     elsewhere = 3,  // another source is bringing it
-    bad = 4,    // what came is not what its author signed; or nothing of it is here to go on with
-    later = 5,  // there is no room now
+    bad = 4,        // the bytes are not what the author signed, or nothing is here to go on with
+    later = 5,      // there is no room now
 };
-// Whether the receiver still lacks what it skipped.
+// True if the receiver still lacks what it skipped.
 constexpr bool is_still_lacking(SkipReason reason) {
     return reason > SkipReason::refused;
 }
@@ -200,7 +207,7 @@ struct Acknowledged {
     bool operator==(const Acknowledged&) const = default;
 };
 
-// Nothing is left to push; our digest now.
+// Nothing is left to push. Carries the sender's digest at this time.
 struct Settled {
     Digest digest;
     bool operator==(const Settled&) const = default;
@@ -216,7 +223,7 @@ using Frame = std::variant<Hello, RosterNews, Summary, RegisterNews, RecordNews,
                            StreamResumed, Chunk, Skip, Acknowledged, Settled, Custody, Prove,
                            RecordProof, LeafFingerprints, BundleHead>;
 
-// Frames that ask, answer or belong to one link: no bundle holds them.
+// True for frames that ask, answer or belong to one link. No bundle holds them.
 template <class One>
 inline constexpr bool is_of_links_only =
     []<class... Others>(std::variant<Others...>*) {
@@ -224,10 +231,10 @@ inline constexpr bool is_of_links_only =
     }(static_cast<std::variant<Hello, StreamResumed, Skip, Acknowledged, Settled, Prove,
                                RecordProof, LeafFingerprints>*>(nullptr));
 
-// Counted against the receiver's credit, and acknowledged.
+// True for frames that count against the receiver's credit, and are acknowledged.
 bool is_data(const Frame& frame);
 
-// A leaf as it lies in a summary, without its office and size.
+// The bytes of a leaf in a summary, without its office and size.
 Bytes encode_leaf(const LeafSummary& leaf);
 // malformed or limit_exceeded.
 Result<LeafSummary> decode_leaf(OfficeId office, BytesView bytes);

@@ -32,7 +32,7 @@ std::string plain_typed(std::string_view text) {
         }
         at += used;
     }
-    std::free(mapped);  // utf8proc_map allocates so
+    std::free(mapped);  // utf8proc_map allocates with malloc
     return plain;
 }
 

@@ -1,4 +1,4 @@
-// What people type for an ID or a code, however their input method writes it.
+// IDs and codes as people type them with any input method.
 #pragma once
 
 #include <string>
@@ -6,9 +6,9 @@
 
 namespace fieldpost {
 
-// Lower-case ASCII where the text has it in another form: full-width letters, digits and hyphens
-// (NFKC), any dash or minus as "-", and without white space and invisible characters. Other
-// characters stay. Text that is not UTF-8 comes back as it is.
+// Turns other forms into lower-case ASCII: full-width letters, digits and hyphens (NFKC). Any dash
+// or minus becomes "-". White space and invisible characters are removed. Other characters stay.
+// Text that is not UTF-8 comes back unchanged.
 std::string plain_typed(std::string_view text);
 
 }  // namespace fieldpost

@@ -17,7 +17,7 @@ using SigningPublic = ByteArray<struct SigningPublicTag, 32>;  // Ed25519
 using BoxPublic = ByteArray<struct BoxPublicTag, 32>;          // X25519
 using ShortHash = ByteArray<struct ShortHashTag, 8>;           // the first 8 bytes of a hash or id
 
-// The first 8 bytes, as receipts, leaves and custody carry them.
+// The first 8 bytes of a hash or id. Receipts, leaves and custody carry them.
 template <class Tag>
 ShortHash short_hash(const ByteArray<Tag, 32>& hash) {
     ShortHash result;
@@ -25,9 +25,9 @@ ShortHash short_hash(const ByteArray<Tag, 32>& hash) {
     return result;
 }
 
-// Where an office stands in the roster. It names one set of keys for ever.
+// The index of an office in the roster. It names one set of keys for ever.
 enum class OfficeId : std::uint16_t {};
-// The authority's own statements are signed by no office.
+// The signer of the authority's own statements. No office signs them.
 inline constexpr OfficeId authority_signer{0xfeff};
 // Indexes from here on name groups, not offices.
 inline constexpr OfficeId group_base{0xff00};
@@ -62,7 +62,7 @@ struct Incarnation {
 enum class RecordClass : std::uint8_t { reply = 0, urgent = 1, normal = 2, bulk = 3 };
 inline constexpr std::uint8_t record_classes = 4;
 
-// Where a report stands in one office: received, written there, or carried for others. Stores hold
+// The place of a report in one office: received, written there, or carried for others. Stores hold
 // the first two numbers.
 enum class Box : std::uint8_t { inbox = 1, outbox = 2, carried = 4 };
 
@@ -75,11 +75,12 @@ struct LogKey {
 };
 
 using Number = std::uint32_t;
-// No record has the number above: a set of numbers that holds it says that the log is closed from
-// there on.
+// No record has the number above this. A set of numbers that holds that number says that the log is
+// closed from there on.
 inline constexpr Number record_number_max = UINT32_MAX - 1;
 
-// Where a report was first written. It keeps this name when it is reissued under another number.
+// The log and number of a report when it was first written. The report keeps this name when it is
+// reissued under another number.
 struct Origin {
     static constexpr std::size_t size = 11;
     Incarnation incarnation;
@@ -88,8 +89,8 @@ struct Origin {
     auto operator<=>(const Origin&) const = default;
 };
 
-// How one report names another: reply_to, replaces, acknowledgements. Never a record id, which
-// changes when the report is reissued.
+// How one report names another: in reply_to, in replaces, in acknowledgements. A record id never
+// serves for this, because it changes when the report is reissued.
 using ReportHashPrefix = ByteArray<struct ReportHashPrefixTag, 16>;
 struct ReportRef {
     static constexpr std::size_t size = 2 + Origin::size + ReportHashPrefix::size;
@@ -103,20 +104,22 @@ void write(ByteWriter& out, Incarnation incarnation);
 void write(ByteWriter& out, const Origin& origin);
 void write(ByteWriter& out, const ReportRef& ref);
 Result<Incarnation> read_incarnation(ByteReader& in);
-// The same, or six zeros: the authority has no incarnations, and an office may have had none.
+// Reads an incarnation, or six zeros for none. The authority has no incarnations, and an office may
+// have had none.
 Result<Incarnation> read_incarnation_or_none(ByteReader& in);
 Result<RecordClass> read_record_class(ByteReader& in);
 Result<Origin> read_origin(ByteReader& in);
 Result<ReportRef> read_report_ref(ByteReader& in);
 
-// Seconds since 2025-01-01T00:00:00Z by a clock that may be wrong. Stored and signed.
+// Seconds since 2025-01-01T00:00:00Z, by a clock that may be wrong. It is stored and signed.
 struct WallTime {
     static constexpr std::int64_t unix_offset = 1'735'689'600;
     std::uint32_t seconds = 0;
     auto operator<=>(const WallTime&) const = default;
 
     [[nodiscard]] constexpr std::int64_t unix_seconds() const { return unix_offset + seconds; }
-    // Before 2025 becomes 2025, after 2161 becomes 2161: such clocks are wrong anyway.
+    // A time before 2025 becomes the first that can be said, a time after 2161 the last. Such
+    // clocks are wrong anyway.
     static constexpr WallTime from_unix(std::int64_t seconds_since_1970) {
         const auto since =
             std::clamp<std::int64_t>(seconds_since_1970 - unix_offset, 0, UINT32_MAX);
@@ -125,12 +128,13 @@ struct WallTime {
     [[nodiscard]] constexpr WallTime plus(std::int64_t duration_seconds) const {
         return from_unix(unix_seconds() + duration_seconds);
     }
-    // As an end of something that lasts: the last time that can be said stands for all later ones,
-    // and is never reached, or a clock at the end of time would end everything at once.
+    // For the end of something that lasts. The last time that can be said stands for all later ones
+    // and is never reached. Otherwise a clock at the end of time would end everything at once.
     [[nodiscard]] constexpr bool is_over_at(WallTime now) const {
         return *this <= now && seconds != UINT32_MAX;
     }
-    // Of a machine's clock: it has lost the time, for it shows one before this project began.
+    // For the clock of a machine. Zero is a time before this project began, so the clock has lost
+    // the time.
     [[nodiscard]] constexpr bool is_surely_wrong() const { return seconds == 0; }
 };
 

@@ -8,7 +8,7 @@ namespace fieldpost {
 
 namespace {
 
-// Fields that may repeat are numbered from here on in later releases.
+// Later releases number fields that may repeat from here on.
 constexpr std::uint32_t singular_below = 128;
 
 Result<void> check_varint(std::string_view what, std::uint32_t field, const FieldRule& rule,

@@ -7,7 +7,7 @@ namespace fieldpost {
 
 namespace {
 
-// By number.
+// Indexed by the number of the class.
 constexpr std::array<std::string_view, record_classes> class_words = {"reply", "urgent", "normal",
                                                                       "bulk"};
 constexpr std::array<std::string_view, roles> role_words = {"field", "relay", "hq"};

@@ -1,7 +1,7 @@
-// The words that people read and write for numbers which records, stores and the control socket
-// hold. One table for each, so that the command and the daemon cannot differ.
+// Words that people read and write, for numbers in records, stores and the control socket. Each has
+// one table, so that the command and the daemon cannot differ.
 //
-// Errors: a word that is none gives nothing.
+// Errors: an unknown word gives nothing.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ std::string_view name_of(RecordClass record_class);
 std::optional<RecordClass> class_named(std::string_view word);
 std::string_view name_of(Role role);
 std::optional<Role> role_named(std::string_view word);
-// Empty for none.
+// Empty if there is no outcome.
 std::string_view name_of(ReplyOutcome outcome);
 std::optional<ReplyOutcome> outcome_named(std::string_view word);
 std::string_view name_of(Box box);
