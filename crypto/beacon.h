@@ -1,10 +1,11 @@
-// What an office calls into the local network so that other members find it: noise to everybody
-// else, and other noise each time.
+// The call that an office sends into the local network so that other members find it. To everybody
+// else it is noise, and new noise each time.
 //
-// Promise: who knows the network's secret learns which office calls and on which port it listens;
-// a call is bound to the address it was sent from. Not promised: that it is fresh, or was made by
-// that office and not by another member: it is worth a connection attempt, and no more. Bytes:
-// proto/WIRE.md.
+// Promise: a holder of the network's secret learns which office calls and on which port that office
+// listens. A call is bound to the address that it was sent from.
+//
+// Not promised: that a call is fresh, or that the named office made it and not another member. A
+// call is worth a connection attempt, and no more. Bytes: proto/WIRE.md.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,7 @@
 namespace fieldpost::crypto {
 
 using BeaconKey = Secret<struct BeaconKeyTag, 32>;
-// Of epoch 0, whose secret is the founding key.
+// The key of epoch 0, whose secret is the founding key.
 BeaconKey beacon_key(const FoundingKey& founding_key, const NetworkId& network);
 
 // An IPv6 address, or an IPv4 address in its IPv6 form.
@@ -30,7 +31,7 @@ struct Beacon {
 // `nonce` must be random.
 Bytes seal_beacon(const BeaconKey& key, const NetworkId& network, const Beacon& beacon,
                   const BeaconNonce& nonce, const NetworkAddress& sender);
-// Empty: none of this network's, or not sent from there.
+// Empty: no beacon of this network, or not sent from `sender`.
 std::optional<Beacon> open_beacon(const BeaconKey& key, const NetworkId& network, BytesView bytes,
                                   const NetworkAddress& sender);
 

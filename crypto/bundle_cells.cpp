@@ -10,20 +10,21 @@ namespace fieldpost::crypto {
 
 namespace {
 
-// Cells begin at multiples of this, so that a reader finds the next one behind damage.
+// Cells begin at multiples of this, so that a reader finds the next cell after damage.
 constexpr std::size_t grid_bytes = 256;
 constexpr std::size_t head_bytes = 8;
 constexpr std::size_t head_box_bytes = head_bytes + seal_overhead;
 constexpr std::uint8_t kind_content = 1;
 constexpr std::uint8_t kind_end = 2;
-// Writers put more into a cell where there is more.
+// Writers make larger cells when they have more content.
 constexpr std::size_t small_cell_bytes = 32768;
-// Noise is made so much at a time.
+// Noise is made in pieces of this size.
 constexpr std::size_t noise_bytes = 65536;
-// A file that does not open from its beginning on is somebody else's.
+// A file is foreign if nothing opens in this many bytes from its beginning.
 constexpr std::uint64_t foreign_bytes = 1U << 20;
-// In a bundle so much may be damaged, and more in proportion to what opened: a sparse file that
-// pretends to be a terabyte, with a cell of some bundle here and there, would be read for hours.
+// A bundle may have this many damaged bytes, and more in proportion to the bytes that opened.
+// Otherwise a sparse file that pretends to be a terabyte, with a cell of some bundle here and
+// there, would be read for hours.
 constexpr std::uint64_t damaged_bytes_max = 16U << 20;
 constexpr std::uint64_t damaged_of_opened = 4;
 
@@ -167,7 +168,7 @@ std::optional<BundleOpener::Cell> BundleOpener::open_here() {
         }
         auto content =
             open_value(keys.content, *plain, rest().subspan(head_box_bytes, size - head_box_bytes));
-        // Numbers ascend in a file: a cell that comes again was put there by somebody else.
+        // Numbers ascend in a file. A cell that comes again was put there by an attacker.
         const bool is_next = content && head->number >= number_;
         skip(on_grid(size), !is_next);
         if (!is_next) {
@@ -175,7 +176,7 @@ std::optional<BundleOpener::Cell> BundleOpener::open_here() {
         }
         number_ = head->number + 1ULL;
         ++opened_;
-        // Another kind is of a later release.
+        // A cell of another kind comes from a later release.
         return head->kind == kind_content ? std::optional(Cell{part, std::move(*content)})
                                           : std::nullopt;
     }

@@ -1,11 +1,12 @@
 // A bundle's cells: records in a file, for a stick that anybody may find.
 //
-// Promise: to whoever lacks the keys it is noise of a Padmé size (Nikitin, Barman, Lueks,
-// Underwood, Hubaux, Ford: "Reducing Metadata Leakage from Encrypted Files and Communication with
-// PURBs", 2019), and other noise each time. To who has them a cell is whole or not there: damage
-// costs the cells it lies in and no other, a file that was cut off keeps all before the cut. Not
-// promised: who wrote it. What is in a cell is checked as if a hostile peer had sent it. Bytes:
-// proto/WIRE.md.
+// Promise: without the keys a bundle is noise of a Padmé size, and new noise each time (Nikitin,
+// Barman, Lueks, Underwood, Hubaux, Ford: "Reducing Metadata Leakage from Encrypted Files and
+// Communication with PURBs", 2019). With the keys a cell is whole or absent: damage costs only the
+// cells that it lies in. A file that was cut off keeps all cells before the cut.
+//
+// Not promised: the author of a file. The content of a cell is checked as if a hostile peer had
+// sent it. Bytes: proto/WIRE.md.
 #pragma once
 
 #include <optional>
@@ -19,14 +20,14 @@ enum class BundlePart : std::uint8_t {
     rest,    // for members, under the newest transport secret
 };
 
-// Of one cell, so that a reader needs little memory.
+// The limit for one cell, so that a reader needs little memory.
 inline constexpr std::size_t bundle_content_bytes_max = 131'072;
 
 class BundleKeys {
 public:
     BundleKeys(const FoundingKey& founding_key, const NetworkId& network);
 
-    // Of head and content of a cell.
+    // The keys for head and content of a cell.
     struct Pair {
         SealKey head;
         SealKey content;
@@ -46,16 +47,17 @@ public:
 
     // `content` is at most bundle_content_bytes_max.
     Bytes cell(BundlePart part, BytesView content);
-    // For content that still fits a file of so many bytes: in the next cell, and in all that are
-    // still to come, at the least.
+    // The number of content bytes that still fit a file of at most file_bytes_max bytes: in the
+    // next cell, and at least in all cells still to come.
     struct Room {
         std::size_t cell = 0;
         std::uint64_t file = 0;
     };
     [[nodiscard]] Room room(std::uint64_t file_bytes_max) const;
-    // Of the file so far.
+    // The size of the file so far.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-    // After the last cell, until it returns nothing: the end, and noise up to a Padmé size.
+    // To be called after the last cell, until it returns nothing. Gives the end, and noise up to a
+    // Padmé size.
     Bytes end();
 
 private:
@@ -73,21 +75,22 @@ public:
         BundlePart part{};
         Bytes content;
     };
-    // The file's bytes, in order.
+    // Adds bytes of the file, in order.
     void add(BytesView bytes);
-    // The next cell that opens. Nothing: it needs more bytes, or is over.
+    // The next cell that opens. Nothing: it needs more bytes, or the bundle is over.
     std::optional<Cell> next();
-    // No more bytes come.
+    // To be called when no more bytes come.
     void finish();
 
-    // Nothing more is to be had of it: its end was read, or too much does not open, in all and
-    // against what did. So the bytes read are bounded by those of cells that nobody else can make.
+    // True if the file has nothing more to give. Its end was read, or too many bytes did not open,
+    // counted together and compared with the bytes that did. So the bytes read are bounded by the
+    // bytes of cells that only a holder of the keys can make.
     [[nodiscard]] bool is_over() const { return is_over_; }
-    // Some of it opened; otherwise it is no bundle of this network.
+    // True if a cell has opened. Otherwise the file is no bundle of this network.
     [[nodiscard]] bool is_bundle() const { return opened_ > 0; }
-    // Its end was read, and every cell before it.
+    // True if the end was read, and every cell before it.
     [[nodiscard]] bool is_whole() const { return is_whole_; }
-    // Read, and not opened; a cell that comes once more counts as such.
+    // The bytes that were read and did not open. A cell that comes a second time counts among them.
     [[nodiscard]] std::uint64_t damaged_bytes() const { return damaged_; }
 
 private:
@@ -101,7 +104,7 @@ private:
     std::uint32_t opened_ = 0;
     std::uint64_t damaged_ = 0;
     std::uint64_t opened_bytes_ = 0;
-    std::uint64_t number_ = 0;  // of the next cell, at the least
+    std::uint64_t number_ = 0;  // the least number that the next cell may have
     bool needs_more_ = false;
     bool is_finished_ = false;
     bool is_over_ = false;

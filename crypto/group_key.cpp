@@ -6,8 +6,8 @@ namespace fieldpost::crypto {
 
 namespace {
 
-// The secret xor its pad, which is its own inverse. The pad is used once: a page that is written
-// anew has another ephemeral key.
+// The secret xor its pad, which is its own inverse. The pad is used once, because a page that is
+// written again has another ephemeral key.
 std::array<std::byte, WrappedGroupKey::size> wrap(const SharedSecret& shared, BytesView secret,
                                                   const NetworkId& network, const EpochSlots& page,
                                                   const SlotKey& key) {

@@ -1,5 +1,5 @@
-// BLAKE2b-256 (RFC 7693) over a label, the network's id and the parts, in that order: a hash made
-// for one purpose or network never equals one made for another.
+// BLAKE2b-256 (RFC 7693) over a label, the network's id and the parts, in that order. So a hash
+// made for one purpose or network never equals a hash made for another.
 #pragma once
 
 #include <initializer_list>
@@ -12,11 +12,11 @@ namespace fieldpost::crypto {
 
 Hash hash(std::string_view label, const NetworkId& network, std::initializer_list<BytesView> parts);
 
-// The same under a key of 16 to 64 bytes.
+// hash() under a key of 16 to 64 bytes.
 Hash keyed_hash(BytesView key, std::string_view label, const NetworkId& network,
                 std::initializer_list<BytesView> parts);
 
-// The same as hash(), of one part that comes piece by piece.
+// Gives the result of hash() for one part that comes piece by piece.
 class HashStream {
 public:
     HashStream(std::string_view label, const NetworkId& network);
@@ -24,7 +24,7 @@ public:
     HashStream(HashStream&&) noexcept;
     HashStream& operator=(HashStream&&) noexcept;
     void add(BytesView bytes);
-    // Once.
+    // To be called once.
     Hash finish();
 
 private:
@@ -35,7 +35,7 @@ private:
 // SHA-256 (FIPS 180-4), for people who compare a saved file with another tool's sum.
 Bytes sha256(BytesView bytes);
 
-// Eight bytes that find an accident in what this machine wrote: SipHash-2-4 without a secret.
+// Eight bytes that find accidental damage in what this machine wrote: SipHash-2-4 without a secret.
 std::uint64_t accident_check(BytesView bytes);
 
 // The label, NUL and network id that every signature and hash input begins with.

@@ -47,7 +47,8 @@ std::string fingerprint(const NetworkId& network, const SigningPublic& identity,
     ByteReader in(digest.view());
     std::string digits;
     for (int group = 0; group < 8; ++group) {
-        // 32 bits into 10^5: no group is likelier than another by more than one in 40,000.
+        // 32 bits are reduced to 10^5 values. No group is likelier than another by more than one in
+        // 40,000.
         const auto value = in.read_u32();
         digits += fmt::format("{}{:05}", group == 0 ? "" : " ", *value % 100000);
     }

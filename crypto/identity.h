@@ -1,8 +1,8 @@
 // An office's keys in memory, in their two classes, and signatures.
 //
-// Machine class: what a locked or unattended machine may use: sign records, registers and custody,
-// and hold links. Mail class: what reads mail, signs prekeys and, at the authority, changes the
-// roster.
+// Machine class: keys that a locked or unattended machine may use. They sign records, registers and
+// custody, and hold links. Mail class: keys that read mail, sign prekeys and, at the authority,
+// change the roster.
 #pragma once
 
 #include <map>
@@ -51,7 +51,7 @@ struct MachineKeys {
 struct MailKeys {
     SigningKey signing;
     BoxKeyPair archive;
-    // Prekey secrets by epoch; destroyed by rewriting the key file without them.
+    // Prekey secrets by epoch. A secret is destroyed by rewriting the key file without it.
     std::map<std::uint16_t, BoxKeyPair> prekeys;
     // At the authority only.
     std::optional<SigningKey> authority;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view invite_magic = "fpinvite";
 constexpr std::uint8_t invite_version = 1;
 constexpr std::size_t salt_bytes = 16;
-// Accepted on reading: enough to be worth something, not so much that a file could stop the
+// Limits on reading: enough to be worth something, but not so much that a file could stop the
 // machine.
 constexpr std::uint32_t memory_kib_min = 64 * 1024;
 constexpr std::uint32_t memory_kib_max = 1024 * 1024;
@@ -89,7 +89,7 @@ Result<InviteHead> read_head(ByteReader& in) {
     return head;
 }
 
-// Without a code whoever has the file has the key: it is in the salt.
+// Without a code every holder of the file has the key, because it is derived from the salt.
 Result<SealKey> key_of(const InviteHead& head, std::string_view code) {
     if (head.has_code) {
         return key_from_code(code, head.salt, head.cost);

@@ -24,7 +24,7 @@ Bytes sealed_file(KeyClass key_class, ByteWriter content) {
     auto plain = content.take();
     ByteWriter out;
     out.raw(head);
-    out.u8(1);  // slots
+    out.u8(1);  // number of slots
     out.u8(static_cast<std::uint8_t>(Slot::open));
     out.u16(SealKey::size);
     out.raw(master.view());

@@ -1,8 +1,10 @@
 // The files that hold an office's secrets, one for each class of keys.
 //
-// A file is a master key in one or more slots, and the keys sealed under it. The one slot written
-// so far is open: whoever has the file has the keys. A slot behind a passphrase is coming; a file
-// that has only slots this release does not know is refused as unsupported, never rewritten.
+// A file is a master key in one or more slots, and the keys sealed under it. The only slot written
+// so far is open: every holder of the file has the keys.
+//
+// A slot behind a passphrase is coming. A file that has only slots unknown to this release is
+// refused as unsupported, and never rewritten.
 #pragma once
 
 #include "crypto/identity.h"
@@ -10,7 +12,7 @@
 namespace fieldpost::crypto {
 
 Bytes encode_machine_keys(const MachineKeys& keys);
-// corrupt: damaged, or not such a file. unsupported: of a newer release.
+// corrupt: damaged, or no such file. unsupported: written by a newer release.
 Result<MachineKeys> decode_machine_keys(BytesView file);
 
 Bytes encode_mail_keys(const MailKeys& keys);

@@ -50,20 +50,21 @@ std::unexpected<Error> os_error(std::string_view doing, const fs::path& path) {
 
 namespace {
 
-// A name that nobody can have made beforehand, hidden from those who look for whole files.
+// A name that nobody can have made beforehand. It is hidden from programs that look for whole
+// files.
 fs::path temporary_beside(const fs::path& path) {
     std::array<std::byte, 8> bytes{};
     fill_random(bytes);
     return path.parent_path() / fmt::format(".{}.new", to_hex(bytes));
 }
 
-// Written and synced. Left behind if it fails.
+// Writes and syncs a new file. If this fails, the file is left behind.
 Result<void> write_new(const fs::path& path, BytesView bytes, unsigned mode) {
-    // O_EXCL: into a file or a pipe that somebody else made no secret is written, and through a
-    // link neither.
+    // O_EXCL and O_NOFOLLOW: no secret is written into a file or pipe that somebody else made, or
+    // through a link.
     const File file(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, secret_mode));
-    // A strict umask must not close to the group what it is to read.
+    // A strict umask must not keep the group from a file that the group is to read.
     if (file.fd() < 0 || ::fchmod(file.fd(), mode) != 0) {
         return os_error("cannot write", path);
     }
@@ -131,7 +132,7 @@ Result<Bytes> read_whole(const fs::path& path, std::size_t max) {
         }
         done += static_cast<std::size_t>(got);
     }
-    // A file that is written meanwhile would be taken half old and half new.
+    // A file that somebody writes meanwhile would be read half old and half new.
     std::byte more{};
     struct stat after{};
     if (done < bytes.size() || ::read(file.fd(), &more, 1) != 0 || fstat(file.fd(), &after) != 0 ||

@@ -1,8 +1,8 @@
-// The part of an office's home that lies outside its store: keys, founding statement, what `join`
-// leaves for the daemon, and the marker that catches a store put back from a copy.
+// The part of an office's home that lies outside its store: keys, founding statement, the files
+// that `join` leaves for the daemon, and the marker that catches a store put back from a copy.
 //
-// Promise: a file here is there whole or not at all, after a power cut too. Nothing else knows its
-// names.
+// Promise: a file here is there whole or not at all, after a power cut too. No other code knows the
+// names of these files.
 #pragma once
 
 #include <filesystem>
@@ -15,8 +15,8 @@
 
 namespace fieldpost::crypto {
 
-// Writes a new file beside `path`, syncs, renames, syncs the folder. What was made at `path` or
-// beside it by others is written to in no case. unavailable or storage_full: `path` is as before.
+// Writes a new file beside `path`, syncs, renames, syncs the folder. It never writes into a file
+// that somebody else made at `path` or beside it. unavailable or storage_full: `path` is as before.
 Result<void> write_whole(const std::filesystem::path& path, BytesView bytes, unsigned mode);
 // not_found: no such file. limit_exceeded: larger than `max`.
 Result<Bytes> read_whole(const std::filesystem::path& path, std::size_t max);
@@ -24,11 +24,11 @@ Result<Bytes> read_whole(const std::filesystem::path& path, std::size_t max);
 struct OfficeIdentity {
     OfficeId index{};
     Incarnation incarnation;
-    WallTime mark;  // no signed time known here was later
+    WallTime mark;  // no signed time known here is later
 };
 
-// Where an office lives if nobody says: $FIELDPOST_HOME, else /var/lib/fieldpost if it is there,
-// else in the user's own data.
+// The home of an office if none is named: $FIELDPOST_HOME, else /var/lib/fieldpost if it exists,
+// else the user's own data folder.
 std::filesystem::path default_home();
 
 class OfficeHome {
@@ -39,18 +39,19 @@ public:
     [[nodiscard]] std::filesystem::path store() const { return folder_ / "store"; }
     [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control"; }
     [[nodiscard]] std::filesystem::path lock() const { return folder_ / "lock"; }
-    // How far the store has come; lies outside it, so that a store put back from a copy is caught.
+    // Records how far the store has come. It lies outside the store, so that a store put back from
+    // a copy is caught.
     [[nodiscard]] std::filesystem::path marker() const { return folder_ / "marker"; }
     [[nodiscard]] std::filesystem::path configuration() const { return folder_ / "fieldpost.toml"; }
-    // An office lives here: `init` or `join` was done.
+    // True if an office lives here: `init` or `join` was done.
     [[nodiscard]] bool is_office() const;
 
     struct Arrivals {
         std::vector<RosterChange> roster;
         std::vector<Register> registers;
     };
-    // Makes a new office here; the last file written is what is_office() looks for. refused: one
-    // lives here already.
+    // Makes a new office here. is_office() looks for the file that is written last. refused: an
+    // office lives here already.
     Result<void> create(const MachineKeys& machine, const MailKeys& mail, const Founding& founding,
                         const OfficeIdentity& identity, const Arrivals& arrivals,
                         BytesView invite_seed) const;
@@ -60,7 +61,7 @@ public:
     [[nodiscard]] Result<Founding> founding() const;
     [[nodiscard]] Result<OfficeIdentity> identity() const;
     [[nodiscard]] Result<Arrivals> arrivals() const;
-    // The roster as the daemon last knew it, for those who look while it is down.
+    // The roster as the daemon last knew it, for commands that look while the daemon is down.
     [[nodiscard]] Result<Arrivals> roster_copy() const;
     Result<void> write_roster_copy(const std::vector<RosterChange>& roster) const;
     // The seed of the invitation, until the office is admitted.

@@ -1,4 +1,5 @@
-// What whoever carries a record can check without opening it: its hashes, its id, its signature.
+// Everything that a carrier can check of a record without opening it: its hashes, its id, its
+// signature.
 //
 // The id covers the header and, by way of hashes, the body, so one signature covers all of it
 // (proto/WIRE.md, "Record").
@@ -12,10 +13,10 @@
 
 namespace fieldpost::crypto {
 
-// The hashes of a sealed body's segments, or of its one piece.
+// The hashes of a sealed body's segments, or the hash of its one piece.
 std::vector<Hash> piece_hashes(const NetworkId& network, BodyShape shape, BytesView body);
 Hash piece_hash(const NetworkId& network, BodyShape shape, BytesView piece);
-// From what piece_hashes gave.
+// `pieces` as piece_hashes gave them.
 Hash body_hash(const NetworkId& network, BodyShape shape, const std::vector<Hash>& pieces);
 
 Hash header_rest_hash(const NetworkId& network, BytesView encoded_header);

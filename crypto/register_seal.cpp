@@ -116,7 +116,7 @@ Result<void> verify_fork(const SigningPublic& accused, const NetworkId& network,
     if (a.key.log != b.key.log || !a.key.run().overlaps(b.key.run()) || id_a >= id_b) {
         return fail(Errc::malformed, "fork: no two records over one number");
     }
-    // Everything outside the two sides follows from them, so a fork has one form.
+    // All fields besides the two sides follow from them, so a fork has one form.
     if (entry != make_fork(network, a, b)) {
         return fail(Errc::malformed, "fork: not in its one form");
     }

@@ -13,7 +13,8 @@ void sign_register(const SigningKey& key, const NetworkId& network, Register& en
 // An enrolment also needs verify_enrolment; a fork is unsigned and needs verify_fork.
 [[nodiscard]] bool verify_register(const SigningPublic& signer, const NetworkId& network,
                                    const Register& entry);
-// Of two registers with one version the one with the greater hash counts; leaves hold its start.
+// Of two registers with one version, the one with the greater hash counts. Leaves hold the start of
+// this hash.
 Hash register_hash(const NetworkId& network, const Register& entry);
 
 void sign_bundle_head(const SigningKey& key, const NetworkId& network, BundleHead& head);
@@ -33,7 +34,7 @@ Prekey sign_prekey(const SigningKey& mail_key, const NetworkId& network, OfficeI
 Register make_enrolment(const SigningKey& one_time, const MachineKeys& machine,
                         const SigningPublic& mail, const NetworkId& network, OfficeId index,
                         RegisterVersion version, WallTime at);
-// Checks both signatures, the new identity's and the one-time key's. untrusted or malformed.
+// Checks two signatures: by the new identity key, and by the one-time key. untrusted or malformed.
 Result<Enrolment> verify_enrolment(const SigningPublic& one_time, const NetworkId& network,
                                    const Register& entry);
 

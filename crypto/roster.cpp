@@ -6,7 +6,8 @@ namespace fieldpost::crypto {
 
 namespace {
 
-// Signatures over the founding statement and its hash cannot hold the id they make.
+// Signatures over the founding statement, and its hash, cannot contain the network id that this
+// hash makes.
 constexpr NetworkId no_network{};
 
 }  // namespace
@@ -66,7 +67,7 @@ Result<void> Roster::apply(const RosterChange& change) {
                                                change.version, version()));
     }
     TRY(verify_authority(founding_, "roster", network_, signed_bytes(change), change.signatures));
-    // A change counts whole or not at all.
+    // A change counts whole or not at all, so a failure restores the offices.
     auto before = offices_;
     if (auto done = apply_statements(change); !done) {
         offices_ = std::move(before);
@@ -80,7 +81,7 @@ Result<void> Roster::apply_statements(const RosterChange& change) {
     for (const auto& statement : change.statements) {
         TRY(apply_statement(statement, change));
     }
-    // Two live offices of one name would otherwise be a matter of what was forgotten.
+    // Without this check, a forgotten revocation would leave two live offices of one name.
     for (const auto& statement : change.statements) {
         const auto* admit = std::get_if<Admit>(&statement);
         const auto* replaced = admit == nullptr ? nullptr : find(admit->replaces);
@@ -115,8 +116,8 @@ Result<void> Roster::apply_statement(const RosterStatement& statement, const Ros
             return ok();
         }
 
-        // One name, one member: but an office on a new machine takes the name of the one it
-        // replaces.
+        // One name belongs to one live office. But an office on a new machine takes the name of the
+        // office that it replaces.
         Result<void> check_name(std::string_view name, OfficeId index, OfficeId replaces) {
             for (const auto& [other, office] : offices) {
                 if (other != index && other != replaces && office.is_live() &&

@@ -1,8 +1,8 @@
-// The roster: who is in the network, as the authority's chain of signed changes says.
+// The roster: the offices of the network, as the authority's chain of signed changes names them.
 //
-// Promise: every office listed, and its state, was signed by the threshold of authority keys in an
-// unbroken chain from the founding statement, whose hash is the network's id. A change that is
-// older than the head or does not continue it changes nothing.
+// Promise: every listed office and its state was signed by the threshold of authority keys. The
+// chain is unbroken from the founding statement, and the hash of that statement is the network's
+// id. A change that is older than the head, or does not continue it, changes nothing.
 #pragma once
 
 #include <map>
@@ -22,28 +22,28 @@ struct RosterOffice {
     Role role{};
     OfficeState state{};
     std::uint16_t first_ordinal = 1;
-    WallTime since;                 // of the change that last touched it
-    WallTime added;                 // of the change that first named it
+    WallTime since;                 // time of the change that last touched it
+    WallTime added;                 // time of the change that first named it
     std::uint32_t admitted_in = 0;  // the roster version that made it a member; 0: none yet
-    // Of an active office, and of what it was before.
+    // For an active office, and for one that was active before.
     SigningPublic identity;
     BoxPublic link;
     SigningPublic mail;
     OfficeId replaces = no_office;
     OfficeId successor = no_office;
     std::optional<CutOff> cut_off;
-    // Of an invitation.
+    // For an invitation.
     SigningPublic one_time_signing;
     BoxPublic one_time_box;
     WallTime expires;
 
-    // Its records are taken, sealed to it and owed to it.
+    // True if its records are taken, and records are sealed to it and owed to it.
     [[nodiscard]] bool is_member() const {
         return state == OfficeState::active || state == OfficeState::retiring;
     }
-    // Nobody else may bear its name.
+    // True if no other office may bear its name.
     [[nodiscard]] bool is_live() const { return is_member() || state == OfficeState::invited; }
-    // Has had keys of its own, so signatures of it can be checked.
+    // True if it has had keys of its own, so that its signatures can be checked.
     [[nodiscard]] bool has_keys() const {
         return is_member() || state == OfficeState::retired || state == OfficeState::revoked;
     }
@@ -55,10 +55,10 @@ public:
     static Result<Roster> found(const Founding& founding);
 
     // Verifies and appends the next change. refused: it does not continue the head (older, a gap,
-    // or another chain).  untrusted: too few good signatures.  malformed: it contradicts the
-    // roster.
+    // or another chain). untrusted: too few good signatures. malformed: it contradicts the roster.
     Result<void> apply(const RosterChange& change);
-    // A change of a version already here, but with other content: the authority signed twice.
+    // True if a change of this version is already here with other content: the authority signed
+    // twice.
     [[nodiscard]] bool contradicts(const RosterChange& change) const;
 
     [[nodiscard]] const NetworkId& network() const { return network_; }
@@ -70,12 +70,12 @@ public:
     [[nodiscard]] Hash head() const { return hashes_.empty() ? Hash{} : hashes_.back(); }
     [[nodiscard]] const std::map<OfficeId, RosterOffice>& offices() const { return offices_; }
     [[nodiscard]] const RosterOffice* find(OfficeId index) const;
-    // The member of this name; of an open invitation if there is no member.
+    // The member of this name. If there is no member, the open invitation for this name.
     [[nodiscard]] const RosterOffice* find(std::string_view name) const;
     // The office that may come in with this link key: a member, or an invitee with its one-time
     // key.
     [[nodiscard]] std::optional<OfficeId> office_of_link(const BoxPublic& link) const;
-    // Of an office that was revoked or has retired.
+    // True if this is the link key of an office that was revoked or has retired.
     [[nodiscard]] bool has_shut_out(const BoxPublic& link) const;
     // The least index never used.
     [[nodiscard]] OfficeId next_index() const;
@@ -90,8 +90,8 @@ private:
     std::map<OfficeId, RosterOffice> offices_;
 };
 
-// Each signature is good, by its own key of the founding statement, and they are enough.
-// untrusted: otherwise.
+// Checks that each signature is good, that each is by another key of the founding statement, and
+// that there are enough. untrusted: otherwise.
 Result<void> verify_authority(const Founding& founding, std::string_view label,
                               const NetworkId& network, BytesView message,
                               const std::vector<AuthoritySignature>& signatures);
@@ -100,7 +100,7 @@ NetworkId network_id_of(const Founding& founding);
 Hash founding_key_hash(const FoundingKey& key);
 Hash roster_change_hash(const NetworkId& network, const RosterChange& change);
 
-// One of one: the authority key that this machine holds signs alone.
+// For a threshold of one: the authority key on this machine signs alone.
 Founding sign_founding(const SigningKey& authority, Founding founding);
 void sign_change(const SigningKey& authority, const Roster& roster, RosterChange& change);
 

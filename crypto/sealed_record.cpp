@@ -12,7 +12,7 @@ namespace fieldpost::crypto {
 
 namespace {
 
-// The header as it is before the keys that depend on it are known, and before publication.
+// The header before publication, and before the keys that depend on it are known.
 Bytes core_of(const Header& header) {
     Header core = header;
     core.prev = {};
@@ -43,7 +43,7 @@ SealKey payload_key(const FileKey& key, const NetworkId& network, const SigningP
     return result;
 }
 
-// file key xor pad; its own inverse.
+// The file key xor its pad. This is its own inverse.
 std::array<std::byte, FileKey::size> wrap(BytesView shared, BytesView file_key,
                                           const NetworkId& network, const SigningPublic& author,
                                           const BoxPublic& ephemeral, const BoxPublic& recipient,
@@ -85,7 +85,7 @@ Bytes plaintext_of(const std::vector<ReportUnit>& units, BytesView attachments) 
     return bytes;
 }
 
-// Seals `plain` piece by piece as its shape says.
+// Seals `plain` piece by piece, cut as `shape` says.
 Bytes seal_pieces(const SealKey& key, const Hash& ad, BodyShape shape, BytesView plain) {
     Bytes body(shape.body_bytes);
     const auto pieces = shape.segment_count();
@@ -102,7 +102,7 @@ Bytes seal_pieces(const SealKey& key, const Hash& ad, BodyShape shape, BytesView
     return body;
 }
 
-// Opens piece `i` into `plain`, which has room for it.
+// Opens piece `i` into `plain`, which must have room for it.
 Result<void> open_piece(const SealKey& key, const Hash& ad, BodyShape shape, std::uint32_t i,
                         BytesView sealed, std::span<std::byte> plain) {
     const auto nonce = nonce_of(i, i + 1 == shape.segment_count());
@@ -127,7 +127,7 @@ Result<Bytes> open_pieces(const SealKey& key, const Hash& ad, BodyShape shape, B
     return plain;
 }
 
-// The reports at the front of a body's plaintext. malformed also if they are not all there.
+// Reads the reports at the front of a body's plaintext. malformed also if they are not all there.
 Result<std::vector<ReportUnit>> read_reports(ByteReader& in, std::size_t count) {
     const auto plain_bytes = TRY(in.read_varint());
     if (plain_bytes > limits::report_bytes_max) {
@@ -139,7 +139,7 @@ Result<std::vector<ReportUnit>> read_reports(ByteReader& in, std::size_t count) 
                         count);
 }
 
-// Where they end, once enough of the plaintext is there to tell.
+// The end of the reports, once enough of the plaintext is there to tell.
 std::optional<std::size_t> end_of_reports(BytesView plain) {
     ByteReader in(plain);
     if (!in.read_varint() || !in.read_u8()) {
@@ -151,8 +151,8 @@ std::optional<std::size_t> end_of_reports(BytesView plain) {
                             : std::nullopt;
 }
 
-// Takes the plaintext of a body apart as it comes. Of attachments `take` is given all bytes, in
-// order, with the number of the one that they are of.
+// Takes the plaintext of a body apart as it comes. `take` is given all bytes of the attachments, in
+// order, with the number of their attachment.
 class BodyReader {
 public:
     using Take = std::function<void(std::size_t attachment, BytesView bytes)>;
@@ -175,12 +175,12 @@ public:
     }
     Result<std::vector<ReportUnit>> finish() {
         if (!has_reports_) {
-            TRY(read_front());  // which says what it lacks
+            TRY(read_front());  // its error says what is missing
         }
         if (at_ < sizes_.size()) {
             return fail(Errc::malformed, "body: shorter than its attachments");
         }
-        // Its size would tell about its words.
+        // Without padding, the size of the body would tell about its words.
         if (total_ < padme_size(used_)) {
             return fail(Errc::malformed, "body: not padded");
         }
@@ -225,12 +225,12 @@ private:
 
     std::size_t count_;
     Take take_;
-    Bytes front_;  // until the reports are read
+    Bytes front_;  // holds the beginning until the reports are read
     bool has_reports_ = false;
     std::vector<ReportUnit> units_;
     std::vector<std::uint64_t> sizes_;  // of all attachments
     std::size_t at_ = 0;
-    std::uint64_t done_ = 0;  // of that one
+    std::uint64_t done_ = 0;  // bytes of attachment `at_` so far
     std::uint64_t used_ = 0;
     std::uint64_t total_ = 0;
 };
@@ -246,7 +246,7 @@ Result<SealKey> payload_key_of(const NetworkId& network, const SigningPublic& au
     return payload_key(file_key, network, author, core);
 }
 
-// Each piece in order, opened, until `take` has enough (false).
+// Opens the pieces in order, until `take` returns false because it has enough.
 Result<void> open_each(const SealKey& key, const Hash& ad, BodyShape shape,
                        const PieceSource& piece,
                        const std::function<Result<bool>(BytesView plain)>& take) {
@@ -315,7 +315,7 @@ Result<FileKey> unwrap_file_key(const NetworkId& network, const SigningPublic& a
                           prekey.public_key, stanza, core);
         auto key = FileKey::from(bytes);
         wipe(bytes);
-        // The commitment stands for the tag that the wrap does not have.
+        // A wrapped key has no authentication tag. The commitment does the work of one.
         const auto commitment = commitment_to(key, network, author, core);
         if (sodium_memcmp(commitment.bytes.data(), header.commitment.bytes.data(),
                           KeyCommitment::size) != 0) {

@@ -11,8 +11,8 @@ namespace fieldpost::crypto {
 
 namespace {
 
-// The pool has places of one size, for an office has a few dozen secrets at a time. One block is
-// enough for that, and within what any user may lock.
+// The pool has places of one size, because an office has only a few dozen secrets at a time. One
+// block is enough for that, and any user may lock that much.
 class SecretPlaces {
 public:
     std::byte* take() {
@@ -27,7 +27,7 @@ public:
     void give_back(std::byte* place) noexcept {
         wipe({place, secret_bytes_max});
         const std::lock_guard lock(mutex_);
-        free_.push_back(place);  // for which add_block() made room
+        free_.push_back(place);  // add_block() made room for it
     }
     bool are_locked() {
         const std::lock_guard lock(mutex_);
@@ -79,7 +79,7 @@ void wipe(std::span<std::byte> bytes) {
 
 void fill_random(std::span<std::byte> bytes) {
     if (bytes.empty()) {
-        return;  // libsodium takes no null pointer, not even to nothing
+        return;  // libsodium takes no null pointer, not even for zero bytes
     }
     randombytes_buf(bytes.data(), bytes.size());
 }

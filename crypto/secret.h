@@ -1,5 +1,5 @@
-// Bytes that nobody else may learn: they cannot be copied, printed or compared with ==, and are
-// wiped when they go.
+// Bytes that nobody else may learn. They cannot be copied, printed or compared with ==, and are
+// wiped at the end of their life.
 #pragma once
 
 #include <utility>
@@ -8,18 +8,18 @@
 
 namespace fieldpost::crypto {
 
-// Must be called before anything else of this folder; aborts if libsodium cannot start.
+// Must be called before anything else of this folder. Aborts if libsodium cannot start.
 void start();
 
 void wipe(std::span<std::byte> bytes);
 void fill_random(std::span<std::byte> bytes);
 
 // A place for one secret lies in memory that is neither swapped nor in a core dump, as far as the
-// system locks it. It is zeros when taken, and wiped when given back.
+// system locks it. The place is zeros when it is taken, and is wiped when it is given back.
 inline constexpr std::size_t secret_bytes_max = 64;
 std::byte* take_secret_place();
 void give_back_secret_place(std::byte* place) noexcept;
-// False if the system refused it for any of them: RLIMIT_MEMLOCK is too small.
+// False if the system refused to lock any of them, because RLIMIT_MEMLOCK is too small.
 bool are_secrets_locked();
 
 template <class Tag, std::size_t N>
@@ -29,7 +29,7 @@ public:
     static_assert(N <= secret_bytes_max);
 
     Secret() : place_(take_secret_place()) {}
-    // The secret stays where it is. `other` can only be given another one, or go.
+    // The secret stays where it is. `other` can then only be assigned to or destroyed.
     Secret(Secret&& other) noexcept : place_(std::exchange(other.place_, nullptr)) {}
     Secret& operator=(Secret&& other) noexcept {
         if (this != &other) {
@@ -54,7 +54,7 @@ public:
         std::ranges::copy(bytes, secret.place_);
         return secret;
     }
-    // For the rare place that needs a second one: says so by name.
+    // For the rare code that needs a second copy, and says so by name.
     [[nodiscard]] Secret duplicate() const { return from(view()); }
 
     [[nodiscard]] BytesView view() const {
