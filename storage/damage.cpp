@@ -19,7 +19,7 @@ public:
         : tables_(&tables), seal_key_(&seal_key), doubted_(&doubted) {}
 
     Result<PutAside> all() {
-        // Records first: the others are compared with them.
+        // Records first, because the other rows are compared with them.
         TRY(records());
         TRY(numbers());
         TRY(parts());
@@ -27,7 +27,7 @@ public:
         TRY(archive());
         TRY(keep_readable(Table::reports, decode_progress));
         TRY(keep_readable(Table::keys, decode_keyed));
-        // The key of these says all, or nobody but this office has written the value.
+        // In these tables the key says everything, or only this office writes the value.
         for (const auto table : {Table::answers, Table::expiries, Table::bundled}) {
             TRY(each(table, [](BytesView, BytesView) -> Result<bool> { return true; }));
         }
@@ -35,8 +35,8 @@ public:
     }
 
 private:
-    // Calls `keeps` with every row of a table. It says false of a row that contradicts others: that
-    // goes too, and is not counted, for something else was damaged.
+    // Calls `keeps` with every row of a table. `keeps` returns false for a row that contradicts
+    // others. Such a row is erased too. It is not counted, because the damage is in another row.
     template <class Keeps>
     Result<void> each(Table table, const Keeps& keeps) {
         Bytes from;
@@ -79,7 +79,8 @@ private:
         });
     }
 
-    // Their content is compared with their hashes when they are sent or opened.
+    // Only the sizes of the parts are checked here. Their content is compared with their hashes
+    // when they are sent or opened.
     [[nodiscard]] Result<bool> has_all_parts(const StoredRecord& record) const {
         const BodyShape shape{TRY(decode_header(record.header)).body_bytes};
         for (std::uint32_t part = 1; part <= part_count(shape); ++part) {
@@ -105,7 +106,7 @@ private:
         });
     }
 
-    // Made anew where it lacks: it says nothing that its record does not say.
+    // A missing row is made again. It says nothing that its record does not say.
     Result<void> numbers() {
         const auto is_of = [&](BytesView key, BytesView arrival) -> Result<bool> {
             const auto value = TRY(tables_->get(Table::records, arrival));
@@ -126,7 +127,7 @@ private:
         });
     }
 
-    // Those of which neither a record nor a body under way is left.
+    // Erases parts if neither their record nor their body under way is left.
     Result<void> parts() {
         Bytes from;
         while (const auto entry = TRY(tables_->raw().at_or_after(Table::partials, from))) {
@@ -174,7 +175,7 @@ private:
     CheckedTables* tables_;
     const crypto::SealKey* seal_key_;
     const std::set<Blob>* doubted_;
-    std::set<Blob> blobs_;  // of all bodies that stay
+    std::set<Blob> blobs_;  // the bodies that stay
     PutAside gone_;
 };
 

@@ -1,7 +1,7 @@
-// Damaged rows are taken out of the tables that a start does not read: records and all that belongs
-// to them. What they said is then missing, and nothing left contradicts itself.
+// Takes damaged rows out of the tables that a start does not read: records, and everything that
+// belongs to them. Their content is then missing, and no two rows that stay contradict each other.
 //
-// Not here: what an office does about what is missing (daemon/engine/healing).
+// Not here: how an office replaces the missing content (daemon/engine/healing).
 #pragma once
 
 #include <set>
@@ -10,8 +10,8 @@
 
 namespace fieldpost::storage {
 
-// Reads every row once; bodies in parts are counted, not read. `doubted` are bodies that are known
-// to be damaged. An Error is of the tables themselves.
+// Reads every row once. The parts of bodies are counted, not read. `doubted` are bodies that are
+// known to be damaged. An Error means that the tables themselves failed.
 Result<PutAside> put_aside_damage(CheckedTables& tables, const crypto::SealKey& seal_key,
                                   const std::set<Blob>& doubted);
 

@@ -1,5 +1,6 @@
-// What can happen to a report, an office or this machine: the numbers that events and attention
-// are stored under, and for each one row with its name, its severity and what a person can do.
+// Everything that can happen to a report, an office or this machine. Events and attention are
+// stored under these numbers. Each number has a row with its name, its severity and the advice for
+// a person.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,10 @@
 
 namespace fieldpost::storage {
 
-// Stored: add at the end, never reorder. Each has a row in events.cpp, checked when that compiles.
+// The numbers are stored: add at the end, never reorder. Each has a row in events.cpp; the compiler
+// checks that.
 enum class What : std::uint8_t {
-    other = 0,  // of a number that this release does not know
+    other = 0,  // a number that this release does not know
     queued = 1,
     carried = 2,
     received = 3,
@@ -22,21 +24,21 @@ enum class What : std::uint8_t {
     peer_down = 9,
     roster = 10,
     fork = 11,               // another record under a number that is taken
-    rolled_back = 12,        // somebody holds what this store signed and lost
+    rolled_back = 12,        // a peer holds a statement that this store signed and lost
     offender = 13,           // a peer broke the protocol
     uncarried = 14,          // a carrier's newer statement lacks what its older one had
-    second_enrolment = 15,   // somebody else asks to be admitted under the same invitation
+    second_enrolment = 15,   // a second machine asks to be admitted under one invitation
     admitted = 16,           // the authority took a new office in
-    disk_full = 17,          // what is for this office had to wait
+    disk_full = 17,          // records for this office had to wait
     clock = 18,              // a clock in doubt
     configuration = 19,      // a bad configuration; the old one stays
-    undelivered = 20,        // own reports that nobody has received for long
-    unconfirmed = 21,        // an office whose fingerprint nobody has compared
-    refused = 22,            // a recipient does not take what is for it
+    undelivered = 20,        // own reports that no recipient has received for long
+    unconfirmed = 21,        // an office whose fingerprint no person has compared
+    refused = 22,            // a recipient does not take records that are for it
     roster_conflict = 23,    // two rosters of one version; no change counts until they are joined
     turned_away = 24,        // not admitted yet, and no peer lets this office in under any key
-    folder = 25,             // a folder that is synced by itself is not
-    unreadable = 26,         // a recipient could not open what this office wrote
+    folder = 25,             // a folder that should be synced automatically is not
+    unreadable = 26,         // a recipient could not open a record that this office wrote
     correct = 27,            // a person at a recipient asks for a correction
     declined = 28,           // a person at a recipient refused a report
     invitation_reused = 29,  // a machine comes with an invitation that was used or replaced
@@ -44,25 +46,25 @@ enum class What : std::uint8_t {
     damaged = 31,            // something in the store could not be read, and was put aside
 };
 
-// By which path it came: from this machine, over a link, or in a bundle.
+// The path of the event: from this machine, over a link, or in a bundle.
 enum class How : std::uint8_t { local = 0, link = 1, bundle = 2 };
 
 enum class Severity : std::uint8_t { warning, urgent };
 
 struct EventKind {
     What what{};
-    std::string_view name;               // on the command line, for ever
-    std::optional<Severity> severity{};  // nothing: it is no matter for a person
-    // What a person can do; never "delete". `{}` stands for the office's name.
+    std::string_view name;               // its name on the command line, for ever
+    std::optional<Severity> severity{};  // nothing: no person has to act
+    // The advice for a person; never "delete". `{}` stands for the office's name.
     std::string_view advice{};
 };
 
-// Whether attention has an item for each report, and not one for all of an office.
+// True if attention has an item for each report, and not one item for an office.
 constexpr bool is_for_each_report(What what) {
     return what == What::correct || what == What::declined;
 }
 
-// The row of `what`; that of `other` for a number that has none.
+// The row of `what`. For a number without a row: the row of `other`.
 const EventKind& kind_of(What what);
 
 }  // namespace fieldpost::storage

@@ -13,10 +13,10 @@ namespace fieldpost::storage {
 
 namespace {
 
-// Deletes need pages too, so the map is larger than what records may fill.
+// Deletes need pages too, so the map is larger than the limit for records.
 constexpr std::uint64_t headroom_bytes = 64U << 20;
-// Set aside before a transaction begins, so that a full disk is met here and not in a commit, where
-// LMDB answers it with EIO.
+// Set aside before a transaction begins, so that a full disk is met here and not in a commit. There
+// LMDB would answer it with EIO.
 constexpr std::uint64_t reserve_bytes = 16U << 20;
 constexpr unsigned readers_max = 8;
 
@@ -52,7 +52,7 @@ BytesView view_of(const MDB_val& value) {
     return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
 }
 
-// LMDB locks through shared memory and trusts the page cache: neither holds over a network.
+// LMDB locks through shared memory and trusts the page cache. Neither works over a network.
 bool is_network_file_system(const std::filesystem::path& folder) {
     struct statfs info{};
     if (statfs(folder.c_str(), &info) != 0) {
@@ -82,8 +82,8 @@ public:
         TRY(check(mdb_env_set_mapsize(env_, options_.limit_bytes + headroom_bytes), "store"));
         TRY(check(mdb_env_set_maxdbs(env_, table_count), "store"));
         TRY(check(mdb_env_set_maxreaders(env_, readers_max), "store"));
-        // MDB_NOTLS: the one thread may change. MDB_NORDAHEAD: lookups are random, and a read-ahead
-        // of a store larger than memory would push everything else out.
+        // MDB_NOTLS: the one thread may change. MDB_NORDAHEAD: lookups are random. A read-ahead of
+        // a store larger than memory would push everything else out.
         TRY(check(mdb_env_open(env_, folder.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600),
                   fmt::format("opening the store in {}", folder.string())));
         int dead = 0;
@@ -103,7 +103,7 @@ public:
         if (!reserved && reserved.error().code != Errc::storage_full) {
             return reserved;
         }
-        // What is there can be read on a full disk too.
+        // A full disk does not end the transaction here, because stored values can still be read.
         is_full_ = !reserved.has_value();
         return check(mdb_txn_begin(env_, nullptr, 0, &transaction_), "beginning a transaction");
     }
@@ -112,7 +112,7 @@ public:
         ensure(transaction_ != nullptr, "a transaction is open");
         const int code = mdb_txn_commit(transaction_);
         transaction_ = nullptr;
-        // Short writes on a full disk come back as EIO.
+        // LMDB reports short writes on a full disk as EIO.
         return check(code == EIO && disk_is_full() ? ENOSPC : code, "committing");
     }
 
@@ -139,7 +139,7 @@ public:
         const auto cursor = TRY(cursor_of(table));
         auto key = value_of(from);
         MDB_val value;
-        // An empty key is not allowed; it means the beginning.
+        // LMDB allows no empty key. Here an empty key means the beginning.
         return entry_of(
             mdb_cursor_get(cursor.get(), &key, &value, from.empty() ? MDB_FIRST : MDB_SET_RANGE),
             key, value);
@@ -172,7 +172,7 @@ public:
         return check(code == MDB_NOTFOUND ? MDB_SUCCESS : code, "erasing");
     }
 
-    // Pages that hold something: what was freed can be used again.
+    // Counts the pages in use. Freed pages are not counted, because they can be used again.
     Usage usage() const override {
         std::uint64_t pages = 2;
         std::uint64_t page_bytes = 0;
@@ -218,7 +218,7 @@ private:
                      "writing");
     }
 
-    // The file always reaches a reserve beyond the last page in use.
+    // Makes the file reach beyond the last page in use, so that a reserve is always set aside.
     Result<void> reserve() {
         int file = -1;
         TRY(check(mdb_env_get_fd(env_, &file), "store"));
@@ -241,7 +241,7 @@ private:
         }
         const int code =
             posix_fallocate(file, static_cast<off_t>(size), static_cast<off_t>(wanted - size));
-        // Less than the whole reserve is enough to go on with: deletes, at the least.
+        // Less than the whole reserve is enough to go on, at least with deletes.
         if (code == ENOSPC && size >= used + reserve_bytes / 8) {
             return ok();
         }

@@ -70,7 +70,8 @@ Result<LogState> read_row_of_1(ByteReader& in) {
         const auto reason = TRY(in.read_u8());
         state.refuse(reason, TRY(any_size()));
     }
-    // *Done* of others stands in their statements, and our own follows from N and H.
+    // Schema 1 stored *done* too. The *done* of other authors is in their statements, and our own
+    // follows from N and H.
     TRY(any_size());
     TRY(any_size());
     const auto receipted = TRY(any_size());
@@ -115,7 +116,7 @@ Result<void> read_page(BytesView value, LogState& state) {
     return in.expect_end("page of a log");
 }
 
-// The keys of `table` that begin with `prefix`; of values nothing is asked.
+// The keys of `table` that begin with `prefix`. Their values are not checked.
 Result<std::vector<Bytes>> keys_of(const CheckedTables& tables, Table table, const Bytes& prefix) {
     std::vector<Bytes> keys;
     Bytes from = prefix;

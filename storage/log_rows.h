@@ -1,5 +1,5 @@
-// How a log lies in its tables: a row, and a page for each 4,096 numbers of which some are held or
-// receipted.
+// How a log lies in its tables: one row, and one page for each 4,096 numbers. A page exists if some
+// of its numbers are held or receipted.
 #pragma once
 
 #include "storage/checked_tables.h"
@@ -7,16 +7,17 @@
 
 namespace fieldpost::storage {
 
-// Writes the row, and the pages that were touched.
+// Writes the row, and the pages that have changed.
 Result<void> write_log(CheckedTables& tables, const LogKey& log, const LogState& state);
 Result<void> drop_log(CheckedTables& tables, const LogKey& log);
 
-// Nothing: there is none. corrupt: its row or one of its pages is not what was written.
+// Nothing: there is no such log. corrupt: its row or one of its pages is not the one that was
+// written.
 Result<std::optional<LogState>> read_log(const CheckedTables& tables, const LogKey& log);
-// All that have a row, damaged or not.
+// All logs that have a row, damaged or not.
 Result<std::vector<LogKey>> log_keys(const CheckedTables& tables);
 
-// A row of schema 1, whose sets had no bounds.
+// Reads a row of schema 1. The sets of that schema had no bounds.
 Result<LogState> decode_log_of_1(BytesView value);
 
 }  // namespace fieldpost::storage

@@ -75,7 +75,8 @@ public:
             if (!has_changed && stored == content.end()) {
                 return std::optional<TableEntry>{};
             }
-            // The lower key comes first; a change hides what is stored under the same key.
+            // The entry with the lower key comes first. A change hides the stored entry under its
+            // key.
             if (stored != content.end() &&
                 (!has_changed || stored->first < changed->first.second)) {
                 return TableEntry{stored->first, stored->second};

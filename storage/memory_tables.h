@@ -1,4 +1,5 @@
-// Tables in memory, for the simulator and for tests: the same promise, and a power cut is a copy.
+// Tables in memory, for the simulator and for tests. The promise is that of Tables. A power cut is
+// a copy of the disk.
 #pragma once
 
 #include <array>
@@ -10,18 +11,20 @@
 
 namespace fieldpost::storage {
 
-// What a disk holds. Copy it to restore it later, as a careless operator would.
+// The content of a disk. Copy it to restore it later, as a careless operator would.
 struct MemoryDisk {
     using Content = std::map<Bytes, Bytes>;
     std::array<Content, table_count> tables;
-    // Commits beyond this many bytes fail as a full disk does; 0: no limit.
+    // Commits beyond this many bytes fail, as on a full disk. 0: no limit.
     std::uint64_t limit_bytes = 0;
     std::uint64_t used_bytes = 0;
-    // The power goes at the next commit, before anything of it is kept: unavailable.
+    // The power goes at the next commit, before anything of it is kept. The commit returns
+    // unavailable.
     bool loses_next_commit = false;
-    // How many values were looked up, for tests of what an input costs.
+    // The number of values that were looked up, for tests of the cost of an input.
     std::uint64_t reads = 0;
-    // What commits have changed, for tests that look at no more than that; they empty it.
+    // The places that commits have changed, for tests that look only at those. Such a test empties
+    // it.
     std::set<std::pair<Table, Bytes>> changed;
 };
 

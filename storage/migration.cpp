@@ -12,7 +12,7 @@ namespace fieldpost::storage {
 
 namespace {
 
-// A store of schema 1, whose values lie bare.
+// A store of schema 1. Its values have no version and no check.
 class Schema1 {
 public:
     static Result<Schema1> open(Tables& tables, const crypto::SealKey& seal_key) {
@@ -41,8 +41,8 @@ public:
         return old;
     }
 
-    // Calls `each` with every entry whose key begins with `prefix`; the table may be changed under
-    // these keys meanwhile.
+    // Calls `each` with every entry whose key begins with `prefix`. `each` may change the table
+    // under these keys.
     template <class Each>
     Result<void> each(Table table, const Bytes& prefix, const Each& each) const {
         Bytes from = prefix;
@@ -58,7 +58,7 @@ public:
         }
     }
 
-    // Takes enrolments out of their table, to lie under their hashes from now on.
+    // Takes enrolments out of their table. They will lie under their hashes.
     [[nodiscard]] Result<std::vector<std::pair<Bytes, Bytes>>> take_enrolments() const {
         std::vector<std::pair<Bytes, Bytes>> taken;
         TRY(each(Table::registers, {}, [&](const TableEntry& entry) -> Result<void> {
@@ -76,8 +76,8 @@ public:
         return taken;
     }
 
-    // Joins events of one kind that one office caused to a report: the first stays, and counts
-    // the rest.
+    // Joins events of one kind that one office caused to a report. The first event stays and counts
+    // the others.
     Result<void> join_events(CheckedTables& tables) const {
         TRY(each(Table::report_events, {}, [&](const TableEntry& entry) {
             return tables_->erase(Table::report_events, entry.key);
@@ -147,7 +147,7 @@ private:
         return found == progress.recipients.end() ? nullptr : &*found;
     }
 
-    // What this office noted when it was proved.
+    // Adds the events that this office noted when something was proved.
     Result<void> add_events(const ReportKey& report, ReportProgress& progress) const {
         return each(Table::report_events, report_key(report),
                     [&](const TableEntry& entry) -> Result<void> {
@@ -175,7 +175,8 @@ private:
                     });
     }
 
-    // What others' newest statements prove beyond that, and what nobody's does.
+    // Adds what the newest statements of other offices prove beyond the events, and the states that
+    // no statement proves.
     Result<void> add_statements(const ReportKey& report, ReportProgress& progress) const {
         const auto log = log_of(report);
         const auto number = report.origin.number;
@@ -255,21 +256,22 @@ private:
 Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_key) {
     auto& raw = tables.raw();
     const auto old = TRY(Schema1::open(raw, seal_key));
-    // Reports first, while all that they are derived from still lies as it did.
+    // Reports first, while the rows from which they are derived still lie unchanged.
     TRY(old.each(Table::reports, {}, [&](const TableEntry& entry) -> Result<void> {
         const auto report = TRY(read_report_key(entry.key));
         const auto progress = TRY(old.progress_of(report, Arrival{trailing_number(entry.value)}));
         return tables.put(Table::reports, entry.key, encode(progress));
     }));
-    // In its place were the origins shown, which the pages of reports say.
+    // In schema 1 this table held the origins of the reports that were shown. The pages of reports
+    // say that now.
     TRY(old.each(Table::log_pages, {}, [&](const TableEntry& entry) -> Result<void> {
         return tables.erase(Table::log_pages, entry.key);
     }));
     const auto enrolments = TRY(old.take_enrolments());
     for (std::size_t i = 0; i < table_count; ++i) {
         const auto table = static_cast<Table>(i);
-        // Parts of bodies are checked by their own hashes, and are nearly all of a store: written
-        // anew in one transaction they would not fit beside themselves.
+        // Parts of bodies are checked by their own hashes, and are nearly all of a store. If one
+        // transaction wrote them again, the old and the new parts together would not fit.
         if (table == Table::reports || table == Table::parts || table == Table::log_pages ||
             table == Table::events || table == Table::report_events ||
             table == Table::waiting_for_keys) {

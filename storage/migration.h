@@ -6,10 +6,14 @@
 
 namespace fieldpost::storage {
 
-// From schema 1: every value gets its version and check, and every report a page of its own. What
-// is shown of an own report follows from what that store's events, receipts, answers and statements
-// of custody prove; after that it no longer depends on them. Events of one kind that one office
-// caused to a report become one, and enrolments lie under their hashes. In the open transaction.
+// Brings a store of schema 1 to this one, in the open transaction. Every value gets its version and
+// check, and every report a page of its own.
+//
+// The page of an own report follows from what the store's events, receipts, answers and statements
+// of custody prove. Afterwards the page no longer depends on them.
+//
+// Events of one kind that one office caused to a report become one event. Enrolments lie under
+// their hashes.
 Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_key);
 
 }  // namespace fieldpost::storage

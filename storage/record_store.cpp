@@ -28,7 +28,7 @@ Result<std::unique_ptr<RecordStore>> RecordStore::open(std::unique_ptr<Tables> t
     return store;
 }
 
-// The version lies bare, so that every release can read it.
+// The schema version lies bare, so that every release can read it.
 Result<void> RecordStore::bring_to_this_schema() {
     auto& raw = tables_.raw();
     const auto found = TRY(raw.get(Table::meta, schema_key));
@@ -290,7 +290,7 @@ Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, WithBod
 Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Number number,
                                                         WithBody body) const {
     const auto key = record_key(log, number);
-    // The run that holds the number begins at it or before.
+    // The run that holds `number` begins at `number` or before it.
     const auto entry = TRY(tables_.at_or_before(Table::numbers, key));
     if (!entry || entry->key.size() != key.size() || TRY(read_log_key(entry->key)) != log) {
         return std::optional<StoredRecord>{};
@@ -497,7 +497,7 @@ Result<std::optional<Event>> RecordStore::event_of(const ReportKey& report, What
     return TRY(named_event(trailing_number(*seq)));
 }
 
-// One that report_events names: both go at once.
+// An event that report_events names. Both are erased together.
 Result<Event> RecordStore::named_event(std::uint64_t seq) const {
     auto found = TRY(event(seq));
     if (!found) {

@@ -1,14 +1,15 @@
-// What an office keeps: records, what it knows of every log, registers, its archives.
+// The data that an office keeps: records, its knowledge of every log, registers, its archives.
 //
 // Guarantees, in the order an operator would ask for them:
 //   - a change that commit() reported done survives a power cut;
 //   - a transaction is applied whole or not at all, and reads see their own transaction;
 //   - damaged values are reported as Errc::corrupt and never skipped in silence;
-//   - all of them can be put aside at once, and the rest then is whole in itself.
+//   - all damaged values can be put aside at once, and the rest then is whole in itself.
 //
-// Not here: which record goes where, what a body means, what may be dropped (daemon/engine). Values
-// that hold names or words are sealed under the office's own key. Keys and values:
-// storage/SCHEMA.md. One thread owns a store; a transaction must be open for every call but
+// Not here: the routes of records, the meaning of a body, the rules for dropping (daemon/engine).
+//
+// Values that hold names or words are sealed under the office's own key. Keys and values:
+// storage/SCHEMA.md. One thread owns a store. A transaction must be open for every call but
 // begin().
 #pragma once
 
@@ -28,9 +29,9 @@
 
 namespace fieldpost::storage {
 
-// The order in which records became whole here; a run takes as many as it has reports.
+// The order in which records became whole here. A run takes one value for each of its reports.
 enum class Arrival : std::uint64_t {};
-// Names the parts of a body that is too large to lie with its record. 0: none.
+// Names the parts of a body that is too large to lie in the row of its record. 0: none.
 enum class Blob : std::uint64_t {};
 
 struct StoredRecord {
@@ -42,23 +43,23 @@ struct StoredRecord {
     WallTime received;
     WallTime expires;
     Bytes header;  // verbatim
-    Blob blob{};   // where the body lies; none: here
+    Blob blob{};   // names the parts of the body; none: the body is here
     Bytes body;    // sealed, one piece
     bool operator==(const StoredRecord&) const = default;
 };
 
-// A body under way: its header was checked, and the parts marked were too.
+// A body under way. Its header was checked, and so were the parts in `checked`.
 struct Partial {
     RecordId id;
     Blob blob{};
-    WallTime expires;  // its record, and this with it
+    WallTime expires;  // when the record expires, and this row with it
     Signature signature;
     Bytes header;
     Hash body_hash;
-    IntervalSet checked;               // parts, as proto/sync_frames.h numbers them
+    IntervalSet checked;               // part numbers, as in proto/sync_frames.h
     std::uint32_t prefix_part = 0;     // the part under way; 0: none
-    OfficeId prefix_from = no_office;  // who brought its beginning; no_office: several
-    bool is_from_one = false;          // nobody else may continue it
+    OfficeId prefix_from = no_office;  // the office that brought its beginning; no_office: several
+    bool is_from_one = false;          // no other office may continue it
     Bytes prefix;                      // its unchecked beginning
     bool operator==(const Partial&) const = default;
 };
@@ -68,17 +69,17 @@ struct ArchiveEntry {
     enum class Form : std::uint8_t {
         own_key = 0,      // sealed under a key that only the holder of the archive secret derives
         public_key = 1,   // sealed to the archive's public key, because mail was locked
-        unopened = 2,     // not yet: mail was locked, or the key of its group had not come
-        unreadable = 3,   // never: the record did not open
-        of_schema_1 = 4,  // as own_key, and bound to less (engine/record/archive)
+        unopened = 2,     // not opened yet: mail was locked, or its group's key had not come
+        unreadable = 3,   // will never open: opening the record failed
+        of_schema_1 = 4,  // as own_key, but bound to less context (engine/record/archive)
     };
-    Box box = Box::inbox;  // or outbox
+    Box box = Box::inbox;  // inbox or outbox
     Form form = Form::own_key;
     // The file key, and the hash of each report if the record has attachments. Empty: none.
     Bytes sealed_file_key;
     bool operator==(const ArchiveEntry&) const = default;
 
-    // It is filed again as soon as the mail keys are there.
+    // True if it has to be filed again as soon as the mail keys are there.
     [[nodiscard]] bool waits_for_keys() const {
         return form == Form::public_key || form == Form::unopened || form == Form::of_schema_1;
     }
@@ -89,7 +90,7 @@ struct ReportKey {
     Origin origin;
     auto operator<=>(const ReportKey&) const = default;
 };
-// A report that was first written under this number of a log, and the log.
+// The key of a report that was first written in `log` under `number`.
 inline ReportKey report_in(const LogKey& log, Number number) {
     return {log.author, {log.incarnation, log.record_class, number}};
 }
@@ -99,7 +100,7 @@ inline LogKey log_of(const ReportKey& report) {
 
 // How far a report has come. The numbers are stored.
 enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
-// The last two: it was never sealed to this recipient.
+// The last two (no_key, closed) mean that the report was never sealed to this recipient.
 enum class FailReason : std::uint8_t {
     none,
     unreadable,
@@ -111,36 +112,37 @@ enum class FailReason : std::uint8_t {
     closed,
 };
 
-// What this office has proved of one recipient of a report. What it was proved by may be thrown
-// away later: this stays as long as the report does. Changed by engine/record/progress only.
+// The state of one recipient of a report, as this office has proved it. The proofs may be thrown
+// away later. This state stays as long as the report does. Only engine/record/progress changes it.
 struct Recipient {
     OfficeId office{};
     State state = State::queued;
-    FailReason reason = FailReason::none;       // of `failed`
-    WallTime carried_at{};                      // zero: never, as are all times
-    OfficeId carried_by{};                      // whose statement of custody showed it
-    WallTime delivered_at{};                    // when the receipt of `office` came
-    WallTime acknowledged_at{};                 // when its newest answer came
-    ReplyOutcome outcome = ReplyOutcome::none;  // of that answer
-    std::optional<Origin> answer{};             // which that is, of `office`
+    FailReason reason = FailReason::none;       // why it `failed`
+    WallTime carried_at{};                      // zero: never; so for all times here
+    OfficeId carried_by{};                      // the office whose statement of custody showed it
+    WallTime delivered_at{};                    // time when the receipt of `office` came
+    WallTime acknowledged_at{};                 // time when the newest answer of `office` came
+    ReplyOutcome outcome = ReplyOutcome::none;  // the outcome of that answer
+    std::optional<Origin> answer{};             // the origin of that answer, in a log of `office`
     bool operator==(const Recipient&) const = default;
 };
 
 // The page of a report in an inbox or outbox.
 struct ReportProgress {
     Arrival arrival{};
-    // Of an own report all it was addressed to; of another's this office alone.
+    // For an own report, all offices that it was addressed to. For a report of another office, this
+    // office alone.
     std::vector<Recipient> recipients;
     std::optional<ReportKey> replaced_by;  // its newest correction
     bool operator==(const ReportProgress&) const = default;
 };
 
-// Something that happened. If it happens again its row may stand for that too: then it keeps its
-// `seq` and `at`.
+// One thing that happened. If it happens again, its row may stand for the repetition too. The row
+// then keeps its `seq` and `at`.
 struct Event {
     std::uint64_t seq = 0;
     WallTime at;
-    WallTime last;  // when it happened again last; `at` if it did not
+    WallTime last;  // time of the last repetition; `at` if there was none
     std::uint64_t count = 1;
     What what{};
     How how{};
@@ -151,35 +153,36 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 
-// Something that needs a person. There is one of each (what, office), or of each (what, office,
-// report) where is_for_each_report.
+// A matter that needs a person. There is one item for each (what, office). Where is_for_each_report
+// holds there is one for each (what, office, report).
 struct AttentionItem {
     What what{};
     OfficeId office{};
-    std::uint32_t number = 0;  // as people name it; never used twice
+    std::uint32_t number = 0;  // the number that people use for it; never used twice
     WallTime since;
     std::uint32_t count = 0;
-    std::optional<ReportKey> report;  // the newest it happened to
-    WallTime dismissed;               // zero: not
+    std::optional<ReportKey> report;  // the newest report that it happened to
+    WallTime dismissed;               // zero: not dismissed
     std::string detail;               // words: sealed at rest
     bool operator==(const AttentionItem&) const = default;
 };
 
-// What is remembered of a peer. Nothing is correct only because of it.
+// This office's memory of a peer. Nothing is correct only because of it.
 struct PeerState {
-    Hash settled;      // of both digests when nothing was left to push; zero: never
-    Hash settled_own;  // of our own digest then
+    Hash settled;      // hash of both digests when nothing was left to push; zero: never
+    Hash settled_own;  // hash of our own digest at that time
     ShortHash
         custody_told;  // of the last custody statement about its records, but for counter and time
     std::uint32_t fingerprint_number = 0;
     WallTime heard;
     WallTime met;
-    std::uint32_t roster_version = 0;  // as it said when it was met
+    std::uint32_t roster_version = 0;  // as the peer said when it was met
     bool confirmed = false;            // a person compared its fingerprint
-    // Bytes over its links on one day, where those are counted; which day is the runtime's to say.
+    // Bytes over its links on one day, where these are counted. The runtime says which day it is.
     std::uint32_t used_day = 0;
     std::uint64_t used_bytes = 0;
-    // What is carried of its records, as it lies on the disk (daemon/engine/record/carry_share.h).
+    // The bytes of this peer's records that are carried here, as they lie on the disk
+    // (daemon/engine/record/carry_share.h).
     std::uint64_t carried_bytes = 0;
     bool operator==(const PeerState&) const = default;
 };
@@ -188,7 +191,7 @@ struct PeerState {
 struct KeyedReport {
     Hash content;
     ReportKey report;
-    std::uint8_t content_version = 0;  // how `content` was made; 0: over a request of that release
+    std::uint8_t content_version = 0;  // how `content` was made; 0: by an old release, its own way
     bool operator==(const KeyedReport&) const = default;
 };
 
@@ -201,20 +204,21 @@ struct OfficeMeta {
     std::uint64_t next_blob = 1;
     std::uint64_t next_event = 1;
     std::uint32_t next_attention = 1;
-    // One counter for registers and custody; up to `counter_reserved` may have been used.
+    // One counter for registers and custody. Values up to `counter_reserved` may have been used.
     std::uint64_t next_counter = 1;
     std::uint64_t counter_reserved = 0;
-    WallTime mark;  // no time this office has seen was later
-    WallTime aged;  // up to when what is kept has aged: never led by a clock in doubt
+    WallTime mark;  // no time that this office has seen is later
+    WallTime aged;  // kept data has aged up to this time; a clock in doubt never moves it
     bool doubtful = false;
-    // When a copied or rolled-back store was caught, and whether it may not write until told.
+    // `caught`: when a copied or rolled-back store was caught. `stopped`: the office may not write
+    // until a person says so.
     WallTime caught;
     bool stopped = false;
     bool roster_frozen = false;
-    // The record bytes of others held here, and their number.
+    // The number of records of other offices held here, and their bytes.
     std::uint64_t carried_records = 0;
     std::uint64_t carried_bytes = 0;
-    // To seal archive entries while mail is locked. Zero: mail was never open.
+    // The key that archive entries are sealed to while mail is locked. Zero: mail was never open.
     BoxPublic archive_key;
     bool operator==(const OfficeMeta&) const = default;
 };
@@ -222,12 +226,12 @@ struct OfficeMeta {
 struct PutMeta {
     OfficeMeta meta;
 };
-// Writes of the log's pages those that were touched.
+// Writes the row of the log, and the pages that have changed.
 struct PutLog {
     LogKey log;
     LogState state;
 };
-// With all its pages. Its records stay.
+// Drops the log with all its pages. Its records stay.
 struct DropLog {
     LogKey log;
 };
@@ -260,7 +264,7 @@ struct PutRegister {
     std::uint8_t kind = 0;
     Bytes subject;
     Bytes bytes;
-    ShortHash enrolment{};  // the start of its hash: two may have one subject; else zero
+    ShortHash enrolment{};  // start of the enrolment's hash, as two may have one subject; else zero
 };
 struct DropRegister {
     OfficeId signer{};
@@ -276,7 +280,7 @@ struct PutCustody {
     OfficeId signer{};
     Bytes bytes;
 };
-// What an office said to have in its newest bundle.
+// The head and summary of an office's newest bundle, which tell what it has.
 struct PutBundled {
     OfficeId office{};
     Bytes bytes;
@@ -303,7 +307,7 @@ struct PutKeyed {
     Hash key;
     KeyedReport report;
 };
-// The last `events_kept` are kept. One that is there already is replaced.
+// The last `events_kept` events are kept. An event that is there already is replaced.
 struct PutEvent {
     Event event;
 };
@@ -339,7 +343,7 @@ using StoreChange =
 inline constexpr std::uint32_t schema_version = 2;
 inline constexpr std::uint64_t events_kept = 100'000;
 
-// Whether a record is read with its body.
+// Says if a record is read with its body.
 enum class WithBody : std::uint8_t { no, yes };
 
 struct Expiry {
@@ -348,22 +352,22 @@ struct Expiry {
 };
 
 struct PutAside {
-    std::size_t values = 0;  // that were damaged
+    std::size_t values = 0;  // number of damaged values
 };
 
 class RecordStore {
 public:
-    // Takes the tables. `seal_key` seals values that hold names or words. A store of an older
-    // schema is brought to this one, in one transaction.
-    // unsupported: written by a newer release; nothing was touched.
+    // Takes over the tables. `seal_key` seals values that hold names or words. A store of an older
+    // schema is brought to this one, in one transaction. unsupported: written by a newer release;
+    // nothing was touched.
     static Result<std::unique_ptr<RecordStore>> open(std::unique_ptr<Tables> tables,
                                                      crypto::SealKey seal_key);
 
-    // storage_full: no room could be set aside.
+    // storage_full: no disk space could be set aside.
     Result<void> begin() { return tables_.raw().begin(); }
-    // Reads see it at once.
+    // Reads see the change at once.
     Result<void> apply(const StoreChange& change);
-    // After a failure nothing of the transaction is kept, and none is open.
+    // After a failure nothing of the transaction is kept, and no transaction is open.
     Result<void> commit() { return tables_.raw().commit(); }
     void abort() { tables_.raw().abort(); }
 
@@ -371,16 +375,16 @@ public:
     // Nothing in a store that was never written to.
     Result<std::optional<OfficeMeta>> meta() const;
 
-    // corrupt: it is damaged; others need not be.
+    // corrupt: this log is damaged. Other logs may be sound.
     Result<std::optional<LogState>> log(const LogKey& log) const;
     Result<std::vector<LogKey>> logs() const;
 
-    // All of a log that are here, without their bodies.
+    // All records of a log that are here, without their bodies.
     Result<std::vector<StoredRecord>> records_of(const LogKey& log) const;
     // The record whose run holds `number`.
     Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
                                                WithBody body) const;
-    // That, or the lowest above it.
+    // The record whose run holds `number`, or else the record with the lowest run above it.
     Result<std::optional<StoredRecord>> record_ending_from(const LogKey& log, Number number,
                                                            WithBody body) const;
     Result<std::optional<StoredRecord>> record(Arrival arrival, WithBody body) const;
@@ -394,10 +398,10 @@ public:
     Result<std::optional<Bytes>> bundled(OfficeId office) const;
 
     Result<std::optional<ArchiveEntry>> archive(Arrival arrival) const;
-    // The first entry from there on that waits for the mail keys.
+    // The first entry at `from` or later that waits for the mail keys.
     Result<std::optional<Arrival>> waiting_for_keys(Arrival from) const;
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
-    // All that have a page.
+    // All reports that have a page.
     Result<std::vector<ReportKey>> reports() const;
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
@@ -410,10 +414,11 @@ public:
     Result<std::optional<Event>> event_of(const ReportKey& report, What what,
                                           OfficeId office) const;
 
-    // The record that expires next.
+    // The record that expires first.
     Result<std::optional<Expiry>> next_expiry() const;
 
-    // --- what comes again, or can be done without: these leave out what is damaged
+    // --- data that comes again, or that an office can do without: these reads leave out damaged
+    // values
     Result<std::vector<Register>> registers() const;
     Result<std::vector<Custody>> custody() const;
     Result<std::vector<Partial>> partials() const;
@@ -421,23 +426,24 @@ public:
     Result<std::vector<std::pair<OfficeId, Hash>>> leaves() const;
     Result<std::vector<std::pair<OfficeId, PeerState>>> peers() const;
     Result<std::vector<AttentionItem>> attention() const;
-    // Erases the values that these reads left out. Returns how many there were.
+    // Erases the values that these reads left out. Returns their number.
     Result<std::size_t> erase_damaged();
 
     // --- damage to everything else
-    // A read met damage, or doubt() was called: put_aside_damage() is due, and until then the same
-    // will be met again.
+    // True if a read met damage, or doubt() was called. put_aside_damage() is then due. Until it is
+    // called, reads will meet the damage again.
     [[nodiscard]] bool is_in_doubt() const { return is_in_doubt_ || tables_.has_met_damage(); }
-    // Rows contradict each other.
+    // To be called if rows contradict each other.
     void doubt() const { is_in_doubt_ = true; }
-    // This body lacks a part, or has one that is not what the record says.
+    // To be called if this body lacks a part, or has a part that is not the one that the record
+    // names.
     void doubt(Blob blob) const {
         doubted_.insert(blob);
         doubt();
     }
-    // Erases every damaged row that the reads above do not leave out, and what only belonged to
-    // one. What was lost with a record is for the engine to settle. Reads all rows, so it is not
-    // for every start.
+    // Erases every damaged row that the reads above do not leave out, and rows that belonged only
+    // to a damaged one. The engine has to settle what was lost with a record. This reads all rows,
+    // so it is not for every start.
     Result<PutAside> put_aside_damage();
 
     Usage usage() const { return tables_.usage(); }

@@ -1,4 +1,4 @@
-// Ordered tables of bytes with one transaction at a time: what a RecordStore stands on.
+// Ordered tables of bytes with one transaction at a time. A RecordStore is built on them.
 //
 // Guarantees of every implementation:
 //   - what commit() reported done survives a power cut (the in-memory one: a crash of the engine);
@@ -55,10 +55,10 @@ class Tables {
 public:
     virtual ~Tables() = default;
 
-    // storage_full: no room could be set aside for a transaction. corrupt: stop and tell the
+    // storage_full: no disk space could be set aside for a transaction. corrupt: stop and tell the
     // operator.
     virtual Result<void> begin() = 0;
-    // After any failure nothing of the transaction is kept, and none is open.
+    // After any failure nothing of the transaction is kept, and no transaction is open.
     virtual Result<void> commit() = 0;
     virtual void abort() = 0;
 
@@ -69,9 +69,9 @@ public:
     // The entry with the greatest key <= `to`.
     virtual Result<std::optional<TableEntry>> at_or_before(Table table, BytesView to) const = 0;
 
-    // storage_full: quota or disk.
+    // storage_full: the quota or the disk is full.
     virtual Result<void> put(Table table, BytesView key, BytesView value) = 0;
-    // The same for a key above all others of its table: pages fill up whole.
+    // put() for a key above all others of its table: pages fill up whole.
     virtual Result<void> append(Table table, BytesView key, BytesView value) = 0;
     // Absence is not an error.
     virtual Result<void> erase(Table table, BytesView key) = 0;

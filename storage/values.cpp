@@ -175,7 +175,7 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.roster_frozen = TRY(read_flag(in));
     meta.carried_records = TRY(in.read_varint());
     meta.carried_bytes = TRY(in.read_varint());
-    // Schema 1 ended here.
+    // A row of schema 1 ended here.
     meta.archive_key = in.at_end() ? BoxPublic{} : TRY(in.read_array<BoxPublic>());
     TRY(in.expect_end("meta"));
     return meta;
@@ -211,7 +211,7 @@ Result<Partial> read_partial(ByteReader& in, bool is_of_1) {
     partial.checked = TRY(read_interval_set(in));
     partial.prefix_part = TRY(in.read_u32());
     if (is_of_1) {
-        // It said when its first bytes came.
+        // A row of schema 1 said when its first bytes came.
         const auto header = TRY(decode_header(partial.header));
         partial.expires = partial.expires.plus(header.lifetime_seconds);
     } else {
@@ -235,15 +235,15 @@ Result<ArchiveEntry> read_archive(ByteReader& in, bool is_of_1) {
         return fail(Errc::corrupt, "a form of archive entry that is none");
     }
     entry.form = static_cast<ArchiveEntry::Form>(form);
-    if (is_of_1) {  // there it was a flag: did not open
+    if (is_of_1) {  // in schema 1 a flag said that it did not open
         entry.form = form != 0 ? ArchiveEntry::Form::unreadable : ArchiveEntry::Form::of_schema_1;
     }
     entry.sealed_file_key = to_bytes(in.rest());
     return entry;
 }
 
-// Flags for the parts that follow in an event. Schema 1 had the first flag only, so its events are
-// read as they are.
+// Flags for the parts that follow in an event. Schema 1 had only the first flag, so its events can
+// be read unchanged.
 constexpr std::uint8_t has_report = 1;
 constexpr std::uint8_t has_happened_again = 2;
 
@@ -294,7 +294,7 @@ Result<PeerState> read_peer(ByteReader& in) {
     state.confirmed = TRY(read_flag(in));
     state.used_day = TRY(in.read_u32());
     state.used_bytes = TRY(in.read_u64());
-    // Schema 1 did not count it.
+    // Schema 1 did not have this count.
     state.carried_bytes = in.at_end() ? 0 : TRY(in.read_u64());
     TRY(in.expect_end("peer"));
     return state;
@@ -546,7 +546,7 @@ Bytes seal_context(Table table, BytesView key) {
 
 Bytes seal_event(const crypto::SealKey& seal_key, const Event& event) {
     const auto plain = encode(event);
-    // Words are sealed; an event without any says nothing that the records do not.
+    // Words are sealed. An event without words says nothing that the records do not say.
     const bool has_words = !event.detail.empty();
     ByteWriter value;
     value.u8(has_words ? 1 : 0);

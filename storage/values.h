@@ -1,15 +1,16 @@
-// Keys and values of the tables as bytes. SCHEMA.md lists them; nothing outside this folder uses
+// Keys and values of the tables as bytes. SCHEMA.md lists them. No code outside this folder uses
 // them.
 //
-// Keys are big-endian, so that they sort as what they name. Values are little-endian like the wire.
-// A value that does not decode is Errc::corrupt: it was written by us.
+// Keys are big-endian, so that they sort in the order of the things that they name. Values are
+// little-endian like the wire. A value that does not decode is Errc::corrupt, because we wrote it.
 #pragma once
 
 #include "storage/record_store.h"
 
 namespace fieldpost::storage {
 
-// A value that we wrote ourselves and cannot read is damage, whatever the reader's own word for it.
+// A value that we wrote ourselves and cannot read is damage, even if the reader returned another
+// error.
 template <class T>
 Result<T> or_corrupt(Result<T> result) {
     if (!result) {
@@ -27,7 +28,7 @@ Bytes office_key(OfficeId office);
 Bytes part_key(Blob blob, std::uint32_t part);
 Bytes attention_key(const AttentionItem& item);
 Bytes expiry_key(WallTime at, Arrival arrival);
-// `enrolment` is zero for all other kinds.
+// `enrolment` is zero for all other kinds of register.
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject,
                    const ShortHash& enrolment);
 // The key of an event about a report, in the table report_events.
@@ -52,7 +53,7 @@ Bytes encode(const KeyedReport& report);
 Bytes encode(const ReportProgress& progress);
 
 Result<OfficeMeta> decode_meta(BytesView value);
-// The arrival is the key. The body is left out unless wanted.
+// The arrival is not in the value, because it is the key. The body is left out unless wanted.
 Result<StoredRecord> decode_record(BytesView value, WithBody body);
 Result<Partial> decode_partial(BytesView value);
 Result<Partial> decode_partial_of_1(BytesView value);
@@ -64,9 +65,9 @@ Result<PeerState> decode_peer(BytesView value);
 Result<KeyedReport> decode_keyed(BytesView value);
 Result<ReportProgress> decode_progress(BytesView value);
 
-// What a sealed value is bound to, so that none can stand in another's place.
+// The context that a sealed value is bound to, so that none can stand in another's place.
 Bytes seal_context(Table table, BytesView key);
-// An event as it lies in its table: sealed if it has words.
+// Encodes an event for its table. It is sealed if it has words.
 Bytes seal_event(const crypto::SealKey& seal_key, const Event& event);
 Result<Event> open_event(const crypto::SealKey& seal_key, std::uint64_t seq, BytesView value);
 
