@@ -62,7 +62,8 @@ Failure not_connected(const Common& common) {
             "start it: " + how_to_start(common.home)};
 }
 
-// False: not in time. Who catches signals looks at them between two requests.
+// False: it was not ready in time. A caller that handles signals looks at them between two
+// requests.
 bool is_ready(const Common& common, const Socket& socket, short events) {
     pollfd waiting{socket.fd(), events, 0};
     const auto wait_ms = static_cast<int>(std::min(common.timeout_s, std::uint32_t{86400}) * 1000);
@@ -82,7 +83,7 @@ Outcome<void> connect_to(const Common& common, const Socket& socket) {
                                        "choose a shorter one"});
     }
     std::strcpy(address.sun_path, path.c_str());
-    // A daemon that is stopped, or very busy, has a full queue; there is nothing to poll for.
+    // A daemon that is stopped, or very busy, has a full queue. poll() cannot wait for that.
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{common.timeout_s};
     constexpr int retry_ms = 20;
     while (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
@@ -124,7 +125,7 @@ Failure no_duration(const std::string& given) {
 }
 
 std::string how_to_start(const std::filesystem::path& home) {
-    // An installed office belongs to its own user: the daemon refuses everybody else there.
+    // An installed office belongs to its own user, and its daemon refuses every other user.
     return home == "/var/lib/fieldpost" ? "sudo systemctl start fieldpost"
                                         : fmt::format("fieldpostd --home {}", home.string());
 }

@@ -32,7 +32,7 @@ ordered_json json_of(const wire::Item& item) {
             {"dismissed_at", time_or_null(item.dismissed_unix_s())}};
 }
 
-// Cells before what an item is about, and before the lines below it.
+// The number of cells before the name that an item is about, and before the lines below it.
 constexpr std::size_t about_from = 54;
 constexpr std::size_t indent = 5;
 

@@ -1,4 +1,4 @@
-// Bundles: what a driver carries where no link comes.
+// Bundles: files that a driver carries where no link reaches.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -98,7 +98,7 @@ int run_import(const Common& common, const std::vector<std::string>& names, bool
     if (!taken) {
         return report(common, taken.error());
     }
-    // So that the next bundle brings what is lacking, and no more.
+    // The summary makes the next bundle bring only what is missing here.
     WriteOptions summary;
     summary.has_records = false;
     std::error_code error;

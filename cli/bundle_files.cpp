@@ -21,12 +21,13 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t read_bytes = 1U << 20;
-// FAT takes no larger one; every other file system does.
+// The largest file that FAT takes. Every other file system takes larger ones.
 constexpr std::uint64_t file_bytes_default = UINT32_MAX;
-// The room that stays free on a medium, for names and for other writers; on a small one a quarter.
+// The room that stays free on a medium, for names and for other programs. On a small medium a
+// quarter stays free.
 constexpr std::uint64_t spared_bytes = 256U << 10;
 constexpr std::uint64_t spared_of_small = 4;
-// And a tenth where more is put beside it, what is urgent say.
+// In a row a tenth stays free too, because more is put beside it, such as urgent reports.
 constexpr std::uint64_t spared_in_row = 10;
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -111,8 +112,8 @@ Outcome<BundleReading> BundleReading::open(const Common& common, const fs::path&
     return BundleReading(common, path, reading, std::move(*file));
 }
 
-// Empty: it was read to its end. A file that nobody can see any more is not worth more time, and
-// what now has its name is read for itself.
+// Empty: the file was read to its end. A file that has no name any more is not worth more time.
+// Another file that now has its name is read for itself.
 std::string BundleReading::broken_off() const {
     if (file_.failure()) {
         return file_.failure()->what;
@@ -128,8 +129,8 @@ Outcome<std::optional<ReadBundle>> BundleReading::read_on(std::uint64_t bytes_ma
         if (const auto going = go_on(); !going) {
             return std::unexpected(going.error());
         }
-        // Bytes that are appended meanwhile are for the next time: some files never stop growing. A
-        // file that says to be empty need not be.
+        // Bytes that are appended meanwhile are left for the next reading, because some files never
+        // stop growing. A file whose size is told as 0 need not be empty.
         const auto end = std::max<std::uint64_t>(file_.size(), read_bytes);
         const auto wanted = std::min<std::uint64_t>(read_bytes, end - done_);
         auto some = file_.read(wanted);
@@ -266,8 +267,8 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
         }
         told.emplace(file, ReadFile{reading->stamp(), std::move(**one)});
     }
-    // What one bundle brought, a roster say, may be what another one needed; and so on, once for
-    // each file at the most.
+    // A bundle may need something that a later one brought, such as a roster. So refused bundles
+    // are read again, at most once for each file.
     auto brought = std::ranges::any_of(told, [](const auto& entry) {
         return entry.second.told.brought_roster || entry.second.told.new_reports > 0;
     });
@@ -275,7 +276,7 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
         brought = false;
         for (auto& [file, read] : told) {
             auto& one = read.told;
-            // One that broke off may be gone by now.
+            // A file that broke off may be gone by now.
             if (!has_rejected(one) || !one.broken_off.empty()) {
                 continue;
             }
@@ -304,7 +305,7 @@ Failure no_size(const std::string& given) {
             "write it as 640kB, 20MiB or 4GiB"};
 }
 
-// The first file is `path`, or has the wanted name or one that says nothing if that is a folder.
+// The first file is `path`. In a folder it has the wanted name, or else a name that tells nothing.
 fs::path name_of_file(const fs::path& path, bool is_folder, const std::string& wanted,
                       std::size_t number) {
     if (is_folder) {
@@ -339,7 +340,7 @@ Outcome<Sizes> sizes_of(const fs::path& folder, const WriteOptions& options) {
     return sizes;
 }
 
-// The files of one bundle, under other names until finish().
+// The files of one bundle. They have other names until finish().
 class BundleFiles {
 public:
     BundleFiles(const Common& common, fs::path path, bool is_folder, Sizes sizes,
@@ -382,7 +383,7 @@ public:
         }
         return {};
     }
-    // The daemon need not remember it any longer.
+    // Tells the daemon that it may forget the bundle.
     ~BundleFiles() {
         auto& wanted = *request_.mutable_bundle_write();
         wanted.set_is_over(true);
@@ -396,10 +397,10 @@ public:
     [[nodiscard]] const Written& written() const { return written_; }
 
 private:
-    // True: no other one follows.
+    // True: no other file follows.
     Outcome<bool> write_file(Rate& rate) {
         std::optional<OutputFile> file;
-        std::string waiting;  // as long as it is not worth a file
+        std::string waiting;  // content that is not worth a file yet
         const auto left = sizes_.total - std::min(sizes_.total, written_.bytes);
         auto& wanted = *request_.mutable_bundle_write();
         while (true) {
@@ -482,7 +483,7 @@ private:
 
 namespace {
 
-// Nothing that was there goes before all that is new is safe.
+// Old files are removed only after all new ones are safe.
 Failure with_old_state(Failure failure) {
     if (failure.code == "medium") {
         failure.next = "what was there before still is; is the medium? then try again";

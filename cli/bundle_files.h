@@ -1,7 +1,7 @@
 // Bundles on a medium: read and written through the daemon, which opens and seals them.
 //
-// Promise: what is read is taken in piece by piece, so what came before an error stays; what is
-// written appears whole, or not at all (medium.h). Ctrl-C between two pieces leaves nothing behind.
+// Promise: a file is taken in piece by piece, so the content before an error stays. A file that is
+// written appears whole or not at all (medium.h). Ctrl-C between two pieces leaves nothing behind.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace fieldpost::cli {
 
-// From the first of these on SIGINT and SIGTERM are only noted.
+// From the first object of this class on, SIGINT and SIGTERM are only noted.
 class Interruptible {
 public:
     Interruptible();
@@ -27,7 +27,7 @@ public:
 class Rate {
 public:
     explicit Rate(const Common& common) : line_(common) {}
-    // `all` is 0 where nobody knows.
+    // `all` is 0 if the size is not known.
     void show(const std::string& what, std::uint64_t done, std::uint64_t all);
     void begin() { begun_ = std::chrono::steady_clock::now(); }
     void clear() { line_.clear(); }
@@ -38,23 +38,23 @@ private:
     std::chrono::steady_clock::time_point shown_{};
 };
 
-// What the daemon says of a bundle (proto/control.proto, BundleRead).
+// The daemon's answer about a bundle (proto/control.proto, BundleRead).
 struct ReadBundle {
     bool is_bundle = false;
     bool is_whole = false;
     bool is_own = false;
-    std::uint32_t place = 0;  // from 1 on, in a row in one place; 0: in none
+    std::uint32_t place = 0;  // its place in a row, from 1 on; 0: in no row
     bool brought_roster = false;
-    std::string office;  // empty: it does not say
+    std::string office;  // empty: the bundle does not name its writer
     std::int64_t made_unix_s = 0;
     std::vector<std::string> targets;  // empty: everybody
     std::uint64_t new_reports = 0;
     std::uint64_t known = 0;
     std::uint64_t rejected = 0;
-    std::vector<std::pair<std::string, std::uint64_t>> reasons;  // with how many reports
+    std::vector<std::pair<std::string, std::uint64_t>> reasons;  // each with its number of reports
     std::string refused;
-    // The error of a file that cannot be read to its end though the medium is there; everything
-    // before that place was taken in.
+    // Why a file cannot be read to its end, though the medium is there. Everything before that
+    // place was taken in.
     std::string broken_off;
     std::uint64_t damaged_bytes = 0;
     std::string said;
@@ -65,19 +65,20 @@ struct ReadBundle {
         std::uint64_t size_bytes = 0;
         bool is_new = false;
     };
-    std::vector<Record> records;  // if it was only looked at
+    std::vector<Record> records;  // filled if it was only looked at
 };
 enum class Reading : std::uint8_t { take_in, only_look };
-// One file that is read in pieces, as far as it went when it was opened.
+// One file that is read in pieces, up to its size when it was opened.
 class BundleReading {
 public:
     // As InputFile::open().
     static Outcome<BundleReading> open(const Common& common, const std::filesystem::path& path,
                                        Reading reading);
-    // At most so many bytes more. Nothing: there is more. An Error says that the medium is gone, or
-    // is the daemon's, which forgets what it is not asked about for a minute.
+    // Reads at most `bytes_max` bytes more. Nothing: there is more to read. An Error means that the
+    // medium is gone, or comes from the daemon. The daemon forgets a bundle after a minute without
+    // a request for it.
     Outcome<std::optional<ReadBundle>> read_on(std::uint64_t bytes_max, Rate& rate);
-    // When it was opened.
+    // The file's stamp when it was opened.
     [[nodiscard]] const Stamp& stamp() const { return file_.stamp(); }
 
 private:
@@ -94,16 +95,16 @@ private:
     bool is_over_ = false;
     std::vector<ReadBundle::Record> records_{};
 };
-// One file, to its end or to where it cannot be read any further. An Error says that the medium is
-// gone, or is the daemon's.
+// Reads one file to its end, or to the place where it cannot be read any further. An Error means
+// that the medium is gone, or comes from the daemon.
 Outcome<ReadBundle> read_bundle(const Common& common, const std::filesystem::path& path,
                                 Reading reading, Rate& rate);
-// What a person should know of a file that was taken in; empty if all is well.
+// The troubles of a file that was taken in, for a person. Empty if all is well.
 std::vector<std::string> troubles_of(const std::filesystem::path& path, const ReadBundle& told);
 
 struct OwnFile {
     std::filesystem::path path;
-    Stamp stamp{};  // when it was read
+    Stamp stamp{};  // as it was when the file was read
 };
 struct Taken {
     std::size_t files = 0;
@@ -112,11 +113,11 @@ struct Taken {
     std::uint64_t known = 0;
     std::uint64_t rejected = 0;
     std::vector<std::pair<std::string, std::string>> errors;  // file, reason
-    std::vector<OwnFile> own;                                 // that this office left there before
-    std::vector<OwnFile> own_summaries;                       // of those, without any report
+    std::vector<OwnFile> own;            // files that this office left there before
+    std::vector<OwnFile> own_summaries;  // those of `own` that hold no report
 };
-// Files, and what lies at the top of folders. An Error is of a file or folder that was named, or
-// the daemon's.
+// Takes in files, and the files at the top of folders. An Error is about a file or folder that was
+// named, or comes from the daemon.
 Outcome<Taken> take_in(const Common& common, const std::vector<std::filesystem::path>& paths);
 
 struct WriteOptions {
@@ -125,23 +126,26 @@ struct WriteOptions {
     std::string file_size;
     bool is_all = false;
     bool has_records = true;
-    bool must_hold_some = true;  // reports, if there are any
-    // For a row in one place: only what is new, all of it in one file, and room is left for what
-    // is urgent later. Exits with no_space where that cannot be, or leaves the row.
+    bool must_hold_some = true;  // at least one report, if there are any
+    // For a row in one place. The file holds only what is new, and all of it. It leaves room for
+    // urgent reports that come later. If that cannot be, the write fails with exit_no_space, or the
+    // bundle leaves the row.
     bool is_in_row = false;
     bool must_hold_news = false;
     bool is_only_addition = false;
-    // Of what was written there before, as the daemon told it: only what is new since.
+    // The daemon's word about the bundles written there before. Only what is new since then is
+    // written.
     std::string since{};
-    // What those bundles, and files of others there, hold; as the daemon told it.
+    // What those bundles hold, and what files of other offices there hold, as the daemon told it.
     std::vector<std::string> in_row{};
     std::vector<std::string> of_others{};
-    // In a folder, of the first file and of each while it is written; empty: one that says nothing.
+    // In a folder: the name of the first file, and the name of each file while it is written.
+    // Empty: a name that tells nothing.
     std::string name{};
     std::string temporary{};
 };
 struct Written {
-    std::vector<std::filesystem::path> files;  // none: there was nothing to write
+    std::vector<std::filesystem::path> files;  // empty: there was nothing to write
     std::uint64_t bytes = 0;
     std::uint64_t reports = 0;
     std::uint64_t left_out = 0;
@@ -151,20 +155,21 @@ struct Written {
     std::string holds{};
     std::string state{};
 };
-// Of this office, for bundles.
+// The state of this office, as far as it matters for bundles.
 struct Standing {
-    bool is_unchanged = false;  // since it was `state`
+    bool is_unchanged = false;  // since the state that was given
     std::uint32_t roster_version = 0;
-    // Urgent reports that it knows of or has known of: another number says that one has come.
+    // The number of urgent reports that this office knows of, or has known of. If it changes, an
+    // urgent report has come.
     std::uint64_t urgent_known = 0;
 };
 Outcome<Standing> standing_since(const Common& common, const std::string& state);
-// To a new file, or to a folder under names that say nothing. not_found: what is to be mounted
-// there is not (mounts.h).
+// Writes to a new file, or to a folder under names that tell nothing. not_found: the medium that
+// should be mounted there is not (mounts.h).
 Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,
                               const WriteOptions& options);
-// What this office left there before goes once the new one is on the medium, unless that holds
-// less.
+// Files that this office left there before are removed once the new bundle is on the medium. They
+// stay if reports were left out of the new bundle.
 Outcome<Written> write_in_place_of(const Common& common, const std::filesystem::path& folder,
                                    const WriteOptions& options, const std::vector<OwnFile>& own);
 

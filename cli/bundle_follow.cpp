@@ -24,11 +24,12 @@ namespace {
 
 constexpr std::size_t half_digits = 8;
 
-// Makes names of files that this office is writing, which only this office can tell from others.
+// Makes names for files that this office is writing. Only this office can tell these names from
+// others.
 class OwnParts {
 public:
     explicit OwnParts(const fs::path& home) {
-        // Members of the group, who may not read the keys, can follow a folder all the same.
+        // Members of the group may not read the keys, but can still follow a folder.
         if (const auto keys = crypto::OfficeHome(home).machine_keys()) {
             key_ = crypto::keyed_hash(keys->founding_key.view(), "folder-part", {},
                                       {as_bytes(fs::absolute(home).string()),
@@ -111,7 +112,7 @@ public:
         if (now && now->mount == place.mount && now->medium == place.medium) {
             return written;
         }
-        // The medium went meanwhile: on the disk below nobody looks for them.
+        // The medium was taken out meanwhile. No office looks for these files on the disk below.
         for (const auto& file : written->files) {
             if (const auto stamp = stamp_of(file)) {
                 (void)remove_file(file, *stamp);

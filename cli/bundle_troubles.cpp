@@ -5,7 +5,8 @@
 
 namespace fieldpost::cli {
 
-// Not of a file that somebody is not done with yet, or never will be: it is no wonder that it ends.
+// No trouble for a file that is still being written, or never will be finished: it is expected to
+// end too early.
 std::vector<std::string> troubles_of(const std::filesystem::path& path, const ReadBundle& told) {
     std::vector<std::string> all;
     if (!told.broken_off.empty()) {

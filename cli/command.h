@@ -1,4 +1,5 @@
-// What every command shares: the options that stand anywhere, how it ends, and asking the daemon.
+// Shared by all commands: the options that stand anywhere, the end of a command, and requests to
+// the daemon.
 #pragma once
 
 #include <filesystem>
@@ -26,10 +27,10 @@ struct Common {
     bool quiet = false;
     bool color = false;
     std::uint32_t timeout_s = 10;
-    bool has_timeout = false;  // it was given
+    bool has_timeout = false;  // true if --timeout was given
 };
 
-// Ends the command: one line on stderr, or one JSON object.
+// Ends the command with one line on stderr, or with one JSON object.
 struct Failure {
     int exit = exit_failed;
     std::string code;
@@ -41,7 +42,7 @@ int report(const Common& common, const Failure& failure);
 
 Failure no_duration(const std::string& given);
 
-// How the daemon of this home is started here, as a person would type it.
+// The command that starts the daemon of this home on this machine, as a person would type it.
 std::string how_to_start(const std::filesystem::path& home);
 
 // `auto`: on a terminal, unless NO_COLOR is set.
@@ -53,11 +54,11 @@ template <class T>
 using Outcome = std::expected<T, Failure>;
 Failure failure_of(const Error& error);
 
-// Sends the request to the daemon of the home and waits for the answer. The daemon's own complaints
-// come back as Failure.
+// Sends the request to the daemon of the home and waits for the answer. An answer that is a
+// complaint of the daemon comes back as Failure.
 Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer);
 
-// Adds the subcommand; `run` is set to what it does once the options are parsed.
+// Adds the subcommand. `run` is set to the function that runs it, once the options are parsed.
 using Run = std::function<int()>;
 void add_init(CLI::App& app, const Common& common, Run& run);
 void add_invite(CLI::App& app, const Common& common, Run& run);

@@ -1,4 +1,4 @@
-// What a shell offers after Tab: commands and options, as the parser knows them.
+// The words that a shell offers after Tab: commands and options, as the parser knows them.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,10 +9,10 @@ namespace fieldpost::cli {
 
 namespace {
 
-// "roster" and "roster confirm", with what may follow each.
+// "roster" and "roster confirm", with the words that may follow each.
 struct Place {
     std::string path;
-    std::vector<std::pair<std::string, std::string>> words;  // and what they are for
+    std::vector<std::pair<std::string, std::string>> words;  // each with its description
 };
 
 void gather(const CLI::App& app, const CLI::App& root, const std::string& path,
@@ -53,7 +53,8 @@ std::string shell_quoted(std::string_view words) {
     return result;
 }
 
-// The command that the words so far name: each word that is one leads on to it.
+// Prints cases that find the command from the words so far. Each word that is a subcommand leads on
+// to it.
 void print_path_cases(const std::vector<Place>& places) {
     fmt::print("        case \"$at $word\" in\n");
     for (const auto& place : places) {

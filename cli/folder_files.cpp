@@ -10,43 +10,45 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A file that has grown since it was first seen is being copied: read when it has not for so long.
+// A file that has changed since it was first seen is being copied. It is read after this time
+// without a change.
 constexpr auto copied_after = 20s;
-// One that never stops changing is read all the same.
+// A file that never stops changing is read all the same.
 constexpr auto read_anyway_after = 30s;
-// Reading the same file again and again takes this part of the time at most.
+// Reading one file again and again takes at most this fraction of the time.
 constexpr int rest_of_reading = 10;
 constexpr std::chrono::nanoseconds rest_max = 10min;
-// A record that was refused, for lack of room say, may find some.
+// A record that was refused may be accepted later, for example if there is room then.
 constexpr auto refused_again = 1h;
 constexpr auto failed_again_max = 60s;
-// A file that is still not whole then was not just being copied.
+// A file that is still not whole after this time was not just being copied.
 constexpr auto damaged_after = 30s;
-// All that came at once is looked at bit by bit.
+// Many files that came at once are looked at in turns, so this time passes before it is a trouble.
 constexpr auto too_many_after = 10min;
-// A share may tell wrong times, so a file that is no bundle is read again, one of all at a time.
+// A share may tell wrong times. So a file that is no bundle is read again, one of all these files
+// at a time.
 constexpr auto judged_again = 1h;
 constexpr auto judged_again_each = 10s;
-// So many of those that are remembered by two numbers are looked at each time.
+// The number of files remembered by two numbers that are looked at each time.
 constexpr std::size_t judged_looked_at = 1000;
-// A table that is full makes so many places for new files each time, and looks at so many names
-// that it knows nothing of.
+// A table that is full frees this many places for new files each time. It also looks at this many
+// unknown names each time.
 constexpr std::size_t room_made_when_full = 10;
 constexpr std::size_t room_made_max = 1000;
-// To read a smaller one costs next to nothing.
+// Reading a smaller file costs next to nothing.
 constexpr std::int64_t dear_bytes = 1 << 20;
-// Places that only names such as offices write can take.
+// Places that are kept for names of the form that offices write.
 constexpr std::size_t for_names_of_ours = 1000;
-// The sets that files there are said to hold, and what they say.
+// The limit for what the files there hold and say, in bytes.
 constexpr std::size_t holds_bytes_max = 32U << 20;
-// Files of others with more than this are not relied on: this office leaves its own copy.
+// Files of others that hold more than this are not relied on. This office leaves its own copy.
 constexpr std::size_t of_others_bytes_max = 8U << 20;
 
 bool is_part(const std::string& name) {
     return name.ends_with(".part");
 }
 
-// As new_name() makes them.
+// True for names of the form that new_name() makes.
 bool is_named_as_ours(const std::string& name) {
     constexpr std::size_t digits = 8;
     return name.size() == digits + 4 && name.ends_with(".bin") &&
@@ -97,7 +99,7 @@ void FolderFiles::see(const std::string& name, const Stamp& stamp, FolderTime no
         }
         File file{.stamp = stamp, .first_at = now, .changed_at = now, .changing_since = now};
         file.is_changed = was_judged && judged->second.stamp != hash_of(stamp);
-        // Another name for a file that was read a moment ago does not make it cheaper to read.
+        // A file that was read a moment ago under another name is as expensive to read as before.
         for (const auto& [other, known] : files_) {
             if (stamp.size <= dear_bytes) {
                 break;
@@ -119,7 +121,7 @@ void FolderFiles::see(const std::string& name, const Stamp& stamp, FolderTime no
         file.is_stable = true;
         return;
     }
-    // A file that was read is wanted once more, and what it held counts for nothing.
+    // A file that was read has to be read once more. Its old content counts for nothing.
     File anew{.stamp = stamp, .first_at = file.first_at, .changed_at = now};
     anew.changing_since = file.is_read ? now : file.changing_since;
     anew.is_changed = true;
@@ -180,7 +182,7 @@ void FolderFiles::end_list(bool is_all, FolderTime now) {
 
 // --- reading
 
-// Since when it could have been read, but for our own order.
+// The time from which the file could have been read, but for our own order.
 FolderTime FolderFiles::waiting_since(const File& file) const {
     return std::max(file.changing_since, file.not_before);
 }
@@ -192,7 +194,7 @@ bool FolderFiles::is_due(const File& file, FolderTime now) const {
     if (file.is_read) {
         return has_refused(file.told) && now - *file.read_at >= refused_again;
     }
-    // A failure is tried again, whatever the times of the file say.
+    // A failure is tried again, whatever times the file has.
     return file.failures > 0 || now - file.changing_since >= read_anyway_after ||
            (file.is_stable && (!file.is_changed || now - file.changed_at >= copied_after));
 }
@@ -204,8 +206,8 @@ std::vector<std::string> FolderFiles::due(FolderTime now) const {
             waiting.emplace_back(&name, &file);
         }
     }
-    // The first to come are the first to be read: a stream of new ones puts off no other. Of those
-    // that came together bundles come first, and small files before larger ones.
+    // Files that came first are read first, so that a stream of new files delays no older file.
+    // Among files that came together, bundles come first, and small files before larger ones.
     std::ranges::sort(waiting, {}, [&](const auto& entry) {
         const auto& [name, file] = entry;
         return std::tuple(waiting_since(*file), !is_named_as_ours(*name), file->stamp.size, *name);
@@ -229,7 +231,7 @@ std::optional<std::string> FolderFiles::large_due(FolderTime now) const {
     return first == nullptr ? std::nullopt : std::optional(first->first);
 }
 
-// Bundles there are remembered with what they hold, as long as that is not too much.
+// Keeps what bundles in the folder hold, as long as that is not too much.
 void FolderFiles::bound_holds(File& file) {
     if (holds_bytes_ + bytes_of(file.told) > holds_bytes_max) {
         holds_bytes_ = 0;
@@ -257,7 +259,7 @@ void FolderFiles::was_read(const std::string& name, ReadBundle told,
     if (file.troubles.empty()) {
         file.trouble_since = now;
     }
-    // A file that is being written yet, or was never finished, may still be one of ours.
+    // A file that is still being written, or was never finished, may be one of ours.
     const bool is_nothing = !told.is_bundle && troubles.empty() && !is_part(name);
     file.is_read = true;
     file.changing_since = now;
@@ -288,7 +290,7 @@ void FolderFiles::failed(const std::string& name, const Failure& why, FolderTime
     file.changing_since = now;
     constexpr unsigned doublings_max = 6;
     if (why.code == "invalid") {
-        file.failures = doublings_max;  // no plain file: no accident that passes in a moment
+        file.failures = doublings_max;  // no plain file; this is no accident that passes soon
     }
     const auto wait = std::chrono::seconds{1U << std::min(file.failures, doublings_max)};
     file.not_before = now + std::min<std::chrono::seconds>(wait, failed_again_max);
@@ -305,12 +307,12 @@ void FolderFiles::read_refused_again() {
 
 void FolderFiles::read_others_again() {
     for (auto& [name, file] : files_) {
-        // Files of an office that is no member any more are not read any more, by nobody.
+        // No office reads files of an office that is no longer a member.
         file.is_read = file.is_read && (file.told.is_own || file.told.holds.empty());
     }
 }
 
-// Remembered by two numbers from now on.
+// Remembers the file by two numbers from now on.
 void FolderFiles::judge(const std::string& name, FolderTime now) {
     const auto found = files_.find(name);
     if (judged_.size() < folder_judged_max) {
@@ -319,7 +321,7 @@ void FolderFiles::judge(const std::string& name, FolderTime now) {
     files_.erase(found);
 }
 
-// Some bundle of others that was read long ago gives its place to a file that never was.
+// The bundle of others that was read longest ago gives its place to a file that was never read.
 bool FolderFiles::make_room() {
     if (made_room_ >= room_made_max) {
         return false;
@@ -355,7 +357,7 @@ std::set<std::string> FolderFiles::holding_of_others() const {
     std::size_t bytes = 0;
     for (const auto& [name, file] : files_) {
         const auto& holds = file.told.holds;
-        // A file that is not whole yet is not moved on by programs that move files.
+        // Programs that move files do not move on a file that is not whole yet.
         if (!file.told.is_own && !holds.empty() && !is_part(name) &&
             bytes + holds.size() <= of_others_bytes_max) {
             bytes += holds.size();

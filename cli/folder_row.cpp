@@ -12,18 +12,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// All that others lack, instead of what is new: not more often, whatever they say.
+// Everything that others lack is written instead of only the news at most this often, whatever
+// others do.
 constexpr auto write_all_every = 10min;
-// A row that was written short, for there was no room for all of it.
+// The wait after a row was written short, because there was no room for all of it.
 constexpr auto write_short_every = 1h;
-// A row that is gone, while nobody has said to have it, was lost on the way.
+// A row that is gone, while no office has said that it has the reports, was lost on the way.
 constexpr auto send_again = 24h;
-// Files of others that were relied on may not do any longer.
+// Files of others that this office relied on may no longer be enough.
 constexpr auto look_again = 1h;
-// A row of small ones becomes one.
+// A row of this many small files becomes one file.
 constexpr std::size_t small_row = 8;
 constexpr std::uint64_t small_row_bytes = 65536;
-// Younger than that it may be a copy that somebody is making.
+// A file younger than this may be a copy that another program is making.
 constexpr auto part_is_old_after = 60s;
 
 constexpr std::size_t half_bytes = 2;
@@ -39,8 +40,8 @@ bool is_part_name(const std::string& name) {
 
 }  // namespace
 
-// The first half is chance: a file that takes the place of one that was lost has another name, or a
-// mover that never overwrites would keep it back.
+// The first half is random, so that a file which replaces a lost one has another name. A mover that
+// never overwrites would otherwise keep it back.
 std::string FolderRow::name_after(const std::string& said, std::uint16_t chance) {
     const auto half = fmt::format("{:04x}", chance);
     return said.empty() ? "" : half + check_of(said, half) + ".bin";
@@ -51,8 +52,8 @@ bool FolderRow::is_after(const std::string& name, const std::string& said) {
            name.substr(2 * half_bytes) == check_of(said, name.substr(0, 2 * half_bytes)) + ".bin";
 }
 
-// Files that were written otherwise, by `bundle export` say, vouch for nothing; and rows may be
-// mixed, by somebody who keeps some files of one and some of the next.
+// Files that were written in another way, such as by `bundle export`, prove nothing about a row.
+// Rows may be mixed, if a person keeps some files of one row and some of the next.
 void FolderRow::remember(const FolderFiles::Files& files) {
     std::multimap<std::int64_t, const FolderFiles::Files::value_type*> ours;
     for (const auto& entry : files) {
@@ -95,7 +96,8 @@ bool FolderRow::is_gone(const FolderFiles::Files& files) const {
     return std::ranges::none_of(row_, [&](const auto& left) { return files.contains(left.name); });
 }
 
-// A row that is whole now and then, since somebody takes a file and puts it back, is broken.
+// A row that is only whole now and then, because a program takes a file and puts it back, is
+// broken.
 void FolderRow::note(const FolderFiles::Files& files, FolderTime now) {
     if (!is_whole(files)) {
         whole_since_.reset();
@@ -108,7 +110,7 @@ void FolderRow::note(const FolderFiles::Files& files, FolderTime now) {
     }
 }
 
-// The row was there and is not any more, though nobody took it all away.
+// True if the row was there and is not any more, though no mover took all of it away.
 bool FolderRow::is_lost(const FolderFiles::Files& files, FolderTime now) const {
     const auto since_all = now - wrote_all_at_;
     return is_gone(files) ? since_all >= send_again
@@ -133,7 +135,8 @@ bool FolderRow::is_due(const FolderFiles& files, FolderTime now) const {
            !std::ranges::includes(files.holding_of_others(), relied_on_);
 }
 
-// Not again and again, but at once after a start: what is urgent has a place there.
+// Does not write again and again, but writes at once after a start, because urgent reports have a
+// place there.
 bool FolderRow::may_write_alone(FolderTime now) const {
     return left_out_.empty() || now - wrote_all_at_ >= write_short_every;
 }
@@ -146,7 +149,7 @@ WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now, std::uin
     order.must_hold_news = !since_.empty();
     order.since = is_lost(files.files(), now) || is_long(files.files()) ? std::string{} : since_;
     order.name = name_after(order.since, chance);
-    // The rest, held back by that, is looked for when it ends.
+    // This holds back everything else. It is written when the time is over.
     order.is_only_addition = now - wrote_all_at_ < write_all_every;
     is_held_back_ = order.is_only_addition;
     for (const auto& left : row_) {
@@ -164,7 +167,8 @@ void FolderRow::order_alone(WriteOptions& order) const {
     order.name.clear();
 }
 
-// Not a copy that somebody is making, and nothing that is for others than this one.
+// The files are no copies that another program is making, and are for no other offices than this
+// file.
 std::vector<std::string> FolderRow::replaced_by(const Written& written,
                                                 const FolderFiles::Files& files,
                                                 FolderTime now) const {
@@ -195,7 +199,7 @@ void FolderRow::wrote(const Written& written, bool is_in_row, std::set<std::stri
                         : "what is to be left there does not fit one file";
     }
     if (written.files.empty()) {
-        return;  // there was no news in it
+        return;  // the file would have held no news
     }
     if (!written.is_addition) {
         row_.clear();

@@ -1,8 +1,8 @@
-// The row of files that this office left in a folder that is followed, and when there is to be
-// another one.
+// The row of files that this office left in a folder that is followed, and the time for another
+// file.
 //
-// Promise: a value, without files and without a clock. No wait here begins again by what others do
-// in the folder.
+// Promise: a value, without files and without a clock. Nothing that others do in the folder can
+// restart a wait here.
 #pragma once
 
 #include <optional>
@@ -16,38 +16,41 @@ namespace fieldpost::cli {
 
 class FolderRow {
 public:
-    // `offices` sorted, each once; empty: everybody.
+    // `offices` must be sorted, each once. Empty: everybody.
     explicit FolderRow(std::vector<std::string> offices) : offices_(std::move(offices)) {}
 
-    // After a start, once our files there were read: what an earlier run left there is not left
-    // again, if the row is whole.
+    // To be called after a start, once our files there were read. Files of an earlier run are then
+    // not left again, if their row is whole.
     void remember(const FolderFiles::Files& files);
-    // At each look.
+    // To be called at each look.
     void note(const FolderFiles::Files& files, FolderTime now);
-    // Although nothing has changed in this office.
+    // True if a file is due although nothing has changed in this office.
     [[nodiscard]] bool is_due(const FolderFiles& files, FolderTime now) const;
-    // Nothing is left beside what could not all be left so soon.
+    // False while it is too soon after a time at which not everything could be left. Nothing may be
+    // left outside the row then.
     [[nodiscard]] bool may_write_alone(FolderTime now) const;
 
-    // The order for what is written next.
+    // The order for the next file.
     [[nodiscard]] WriteOptions order(const FolderFiles& files, FolderTime now,
                                      std::uint16_t chance);
-    // All of it, in files of no row, where it does not fit one file.
+    // Changes the order so that everything is written in files outside the row, because it does not
+    // fit one file.
     void order_alone(WriteOptions& order) const;
     void wrote(const Written& written, bool is_in_row, std::set<std::string> relied_on,
                FolderTime now);
-    // Our files that the last one stands in for; to be asked before wrote().
+    // Our files that the last bundle replaces. To be called before wrote().
     [[nodiscard]] std::vector<std::string> replaced_by(const Written& written,
                                                        const FolderFiles::Files& files,
                                                        FolderTime now) const;
 
-    // As the daemon told it, of when the last one was written.
+    // The state of this office when the last file was written, as the daemon told it.
     [[nodiscard]] const std::string& state() const { return state_; }
     [[nodiscard]] const std::string& left_out() const { return left_out_; }
     [[nodiscard]] std::vector<std::string> names() const;
 
-    // A name for the file that stands behind one that said this, so that the two can be known for
-    // neighbours in one row. It says nothing to anybody who cannot read that one. Empty: any name.
+    // A name for the file behind a file that said `said`, so that the two can be known as
+    // neighbours in one row. The name tells nothing to anybody who cannot read the file before it.
+    // Empty: any name.
     static std::string name_after(const std::string& said, std::uint16_t chance);
     static bool is_after(const std::string& name, const std::string& said);
 
@@ -62,18 +65,20 @@ private:
     [[nodiscard]] bool is_long(const FolderFiles::Files& files) const;
 
     std::vector<std::string> offices_;
-    // The newest file there that holds all, and those that were put beside it since, in order.
-    // Older ones may be there as well: who copies both ways brings back what was removed.
+    // The newest file there that holds everything, and the files that were put beside it since, in
+    // order. Older files may be there too, because a person who copies both ways brings back
+    // removed files.
     std::vector<Left> row_;
-    // The words of the last of them, and the office's state then or later; as the daemon told it.
+    // The `said` of the last of them, and the office's state then or later, as the daemon told it.
     std::string since_;
     std::string state_;
-    // Files of others: this office did not leave what they hold.
+    // Files of others that this office relied on: it did not leave what they hold.
     std::set<std::string> relied_on_;
     bool is_held_back_ = false;
     FolderTime wrote_at_{};
     FolderTime wrote_all_at_{};
-    // Some of the row are gone, but not all; and since when it is whole again.
+    // broken_since_: since when some files of the row are gone, but not all. whole_since_: since
+    // when the row is whole again.
     std::optional<FolderTime> broken_since_;
     std::optional<FolderTime> whole_since_;
     std::string left_out_;

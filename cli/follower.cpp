@@ -14,21 +14,23 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::nanoseconds look_every = 1s;
-// Looking takes a hundredth of the time, and less where no name came or went: but a share need not
-// tell when one did.
+// Looking takes a hundredth of the time. It takes less if no name came or went. But a share need
+// not tell that a name did.
 constexpr int rest_of_looking = 100;
 constexpr int rest_of_listing = 1000;
 constexpr std::chrono::nanoseconds look_every_max = 10s;
 constexpr std::chrono::nanoseconds list_every_max = 30s;
 constexpr std::size_t names_max = 2 * (folder_files_max + folder_judged_max);
-// Small files are read for so long; then one piece of a large one, and what is to be left.
+// Small files are read for this long. Then comes one piece of a large file, and then writing.
 constexpr std::chrono::nanoseconds read_for = 2s;
 // Reports that come within this time go into one file.
 constexpr auto write_every = 5s;
-// First what lies there is read, for it may be what is to be left; but not for longer.
+// Files there are read first, because they may hold the reports that are to be left. The wait is
+// limited to this.
 constexpr auto wait_for_others = 25s;
 constexpr auto urgent_waits = 2s;
-// A medium that refused a file is tried again, twice as late each time: there may soon be room.
+// A medium that refused a file is tried again, each time after twice the wait. There may be room
+// soon.
 constexpr auto try_again = 2s;
 constexpr unsigned try_again_doublings_max = 5;
 constexpr auto tell_again = 60s;
@@ -56,9 +58,9 @@ Follower::Follower(FolderHands& hands, FollowOptions options)
       row_(options_.offices),
       started_at_(hands.now()) {}
 
-// A medium that was taken out has left its mount point behind, an empty folder of the disk below:
-// nothing is written there. What comes instead, or back, is met as after a start, for it may have
-// been anywhere meanwhile.
+// After a medium is taken out, its mount point remains as an empty folder of the disk below.
+// Nothing is written there. A medium that comes back, or another one, is treated as after a start,
+// because it may have been anywhere meanwhile.
 Outcome<void> Follower::find_place() {
     const auto found = hands_.place();
     if (!found) {
@@ -134,7 +136,7 @@ Outcome<void> Follower::look() {
     return {};
 }
 
-// True: it was read to its end, or it cannot be.
+// True: the file was read to its end, or it cannot be.
 Outcome<bool> Follower::take(const std::string& name, std::uint64_t bytes_max) {
     const auto begun = hands_.now();
     auto told = hands_.read(name, bytes_max);
@@ -143,7 +145,7 @@ Outcome<bool> Follower::take(const std::string& name, std::uint64_t bytes_max) {
         return std::unexpected(told.error());
     }
     if (!told) {
-        // One file does not hold up the others, nor what is to be left, whatever is wrong with it.
+        // One bad file must not hold up the other files, nor the writing.
         files_.failed(name, told.error(), now);
         return true;
     }
@@ -167,7 +169,8 @@ Outcome<bool> Follower::take(const std::string& name, std::uint64_t bytes_max) {
     return true;
 }
 
-// Small files first, for a while; of large ones a piece, so that none holds up the others.
+// Reads small files first, for a while. Of a large file it reads one piece, so that no large file
+// holds up the others.
 Outcome<void> Follower::read() {
     const auto begun = hands_.now();
     for (const auto& name : files_.due(begun)) {
@@ -200,7 +203,7 @@ Outcome<void> Follower::read() {
     return {};
 }
 
-// True if this office has changed since something was left there.
+// True if this office has changed since the last file was left there.
 Outcome<bool> Follower::has_changed() {
     const auto standing = hands_.standing(row_.state());
     if (!standing) {
@@ -215,7 +218,8 @@ Outcome<bool> Follower::has_changed() {
     return !standing->is_unchanged;
 }
 
-// After a power cut one of ours may be there that has nothing in it to be known by.
+// A power cut may leave an unfinished file of ours without any content to recognize it by. Only its
+// name shows that it is ours.
 void Follower::remove_own_parts() {
     const auto now = hands_.now();
     for (const auto& name : files_.names()) {
@@ -227,7 +231,8 @@ void Follower::remove_own_parts() {
     }
 }
 
-// For what lies there unread since before it was owed; that cannot be put off by what comes now.
+// True while files that were there before the debt began are unread. Files that come later cannot
+// prolong this wait.
 bool Follower::must_wait() const {
     const auto now = hands_.now();
     if (!has_remembered_) {

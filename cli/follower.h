@@ -1,9 +1,11 @@
-// Looks after one folder: what to read, to leave, to replace and to tell, one turn after the other.
+// Looks after one folder: reads, leaves, replaces and tells what is due, one turn after the other.
 //
-// Promise: an unfriendly mover cannot keep this office from leaving something: once there is
-// something to be left, that happens within seconds where it is urgent, within half a minute
-// otherwise, whatever comes and goes in the folder. Where it cannot, a trouble says so. Files of
-// others are never touched. What the folder costs is bounded against what it brings.
+// Promise: an unfriendly mover cannot keep this office from leaving a file, whatever comes and goes
+// in the folder. Once there is something to leave, it is left within seconds if it is urgent, and
+// within half a minute otherwise. If that is not possible, a trouble says so.
+//
+// Files of others are never touched. The cost of the folder is bounded by what it brings.
+//
 // Not here: files, the daemon and the clock (FolderHands).
 #pragma once
 
@@ -16,16 +18,16 @@
 namespace fieldpost::cli {
 
 struct FollowOptions {
-    std::vector<std::string> offices;  // for whom; empty: for everybody
-    bool is_read_only = false;         // nothing is left there
+    std::vector<std::string> offices;  // the readers; empty: everybody
+    bool is_read_only = false;         // true: no file is left there
 };
 
-// The place where a folder lies.
+// The place of a folder.
 struct FolderPlace {
     std::string mount;   // the path at which its file system is mounted
-    std::string medium;  // the same as long as that is; another one after it was mounted again
-    std::string folder;  // the same as long as the folder was not made anew
-    // The same as long as no name there comes or goes; a share need not tell so.
+    std::string medium;  // changes only if another medium is mounted, or if it is mounted again
+    std::string folder;  // changes only if the folder is made again
+    // Changes if a name there comes or goes. A share need not tell that.
     std::string names{};
     bool operator==(const FolderPlace&) const = default;
 };
@@ -35,16 +37,16 @@ class FolderHands {
 public:
     virtual ~FolderHands() = default;
     [[nodiscard]] virtual FolderTime now() const = 0;
-    // Any number, for a name that nobody can tell beforehand.
+    // Any number. It is for a name that nobody can guess.
     virtual std::uint16_t chance() = 0;
 
     // --- the folder
-    // An Error: it is not there, or not what is usually mounted there.
+    // An Error: the folder is not there, or the medium that is usually mounted there is not.
     virtual Outcome<FolderPlace> place() = 0;
     // As list_names() of medium.h.
     virtual Outcome<bool> list(std::size_t names_max,
                                const std::function<void(const std::string&)>& see) = 0;
-    // Nothing: no plain file.
+    // Nothing: there is no plain file.
     virtual std::optional<Stamp> stamp(const std::string& name) = 0;
     // True for a file that this office began and never finished.
     virtual bool is_own_part(const std::string& name) = 0;
@@ -52,16 +54,16 @@ public:
     virtual Outcome<void> remove(const std::string& name, const Stamp& stamp) = 0;
 
     // --- the daemon
-    // Goes on where the last call for the file ended, for at most so many bytes. Nothing: there is
-    // more. An Error ends the reading of this file.
+    // Continues where the last call for the file ended, for at most `bytes_max` bytes. Nothing:
+    // there is more to read. An Error ends the reading of this file.
     virtual Outcome<std::optional<ReadBundle>> read(const std::string& name,
                                                     std::uint64_t bytes_max) = 0;
     virtual void stop_reading(const std::string& name) = 0;
     virtual Outcome<Standing> standing(const std::string& state) = 0;
-    // no place: it is not where it was, and nothing was left.
+    // An Error also if `place` is no longer the folder's place. Then nothing was left.
     virtual Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) = 0;
     virtual Outcome<void> tell(const std::string& trouble) = 0;
-    // For the log.
+    // Writes to the log.
     virtual void say(const std::string& words) = 0;
 };
 
@@ -70,8 +72,8 @@ public:
     // `hands` must outlive it.
     Follower(FolderHands& hands, FollowOptions options);
 
-    // Does what is due. Returns when there is something to do again, or the Error that ends it: the
-    // daemon has gone.
+    // Does everything that is due. Returns the time of the next turn, or the Error that ends the
+    // follower: the daemon has gone.
     Outcome<FolderTime> turn();
 
 private:
@@ -96,20 +98,20 @@ private:
 
     FolderTime look_at_{};
     FolderTime list_at_{};
-    FolderTime list_changed_at_{};          // where names came or went
-    std::string listed_names_;              // FolderPlace::names of that time
+    FolderTime list_changed_at_{};          // in place of list_at_, if names came or went
+    std::string listed_names_;              // FolderPlace::names at the last list
     std::optional<std::string> under_way_;  // the large file that is being read
     FolderTime under_way_since_{};
 
     std::uint32_t roster_version_ = 0;
     bool has_remembered_ = false;
     FolderTime started_at_{};
-    // There is something to be left.
+    // Since when there is something to leave.
     std::optional<FolderTime> owed_since_;
     std::uint64_t urgent_known_ = 0;
-    std::uint64_t urgent_written_ = 0;  // urgent_known_ when the last one was written
+    std::uint64_t urgent_written_ = 0;  // urgent_known_ when the last file was written
     FolderTime not_before_{};
-    unsigned failures_ = 0;  // to write, in a row
+    unsigned failures_ = 0;  // failed writes in a row
     std::optional<Failure> write_failure_;
     std::optional<std::string> told_trouble_;
     FolderTime tell_not_before_{};

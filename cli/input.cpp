@@ -32,16 +32,16 @@ Failure too_long(std::size_t bytes_max) {
             "send the rest with --attach"};
 }
 
-// A terminal that is gone reads as its end would.
+// A terminal that has hung up looks like an end of the text when it is read.
 bool has_hung_up() {
     pollfd input{STDIN_FILENO, POLLIN, 0};
     return ::poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-// The number of a signal that ends the program, once it came.
+// The number of the signal that has to end the program, once it came. 0 before.
 volatile std::sig_atomic_t must_end = 0;
 
-// Waits where there is nothing yet. Less than 0: it failed, and errno says why.
+// Waits until there is input. Less than 0: the read failed, and errno says why.
 ssize_t read_some(std::span<char> buffer) {
     while (true) {
         const auto got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
@@ -80,8 +80,8 @@ Outcome<std::string> read_standard_input(std::size_t bytes_max) {
 
 namespace {
 
-// The terminal without its line editing, until this goes; signals that end the program put it back
-// first.
+// Turns off the line editing of the terminal for the life of this object. Signals that end the
+// program put it back first.
 class RawTerminal {
 public:
     RawTerminal() {
@@ -91,7 +91,8 @@ public:
         raw.c_iflag &= ~static_cast<tcflag_t>(IXON);
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
-        // A person who presses Ctrl-C wants nothing kept; a window that is closed has no such wish.
+        // A person who presses Ctrl-C wants to keep nothing. A closed window says nothing of the
+        // kind.
         set(SIGINT, put_back_and_die);
         set(SIGQUIT, put_back_and_die);
         set(SIGHUP, note_end);
@@ -111,7 +112,7 @@ public:
     RawTerminal& operator=(const RawTerminal&) = delete;
 
 private:
-    // Without SA_RESTART, so that a read ends. What was ignored stays so.
+    // SA_RESTART is not set, so that a signal ends a read. A signal that was ignored stays ignored.
     void set(int number, void (*handler)(int)) {
         struct sigaction old{};
         ::sigaction(number, nullptr, &old);
@@ -137,7 +138,7 @@ private:
     std::vector<std::pair<int, struct sigaction>> replaced_;
 };
 
-// One line after the other, with what erases them.
+// Edits one line after the other, with the keys that erase.
 class Editor {
 public:
     // False: the text has ended.
@@ -146,13 +147,13 @@ public:
         constexpr unsigned char escape = 0x1b;
         constexpr unsigned char erase = 0x7f;
         if (in_escape_) {
-            // ESC [ ... letter: an arrow, or the marks around what is pasted.
+            // ESC [ ... letter: an arrow key, or the marks around pasted text.
             const bool is_first = escape_bytes_++ == 0;
             in_escape_ = is_first ? c == '[' || c == 'O' : byte < 0x40;
             if (byte >= 0x20 && byte < 0x7f) {
                 return true;
             }
-            in_escape_ = false;  // a key that sends no sequence, and then this
+            in_escape_ = false;  // a key without a sequence, followed by this byte
         }
         if (byte == escape) {
             in_escape_ = true;
@@ -256,7 +257,7 @@ std::optional<fs::path> drafts_folder() {
                : std::nullopt;
 }
 
-// A name that sorts behind all before it.
+// A name that sorts after all earlier names.
 std::optional<fs::path> new_draft() {
     const auto folder = drafts_folder();
     std::error_code error;
@@ -305,14 +306,14 @@ Outcome<fs::path> edit_draft() {
     const std::string chosen = visual != nullptr && *visual != '\0'   ? visual
                                : editor != nullptr && *editor != '\0' ? editor
                                                                       : "vi";
-    // As git does it: the shell takes the editor's own options apart.
+    // As git does it: the shell splits the options that the editor's name may have.
     const pid_t child = ::fork();
     if (child == 0) {
         const auto line = chosen + " \"$1\"";
         ::execl("/bin/sh", "sh", "-c", line.c_str(), "sh", path->c_str(), nullptr);
         ::_exit(127);
     }
-    // The keys that would end this program are the editor's meanwhile.
+    // Meanwhile the keys that would end this program belong to the editor.
     const auto interrupt = std::signal(SIGINT, SIG_IGN);
     const auto quit = std::signal(SIGQUIT, SIG_IGN);
     int status = 0;
@@ -323,7 +324,7 @@ Outcome<fs::path> edit_draft() {
     std::error_code error;
     const bool has_text = fs::file_size(*path, error) > 0 && !error;
     if (!has_text) {
-        fs::remove(*path, error);  // or it would hide the draft before it
+        fs::remove(*path, error);  // an empty draft would hide the draft before it
     }
     if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         return std::unexpected(

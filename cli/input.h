@@ -1,4 +1,4 @@
-// Text that a command is given: all of it, or an error; and what was typed is never lost.
+// Text that a command is given. A command gets all of it, or an error. Typed text is never lost.
 #pragma once
 
 #include <filesystem>
@@ -9,22 +9,22 @@
 
 namespace fieldpost::cli {
 
-// Everything up to a true end of file. A read that fails is an error: half a report is never taken
-// for a whole one. invalid: more than `bytes_max`.
+// Everything up to a true end of file. A read that fails is an error, so that half a report is
+// never taken for a whole one. invalid: more than `bytes_max`.
 Outcome<std::string> read_standard_input(std::size_t bytes_max);
 
-// Reads what a person types at the terminal of standard input, until Ctrl-D. A line may be of any
-// length: the terminal's own line editing, which cuts at 4,095 bytes, is off. Backspace, Ctrl-W and
-// Ctrl-U erase; Ctrl-C ends the program.
+// Reads the text that a person types at the terminal of standard input, until Ctrl-D. A line may
+// have any length, because the terminal's own line editing is off: it cuts lines at 4,095 bytes.
+// Backspace, Ctrl-W and Ctrl-U erase. Ctrl-C ends the program.
 struct Typed {
     std::string text;
-    // The terminal went, or the text is too long: `text` is what came so far.
+    // The terminal went away, or the text is too long. `text` is the part that came before.
     std::optional<Failure> broken_off;
 };
 Typed read_terminal(std::size_t bytes_max);
 
-// Drafts are files of the person alone (0600), below $XDG_STATE_HOME or ~/.local/state.
-// Nothing: it could not be kept.
+// Drafts are files that only the person may read (0600), below $XDG_STATE_HOME or ~/.local/state.
+// Nothing: the draft could not be kept.
 std::optional<std::filesystem::path> keep_draft(const std::string& text);
 std::optional<std::filesystem::path> last_draft();
 

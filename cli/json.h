@@ -1,4 +1,4 @@
-// Absent is null: what every command's JSON does with an empty word and a time that is not known.
+// Every command's JSON has null for an empty word, and for a time that is not known.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ inline nlohmann::ordered_json time_or_null(std::int64_t unix_seconds) {
                              : nlohmann::ordered_json(rfc3339(unix_seconds));
 }
 
-// A name of a file need not be UTF-8, and JSON must be: what is not comes as U+FFFD.
+// A file name need not be UTF-8, but JSON must be. Bytes that are not UTF-8 become U+FFFD.
 inline std::string json_text(const auto& json) {
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -36,7 +36,7 @@ struct ListOptions {
     int limit = -1;
 };
 
-// The state, and beside it an outcome that needs the author; lists have no room for "accepted".
+// The state, and after it an outcome that needs the author. Lists have no room for "accepted".
 std::string state_words(const wire::Entry& entry) {
     if (!entry.replaced_by().empty()) {
         return "replaced";
@@ -47,7 +47,7 @@ std::string state_words(const wire::Entry& entry) {
     return is_told ? entry.state() + ", " + word_of(entry.outcome()) : entry.state();
 }
 
-// How many of the recipients have it.
+// The number of recipients that have it.
 std::string got(const wire::Entry& entry) {
     if (entry.box() != wire::BOX_OUTBOX) {
         return "";
@@ -80,7 +80,8 @@ void print_table(const Common& common, const wire::Answer& answer) {
     if (!answer.has_more() || common.quiet) {
         return;
     }
-    // Without a filter the whole is counted; with one that would take a look at all of it.
+    // Without a filter all reports are counted. With a filter a count would have to look at every
+    // report.
     const auto which = answer.total() > shown
                            ? fmt::format("{} of {}, newest last", shown, grouped(answer.total()))
                            : fmt::format("The last {}; there are more", shown);

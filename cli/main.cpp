@@ -1,4 +1,4 @@
-// fieldpost: the command that staff use. Its surface is a contract that outside scripts rely on.
+// fieldpost: the command that staff use. Its interface is a contract that outside scripts rely on.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -35,7 +35,7 @@ void add_commands(CLI::App& app, const Common& common, Run& run) {
     group("Besides", add_completion);
 }
 
-// An option may be wrong before --json is read.
+// An option may be wrong before --json is parsed.
 bool asks_for_json(int argc, char* argv[]) {
     for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
         if (std::strcmp(argv[i], "--json") == 0) {
@@ -45,8 +45,8 @@ bool asks_for_json(int argc, char* argv[]) {
     return false;
 }
 
-// A standard stream that the caller closed would be the number of a file or socket of ours, and be
-// written to.
+// Opens standard streams that the caller closed. Otherwise a file or socket of ours would get such
+// a number, and be written to.
 void hold_standard_streams() {
     int fd = 0;
     do {
@@ -55,7 +55,7 @@ void hold_standard_streams() {
     ::close(fd);
 }
 
-// An option without its value is most often a variable that a script did not set.
+// An option without its value is most often a script variable that was not set.
 std::string empty_option(const CLI::App& app) {
     constexpr std::array<std::string_view, 4> may_be_empty = {"--subject", "--staff", "--note",
                                                               "--code"};
@@ -78,7 +78,7 @@ std::string empty_option(const CLI::App& app) {
     return {};
 }
 
-// Commands that the manual names as coming: who types one has made no mistake.
+// Commands that the manual announces. A person who types one has made no mistake.
 bool is_planned(std::string_view command) {
     constexpr std::array<std::string_view, 14> planned = {
         "withdraw", "export", "forget",  "coverage", "doctor", "passphrase", "lock",
@@ -124,7 +124,7 @@ int run_and_check_output(const Common& common, const Run& run) {
                            "write it elsewhere; what was asked is done"});
 }
 
-// What is given on the command line ends up in reports, and those are UTF-8.
+// Arguments go into reports, and reports are UTF-8.
 bool all_utf8(int argc, char* argv[]) {
     return std::all_of(argv, argv + argc,
                        [](const char* word) { return fieldpost::is_valid_utf8(word); });

@@ -75,7 +75,7 @@ std::optional<Stamp> stamp_of(const fs::path& path) {
 }
 
 Outcome<InputFile> InputFile::open(const fs::path& path) {
-    // Not waiting for somebody at the other end of a pipe.
+    // O_NONBLOCK: the call must not wait for a program at the other end of a pipe.
     const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ELOOP
@@ -138,7 +138,7 @@ Outcome<bool> list_names(const fs::path& folder, std::size_t names_max,
         if (entry == nullptr) {
             return errno == 0 ? Outcome<bool>(true) : trouble(folder, "cannot be read", errno);
         }
-        // A hidden one is what some program is doing, such as a copy that is not whole yet.
+        // A hidden file is in use by some program, such as a copy that is not whole yet.
         const bool may_be_plain = entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN;
         if (entry->d_name[0] == '.' || !may_be_plain) {
             continue;
@@ -180,7 +180,8 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
 Outcome<OutputFile> OutputFile::create(const fs::path& path, const std::string& name) {
     auto temporary = name.empty() ? new_name(folder_of(path)).replace_extension(".part")
                                   : folder_of(path) / name;
-    // Noise to all who can read it; and the next office's host is somebody else here.
+    // Everybody may read it, because the file is noise without the keys. The user at the next
+    // office is another user here.
     const int fd =
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0) {
@@ -226,7 +227,8 @@ bool name_new(const fs::path& from, const fs::path& to) {
     if (errno != EINVAL && errno != ENOSYS) {
         return false;
     }
-    // NFS and some others do not know the flag. A hard link takes no name that is taken either.
+    // NFS and some other file systems do not know the flag. A hard link does not replace an
+    // existing file either.
     if (::link(from.c_str(), to.c_str()) == 0) {
         ::unlink(from.c_str());
         return true;
@@ -234,8 +236,8 @@ bool name_new(const fs::path& from, const fs::path& to) {
     if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) {
         return false;
     }
-    // Without hard links either (FAT through FUSE) nothing is better than to look first: a file
-    // that appears between the two calls is replaced.
+    // Without hard links (FAT through FUSE) the best way is to look first. A file that appears
+    // between the two calls is replaced.
     if (std::error_code error; fs::exists(fs::symlink_status(to, error))) {
         errno = EEXIST;
         return false;

@@ -1,8 +1,8 @@
 // Files on a medium that belongs to nobody, and may be pulled out at any moment.
 //
-// Promise: what is read is a plain file of the folder that was named, never what a link, a pipe or
-// a device there leads to; what is written appears whole under its name, once it is on the medium,
-// or not at all.
+// Promise: a file that is read is a plain file of the named folder. A link, a pipe or a device
+// there is never followed. A file that is written appears whole under its name, once it is on the
+// medium, or not at all.
 #pragma once
 
 #include <filesystem>
@@ -14,27 +14,28 @@
 
 namespace fieldpost::cli {
 
-// The marks that tell one state of a file from another one.
+// The marks by which one state of a file differs from another.
 struct Stamp {
     std::int64_t size = -1;
     std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;  // its inode: by writing, renaming, chmod
+    std::int64_t changed_ns = 0;  // last change of its inode: writing, renaming, chmod
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
     bool operator==(const Stamp&) const = default;
 
-    // The same file, unless somebody wrote to it and set its time back. Its name may be another.
+    // True if the content is that of `other`, unless somebody wrote to the file and set its time
+    // back. The names may differ.
     [[nodiscard]] bool has_content_of(const Stamp& other) const {
         return size == other.size && modified_ns == other.modified_ns && device == other.device &&
                inode == other.inode;
     }
 };
-// Nothing: no plain file is there.
+// Nothing: there is no plain file.
 std::optional<Stamp> stamp_of(const std::filesystem::path& path);
 
 class InputFile {
 public:
-    // not_found, or invalid: no plain file.
+    // not_found: no such file. invalid: no plain file.
     static Outcome<InputFile> open(const std::filesystem::path& path);
     ~InputFile();
     InputFile(InputFile&& other) noexcept
@@ -46,9 +47,10 @@ public:
     InputFile& operator=(const InputFile&) = delete;
 
     [[nodiscard]] std::uint64_t size() const { return static_cast<std::uint64_t>(stamp_.size); }
-    // When it was opened.
+    // The file's stamp when it was opened.
     [[nodiscard]] const Stamp& stamp() const { return stamp_; }
-    // The next bytes; fewer at its end, or where it cannot be read any further (failure()).
+    // The next bytes. There are fewer at the end of the file, or where it cannot be read any
+    // further (failure()).
     std::string read(std::size_t bytes);
     [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
 
@@ -59,24 +61,24 @@ private:
     std::optional<Failure> failure_;
 };
 
-// True if a file whose reading failed can still be opened, and its folder be listed: then one place
-// of the medium is bad, and the medium is not gone.
+// True if a file whose reading failed can still be opened, and its folder can be listed. Then one
+// place of the medium is bad, and the medium is not gone.
 bool is_still_there(const std::filesystem::path& path);
 
-// Calls `see` with the names at a folder's top level that are not hidden and may be plain files, in
-// the folder's own order, at most `names_max` of them. False: there are more.
+// Calls `see` with names at a folder's top level that are not hidden and may be plain files. The
+// order is the folder's own. At most `names_max` names are given. False: there are more.
 Outcome<bool> list_names(const std::filesystem::path& folder, std::size_t names_max,
                          const std::function<void(const std::string&)>& see);
-// The plain files at a folder's top level that are not hidden, small ones first.
+// The plain files at a folder's top level that are not hidden, smaller files first.
 Outcome<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& folder);
 
 class OutputFile {
 public:
-    // Under another name until finish(): `temporary`, or one that says nothing if that is empty; it
-    // ends in ".part". refused: the folder cannot be written to.
+    // Until finish() the file has the name `temporary`, or, if that is empty, a name that tells
+    // nothing and ends in ".part". refused: the folder cannot be written to.
     static Outcome<OutputFile> create(const std::filesystem::path& path,
                                       const std::string& temporary = {});
-    // Removed, if it was not finished.
+    // Removes the file, if it was not finished.
     ~OutputFile();
     OutputFile(OutputFile&& other) noexcept;
     OutputFile& operator=(OutputFile&&) = delete;
@@ -84,9 +86,9 @@ public:
     OutputFile& operator=(const OutputFile&) = delete;
 
     Outcome<void> write(std::string_view bytes);
-    // On the medium.
+    // Afterwards the content is on the medium.
     Outcome<void> close();
-    // Then under its name. invalid: something has that name, and keeps it.
+    // Afterwards the file has its name. invalid: another file has that name, and keeps it.
     Outcome<void> finish();
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -99,14 +101,14 @@ private:
     std::uint64_t size_ = 0;
 };
 
-// Gives a file another name in the same folder. False: errno says why; EEXIST if something has that
-// name already.
+// Gives a file another name in its folder. False: errno says why. EEXIST: a file with that name
+// exists.
 bool name_new(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// A name there that says nothing, and that nothing has yet.
+// A name in the folder that tells nothing, and that no file has yet.
 std::filesystem::path new_name(const std::filesystem::path& folder);
-// Removed, and the removal is on the medium. A file that is not as `stamp` has it any more is
-// somebody else's by now, and stays.
+// Removes the file. Afterwards the removal is on the medium. A file that no longer matches `stamp`
+// belongs to somebody else by now, and stays.
 Outcome<void> remove_file(const std::filesystem::path& path, const Stamp& stamp);
 std::uint64_t free_bytes(const std::filesystem::path& folder);
 

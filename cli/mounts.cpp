@@ -38,7 +38,7 @@ std::string number_of(const struct statx& found) {
     return fmt::format("{}:{}:{}", found.stx_dev_major, found.stx_dev_minor, found.stx_ino);
 }
 
-// Without links, so that its mount point is one of its parents.
+// The path without links, so that the mount point of the folder is one of its parents.
 fs::path resolved(const fs::path& folder) {
     std::error_code error;
     auto path = fs::weakly_canonical(folder, error);

@@ -1,4 +1,5 @@
-// init, invite and join: a network is made, grows, and a new machine becomes an office of it.
+// init, invite and join: they make a network, let it grow, and turn a new machine into an office of
+// it.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,7 +77,7 @@ Outcome<void> check_links(const Links& links) {
     return {};
 }
 
-// Root makes an office for whom the folder belongs to, who is to run its daemon.
+// Root makes the office for the owner of the folder, because that user runs its daemon.
 void become_owner_of(const std::filesystem::path& home) {
     struct stat info{};
     if (::geteuid() == 0 && ::stat(home.c_str(), &info) == 0 && info.st_uid != 0 &&
@@ -85,7 +86,7 @@ void become_owner_of(const std::filesystem::path& home) {
     }
 }
 
-// What was given on the command line becomes the configuration that the daemon reads.
+// Writes the options of the command line as the configuration that the daemon reads.
 Result<void> write_configuration(const crypto::OfficeHome& home, const Links& links) {
     std::string text;
     const auto add = [&](std::string_view key, const std::vector<std::string>& values) {
@@ -214,7 +215,8 @@ int run_invite(const Common& common, const InviteOptions& options) {
         return report(common, no_duration(options.valid));
     }
     const auto path = options.output.empty() ? options.office + ".invite" : options.output;
-    // Before anything is signed: an office that is invited without a file would be lost.
+    // Checked before anything is signed. Otherwise an office could be invited without an invitation
+    // file, and would be lost.
     if (const auto usable = check_output(path); !usable) {
         return report(common, usable.error());
     }

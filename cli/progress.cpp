@@ -32,7 +32,8 @@ void ProgressLine::clear() {
 std::string TransferWords::of(const wire::Transfer& transfer,
                               std::chrono::steady_clock::time_point now) {
     using namespace std::chrono_literals;
-    // A quarter of a second of tokens comes at once; less than a second says nothing.
+    // The rate limit lets a quarter of a second of bytes through at once. So a rate over less than
+    // a second says nothing.
     constexpr auto shortest = 1s;
     constexpr auto longest = 10s;
     const auto which = fmt::format("{} {} {}", transfer.id(),

@@ -1,4 +1,4 @@
-// One line on the terminal that is written over: how far something long has come.
+// One line on the terminal that is written over. It shows how far a long action has come.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ public:
     ProgressLine& operator=(const ProgressLine&) = delete;
 
     void show(const std::string& words);
-    // Before anything else is printed.
+    // To be called before anything else is printed.
     void clear();
 
 private:
@@ -30,11 +30,11 @@ private:
     bool is_wanted_;
 };
 
-// Says how far a transfer has come and how long it still takes, by the mean of the last seconds as
-// this end saw them: what a link could do is not what a limit lets it do.
+// Says how far a transfer has come and how long it still takes. The rate is the mean of the last
+// seconds, as this end saw them, because a limit may allow less than the link could carry.
 class TransferWords {
 public:
-    // "hyesan-b3 to hq: 40 min left, 1.2 of 18 MB, 7 KB/s". Another transfer begins anew.
+    // "hyesan-b3 to hq: 40 min left, 1.2 of 18 MB, 7 KB/s". For another transfer it begins again.
     std::string of(const wire::Transfer& transfer, std::chrono::steady_clock::time_point now);
 
 private:

@@ -44,7 +44,7 @@ std::unexpected<Failure> invalid(std::string what, std::string next) {
     return std::unexpected(Failure{exit_invalid, "invalid", std::move(what), std::move(next)});
 }
 
-// All but the text.
+// The request with everything but the text.
 Outcome<wire::Request> request_of(const QueueOptions& options) {
     wire::Request request;
     auto& queue = *request.mutable_queue();
@@ -219,7 +219,8 @@ Outcome<std::string> input_of(const std::string& path) {
 
 using nlohmann::json;
 
-// One value of a JSON report: of a kind that its key can have, or it is an error.
+// Takes one value of a JSON report. Its type must be one that the key allows; otherwise it is an
+// error.
 std::optional<std::string> take_json(const std::string& key, const json& value,
                                      QueueOptions& options, std::optional<std::string>& text) {
     const std::array<std::pair<const char*, std::string*>, 8> strings = {
@@ -270,7 +271,7 @@ std::optional<std::string> take_json(const std::string& key, const json& value,
     return fmt::format("{} is not what a report has, or not of that kind", key);
 }
 
-// As a form or a script writes it. Nothing else may say what the report says.
+// A report as a form or a script writes it. Options must not repeat what the report says.
 Outcome<wire::Request> request_of_json(QueueOptions options) {
     auto input = input_of(options.from_json);
     if (!input) {
@@ -326,7 +327,7 @@ int run_queue(const Common& common, const QueueOptions& options) {
         request->mutable_queue()->set_text(text.words);
     }
     if (text.is_typed && !text.words.empty()) {
-        // Kept before the daemon is asked: whatever ends this program then loses nothing.
+        // The draft is kept before the daemon is asked. Then no end of this program loses the text.
         text.draft = keep_draft(text.words).value_or("");
     }
     wire::Answer answer;

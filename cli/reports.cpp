@@ -16,12 +16,12 @@ using nlohmann::ordered_json;
 
 namespace {
 
-// What this office cannot open is null.
+// A field that this office cannot open is null.
 ordered_json if_open(const wire::Entry& entry, ordered_json value) {
     return entry.is_open() ? std::move(value) : ordered_json(nullptr);
 }
 
-// By the name's ending, as a web server would say; null for others.
+// Chosen by the name's ending, as a web server would choose it. Null for others.
 ordered_json media_type_of(const std::string& name) {
     constexpr std::array<std::pair<std::string_view, const char*>, 18> types = {
         {{".csv", "text/csv"},

@@ -12,7 +12,7 @@ namespace fieldpost::cli {
 
 nlohmann::ordered_json list_json(const wire::Entry& entry);
 nlohmann::ordered_json show_json(const wire::Entry& entry);
-// "hyesan-42"; of a run that is only carried "hyesan-40..47".
+// "hyesan-42"; for a run that is only carried "hyesan-40..47".
 std::string id_of(const wire::Entry& entry);
 // "to hq +1", "from hq".
 std::string with_whom(const wire::Entry& entry);

@@ -24,7 +24,7 @@ struct ShowOptions {
     bool raw = false;
 };
 
-// A received name, made harmless: no separators, controls, leading dot or dash.
+// A received name, made harmless: no separators, no control characters, no leading dot or dash.
 std::string clean_name(const std::string& name) {
     std::string clean;
     for (const char c : safe_line(name)) {
@@ -36,7 +36,7 @@ std::string clean_name(const std::string& name) {
     return clean.empty() ? "attachment" : clean;
 }
 
-// Never over a file: "1.jpg", "1 (2).jpg", "1 (3).jpg" ...
+// Never writes over a file: "1.jpg", "1 (2).jpg", "1 (3).jpg" ...
 Outcome<std::string> save_new(const std::filesystem::path& folder, const std::string& name,
                               const std::string& content) {
     const std::filesystem::path plain(name);
@@ -76,8 +76,8 @@ Outcome<std::string> save_new(const std::filesystem::path& folder, const std::st
         Failure{exit_failed, "failed", "too many files of that name", "choose another folder"});
 }
 
-// As another machine's editor meant it: without a byte-order mark, and a line's end as here. Raw
-// text stays as it is.
+// Text as the editor of another machine meant it: without a byte-order mark, and with line ends of
+// this machine. Raw text stays unchanged.
 std::string as_lines(std::string_view text) {
     constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
     if (text.starts_with(byte_order_mark)) {
@@ -93,7 +93,8 @@ std::string as_lines(std::string_view text) {
     return lines;
 }
 
-// The day at its author counts for a weekly report, so it is shown where it differs from here.
+// The day at the author counts for a weekly report. So the author's time is shown if it differs
+// from here.
 std::string written_at(const wire::Entry& entry) {
     const auto at = entry.created_unix_s();
     const auto here = local_time(at);
@@ -140,7 +141,7 @@ void print_entry(const wire::Entry& entry) {
     const bool are_counted = entry.recipients_size() > recipients_shown_max;
     line("", are_counted ? counted_states(entry) : "");
     for (const auto& one : entry.recipients()) {
-        // An answer has words, which nothing else shows.
+        // An answer may have words that nothing else shows.
         if (are_counted && one.acknowledged_unix_s() == 0) {
             continue;
         }
@@ -172,7 +173,8 @@ void print_entry(const wire::Entry& entry) {
     }
 }
 
-// For a folder that refuses a name: without what FAT and NTFS do not take, and short.
+// A simpler name, for a folder that refuses the first one: short, and without characters that FAT
+// and NTFS do not take.
 std::string plain_name(const std::string& name) {
     constexpr std::size_t stem_bytes_max = 100;
     constexpr std::size_t ending_bytes_max = 16;
@@ -196,7 +198,7 @@ std::string plain_name(const std::string& name) {
     return stem.empty() ? "attachment" + ending : stem + ending;
 }
 
-// All that can be; the error is of the first that cannot.
+// Saves every attachment that can be saved. The error is that of the first one that cannot.
 Outcome<void> save_all(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
     Outcome<void> all;
     for (const auto& file : entry.attachments()) {
@@ -249,8 +251,8 @@ int run_show(const Common& common, const ShowOptions& options) {
     for (auto& entry : *answer.mutable_entries()) {
         const bool wants_files = !options.save.empty();
         if ((wants_files || common.json) && entry.attachments_size() > 0) {
-            // One at a time: together they may be larger than memory, and take longer than a
-            // daemon may be silent.
+            // One attachment at a time. All together may be larger than memory, and may take longer
+            // than the daemon may stay silent.
             wire::Request one;
             one.mutable_show()->add_ids(entry.id());
             one.mutable_show()->set_with_content(wants_files);

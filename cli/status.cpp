@@ -65,7 +65,7 @@ std::uint32_t count(const google::protobuf::Map<std::string, std::uint32_t>& cou
 
 void print_status(const wire::Status& status) {
     const auto line = [](std::string_view label, const std::string& words) {
-        // The label stands where the first line's indent would.
+        // The label stands in place of the first line's indent.
         const auto lines = wrapped(words, terminal_width(), 10);
         fmt::print("{:<9} {}", label, std::string_view(lines).substr(10));
     };
@@ -124,7 +124,7 @@ void print_status(const wire::Status& status) {
     }
 }
 
-// With no daemon the home still says who this is.
+// Without a daemon, the home still says which office this is.
 int print_without_daemon(const Common& common, const Failure& failure) {
     const crypto::OfficeHome home(common.home);
     const auto founding = home.founding();
@@ -140,8 +140,8 @@ int print_without_daemon(const Common& common, const Failure& failure) {
         }
     }
     const auto* us = roster->find(identity->index);
-    // Before it is admitted the roster does not have its keys; after that not everybody may read
-    // them.
+    // Before the office is admitted, the roster does not have its keys. Afterwards not every user
+    // may read its keys.
     const auto machine = home.machine_keys();
     const auto mail = home.mail_keys();
     const auto print =
@@ -152,7 +152,7 @@ int print_without_daemon(const Common& common, const Failure& failure) {
                                   machine->link.public_key, mail->signing.public_key())
             : "";
     if (common.json) {
-        // What only the daemon knows is left out.
+        // Fields that only the daemon knows are left out.
         const ordered_json object = {{"office", us == nullptr ? "" : us->name},
                                      {"network", founding->network_name},
                                      {"fingerprint", text_or_null(print)}};
@@ -288,7 +288,7 @@ int run_roster(const Common& common) {
         table.add({office.name(), word_of(office.role()), office.state(),
                    when(office.heard_unix_s()), office.confirmed() ? "yes" : ""});
         if (!office.fingerprint().empty()) {
-            // Whole at any width: it is read out over the telephone.
+            // Not cut at any width, because it is read out over the telephone.
             table.add_line("  " + office.fingerprint());
         }
     }

@@ -13,7 +13,7 @@ namespace fieldpost::cli {
 
 namespace {
 
-// Calls `each` with every code point and its bytes; what is not UTF-8 comes as U+FFFD.
+// Calls `each` with every code point and its bytes. Bytes that are not UTF-8 come as U+FFFD.
 template <class Each>
 void for_each_code_point(std::string_view utf8, const Each& each) {
     const auto* at = reinterpret_cast<const utf8proc_uint8_t*>(utf8.data());
@@ -209,7 +209,7 @@ std::optional<std::uint32_t> parse_duration(std::string_view text) {
     return static_cast<std::uint32_t>(number * factor);
 }
 
-// RFC 3339 behind the seconds: a fraction, which is dropped, and Z or an offset.
+// The part of an RFC 3339 time after the seconds: a fraction, which is dropped, and Z or an offset.
 static std::optional<std::int64_t> with_zone(std::int64_t as_if_utc, std::string_view rest) {
     if (rest.starts_with('.')) {
         const auto digits = rest.find_first_not_of("0123456789", 1);
@@ -247,7 +247,7 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
     return std::nullopt;
 }
 
-// Narrower ones wrap: what was cut off would be lost.
+// A narrower terminal wraps lines. Text that was cut off would be lost.
 constexpr std::size_t narrowest = 80;
 
 std::size_t terminal_width() {
@@ -267,7 +267,7 @@ namespace {
 
 constexpr std::size_t gap = 2;
 constexpr std::size_t indent = 4;
-// Below these a column tells nothing, and the row takes another line instead.
+// A column narrower than this tells nothing, so the row takes another line instead.
 constexpr std::size_t last_least = 16;
 constexpr std::size_t name_least = 12;
 
@@ -307,7 +307,7 @@ std::string Table::text(std::size_t width, const TableLook& look) const {
         }
         return sum;
     };
-    // Names give way first, the longest before others.
+    // Columns with names are narrowed first, the widest before others.
     while (used() + least > width) {
         const auto longest =
             std::ranges::max_element(look.names, {}, [&](std::size_t i) { return widths[i]; });

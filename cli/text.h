@@ -1,5 +1,5 @@
-// Words for people: columns counted in terminal cells, sizes, times, and nothing that a received
-// text could do to a terminal.
+// Words for people: columns counted in terminal cells, sizes, times. No received text can act on
+// the terminal.
 #pragma once
 
 #include <cstdint>
@@ -15,54 +15,54 @@ std::size_t cells(std::string_view utf8);
 std::string fitted(std::string_view utf8, std::size_t width);
 // Padded with spaces, never cut.
 std::string padded(std::string_view utf8, std::size_t width);
-// Lines of at most `width` cells, broken at spaces, each behind `indent` spaces; a longer word has
+// Lines of at most `width` cells, broken at spaces, each behind `indent` spaces. A longer word has
 // a line of its own and is not cut.
 std::string wrapped(std::string_view utf8, std::size_t width, std::size_t indent);
 
-// Control characters but newline and tab, bidirectional and zero-width format characters as
-// escapes.
+// Turns into escapes: control characters except newline and tab, and bidirectional and zero-width
+// format characters.
 std::string safe_text(std::string_view utf8);
-// The same in one line.
+// safe_text() in one line.
 std::string safe_line(std::string_view utf8);
 
 std::string human_size(std::uint64_t bytes);
 // "3 d", "20 min", "now".
 std::string human_age(std::int64_t seconds);
-// "45 s", "3 d": of what has no "now".
+// "45 s", "3 d": for a length, which has no "now".
 std::string human_length(std::int64_t seconds);
 // "2026-11-21 16:07" in local time.
 std::string local_time(std::int64_t unix_seconds);
-// As clocks stood where the offset from UTC is this.
+// The time on clocks with this offset from UTC.
 std::string time_at_offset(std::int64_t unix_seconds, int offset_minutes);
 // The offset of this machine now, in minutes east of UTC.
 int utc_offset_minutes();
 // "+09:00".
 std::string offset_text(int offset_minutes);
-// "+09:00", of this machine then.
+// "+09:00": the offset of this machine at that time.
 std::string zone_of(std::int64_t unix_seconds);
 // "2026-11-21T07:07:00Z".
 std::string rfc3339(std::int64_t unix_seconds);
 std::int64_t unix_now();
 
-// DURATION: 30s 15min 36h 30d, bare is seconds.
+// DURATION: 30s 15min 36h 30d; a number without a unit is seconds.
 std::optional<std::uint32_t> parse_duration(std::string_view text);
 // TIME: RFC 3339, a local day, or an age such as 7d.
 std::optional<std::int64_t> parse_time(std::string_view text);
 
-// Columns are named by their place, from 0.
+// Columns are named by their number, from 0.
 struct TableLook {
     std::vector<std::size_t> right{};  // aligned to the right
-    std::vector<std::size_t> names{};  // names of offices: cut where all would not fit one line
-    bool is_last_whole = false;        // the last one takes more lines rather than being cut
+    std::vector<std::size_t> names{};  // names of offices: cut if a row would not fit one line
+    bool is_last_whole = false;        // the last column takes more lines and is not cut
 };
 
-// Columns, each as wide as its widest cell; the last is cut to the terminal. Where even then a row
-// does not fit one line it goes on in the next: an ID is never cut.
+// Columns, each as wide as its widest cell. The last column is cut to the terminal. A row that
+// still does not fit one line continues in the next: an ID is never cut.
 class Table {
 public:
     explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
     void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-    // Below the last row, as it is.
+    // Added below the last row, unchanged.
     void add_line(std::string line) { rows_.push_back({std::move(line)}); }
     [[nodiscard]] std::string text(std::size_t width, const TableLook& look = {}) const;
 
@@ -72,7 +72,7 @@ private:
 
     std::vector<std::vector<std::string>> rows_;
 };
-// Of the terminal, 80 at the least.
+// The width of the terminal, at least 80.
 std::size_t terminal_width();
 
 }  // namespace fieldpost::cli

@@ -93,7 +93,7 @@ std::string heard(std::int64_t unix_seconds) {
                              : "heard " + human_length(unix_now() - unix_seconds) + " ago";
 }
 
-// What brings it on, for the first recipient that lacks it.
+// Prints what would bring the report on, for the first recipient that lacks it.
 void print_next(const wire::Trace& trace, const std::string& obstacle) {
     const bool is_only_carried = trace.entry().box() == wire::BOX_CARRIED;
     for (const auto& one : trace.entry().recipients()) {

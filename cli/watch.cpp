@@ -1,4 +1,4 @@
-// Follows what happens: watch, and sync, which waits until nothing is left to exchange.
+// Follows events: `watch`, and `sync`, which waits until nothing is left to exchange.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -20,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// Short enough to seem at once, long enough to cost an idle daemon nothing that could be measured.
+// Short enough to seem immediate, and long enough to cost an idle daemon nothing measurable.
 constexpr auto look_again = 250ms;
 
 void print_event(const Common& common, const wire::Watch::Event& event) {
@@ -61,7 +61,7 @@ int run_watch(const Common& common, const std::optional<std::uint64_t>& after) {
             print_event(common, event);
         }
         if (std::fflush(stdout) != 0) {
-            return exit_done;  // said by who called this
+            return exit_done;  // the caller said it
         }
         if (watch.transfers().empty()) {
             progress.clear();
@@ -83,7 +83,7 @@ struct SyncOptions {
     std::string timeout;
 };
 
-// What this end saw when it began.
+// The state that this end saw when it began.
 struct Beginning {
     std::map<std::string, std::uint32_t> failures;
     std::uint64_t sent = 0;
@@ -111,7 +111,7 @@ std::string progress_of(const wire::Sync& sync, const Beginning& beginning,
             offices.push_back(fmt::format("{} {}", peer.office(), peer.state()));
         }
     }
-    // The transfer stands first, where a narrow terminal cuts nothing.
+    // The transfer stands first, so that a narrow terminal does not cut it.
     std::vector<std::string> words;
     if (!sync.transfers().empty()) {
         words.push_back(transfer.of(sync.transfers(0), Clock::now()));
@@ -152,8 +152,8 @@ void print_synced(const Common& common, const wire::Sync& sync, const Beginning&
                    : fmt::format("{} of ours no other office holds yet", sync.only_here()));
 }
 
-// Whether it may end: all are done with, and have been for a while. Receipts follow reports within
-// a second.
+// Decides if the command may end: all peers are done, and have been for a while. Receipts follow
+// reports within a second.
 class Patience {
 public:
     bool is_over(const wire::Sync& sync, const Beginning& beginning) {
@@ -228,7 +228,7 @@ int run_sync(const Common& common, const SyncOptions& options) {
     const auto is_missing = [&](const auto& peer) {
         return reached(peer, beginning) == Reached::no;
     };
-    // Of those that were named, each must be reached; else one will do.
+    // Each office that was named must be reached. If none was named, one office is enough.
     const bool has_failed = options.offices.empty()
                                 ? !peers.empty() && std::ranges::all_of(peers, is_missing)
                                 : std::ranges::any_of(peers, is_missing);

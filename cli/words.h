@@ -17,10 +17,10 @@ namespace fieldpost::cli {
 std::string word_of(wire::Box box);
 std::string word_of(wire::Priority priority);
 std::string word_of(wire::Role role);
-// Empty: no answer.
+// Empty: there is no answer.
 std::string word_of(wire::Outcome outcome);
 
-// The words of people; option parsing has refused all others.
+// Takes a word that a person typed. Option parsing has refused all other words.
 wire::Priority priority_of(std::string_view word);
 wire::Role role_of(std::string_view word);
 wire::Outcome outcome_of(std::string_view word);
