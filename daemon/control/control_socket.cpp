@@ -17,22 +17,23 @@ namespace fieldpost::control {
 
 namespace {
 
-// A report with all its attachments, and what describes them.
+// A report with all its attachments, and the fields that describe them.
 constexpr std::size_t request_bytes_max = limits::record_bytes_max + (8U << 20);
-// Clients that are served at a time, and one place that only the owner can take.
+// Clients that are served at a time. One more place is only for the owner.
 constexpr std::size_t members_max = 64;
 constexpr std::size_t places_max = members_max + 1;
-// Clients that have no place yet. They are accepted all the same: whether the owner is in the
-// listener's queue cannot be seen before everybody in front is out of it.
+// Clients that have no place yet. They are accepted all the same, because the owner may wait behind
+// them in the listener's queue. The queue can only be seen by accepting.
 constexpr std::size_t waiting_max = 256;
 constexpr int queue_max = 64;
-// Only one request larger than this is read at a time; who sends another waits.
+// Only one request larger than this is read at a time. Another client with such a request waits.
 constexpr std::size_t large_bytes = 1U << 20;
-// Of answers that are larger, all together: three reports with all their attachments.
+// The limit for all larger answers together: three reports with all their attachments.
 constexpr std::size_t answers_bytes_max = 3 * request_bytes_max;
 constexpr std::size_t length_bytes = 4;
 constexpr std::chrono::milliseconds stalled_after = std::chrono::seconds{10};
-// Less than any machine does. A client that moves a byte now and then is stalled too.
+// Less than any machine sends in a second. So a client that moves a byte now and then counts as
+// stalled too.
 constexpr std::size_t bytes_a_second_min = 64U << 10;
 
 Standing standing_by_credentials(int client, gid_t group) {
@@ -66,12 +67,12 @@ struct ControlSocket::Client {
     Bytes out;
     std::size_t sent = 0;
     bool is_asked = false;  // its one request has come
-    Instant began{};        // to send its request, or to be sent the answer
+    Instant began{};        // when it began to send its request, or to be sent the answer
     Instant moved{};        // when the last bytes went either way
 
     void begin(Instant now) { began = moved = now; }
 
-    // Its request is so large that only one such is read at a time.
+    // True if its request is so large that only one such request is read at a time.
     [[nodiscard]] bool is_large() const {
         const auto length = ByteReader(in).read_u32();
         return !is_asked && length && *length > large_bytes;
@@ -123,7 +124,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem
     return std::unique_ptr<ControlSocket>(new ControlSocket(path, fd, std::move(standing_of)));
 }
 
-// The one that came first goes first.
+// The large request whose turn it is: the oldest one.
 const ControlSocket::Client* ControlSocket::large_one() const {
     const Client* first = nullptr;
     for (const auto& [fd, client] : clients_) {
@@ -157,7 +158,7 @@ bool ControlSocket::waits_its_turn(const Client& client) const {
     return client.is_large() && &client != large_one();
 }
 
-// When the client will have kept its place for too long; nothing while it waits for us.
+// When the client will have kept its place for too long. Nothing while it waits for us.
 std::optional<Instant> ControlSocket::stalled_at(const Client& client) const {
     const bool is_awaited = client.is_asked ? !client.out.empty() : !waits_its_turn(client);
     if (!client.has_place || !is_awaited) {
@@ -202,7 +203,7 @@ void ControlSocket::hang_up(int fd, Instant now) {
     give_places(now);
 }
 
-// The client whose turn it is now was not read until now: its time begins.
+// The next large client was not read until now, so its time begins now.
 void ControlSocket::pass_turn(Instant now) {
     const auto* next = large_one();
     for (auto& [fd, client] : clients_) {
@@ -224,7 +225,7 @@ bool ControlSocket::has_place_for(const Client& client) const {
            (client.standing == Standing::owner || members < members_max);
 }
 
-// The owner's clients go first, then the one that came first.
+// The owner's clients go first, then the oldest client.
 void ControlSocket::give_places(Instant now) {
     while (true) {
         Client* next = nullptr;
@@ -244,7 +245,7 @@ void ControlSocket::give_places(Instant now) {
     }
 }
 
-// A client that finds every place taken waits and is not refused: most places are free again after
+// A client that finds every place taken waits and is not refused. Most places are free again after
 // one read.
 void ControlSocket::accept_all(Instant now) {
     while (count_waiting(Standing::owner) < waiting_max) {
@@ -265,7 +266,7 @@ void ControlSocket::accept_all(Instant now) {
     }
 }
 
-// False: there is not enough memory for what it sends.
+// False: there is not enough memory for the bytes that it sends.
 bool ControlSocket::take(Client& client, std::span<const std::byte> bytes) {
     try {
         client.in.insert(client.in.end(), bytes.begin(), bytes.end());
@@ -335,7 +336,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
         }
         is_gone = is_gone || client.sent == client.out.size();
     }
-    // Who hung up after asking hears no answer, and what was asked is done all the same.
+    // A client that hung up after asking gets no answer. Its request is done all the same.
     if (is_gone) {
         hang_up(fd, now);
     }
@@ -357,7 +358,7 @@ void ControlSocket::answer(ClientId id, Bytes bytes, Instant now) {
         return;
     }
     auto& [fd, client] = *found;
-    // The length has room in the socket's buffer: nothing was sent over it before.
+    // The length is the first thing sent, so the socket's buffer has room for it.
     ByteWriter length;
     length.u32(static_cast<std::uint32_t>(bytes.size()));
     const auto head = length.take();

@@ -1,8 +1,11 @@
-// Serves the command line on the socket in the home: whole requests in, whole answers out.
+// Serves the command line on the socket in the home. It reads whole requests and sends whole
+// answers.
 //
-// Promise: only the owner, root and members of the socket's group are heard; a client that is slow,
-// silent or talks nonsense costs its own connection, and keeps its place only so long; members
-// cannot take all places from the owner. Not here: what a request means (daemon/runtime).
+// Promise: only the owner, root and members of the socket's group are heard. A client that is slow,
+// silent or talks nonsense costs only its own connection, and keeps its place only for a limited
+// time. Members cannot take all places from the owner.
+//
+// Not here: the meaning of a request (daemon/runtime).
 #pragma once
 
 #include <filesystem>
@@ -23,20 +26,21 @@ struct RequestIn {
     Bytes bytes;
 };
 
-// A descriptor to be watched, and whether it wants to be written to.
+// A descriptor to be watched, and whether to watch it for writing.
 struct Interest {
     int fd = -1;
     bool wants_write = false;
 };
 
-// A connected client, by its credentials. The owner is the user of this process, or root.
+// The rights of a connected client, by its credentials. The owner is the user of this process, or
+// root.
 enum class Standing { stranger, member, owner };
 using StandingOf = std::function<Standing(int fd)>;
 
 class ControlSocket {
 public:
-    // Replaces a socket left behind: the caller holds the home's lock. unavailable: cannot bind.
-    // `standing_of` is for tests; without one the kernel is asked.
+    // Replaces a socket left behind; the caller holds the home's lock. unavailable: cannot bind.
+    // `standing_of` is for tests. Without it the kernel is asked.
     static Result<std::unique_ptr<ControlSocket>> open(const std::filesystem::path& path,
                                                        StandingOf standing_of = {});
     ~ControlSocket();
@@ -44,15 +48,17 @@ public:
     ControlSocket& operator=(const ControlSocket&) = delete;
 
     [[nodiscard]] std::vector<Interest> interests() const;
-    // Call when `fd` is ready. What came whole is returned.
+    // Call when `fd` is ready. Returns the requests that are whole.
     std::vector<RequestIn> handle(int fd, bool is_readable, bool is_writable, Instant now);
     // Hangs up on clients that stopped in the middle of a request, never began one, or do not read
-    // the answer: the place, and the turn of a large request, are another's. Call at wake_at().
+    // the answer. Other clients need their places, and the turn of a large request. Call at
+    // wake_at().
     void drop_stalled(Instant now);
     [[nodiscard]] std::optional<Instant> wake_at() const;
-    // Sends and then hangs up. Nothing if the client is gone.
+    // Sends the answer and then hangs up. Does nothing if the client is gone.
     void answer(ClientId client, Bytes bytes, Instant now);
-    // Answers that clients have not read yet are bounded all together, but for small ones.
+    // Answers that clients have not read yet have one common limit. Small answers are always
+    // allowed.
     [[nodiscard]] bool has_room_for(std::size_t answer_bytes) const;
 
 private:
