@@ -16,11 +16,13 @@ namespace fieldpost::link {
 namespace {
 
 constexpr std::uint16_t port = 6743;
-// Administratively scoped (RFC 2365), and transient with link-local scope (RFC 4291, 2.7).
+// Administratively scoped (RFC 2365) for IPv4. Transient, with link-local scope (RFC 4291, 2.7),
+// for IPv6.
 constexpr const char* group_ipv4 = "239.255.67.43";
 constexpr const char* group_ipv6 = "ff12::6743";
 constexpr std::size_t largest = 256;
-// More than the kernel keeps for a socket, so an honest call behind a flood is read with it.
+// More than the kernel keeps for a socket, so that one read also reaches an honest call behind a
+// flood.
 constexpr int heard_at_once = 1024;
 constexpr int queue_bytes = 1 << 20;
 constexpr std::size_t networks_max = 64;
@@ -92,7 +94,8 @@ bool set(int fd, int level, int option, const T& value) {
     return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-// Of a network that came up since the last time, too; twice is not an error to us.
+// Also joins the group in networks that came up since the last time. Joining twice is no error to
+// us.
 void join(int ipv4, int ipv6, const std::vector<Place>& all) {
     for (const auto& place : all) {
         if (place.is_ipv6) {
@@ -118,7 +121,7 @@ int bound(int family, const Sockaddr& address) {
     return fd;
 }
 
-// One packet, out of one interface and from one address.
+// Sends one packet, out of one interface and from one address.
 template <class Sockaddr, class Info>
 void send(int fd, const Sockaddr& to, BytesView bytes, int level, int type, const Info& info) {
     auto target = to;
@@ -139,7 +142,7 @@ void send(int fd, const Sockaddr& to, BytesView bytes, int level, int type, cons
     (void)::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-// Somebody in a network of our own; others have no business here.
+// The sender, if it is in a network of our own. Calls from other networks are ignored.
 std::optional<BeaconSocket::Heard> heard_from(const sockaddr_storage& from,
                                               const std::vector<Place>& all) {
     std::array<char, INET6_ADDRSTRLEN> text{};
@@ -171,7 +174,7 @@ Result<std::unique_ptr<BeaconSocket>> BeaconSocket::open() {
     sockaddr_in ipv4{};
     ipv4.sin_family = AF_INET;
     ipv4.sin_port = htons(port);
-    ipv4.sin_addr = ipv4_group();  // so that only what was called is heard
+    ipv4.sin_addr = ipv4_group();  // so that only packets to the group are heard
     opened->ipv4_ = bound(AF_INET, ipv4);
     sockaddr_in6 ipv6{};
     ipv6.sin6_family = AF_INET6;

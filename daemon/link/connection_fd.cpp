@@ -28,7 +28,7 @@ std::optional<std::array<std::byte, 16>> address_bytes(const sockaddr* address) 
     return std::nullopt;
 }
 
-// All of 127.0.0.0/8 is ours, and only its first is listed.
+// All of 127.0.0.0/8 is this machine, but the system lists only the first address.
 bool is_loopback(const std::array<std::byte, 16>& bytes) {
     return bytes[10] == std::byte{0xff} && bytes[11] == std::byte{0xff} &&
            bytes[12] == std::byte{127};
@@ -75,10 +75,10 @@ ConnectionFd::~ConnectionFd() {
 }
 
 bool ConnectionFd::is_among_last() const {
-    // For the store, the control socket, folders and dialling.
+    // Descriptors kept free for the store, the control socket, folders and dialling.
     constexpr rlim_t reserve = 128;
     rlimit limit{};
-    // The kernel gives the lowest number that is free, so this one counts those before it.
+    // The kernel gives the lowest free number, so this number counts the descriptors below it.
     return found_none_free_ || (number_ >= 0 && ::getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
                                 static_cast<rlim_t>(number_) + reserve > limit.rlim_cur);
 }
@@ -97,7 +97,7 @@ void ConnectionFd::forget_unsent() const {
 }
 
 std::optional<std::uint64_t> ConnectionFd::bytes_on_the_wire() const {
-    constexpr std::uint64_t header_bytes = 52;  // of IPv4 and of TCP with time stamps
+    constexpr std::uint64_t header_bytes = 52;  // headers of IPv4 and of TCP with time stamps
     const auto info = tcp_info_of(number_);
     return info ? std::optional(info->tcpi_bytes_sent + info->tcpi_bytes_received +
                                 header_bytes *
@@ -122,7 +122,7 @@ void ConnectionFd::keep_alive(const KeepAlive& how) const {
     };
     set(IPPROTO_TCP, TCP_KEEPIDLE, how.idle.count());
     set(IPPROTO_TCP, TCP_KEEPINTVL, how.interval.count());
-    // While this is set it decides, and not the number of probes (tcp(7)).
+    // While this option is set it decides, and not the number of probes (tcp(7)).
     set(IPPROTO_TCP, TCP_USER_TIMEOUT, std::chrono::milliseconds(how.dead_after).count());
     set(SOL_SOCKET, SO_KEEPALIVE, 1);
 }

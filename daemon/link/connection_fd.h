@@ -1,5 +1,5 @@
-// A second descriptor of a TCP connection that libzmq has: what libzmq has no call for is done with
-// it, and it means that connection only, however soon libzmq's own number is used again.
+// A second descriptor of a TCP connection that libzmq has. It serves for things that libzmq has no
+// call for. It means this connection only, however soon libzmq's own number is used again.
 #pragma once
 
 #include <array>
@@ -12,14 +12,15 @@
 
 namespace fieldpost::link {
 
-// The 16 bytes of each, an IPv4 address in its IPv6 form.
+// Each address has 16 bytes. An IPv4 address is in its IPv6 form.
 using Addresses = std::set<std::array<std::byte, 16>>;
-// Of this machine, now. Empty if the system does not tell.
+// The addresses of this machine now. Empty if the system does not tell.
 Addresses own_addresses();
 
 class ConnectionFd {
 public:
-    // Nothing, and every call below does nothing, if `fd` is no TCP connection any more.
+    // If `fd` is no longer a TCP connection, the result is empty, and every call below does
+    // nothing.
     static ConnectionFd of_connection(int fd);
     ~ConnectionFd();
     ConnectionFd(ConnectionFd&& other) noexcept
@@ -32,30 +33,31 @@ public:
     ConnectionFd(const ConnectionFd&) = delete;
     ConnectionFd& operator=(const ConnectionFd&) = delete;
 
-    // So few descriptors are left to this process that what comes is to be cut off.
+    // True if so few descriptors are left to this process that a new connection has to be cut off.
     [[nodiscard]] bool is_among_last() const;
-    // Ends the connection that has libzmq's number `fd` now, for which no second one was to be had.
+    // Ends the connection that has libzmq's number `fd` now. For connections for which no second
+    // descriptor could be made.
     static void cut_off_libzmqs(int fd);
-    // Ends it for both ends.
+    // Ends the connection for both ends.
     void cut_off() const;
-    // What is still unsent is thrown away when the connection is closed: on a link that came back
-    // the kernel would go on sending it first.
+    // Makes close throw away unsent data. Otherwise, on a link that came back, the kernel would
+    // first go on sending it.
     void forget_unsent() const;
-    // What has gone over it, both ways, with TCP's and IP's headers and all that was sent twice.
+    // Bytes over the connection in both directions, with TCP's and IP's headers and all repeats.
     [[nodiscard]] std::optional<std::uint64_t> bytes_on_the_wire() const;
     // Asks the other end for a sign of life once it has been silent for `idle`, then every
-    // `interval`; ends the connection when there was none for `dead_after`.
+    // `interval`. Ends the connection if none came for `dead_after`.
     struct KeepAlive {
         std::chrono::seconds idle;
         std::chrono::seconds interval;
         std::chrono::seconds dead_after;
     };
     void keep_alive(const KeepAlive& how) const;
-    // What the other end has sent, without headers. Empty: the system does not tell.
+    // Bytes from the other end, without headers. Empty: the system does not tell.
     [[nodiscard]] std::optional<std::uint64_t> bytes_received() const;
-    // What the other end's TCP has beyond what it acknowledged (RFC 2018), about, in bytes.
+    // Bytes that the other end's TCP has beyond what it acknowledged (RFC 2018), approximately.
     [[nodiscard]] std::uint64_t bytes_behind_hole() const;
-    // Its own end is at an address that is none of `ours`.
+    // True if our end of the connection has an address that is not in `ours`.
     [[nodiscard]] bool has_lost_address(const Addresses& ours) const;
 
 private:

@@ -11,17 +11,18 @@ namespace fieldpost::link {
 
 namespace {
 
-// Draft in the header of 4.3.4, and honoured by number: without it a dead handler lets everybody
-// in.
+// A draft option in the header of 4.3.4, but honoured by its number. Without it a dead handler
+// would let everybody in.
 constexpr int zap_enforce_domain = 93;
 // Four round trips of a 2.5 s link.
 constexpr int handshake_ms = 10'000;
 constexpr int connect_timeout_ms = 2000;
-// Only the dialler beats: 119 bytes a minute.
+// Only the dialler sends beats: 119 bytes a minute.
 constexpr int heartbeat_ms = 120'000;
 constexpr int heartbeat_timeout_ms = 20'000;
-// Who listens looks for itself, once not even the dialler's beats have come for long. Not by the
-// beats' own time to live: libzmq keeps it in 16 bits of milliseconds, so that 300 s were 38.
+// The listener probes by itself, once even the dialler's beats have not come for long. It does not
+// rely on the time to live of the beats: libzmq keeps that in 16 bits of milliseconds, so that 300
+// s became 38 s.
 constexpr int keepalive_idle_s = 600;
 constexpr int keepalive_interval_s = 20;
 constexpr int keepalive_probes = 3;
@@ -82,7 +83,7 @@ Monitored make_dealer(zmq::context_t& context, std::uint64_t number, const KeyPa
     set(made.socket, ZMQ_CURVE_PUBLICKEY, own.public_key.view());
     set(made.socket, ZMQ_CURVE_SECRETKEY, own.secret);
     set(made.socket, ZMQ_CONNECT_TIMEOUT, connect_timeout_ms);
-    // Dialling again is the supervisor's: after one wrong answer libzmq would never try again.
+    // The supervisor dials again. libzmq would never try again after one wrong answer.
     set(made.socket, ZMQ_RECONNECT_IVL, -1);
     set(made.socket, ZMQ_HEARTBEAT_IVL, heartbeat_ms);
     set(made.socket, ZMQ_HEARTBEAT_TIMEOUT, heartbeat_timeout_ms);

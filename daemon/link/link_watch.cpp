@@ -17,12 +17,13 @@ namespace {
 
 constexpr unsigned groups =
     RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
-// Far more than an office's machine ever has. Beyond, all is forgotten, and told once more.
+// Far more than an office's machine ever has. Beyond this number all is forgotten, and told once
+// more.
 constexpr std::size_t known_max = 4096;
 
 enum class Kind : std::uint8_t { carrier = 1, address = 2, route = 3 };
 
-// What names a thing: two messages about the same one give the same bytes.
+// A thing with the bytes that name it. Two messages about one thing give equal bytes.
 struct Thing {
     Bytes name;
     bool is_there = false;
@@ -138,7 +139,8 @@ void LinkWatch::take(const nlmsghdr& message, Change& change) {
         return;
     }
     if (!thing->is_there) {
-        // It may have been there before we began to look.
+        // Also told if it is not in `known_`, because it may have been there before we began to
+        // watch.
         known_.erase(thing->name);
         change.has_gone = true;
     } else {
@@ -155,7 +157,7 @@ LinkWatch::Change LinkWatch::read() {
     while (true) {
         const auto got = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
         if (got < 0 && errno == ENOBUFS) {
-            // The kernel had more to tell than there was room for: anything may have changed.
+            // The kernel had more messages than there was room for, so anything may have changed.
             change = {true, true};
             continue;
         }

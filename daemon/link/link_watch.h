@@ -1,9 +1,10 @@
 // Hears from the kernel that the network of this machine has changed (rtnetlink, RFC 3549): an
-// address, a route or a carrier came or went, so that nobody has to wait for the next attempt.
+// address, a route or a carrier came or went. So no office has to wait for the next attempt.
 //
-// Promise: what comes anew is told once; what is only refreshed, as router advertisements do every
-// few minutes, is not told at all. An IPv6 address counts once it may be used. Not here: what to do
-// about it (daemon/runtime).
+// Promise: a new thing is told once. A thing that is only refreshed, as router advertisements do
+// every few minutes, is not told at all. An IPv6 address counts once it may be used.
+//
+// Not here: the reaction to a change (daemon/runtime).
 #pragma once
 
 #include <linux/netlink.h>
@@ -28,7 +29,7 @@ public:
     [[nodiscard]] int fd() const;
 
     struct Change {
-        bool has_come = false;  // there may be a way where there was none
+        bool has_come = false;  // there may be a way where none was
         bool has_gone = false;  // connections may have lost their address
     };
     // Call when fd() is readable. Never waits.
@@ -39,7 +40,7 @@ private:
     void take(const nlmsghdr& message, Change& change);
 
     mnl_socket* socket_;
-    std::set<Bytes> known_;  // an address, route or carrier each
+    std::set<Bytes> known_;  // each is an address, a route or a carrier
 };
 
 }  // namespace fieldpost::link

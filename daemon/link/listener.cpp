@@ -21,22 +21,25 @@ constexpr int events_a_wait = 256;
 constexpr int events_before_an_end = 4 * high_water_messages;
 constexpr std::size_t gone_remembered = 1024;
 constexpr auto self_test_timeout = 5s;
-// Who has shaken hands by the last moment and then says nothing for as long is no peer of ours.
+// A client that takes all the time for its handshake and is then silent for as long is no peer of
+// ours.
 constexpr auto first_frame_timeout = 20s;
-// So many may be silent at a time; the next one takes the place of the oldest. An office is done
-// with that within a few round trips.
+// At most this many connections may be silent at a time. The next one takes the place of the
+// oldest. An office leaves this state within a few round trips.
 constexpr std::size_t silent_max = 256;
-// A handshake and a frame, and as much again.
+// Enough for a handshake and a frame, with that much again to spare.
 constexpr std::uint64_t first_message_bytes_max = 2 * limits::frame_bytes_max;
-// Strangers let in over so long, and of one address, or one who had a key of the network could keep
-// the door shut for others. More have to try again; members never wait behind them.
+// Limits for strangers let in during the period, in all and from one address. Without them one
+// holder of a key of the network could keep the door shut for others. Further strangers have to try
+// again. Members never wait behind them.
 constexpr std::size_t strangers_max = 32;
 constexpr std::ptrdiff_t strangers_of_address_max = 4;
 constexpr auto strangers_period = 10s;
 
 using Clock = std::chrono::steady_clock;
 
-// The ZAP user id: what the answer to a handshake says of the peer, and each of its frames repeats.
+// The mark of a stranger in the ZAP user id. The answer to a handshake gives the peer this id, and
+// each of its frames repeats it.
 constexpr char stranger_mark = '?';
 
 std::string user_id_of(const Caller& caller, const BoxPublic& key) {
@@ -47,7 +50,7 @@ std::string user_id_of(const Caller& caller, const BoxPublic& key) {
 
 struct Known {
     Caller caller;
-    BoxPublic key;  // of a stranger
+    BoxPublic key;  // the link key of a stranger
 };
 
 std::optional<Known> known_by(const char* user_id) {
@@ -69,7 +72,7 @@ std::optional<Known> known_by(const char* user_id) {
                : std::nullopt;
 }
 
-// "tcp://*:6743" listens everywhere; to reach it from here it needs a host.
+// "tcp://*:6743" listens everywhere. To connect to it from here, the endpoint needs a host.
 std::string reachable(std::string endpoint) {
     const auto colon = endpoint.rfind(':');
     const auto host = endpoint.substr(6, colon - 6);
@@ -87,7 +90,7 @@ Listener::Listener(zmq::context_t& context, KeyPair keys, ZmqLink::Admit admit, 
       admit_(std::move(admit)),
       next_(next),
       zap_(context, zmq::socket_type::rep) {
-    // The handler comes before anything that could ask it.
+    // The handler is there before any socket that could ask it.
     zap_.set(zmq::sockopt::linger, 0);
     zap_.bind(zap_endpoint);
 }
@@ -135,7 +138,7 @@ std::optional<Caller> Listener::caller_of(const BoxPublic& key, const std::strin
     return caller;
 }
 
-// ZAP (RFC 27). Every request is answered, or its peer would wait for ever.
+// Answers ZAP requests (RFC 27). Every request is answered, or its peer would wait for ever.
 void Listener::answer_zap() {
     std::vector<zmq::message_t> request;
     do {
@@ -164,8 +167,8 @@ void Listener::answer_zap() {
     }
 }
 
-// libzmq lets everybody in when nobody answers it (ZMQ_ZAP_ENFORCE_DOMAIN), so before anything is
-// served it is seen that the handler is asked, and heeded.
+// libzmq lets everybody in when no handler answers it (ZMQ_ZAP_ENFORCE_DOMAIN). So before any peer
+// is served, this test proves that libzmq asks the handler and obeys it.
 Result<void> Listener::prove_refusals_hold(const std::string& endpoint) {
     std::array<char, 41> public_text{};
     std::array<char, 41> secret_text{};
@@ -192,8 +195,9 @@ Result<void> Listener::prove_refusals_hold(const std::string& endpoint) {
                     return fail(Errc::refused, "link: a refused key was let in; not listening");
                 case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
                 case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-                    // Turned away; by the handler, if it was asked and said no. Under load the word
-                    // that says why may be lost when the connection is closed behind it.
+                    // It was turned away. The handler did it, if it was asked and said no. Under
+                    // load the message with the reason may be lost, because the connection is
+                    // closed right after it.
                     if (refusals_ > refusals_before) {
                         return ok();
                     }
@@ -220,7 +224,7 @@ Result<std::string> Listener::listen(const std::string& endpoint) {
     }
 }
 
-// False: there is nothing more now.
+// False: there is no further message now.
 bool Listener::read_message(std::vector<LinkEvent>& events) {
     zmq::message_t routing;
     if (!router_->socket.recv(routing, zmq::recv_flags::dontwait)) {
@@ -240,7 +244,7 @@ bool Listener::read_message(std::vector<LinkEvent>& events) {
     }
     const Bytes id(static_cast<const std::byte*>(routing.data()),
                    static_cast<const std::byte*>(routing.data()) + routing.size());
-    // The user id is lost now and then on the routing frame, never on the payload.
+    // libzmq sometimes loses the user id on the routing frame, but never on the payload.
     const auto peer = known_by(zmq_msg_gets(frame.handle(), "User-Id"));
     if (!peer) {
         return true;
@@ -272,12 +276,12 @@ bool Listener::read_message(std::vector<LinkEvent>& events) {
     return true;
 }
 
-// What a connection brought before it ended is read before its end is told: a third of each contact
-// lay there on a link that was cut every 300 kB.
+// The frames of a connection are read before its end is told. On a link that was cut every 300 kB,
+// a third of each contact was still unread at its end.
 void Listener::read_socket(std::vector<LinkEvent>& events) {
     std::vector<MonitorEvent> told;
     while (const auto event = next_event(router_->monitor)) {
-        // Everything else says nothing that is not said otherwise.
+        // All other events are known in another way.
         if (event->event == ZMQ_EVENT_DISCONNECTED || event->event == ZMQ_EVENT_ACCEPTED) {
             told.push_back(*event);
             accepts_[event->value].came += event->event == ZMQ_EVENT_ACCEPTED ? 1 : 0;
@@ -287,7 +291,8 @@ void Listener::read_socket(std::vector<LinkEvent>& events) {
     for (int i = 0; i < at_most && read_message(events); ++i) {
     }
     for (const auto& event : told) {
-        // A number is used again within milliseconds: who came under it since is not meant.
+        // A descriptor's number is used again within milliseconds. The event does not mean a
+        // connection that got the number since.
         const bool is_end = event.event == ZMQ_EVENT_DISCONNECTED;
         auto& [came, heeded] = accepts_[event.value];
         heeded += is_end ? 0 : 1;
@@ -306,12 +311,12 @@ void Listener::read_socket(std::vector<LinkEvent>& events) {
     }
 }
 
-// A stranger that only connects must not use up this process's descriptors: libzmq would go on
-// accepting without success, and nothing else here could open a file.
+// A stranger that only connects must not use up this process's descriptors. libzmq would go on
+// accepting without success, and no other code here could open a file.
 void Listener::make_room(int fd, std::vector<LinkEvent>& events) {
     if (silent_.at(fd).own_fd.is_among_last()) {
-        // It may be the number of another connection by now. That one can dial again; a process
-        // without descriptors can do nothing.
+        // `fd` may be the number of another connection by now. The peer of that one can dial again,
+        // but a process without descriptors can do nothing.
         ConnectionFd::cut_off_libzmqs(fd);
         silent_.erase(fd);
         events.emplace_back(TooMany{});
@@ -353,11 +358,13 @@ bool Listener::send(ConnectionId connection, BytesView frame) {
 }
 
 void Listener::close(ConnectionId connection) {
-    // libzmq has no call to drop one peer of a ROUTER, but its connection's descriptor is known
-    // between two events of the monitor. What is still read from it must not come up again.
+    // libzmq has no call to drop one peer of a ROUTER. But the descriptor of its connection is
+    // known between two events of the monitor. Messages that are still read from it must not come
+    // up again.
     auto& closed = accepted_.at(connection);
-    // With what is unsent thrown away its end is a reset, which the dialler hears at once; behind
-    // what never gets through it would wait, and the dialler with it.
+    // With the unsent data thrown away the end is a reset, which the dialler hears at once.
+    // Otherwise the end would wait behind data that never gets through, and the dialler would wait
+    // too.
     closed.own_fd.forget_unsent();
     closed.own_fd.cut_off();
     forget(closed.routing_id);
@@ -373,7 +380,7 @@ std::vector<ConnectionId> Listener::connections() const {
     return all;
 }
 
-// Of the connections under this descriptor, and as which of all that had it each was accepted.
+// The connections under this descriptor, each with its number among all that had the descriptor.
 std::map<ConnectionId, std::uint64_t> Listener::numbers_of(int fd) const {
     std::map<ConnectionId, std::uint64_t> numbers;
     for (const auto& [id, one] : accepted_) {
@@ -384,7 +391,7 @@ std::map<ConnectionId, std::uint64_t> Listener::numbers_of(int fd) const {
     return numbers;
 }
 
-// Of a connection that is gone more may still be read, and must not look like a new one.
+// Messages of a connection that is gone may still be read, and must not look like a new connection.
 void Listener::forget(const Bytes& routing_id) {
     by_routing_id_[routing_id] = ConnectionId{0};
     gone_.push_back(routing_id);

@@ -1,5 +1,6 @@
-// The end of a link that is dialled: lets members in by their keys, a few strangers as such, and
-// nobody else (ZAP, RFC 27); tells one connection from the next, which a ROUTER does not.
+// The end of a link that is dialled. It lets in members by their keys, a few strangers as
+// strangers, and nobody else (ZAP, RFC 27). It also tells one connection from the next, which a
+// ROUTER does not.
 #pragma once
 
 #include <deque>
@@ -17,12 +18,12 @@ public:
 
     // As ZmqLink::listen.
     Result<std::string> listen(const std::string& endpoint);
-    // What is to be polled.
+    // Adds the sockets that have to be polled.
     void add_to(std::vector<zmq::pollitem_t>& items);
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> wake_at() const;
-    // Appends what has happened.
+    // Appends the events since the last call.
     void read(std::vector<LinkEvent>& events);
-    // Cuts off who sends without end. To be called often enough: memory is the limit.
+    // Cuts off peers that send without end. To be called often enough, because memory is the limit.
     void cut_floods(std::vector<LinkEvent>& events);
     [[nodiscard]] bool has_connections() const { return !accepted_.empty() || !silent_.empty(); }
 
@@ -37,18 +38,19 @@ public:
 private:
     struct Accepted {
         Bytes routing_id;
-        int fd = -1;               // libzmq's: its name in the monitor's events
-        std::uint64_t number = 0;  // of those that were accepted under that name
+        int fd = -1;               // libzmq's descriptor: its name in the monitor's events
+        std::uint64_t number = 0;  // counts the connections accepted under that descriptor
         ConnectionFd
-            own_fd;  // ours, of the same connection: libzmq's number may mean another by now
-        std::uint64_t read_bytes = 0;  // in frames, and what they cost on the connection
+            own_fd;  // ours, of this connection: libzmq's number may mean another one by now
+        std::uint64_t read_bytes = 0;  // in frames, with their cost on the connection
     };
-    // Accepted by TCP, and not heard of since.
+    // A connection accepted by TCP that has sent nothing since.
     struct Silent {
         ConnectionFd own_fd;
         std::chrono::steady_clock::time_point until;
     };
-    // How many were accepted under each descriptor: as told, and as heeded so far.
+    // How many connections were accepted under each descriptor. `came`: as the monitor told.
+    // `heeded`: as handled so far.
     struct Accepts {
         std::uint64_t came = 0;
         std::uint64_t heeded = 0;
@@ -75,13 +77,13 @@ private:
     ZmqLink::Admit admit_;
     std::uint64_t& next_;
     zmq::socket_t zap_;
-    std::optional<Monitored> router_;  // once it listens
+    std::optional<Monitored> router_;  // set once it listens
     std::map<ConnectionId, Accepted> accepted_;
     std::map<Bytes, ConnectionId> by_routing_id_;
-    std::deque<Bytes> gone_;        // of those, the ones that are, oldest first
+    std::deque<Bytes> gone_;        // routing ids of connections that are gone, oldest first
     std::map<int, Silent> silent_;  // by libzmq's descriptor
     std::map<int, Accepts> accepts_;
-    std::deque<Came> strangers_;  // of late
+    std::deque<Came> strangers_;  // strangers let in lately
     std::optional<BoxPublic> refused_in_test_;
     std::uint64_t refusals_ = 0;
 };

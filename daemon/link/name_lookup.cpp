@@ -14,10 +14,11 @@ namespace fieldpost::link {
 
 namespace {
 
-// More at a time are put off: a resolver that is dead answers none of them.
+// Further lookups are put off. A dead resolver would answer none of them anyway.
 constexpr std::size_t under_way_max = 8;
 constexpr std::size_t told_max = 5;
-// A name asked for so often is forgotten, so that it costs nothing to ask for ever new ones.
+// At this number the counts of earlier questions are forgotten, so that asking for ever new names
+// costs no memory.
 constexpr std::size_t names_max = 256;
 
 struct Parts {
@@ -34,7 +35,7 @@ Parts parts_of(const std::string& endpoint) {
     return {endpoint.substr(scheme, colon - scheme), endpoint.substr(colon + 1)};
 }
 
-// Numeric, each once.
+// The addresses of `host`: numeric, each once.
 std::vector<std::string> addresses_of(const std::string& host) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -58,13 +59,13 @@ std::vector<std::string> addresses_of(const std::string& host) {
 
 }  // namespace
 
-// Outlives the lookup's owner for as long as a resolver is silent.
+// Lives longer than its NameLookup if a resolver is still silent.
 struct NameLookup::Shared {
     int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    std::mutex mutex;  // of what follows
+    std::mutex mutex;  // guards the members below
     std::vector<Answer> answers;
     std::size_t under_way = 0;
-    std::size_t told_under_way = 0;  // of these
+    std::size_t told_under_way = 0;  // those of `under_way` for names that others told
 
     Shared() = default;
     ~Shared() { ::close(event); }
@@ -76,7 +77,7 @@ struct NameLookup::Shared {
         answers.push_back(std::move(answer));
         ::eventfd_write(event, 1);
     }
-    // Takes a place, if there is one for such a name.
+    // Takes a place, if there is one for a name from this source.
     bool begin(Word word) {
         const std::lock_guard lock(mutex);
         const bool is_told = word != Word::by_hand;

@@ -1,11 +1,11 @@
-// Finds the addresses of a host's name without holding up anybody else.
+// Finds the addresses of a host's name without holding up anything else.
 //
-// libzmq resolves names on the one thread that moves all its bytes, and a resolver that cannot be
-// reached, as offline ones cannot, takes half a minute to say so. Here each lookup has a thread of
-// its own, and what is slow is late for itself alone.
+// libzmq resolves names on the one thread that moves all its bytes. A resolver that cannot be
+// reached takes half a minute to say so, as it does offline. Here each lookup has a thread of its
+// own, so a slow lookup delays only itself.
 //
-// Promise: eight lookups at most are under way, and of these five at most for names that others
-// told. So the names in this office's own configuration find a place, however many names with a
+// Promise: at most eight lookups are under way, and at most five of these are for names that others
+// told. So the names in this office's own configuration find a place, even if many names with a
 // silent server are announced.
 #pragma once
 
@@ -24,27 +24,28 @@ class NameLookup {
 public:
     struct Answer {
         std::uint64_t ticket = 0;
-        // With an address in the place of the name. Empty: nothing is known of the name now.
+        // The endpoint with an address in place of the name. Empty: no address of the name is known
+        // now.
         std::string endpoint;
-        // There was no free place: nothing was asked, and nothing is known.
+        // There was no free place: no lookup was made.
         bool is_put_off = false;
     };
 
-    // The addresses of a host, numeric, each once. Empty: none. It may wait for as long as it
-    // likes.
+    // Gives the addresses of a host: numeric, each once. Empty: none. It may wait for as long as it
+    // needs.
     using Resolver = std::function<std::vector<std::string>(const std::string& host)>;
 
-    // With the system's resolver, which reads /etc/hosts and asks name servers.
+    // Uses the system's resolver, which reads /etc/hosts and asks name servers.
     NameLookup();
     explicit NameLookup(Resolver resolver);
-    // Does not wait for what is still being looked up.
+    // Does not wait for lookups that are still under way.
     ~NameLookup();
     NameLookup(const NameLookup&) = delete;
     NameLookup& operator=(const NameLookup&) = delete;
 
-    // Whether there is a name in it to be looked up: "tcp://HOST:PORT".
+    // True if the endpoint "tcp://HOST:PORT" has a name that has to be looked up.
     static bool is_needed(const std::string& endpoint);
-    // The answer follows. Of several addresses, each call gives the next one.
+    // take() gives the answer later. If a name has several addresses, each call gives the next one.
     void ask(std::uint64_t ticket, const std::string& endpoint, Word word);
     // Readable when take() has something.
     [[nodiscard]] int fd() const;
@@ -54,7 +55,7 @@ private:
     struct Shared;
     std::shared_ptr<Shared> shared_;
     Resolver resolver_;
-    std::map<std::string, unsigned> asked_;  // how often, by endpoint
+    std::map<std::string, unsigned> asked_;  // how often each endpoint was asked for
 };
 
 }  // namespace fieldpost::link

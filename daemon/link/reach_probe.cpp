@@ -9,7 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto interval = 350ms;
-// Before TCP would ask for it a second time: longer ways are left to the attempt beside it.
+// Less than the time after which TCP would ask again. Longer ways are left to the attempt beside
+// this probe.
 constexpr auto patience = 950ms;
 
 }  // namespace

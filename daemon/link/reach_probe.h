@@ -1,9 +1,11 @@
-// Asks an address again and again whether anybody answers there, more often than TCP would: a link
-// that comes for ten seconds is worth noticing in a third of one.
+// Asks an address again and again if anybody answers there, more often than TCP would. A link that
+// comes for ten seconds should be noticed in a third of a second.
 //
 // An attempt of libzmq's sends its next SYN after a second, and the kernel has no option for that.
-// Here it is a new attempt each time. Who answers is told nothing: the connection is reset. Nothing
-// waits: whoever owns it polls fds() and calls advance().
+// Here it is a new attempt each time. The machine that answers is told nothing: the connection is
+// reset.
+//
+// Nothing waits: the owner polls fds() and calls advance().
 #pragma once
 
 #include <chrono>
@@ -16,17 +18,18 @@ class ReachProbe {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // "tcp://ADDRESS:PORT"; where the host is a name nobody answers. Begins when it is advanced.
+    // `endpoint` is "tcp://ADDRESS:PORT". If the host is a name, nobody will answer. The first
+    // advance() begins the probe.
     explicit ReachProbe(std::string endpoint) : endpoint_(std::move(endpoint)) {}
     ~ReachProbe();
     ReachProbe(const ReachProbe&) = delete;
     ReachProbe& operator=(const ReachProbe&) = delete;
 
-    // All that can be done without waiting. True: somebody has answered.
+    // Does everything that is possible without waiting. True: an attempt was answered.
     bool advance(Clock::time_point now);
-    // They become writable when somebody answers.
+    // These become writable when an attempt is answered.
     [[nodiscard]] std::vector<int> fds() const;
-    // When it is to be advanced though nobody answers.
+    // When advance() has to be called even if nobody answers.
     [[nodiscard]] Clock::time_point until() const { return next_; }
 
 private:

@@ -71,7 +71,8 @@ bool is_loopback(const Bytes16& address) {
     return is_ipv4(address) ? byte_of(address, 12) == 127 : address == ipv6;
 }
 
-// None of one machine: unspecified, multicast, broadcast, reserved, and the old IPv6 form of IPv4.
+// True for addresses that mean no single machine: unspecified, multicast, broadcast, reserved, and
+// the old IPv6 form of IPv4.
 bool is_nobodys(const Bytes16& address) {
     if (is_ipv4(address)) {
         return byte_of(address, 12) == 0 || byte_of(address, 12) >= 224;

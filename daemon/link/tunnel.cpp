@@ -20,11 +20,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A proxy is near; but what it builds for us may take a minute, as a circuit of Tor does.
+// The proxy is near. But the way that it builds for us may take a minute, as a circuit of Tor does.
 constexpr auto connect_timeout = 10s;
 constexpr auto answer_timeout = 60s;
 constexpr auto local_timeout = 10s;
-// No more is on its way here than would fit a slow link anyway.
+// A slow link could not carry more bytes on their way than this.
 constexpr std::size_t half_bytes = 16384;
 
 // RFC 1928 has one byte for the length of a name.
@@ -36,7 +36,7 @@ constexpr std::byte as_ipv4{1};
 constexpr std::byte as_name{3};
 constexpr std::byte as_ipv6{4};
 
-// "CONNECT to this" (RFC 1928, 4).
+// The SOCKS5 request to connect to `to` (RFC 1928, 4).
 Bytes request_for(const HostAndPort& to) {
     ByteWriter request;
     request.raw(std::array{version, to_connect, std::byte{0}});
@@ -98,7 +98,8 @@ Tunnel::Tunnel(const std::string& to, int segment_max)
         end("no answer");
         return;
     }
-    // As libzmq has it of its own connections: unacknowledged data this old means the end.
+    // libzmq's own connections have this limit too: data unacknowledged for this long means the
+    // end.
     const unsigned int patience_ms = retransmission_ms;
     ::setsockopt(proxy_, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
 }
@@ -169,7 +170,7 @@ bool Tunnel::has_answer(std::size_t wanted) {
     return true;
 }
 
-// True once the proxy is through.
+// True once the proxy has opened the way.
 bool Tunnel::ask() {
     if (!to_say_.empty()) {
         const auto sent = ::send(proxy_, to_say_.data(), to_say_.size(), MSG_NOSIGNAL);
@@ -192,7 +193,8 @@ bool Tunnel::ask() {
         has_asked_ = true;
         return ask();
     }
-    // Version, reply, nothing, kind of address; then an address and a port that say nothing to us.
+    // The answer has a version, a reply, an empty byte and a kind of address. The address and port
+    // behind them are of no use to us.
     if (!has_answer(5)) {
         return false;
     }
@@ -208,7 +210,7 @@ bool Tunnel::ask() {
     return has_answer(4 + address_bytes + 2);
 }
 
-// In the abstract namespace, under a name that the kernel gives.
+// Listens in the abstract namespace, under a name that the kernel gives.
 void Tunnel::listen() {
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_un address{};
@@ -226,7 +228,7 @@ void Tunnel::listen() {
     state_ = State::ready;
 }
 
-// True once libzmq is there. Nobody else of this machine is let in.
+// True once libzmq has connected. No other process of this machine is let in.
 bool Tunnel::let_in() {
     const int came = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (came < 0) {
@@ -244,7 +246,7 @@ bool Tunnel::let_in() {
     return true;
 }
 
-// False at the end of either.
+// Moves bytes one way. False: one of the two connections has ended.
 bool Tunnel::pass(int from, int to, Half& half) {
     while (true) {
         if (half.is_empty()) {

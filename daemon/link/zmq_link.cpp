@@ -17,9 +17,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int events_a_wait = 256;
-// On a fast link a message without end grows by 400 MB a second.
+// The interval between two looks for floods. On a fast link a message without end grows by 400 MB a
+// second.
 constexpr auto look_interval = 500ms;
-// From one attempt to the next.
+// How long a hastened address is asked after the end of an attempt, until the next attempt.
 constexpr auto hastened_for = 1s;
 constexpr ConnectionFd::KeepAlive soon_noticed{4s, 2s, 15s};
 constexpr ConnectionFd::KeepAlive seldom_noticed{120s, 10s, 30s};
@@ -33,11 +34,11 @@ struct ZmqLink::Sockets {
         Monitored socket;
         OfficeId peer{};
         bool is_up = false;
-        std::optional<ConnectionFd> own_fd{};  // once it is connected
-        std::uint64_t read_bytes = 0;          // in frames, and what they cost on the connection
+        std::optional<ConnectionFd> own_fd{};  // set once it is connected
+        std::uint64_t read_bytes = 0;          // in frames, with their cost on the connection
         std::string endpoint{};
     };
-    // First, so that it goes last.
+    // The first member, so that it is destroyed last.
     zmq::context_t context{1};
     std::uint64_t next = 1;
     Listener listener;
@@ -48,18 +49,19 @@ struct ZmqLink::Sockets {
         BoxPublic key;
         OfficeId peer{};
     };
-    // Dialled by a name that is still being looked up: of the office, or of the proxy.
+    // Dialled by a name that is still being looked up: the name of the office, or of the proxy.
     NameLookup names;
     std::map<ConnectionId, Wanted> nameless;
-    // Dialled through a proxy, for as long as it lasts.
+    // Dialled through a tunnel, for as long as the tunnel lasts.
     struct Tunnelled {
         std::unique_ptr<Tunnel> tunnel;
         Wanted wanted;
         bool is_dialled = false;
-        std::optional<ConnectionFd> own_fd{};  // of one without a proxy
+        std::optional<ConnectionFd> own_fd{};  // only for a tunnel without a proxy
     };
     std::map<ConnectionId, Tunnelled> tunnelled;
-    // By endpoint. It goes on from one attempt to the next, or what is on its way would be lost.
+    // By endpoint. A probe continues from one attempt to the next, or its answers on the way would
+    // be lost.
     struct Hastened {
         ReachProbe probe;
         ConnectionId connection{};
@@ -115,7 +117,7 @@ ConnectionId ZmqLink::dial(const Way& way, const BoxPublic& key, OfficeId peer) 
     }
     if (NameLookup::is_needed(first)) {
         s.nameless.emplace(id, wanted);
-        // A proxy is named by a person here, whoever told the address behind it.
+        // A person here named the proxy, whatever the source of the address behind it.
         s.names.ask(static_cast<std::uint64_t>(id), first,
                     way.proxy.empty() ? way.trust.word : Word::by_hand);
     } else {
@@ -131,14 +133,14 @@ bool ZmqLink::Sockets::is_refused(ConnectionId id, std::string_view why) {
     return !why.empty();
 }
 
-// `told` is the office's address, or its proxy's.
+// `told` is the address of the office, or of its proxy.
 void ZmqLink::Sockets::set_out(ConnectionId id, const Wanted& wanted, const std::string& told) {
     const auto& trust = wanted.way.trust;
     const bool is_judged = wanted.way.proxy.empty() && trust.word != Word::by_hand;
     if (is_judged && is_refused(id, why_not_dialled(told, trust, own_addresses()))) {
         return;
     }
-    // In the system's own spelling, so that libzmq reads the address that was judged.
+    // The system's own spelling, so that libzmq reads the address that was judged.
     const auto address = is_judged ? numeric_endpoint(told).value_or(told) : told;
     if (wanted.way.proxy.empty() && wanted.way.segment_max == 0) {
         connect(id, wanted, address);
@@ -162,7 +164,7 @@ void ZmqLink::Sockets::connect(ConnectionId id, const Wanted& wanted, const std:
         made.socket.socket.connect(endpoint);
         dialled.emplace(id, std::move(made));
     } catch (const zmq::error_t& error) {
-        // Out of sockets, or not an address: the same as no answer, only sooner.
+        // Sockets ran out, or this is no address. It is treated as no answer, only sooner.
         told_next.emplace_back(PeerDown{id, EndReason::no_answer, error.what()});
     }
 }
@@ -196,7 +198,7 @@ void ZmqLink::Sockets::advance_tunnels() {
             connect(id, one.wanted, one.tunnel->endpoint());
         }
         if (state == Tunnel::State::ended) {
-            // Once libzmq has its end of it, it says itself that the other is gone.
+            // Once libzmq has connected to the tunnel, libzmq itself reports the end.
             if (!one.is_dialled) {
                 told_next.emplace_back(PeerDown{
                     id, one.wanted.way.proxy.empty() ? EndReason::no_answer : EndReason::proxy,
@@ -263,7 +265,7 @@ std::uint64_t ZmqLink::bytes_behind_hole(ConnectionId connection) const {
     return own_fd == nullptr ? 0 : own_fd->bytes_behind_hole();
 }
 
-// Null: of a connection that is gone, or not there yet.
+// Null if the connection is gone, or not there yet.
 const ConnectionFd* ZmqLink::Sockets::fd_of(ConnectionId id) const {
     if (const auto found = tunnelled.find(id); found != tunnelled.end() && found->second.own_fd) {
         return &*found->second.own_fd;
@@ -292,7 +294,7 @@ bool ZmqLink::send(ConnectionId connection, BytesView frame) {
             return s.listener.send(connection, frame);
         }
     } catch (const zmq::error_t&) {
-        // EHOSTUNREACH: it went, and its event is on the way.
+        // EHOSTUNREACH: the connection went, and its event is on the way.
     }
     return false;
 }
@@ -314,7 +316,7 @@ void ZmqLink::Sockets::advance_probes(std::vector<LinkEvent>& events) {
     for (auto at = hastened.begin(); at != hastened.end();) {
         auto& one = at->second;
         const auto attempt = dialled.find(one.connection);
-        // Between two attempts an answer has to wait.
+        // Between two attempts no answer can be told, so the probe waits.
         const bool has_attempt = attempt != dialled.end();
         one.ends = has_attempt ? now + hastened_for : one.ends;
         const bool is_over = one.ends <= now || (has_attempt && attempt->second.own_fd);
@@ -433,7 +435,7 @@ std::vector<LinkEvent> ZmqLink::wait(std::span<WatchedFd> watched,
     }
 }
 
-// Also returns when only this class has something to do.
+// It also returns when only this class has something to do.
 std::vector<LinkEvent> ZmqLink::wait_once(std::span<WatchedFd> watched,
                                           std::chrono::milliseconds timeout) {
     auto& s = *sockets_;
@@ -479,7 +481,7 @@ std::vector<LinkEvent> ZmqLink::wait_once(std::span<WatchedFd> watched,
         no_later_than(s.next_look);
     }
     try {
-        // An interrupted wait is one in which nothing happened.
+        // An interrupted wait counts as one in which nothing happened.
         zmq_poll(items.data(), static_cast<int>(items.size()),
                  static_cast<long>(events.empty() ? timeout.count() : 0));
         for (std::size_t i = 0; i < watched.size(); ++i) {
