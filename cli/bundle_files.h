@@ -136,7 +136,7 @@ struct WriteOptions {
     // The daemon's word about the bundles written there before. Only what is new since then is
     // written.
     std::string since{};
-    // What those bundles hold, and what files of other offices there hold, as the daemon told it.
+    // The `holds` of those bundles, and of files of other offices there, as the daemon told it.
     std::vector<std::string> in_row{};
     std::vector<std::string> of_others{};
     // In a folder: the name of the first file, and the name of each file while it is written.

@@ -169,7 +169,7 @@ Outcome<bool> Follower::take(const std::string& name, std::uint64_t bytes_max) {
     return true;
 }
 
-// Reads small files first, for a while. Of a large file it reads one piece, so that no large file
+// Reads small files first, for a while. It reads one piece of a large file, so that no large file
 // holds up the others.
 Outcome<void> Follower::read() {
     const auto begun = hands_.now();

@@ -13,7 +13,7 @@ void sign_register(const SigningKey& key, const NetworkId& network, Register& en
 // An enrolment also needs verify_enrolment; a fork is unsigned and needs verify_fork.
 [[nodiscard]] bool verify_register(const SigningPublic& signer, const NetworkId& network,
                                    const Register& entry);
-// Of two registers with one version, the one with the greater hash counts. Leaves hold the start of
+// If two registers have one version, the one with the greater hash counts. Leaves hold the start of
 // this hash.
 Hash register_hash(const NetworkId& network, const Register& entry);
 

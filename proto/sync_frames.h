@@ -66,7 +66,7 @@ struct RosterNews {
     bool operator==(const RosterNews&) const = default;
 };
 
-// The progress of a body under way. Parts are numbered from 1. A one-piece body has one part. Of a
+// The progress of a body under way. Parts are numbered from 1. A one-piece body has one part. In a
 // larger body, part 1 is the list of segment hashes, and segment k is part k + 2.
 struct PartialSummary {
     Number number = 0;
