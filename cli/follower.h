@@ -32,7 +32,7 @@ struct FolderPlace {
     bool operator==(const FolderPlace&) const = default;
 };
 
-// A follower's eyes and hands: the folder, and the daemon behind it.
+// Everything that a Follower works with: the folder, the daemon, the clock and the log.
 class FolderHands {
 public:
     virtual ~FolderHands() = default;

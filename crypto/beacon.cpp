@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t content_bytes = 4;
 constexpr std::size_t tag_bytes = 16;
 
-// Seals and opens alike.
+// Seals and opens: masking twice gives the first bytes back.
 std::array<std::byte, content_bytes> masked(const BeaconKey& key, const NetworkId& network,
                                             BytesView nonce, BytesView content) {
     const auto mask = keyed_hash(key.view(), "beacon-mask", network, {nonce});

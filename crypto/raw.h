@@ -1,4 +1,4 @@
-// Our bytes as libsodium wants them. Used by the sources of this folder only.
+// Our bytes as the pointers that libsodium takes. For the sources of this folder only.
 #pragma once
 
 #include "proto/bytes.h"

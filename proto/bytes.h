@@ -1,6 +1,6 @@
 // Bytes as they travel: fixed-size strong types, a checked reader and a writer.
 //
-// All integers are little-endian; a varint is LEB128 in its shortest form, and a longer form is
+// All integers are little-endian. A varint is LEB128 in its shortest form. A longer form is
 // refused, so that every value has one encoding. Reading past the end is Errc::malformed.
 #pragma once
 
@@ -22,7 +22,7 @@ namespace fieldpost {
 using Bytes = std::vector<std::byte>;
 using BytesView = std::span<const std::byte>;
 
-// N bytes with a meaning: a RecordId is not a Hash is not a string.
+// N bytes with a meaning: the compiler takes no RecordId for a Hash or a string.
 template <class Tag, std::size_t N>
 struct ByteArray {
     static constexpr std::size_t size = N;

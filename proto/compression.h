@@ -1,5 +1,5 @@
-// Compression of one record's reports, and of nothing else: never across records, never with a
-// shared context, so that the size of a record tells nothing about another (the CRIME and BREACH
+// Compression of one record's reports, and of nothing else. It never works across records or with a
+// shared context. So the size of a record tells nothing about another record (the CRIME and BREACH
 // attacks).
 #pragma once
 

@@ -17,9 +17,9 @@ namespace fieldpost {
 // would have more than limits::joined_frames_bytes_max.
 bool join_frame(Bytes& message, BytesView frame);
 
-// The frames of a message, in their order; each is to be decoded by itself (sync_frames.h).
-// malformed: one that is empty or holds others, fewer than two in a message for several, or a
-// message that ends too early. limit_exceeded: more bytes than a message for several may have.
+// The frames of a message, in their order. Each is to be decoded by itself (sync_frames.h).
+// malformed: a frame is empty or holds other frames, a message for several has fewer than two, or
+// it ends too early. limit_exceeded: more bytes than a message for several may have.
 Result<std::vector<BytesView>> frames_of(BytesView message);
 
 }  // namespace fieldpost

@@ -1,8 +1,8 @@
 // A record's header: the part that every carrier reads, keeps and passes on verbatim.
 //
-// Promise: decode_header accepts exactly the bytes that proto/WIRE.md allows, and what it accepts
-// is what the author signed: the received bytes are kept, never a re-serialised copy. Nothing here
-// verifies a signature (crypto/sealed_record.h) or opens a body.
+// Promise: decode_header accepts exactly the bytes that proto/WIRE.md allows. Accepted bytes
+// stay as the author signed them: the received bytes are kept, never a re-serialised copy. Nothing
+// here verifies a signature (crypto/sealed_record.h) or opens a body.
 #pragma once
 
 #include <optional>

@@ -53,8 +53,8 @@ inline Result<void> ok() {
 
 }  // namespace fieldpost
 
-// Unwraps a Result, or returns its Error from the function that uses it. A macro, because only a
-// macro can return from its caller; the counter lets one stand inside another.
+// Unwraps a Result, or returns its Error from the function that uses it. It is a macro, because
+// only a macro can return from its caller. The counter lets one TRY stand inside another.
 #define TRY(expression) FIELDPOST_TRY(expression, __COUNTER__)
 #define FIELDPOST_TRY(expression, counter) FIELDPOST_TRY_AS(expression, counter)
 #define FIELDPOST_TRY_AS(expression, counter)                               \

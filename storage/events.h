@@ -24,7 +24,7 @@ enum class What : std::uint8_t {
     peer_down = 9,
     roster = 10,
     fork = 11,               // another record under a number that is taken
-    rolled_back = 12,        // a peer holds a statement that this store signed and lost
+    rolled_back = 12,        // another office holds something that this store signed and lost
     offender = 13,           // a peer broke the protocol
     uncarried = 14,          // a carrier's newer statement lacks what its older one had
     second_enrolment = 15,   // a second machine asks to be admitted under one invitation

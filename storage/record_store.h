@@ -191,7 +191,7 @@ struct PeerState {
 struct KeyedReport {
     Hash content;
     ReportKey report;
-    std::uint8_t content_version = 0;  // how `content` was made; 0: by an old release, its own way
+    std::uint8_t content_version = 0;  // how `content` was made; 0: an old release, of its request
     bool operator==(const KeyedReport&) const = default;
 };
 

@@ -1,7 +1,7 @@
 // Ordered tables of bytes with one transaction at a time. A RecordStore is built on them.
 //
 // Guarantees of every implementation:
-//   - what commit() reported done survives a power cut (the in-memory one: a crash of the engine);
+//   - a change that commit() reported done survives a power cut (in memory: an engine crash);
 //   - a transaction is applied whole or not at all;
 //   - reads inside a transaction see its own changes.
 // Keys compare as bytes. A transaction must be open for every call but begin(). One thread.

@@ -44,7 +44,7 @@ private:
             own_fd;  // ours, of this connection: libzmq's number may mean another one by now
         std::uint64_t read_bytes = 0;  // in frames, with their cost on the connection
     };
-    // A connection accepted by TCP that has sent nothing since.
+    // A connection accepted by TCP, of which no message was read yet.
     struct Silent {
         ConnectionFd own_fd;
         std::chrono::steady_clock::time_point until;
