@@ -12,11 +12,12 @@ namespace fieldpost::engine {
 
 namespace {
 
-// Of one cell; a writer of ours needs one.
+// Streams that one cell may open. Our own writer opens one.
 constexpr std::size_t streams_max = 16;
-// That are told; and one for all others.
+// Reasons that are told by name. All others share one more entry.
 constexpr std::size_t reasons_max = 16;
-// Of more large bodies it is not noted that they are here, and this office leaves them beside it.
+// The file's large bodies are noted up to this number. Bodies beyond it are not, so this office
+// writes its own copies beside them.
 constexpr std::size_t extents_max = 4096;
 
 bool is_of_store(const Error& error) {
@@ -28,7 +29,7 @@ bool is_of_store(const Error& error) {
 
 void BundleIntake::reject(std::uint64_t reports, const std::string& why) {
     report_.rejected += reports;
-    // Whoever wrote it can choose numbers that are part of the words.
+    // The writer chooses the numbers in these words, so the number of different reasons is bounded.
     const bool is_told = report_.reasons.size() < reasons_max || report_.reasons.contains(why);
     report_.reasons[is_told ? why : "for other reasons"] += reports;
 }
@@ -59,7 +60,7 @@ Result<void> BundleIntake::take(Ledger& ledger, BytesView bytes, Now now,
 
 Result<void> BundleIntake::on(const Step& step, const RosterNews& news) {
     const auto& [ledger, bytes, now, notify] = step;
-    // Written for offices that are further on.
+    // The changes continue a newer roster than ours: the bundle was written for other offices.
     if (!news.changes.empty() && news.changes.front().version > ledger.roster().version() + 1) {
         return ok();
     }
@@ -81,7 +82,8 @@ Result<void> BundleIntake::on(const Step& step, const Summary& summary) {
 
 Result<void> BundleIntake::on(const Step& step, const Custody& custody) {
     const auto& [ledger, bytes, now, notify] = step;
-    // There is one for each author; what would have to be proved is not believed.
+    // A bundle has one statement for each author. A statement that would need a proof is not
+    // believed: nobody can be asked.
     if (custody.author == ledger.us()) {
         const auto taken = take_custody(ledger, custody, via(), now, notify);
         if (!taken && is_of_store(taken.error())) {
@@ -128,12 +130,13 @@ void BundleIntake::Extent::advance(std::size_t bytes) {
     }
 }
 
-// Notes that it is in this file; of one in segments, that it begins.
+// Notes that this file holds a body in one piece, or that a body in segments begins here.
 Result<bool> BundleIntake::measure(const Ledger& ledger, const Arriving& record, Verdict verdict) {
     const auto& header = record.header;
     const auto* author = ledger.roster().find(header.log.author);
     const bool is_held = ledger.log(header.log).held.contains_all(header.run());
-    // Of what is known already nobody has checked the signature.
+    // judge() does not verify the signature of a record that is already known, so it is verified
+    // here.
     if ((verdict != Verdict::known && verdict != Verdict::wanted) ||
         (verdict == Verdict::known &&
          (!is_held || !crypto::verify_record(author->identity, ledger.network(), record.id,
@@ -165,8 +168,8 @@ Result<void> BundleIntake::compare(const Ledger& ledger, const Chunk& chunk) {
     const auto ours = TRY(ledger.store().part(*body.held, chunk.part));
     const auto rest = ours ? BytesView(*ours).subspan(body.offset) : BytesView{};
     const auto size = chunk.bytes.size();
-    // Each is a part read from the disk: crumbs of one, and whatever follows what is wrong, are not
-    // looked at.
+    // Each comparison reads a part from the disk. So small pieces of a part, and everything after a
+    // wrong chunk, are not compared.
     const bool is_large_enough = size >= std::min(rest.size(), limits::segment_bytes);
     if (rest.empty() || !is_large_enough || size > rest.size() ||
         !std::ranges::equal(rest.first(size), chunk.bytes)) {
@@ -217,7 +220,7 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
         case Verdict::wanted:
             break;
         case Verdict::known: {
-            // Known, or refused before and not taken now either.
+            // Held or ended here, or refused before and refused again.
             const auto& log = ledger.log(record.header.log);
             if (!log.is_refused(record.header.run()) || !ledger.config().carries) {
                 report_.known += reports;
@@ -274,7 +277,7 @@ Result<void> BundleIntake::on(const Step& step, const RecordNews& news) {
     return ok();
 }
 
-// The same body is opened again in every cell that has some of it.
+// A body is opened again in every cell that has some of it.
 Result<void> BundleIntake::on(const Step& step, const StreamOpened& opened) {
     const auto& [ledger, bytes, now, notify] = step;
     streams_.erase(opened.stream);
@@ -293,14 +296,15 @@ Result<void> BundleIntake::on(const Step& step, const StreamOpened& opened) {
         if (TRY(measure(ledger, record, verdict))) {
             streams_[opened.stream] = record.id;
         }
-        // Told once: the cells of one body follow each other.
+        // Told once for each body: all cells of one body follow each other.
         if (std::exchange(last_judged_, record.id) != record.id) {
             judged(ledger, record, verdict, now, notify);
         }
         return ok();
     }
     if (bodies_.size() >= streams_max) {
-        // Those that are whole are kept, and the others opened again where they go on.
+        // Keeps the bodies that are whole. The others are opened again by the cells that go on with
+        // them.
         TRY(finish_bodies(ledger, now, notify));
     }
     bodies_.emplace(record.id, TRY(ArrivingBody::begin(ledger, record, writer_, now)));
@@ -353,7 +357,7 @@ Result<bool> BundleIntake::finish_bodies(Ledger& ledger, Now now, std::vector<No
             judged(ledger, body.record(), verdict, now, notify);
         }
     }
-    // The next cell opens again what goes on in it.
+    // The next cell opens the bodies again that it goes on with.
     bodies_.clear();
     streams_.clear();
     return any;

@@ -1,7 +1,7 @@
-// Takes in one bundle, frame by frame, as if a hostile peer had sent it: nothing of it is believed
-// but what is signed, and nothing can be asked.
+// Takes in one bundle, frame by frame, as if a hostile peer had sent it. Only signed statements are
+// believed, and the writer cannot be asked.
 //
-// Each frame is one input, so that what one wrote can be read by the next.
+// Each frame is one input, so each frame can read what the frame before it wrote.
 #pragma once
 
 #include <string>
@@ -16,14 +16,14 @@ public:
     Result<void> take(Ledger& ledger, BytesView frame, Now now, std::vector<Notice>& notify);
     // At the end of a batch. True if anything was kept.
     Result<bool> finish_bodies(Ledger& ledger, Now now, std::vector<Notice>& notify);
-    // All was read.
+    // The whole file was read.
     void end(Ledger& ledger);
 
     [[nodiscard]] const BundleReport& report() const { return report_; }
 
 private:
     [[nodiscard]] Via via() const { return {writer_, How::bundle}; }
-    // One for each frame that a bundle may hold.
+    // The arguments of on(); there is one on() for each type of frame that a bundle may hold.
     struct Step {
         Ledger& ledger;
         BytesView bytes;  // of the frame
@@ -40,9 +40,10 @@ private:
     Result<void> on(const Step& step, const Chunk& chunk);
     void judged(Ledger& ledger, const Arriving& record, Verdict verdict, Now now,
                 std::vector<Notice>& notify);
-    // True: what follows of its body may count.
+    // Notes that this file holds the record. True if the record is signed by its author, so the
+    // chunks that follow are worth comparing.
     Result<bool> measure(const Ledger& ledger, const Arriving& record, Verdict verdict);
-    // The next of a body that is here already.
+    // Compares the next chunk of a body that is already here.
     Result<void> compare(const Ledger& ledger, const Chunk& chunk);
     void reject(std::uint64_t reports, const std::string& why);
 
@@ -50,17 +51,17 @@ private:
     OfficeId writer_ = no_office;
     RecordId last_judged_;
     std::optional<BundleHead> head_;
-    // What it says to have, so far: frames, each sized.
+    // The writer's summary as read so far: frames, each sized.
     ByteWriter summary_;
     bool is_summary_whole_ = false;
     std::map<std::uint32_t, RecordId> streams_;
     std::map<RecordId, ArrivingBody> bodies_;
-    // Up to where a large body is in this file, whole and in order.
+    // How far a large body stands in this file, in order and without a gap.
     struct Extent {
         LogKey log;
         Interval run;
         BodyShape shape;
-        std::optional<storage::Blob> held{};  // before this file came
+        std::optional<storage::Blob> held{};  // here before this file came
         std::uint32_t part = 1;
         std::size_t offset = 0;
 

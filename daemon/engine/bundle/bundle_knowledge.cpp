@@ -10,10 +10,11 @@ namespace fieldpost::engine {
 namespace {
 
 constexpr std::size_t summary_frame_bytes = 60'000;
-// Up to so many are all listed, 24 bytes each: nobody can be asked what a hash stands for.
+// Up to this many registers, all are listed, 24 bytes each. A reader cannot ask which registers a
+// hash stands for.
 constexpr std::size_t listed_registers_max = 1000;
 
-// As a leaf may have of one log.
+// As many runs of one log as a leaf may have.
 constexpr std::size_t runs_a_frame = limits::log_runs_max;
 
 struct Said {
@@ -22,7 +23,7 @@ struct Said {
     std::vector<LeafSummary> leaves{};
 };
 
-// As said_of() has it; nothing if another release wrote it otherwise.
+// Reads the bytes made by said_of(). Nothing if another release wrote them in another form.
 std::optional<Said> read_said(BytesView bytes) {
     ByteReader in(bytes);
     std::optional<Said> said;

@@ -1,5 +1,6 @@
-// What an office said in its newest bundle to have: for writing the next one to it exactly. Nothing
-// is correct only because of it.
+// The records and registers that an office listed in its newest bundle. The next bundle for it is
+// written from this list and leaves those out. Nothing relies on the list to be correct: a wrong
+// one only costs bytes.
 #pragma once
 
 #include "daemon/engine/ledger.h"
@@ -7,21 +8,22 @@
 
 namespace fieldpost::engine {
 
-// A summary that is larger is not kept: the next bundle brings more than it had to.
+// A larger summary is not kept. The next bundle for its writer then brings more than is needed.
 inline constexpr std::size_t bundled_bytes_max = 1U << 20;
 
-// What a bundle says of itself, as one. `summary` is frames, each sized.
+// Packs the head and the summary of a bundle into one value. `summary` is frames, each sized.
 Bytes said_of(const BundleHead& head, BytesView summary);
-// Whether this office said that, of what it still may sign for: neither of another life nor forged.
+// True if this office wrote `said` in its present incarnation. False for a bundle of another life
+// of the store, and for a forged one.
 bool is_said_by_us(const Ledger& ledger, BytesView said);
 
-// What some files hold, as bytes for the command, which hands it back: a summary of just that, in
-// frames, each sized.
+// Encodes the records that some files hold, as a summary in frames, each sized. The command keeps
+// these bytes and hands them back.
 Bytes encode_runs(const RunsByLog& runs);
-// Adds what it can read of it.
+// Adds the runs in `encoded`. Frames that cannot be read are left out.
 void add_runs(RunsByLog& runs, BytesView encoded);
 
-// Hashes of this office's registers, each made once.
+// Hashes of this office's registers. The hash of a leaf is computed once and kept.
 class RegisterHashes {
 public:
     explicit RegisterHashes(const Ledger& ledger) : ledger_(ledger) {}
@@ -40,28 +42,30 @@ private:
 
 class BundleKnowledge {
 public:
-    // Knows nothing if there was no bundle yet. An Error is the store's.
+    // Reads the newest bundle of `office` that was kept. Without one only the office's own
+    // statement is known. An Error is the store's.
     static Result<BundleKnowledge> of(const Ledger& ledger, OfficeId office);
-    // Keeps what a bundle said, if it is newer; both must have been verified. Notes in the ledger
-    // if its writer lacks what it had the time before, or takes what it did not take.
+    // Keeps the head and summary of a bundle if they are newer than the kept ones. The caller has
+    // verified both. Notes in the ledger if the writer now lacks records that it had before, or has
+    // begun to carry.
     static void keep(Ledger& ledger, const BundleHead& head, BytesView summary);
-    // From what one bundle said. Knows nothing if `said` is not as said_of() has it.
+    // Reads one bundle's head and summary. Knows nothing if `said` was not made by said_of().
     static BundleKnowledge after(BytesView said);
 
     [[nodiscard]] OfficeId office() const { return office_; }
-    // Of the bundle that said it.
+    // The head of the bundle that this was read from.
     [[nodiscard]] const std::optional<BundleHead>& head() const { return head_; }
-    // What it says; what its own statement says, without a bundle; 0: not known.
+    // From the bundle; without one, from the office's own statement. 0: not known.
     [[nodiscard]] std::uint32_t roster_version() const { return roster_version_; }
-    // Whether it takes this record: it is for it, or it carries.
+    // True if the office accepts this record: it is a recipient or the author, or it carries.
     [[nodiscard]] bool takes(const crypto::Roster& roster, const Header& header) const;
     [[nodiscard]] IntervalSet lacks(const LogKey& log, const IntervalSet& held) const;
-    // Of a body under way to it.
+    // The parts that the office has of a body it has not whole yet. Null: none.
     [[nodiscard]] const PartialSummary* partial(const LogKey& log, Number number,
                                                 const RecordId& id) const;
-    // True also where that cannot be told.
+    // True if it lacks this register, and true too if its summary does not tell.
     [[nodiscard]] bool lacks_register(const Register& entry, RegisterHashes& ours) const;
-    // Logs of which it lacks numbers that `before` had.
+    // Logs in which this office now lacks numbers that `before` had.
     [[nodiscard]] std::vector<LogKey> with_less_than(const BundleKnowledge& before) const;
 
 private:
@@ -76,7 +80,7 @@ private:
     std::map<OfficeId, LeafSummary> leaves_;
 };
 
-// What this office says to have, as frames, each sized.
+// The summary of everything that this office has, as frames, each sized.
 Bytes bundled_summary(Ledger& ledger);
 
 }  // namespace fieldpost::engine

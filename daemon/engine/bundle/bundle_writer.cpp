@@ -14,29 +14,31 @@ namespace {
 using crypto::BundlePart;
 using namespace std::chrono_literals;
 
-// A cell is closed when it has so much, but for what comes in one piece.
+// A cell is closed at this size. A single frame may exceed it.
 constexpr std::size_t cell_bytes = 65'536;
 constexpr std::size_t records_frame_bytes = 60'000;
 constexpr std::size_t other_frame_bytes = 16'384;
-// About so much of others' registers, then so much of records.
+// Others' registers and records take turns of about this size.
 constexpr std::size_t turn_bytes = limits::register_bytes_max;
-// Of a list of segments, which is the only part that may need several.
+// Only a list of segments is larger than this, so only that part may need several chunks.
 constexpr std::size_t chunk_bytes_max = 60'000;
-// Type, stream, part, offset and the frame's own length.
+// Type, stream, part, offset and the frame's own length, in bytes.
 constexpr std::size_t cell_chunk_head_bytes = 20;
-// What opening a body again costs, at the most, and that is done once in so many bytes.
+// A body is opened again once in each cell, after about `body_bytes_a_cell`. That costs
+// `opened_bytes_max` at most.
 constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
 constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
-// Whoever lacks it after that does not read what others left there, or cannot.
+// A reader that lacks the record after this time does not read the files of others there, or
+// cannot.
 constexpr auto left_to_others_for = 24h;
 
-// No record is smaller, elided and sealed.
+// The smallest record, with an elided header and a sealed body.
 constexpr std::size_t record_bytes_min = 180;
 
 bool is_of(const RegisterKey& key, RegisterKind kind) {
     return key.kind == static_cast<std::uint8_t>(kind);
 }
-// What members and invitees of any epoch may read.
+// Registers in the first part of a bundle, which members and invitees of any epoch may read.
 bool is_of_roster_part(const RegisterKey& key) {
     return is_of(key, RegisterKind::epoch_slots) || is_of(key, RegisterKind::enrolment);
 }
@@ -68,7 +70,8 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     }
     writer.add_roster(ledger);
     TRY(writer.add_head(ledger, now));
-    // That there is room here now, say: others have to be told, or they never write it again.
+    // This office may want records again that it did not want before, because there is room now.
+    // Others must be told, or they never write those records again.
     writer.has_news_ = writer.since_ &&
                        !BundleKnowledge::after(writer.said_).with_less_than(*writer.since_).empty();
     writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
@@ -78,7 +81,7 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     return writer;
 }
 
-// Whether what stands there already is all that they had to be brought until then.
+// True if the files of the row hold everything that the readers lacked when those were written.
 bool BundleWriter::is_enough(const Ledger& ledger) const {
     const auto& head = since_->head();
     if (!head || !head->place || *head->place + 1 >= bundle_places) {
@@ -91,7 +94,8 @@ bool BundleWriter::is_enough(const Ledger& ledger) const {
         const auto found = ledger.had_less().find(target.office());
         return found != ledger.had_less().end() && head->version.counter < found->second.all;
     };
-    // Who came with a change of the roster lacks what nobody else did.
+    // A newly admitted office has nothing of this row, so after a roster change the row is not
+    // enough.
     return head->roster_version == ledger.roster().version() &&
            std::ranges::none_of(targets_, has_less);
 }
@@ -124,7 +128,8 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
     if (ledger.meta().stopped) {
         return ok();
     }
-    // Before it is admitted it knows its own file by this, and nobody else can check it.
+    // An office that is not admitted yet signs a head too: it recognises its own file by it. Nobody
+    // else can check that signature.
     const auto summary = bundled_summary(ledger);
     BundleHead head;
     head.writer = ledger.us();
@@ -132,7 +137,8 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
     head.at = ledger.wall(now);
     head.roster_version = ledger.roster().version();
     head.carries = ledger.config().carries;
-    // What it may not sign yet is in no bundle, and in what it says to have.
+    // An office that may not sign yet writes no records or registers of its own, though its summary
+    // lists them. So its bundle is not complete, and not part of a row.
     if (order_.is_in_row && may_sign(ledger)) {
         head.place = since_ ? static_cast<std::uint8_t>(*since_->head()->place + 1) : 0;
     }
@@ -152,7 +158,8 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
 Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
     for (const auto& target : targets_) {
         auto custody = TRY(custody_of(ledger, target.office()));
-        // What it said not to want it may have refused then, and hold by now.
+        // A number that this office did not want may have been refused then and be held now. So the
+        // previous bundle counts only if nothing was released since.
         const bool is_told =
             since_ && since_->head()->version.counter >= ledger.released_at() &&
             std::ranges::all_of(custody.logs, [&](const auto& log) {
@@ -183,7 +190,7 @@ IntervalSet BundleWriter::lacks(const Ledger& ledger, const BundleKnowledge& tar
     if (!since_ || there == order_.in_row.end()) {
         return lacking;
     }
-    // It has read the row before this, and let some of this log go or refused it.
+    // The target has read the row, and later dropped or refused records of this log.
     const auto had_less = ledger.had_less().find(target.office());
     if (had_less != ledger.had_less().end()) {
         const auto noted = had_less->second.logs.find(log);
@@ -202,7 +209,8 @@ bool BundleWriter::is_lacked(const Ledger& ledger, const Header& header) const {
     });
 }
 
-// As over a link: what others signed about others does not go before anybody's records.
+// As over a link: registers of others that do not concern the reader's own records do not go before
+// records.
 bool BundleWriter::goes_first(const Ledger& ledger, const RegisterKey& key) const {
     if (key.signer == ledger.us()) {
         return true;
@@ -210,7 +218,8 @@ bool BundleWriter::goes_first(const Ledger& ledger, const RegisterKey& key) cons
     if (!is_of(key, RegisterKind::receipt)) {
         return false;
     }
-    // In a bundle for everybody all receipts are about a reader's records.
+    // A bundle for everybody names no reader, and every receipt is about some reader's records. So
+    // there no receipt of others goes first.
     const auto author = read_receipt_subject(key.subject);
     return author && std::ranges::find(order_.targets, *author) != order_.targets.end();
 }
@@ -302,7 +311,8 @@ void BundleWriter::begin_stage(const Ledger& ledger) {
     }
 }
 
-// The run of that record, if this office need not leave it there.
+// The run of that record, if this office leaves it out because a file of another office there has
+// it.
 Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledger,
                                                              const LogKey& log,
                                                              Number number) const {
@@ -313,7 +323,7 @@ Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledge
         return none;
     }
     const auto record = TRY(ledger.store().record(log, number, storage::WithBody::no));
-    // The clock of the store, so that neither a restart nor another name of the file begins it
+    // Counts from the time in the store, so a restart or a renamed file does not begin the wait
     // anew.
     if (!record) {
         return none;
@@ -322,7 +332,7 @@ Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledge
     return since >= 0s && since < left_to_others_for ? std::optional(record->run) : none;
 }
 
-// The next frame of records in one piece, or what has to be published before.
+// Adds the next frame of records in one piece, or returns the record that must be published first.
 Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledger& ledger,
                                                                             std::size_t room) {
     const auto turn = others_.empty() ? records_frame_bytes
@@ -331,7 +341,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
     const auto most = std::min({records_frame_bytes, room, turn});
     RecordPacker packer;
     std::uint64_t reports = 0;
-    // One at the least: whether that fits is for the caller to see.
+    // Packs at least one record. The caller sees whether it fits.
     while (!small_.empty() && (packer.is_empty() || packer.bytes() < most)) {
         const auto at = small_.begin();
         const auto& log = at->first;
@@ -391,7 +401,7 @@ void BundleWriter::forget_large(LargeOnes::iterator at) {
     large_.erase(at);
 }
 
-// The smallest body in segments that still waits; false: it does not fit.
+// Begins the smallest body in segments that still waits. False: it does not fit.
 Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& more) {
     const auto at = large_.begin();
     const auto [log, number] = at->second;
@@ -458,7 +468,8 @@ Result<void> BundleWriter::fill_with_large(const Ledger& ledger, std::size_t roo
     }
     const auto reports = large.record.run.count();
     if (!has_some) {
-        // There was less room than it seemed; what was written of it is of use all the same.
+        // There was less room than estimated. The parts already written are still of use to
+        // readers.
         left_out_ += reports;
         under_way_.reset();
         return ok();
@@ -501,7 +512,8 @@ BundleContent BundleWriter::content(BundleContent::Step step) {
             step == BundleContent::Step::over ? std::exchange(holds_, {}) : RunsByLog{}};
 }
 
-// Without reading, or publishing, a hundred thousand records to find that none fits.
+// Counts the rest as left out, and does not read or publish a hundred thousand records to find that
+// none fits.
 void BundleWriter::leave_out_the_rest(const Ledger& ledger) {
     for (const auto& item : waiting_) {
         left_out_ += item.reports;
@@ -553,7 +565,7 @@ Result<BundleWriter::Step> BundleWriter::next(Ledger& ledger, const BundleMore& 
                 (is_full || item.part != part_ || cell_.size() + size > cell_bytes)) {
                 return content(cell);
             }
-            // What does not fit a file of its own will not fit the next one either.
+            // An item that does not fit an otherwise empty file will not fit the next file either.
             if (is_full && !more.may_leave_out && !is_file_fresh_) {
                 return content(full);
             }

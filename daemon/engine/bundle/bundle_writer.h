@@ -1,7 +1,12 @@
-// What a bundle for some offices holds: what they lack as far as is known, in the order in which it
-// matters: roster, urgent, our own registers and receipts about the records of offices that it is
-// for by name; then replies, normal, bulk, and between them the registers of others, in turns byte
-// for byte: a small stick is not filled by a member that signs many.
+// Writes a bundle for some offices: all that they lack, as far as this office knows. The order is
+// by importance:
+// - the roster
+// - urgent records
+// - our own registers, and receipts about the records of offices that the bundle names as readers
+// - replies, normal and bulk records, and between them the registers of others
+//
+// Records and the registers of others take turns, byte for byte. So a member that signs many
+// registers cannot fill a small stick.
 //
 // Every cell can be read without the others: headers are elided within a frame only, and a body is
 // opened again in each cell that has some of it.
@@ -15,15 +20,17 @@ namespace fieldpost::engine {
 
 class BundleWriter {
 public:
-    // Signs a head, and custody for those whose records are here. An Error is the store's.
+    // Signs a head, and a statement of custody for each reader whose records are here. An Error is
+    // the store's.
     static Result<BundleWriter> begin(Ledger& ledger, const BundleOrder& order, Now now);
 
-    // Must be made public before it can be written.
+    // A record that must be published before it can be written.
     struct Unpublished {
         LogKey log;
         Number number = 0;
     };
-    // The content's numbers are of all so far; its `bundle` is the caller's to fill in.
+    // The counts in a BundleContent cover the whole bundle so far. The caller fills in its
+    // `bundle`.
     using Step = std::variant<Unpublished, BundleContent>;
     Result<Step> next(Ledger& ledger, const BundleMore& more);
 
@@ -33,11 +40,11 @@ private:
         crypto::BundlePart part{};
         Bytes frame;
         std::uint64_t reports = 0;
-        bool is_of_others = false;  // registers
+        bool is_of_others = false;  // registers that others signed
     };
-    // Bodies in segments that wait, by size.
+    // Bodies in segments that are not begun yet, by size.
     using LargeOnes = std::multimap<std::uint32_t, std::pair<LogKey, Number>>;
-    // One that has begun.
+    // A body in segments that is being written.
     struct Large {
         storage::StoredRecord record;  // without its body
         Header header;
@@ -53,7 +60,8 @@ private:
     [[nodiscard]] Result<std::optional<Interval>> left_to_others(const Ledger& ledger,
                                                                  const LogKey& log,
                                                                  Number number) const;
-    // What a target lacks of these, and does not have from the row before either.
+    // Numbers of `held` that a target lacks and does not get from the earlier bundles of the row
+    // either.
     [[nodiscard]] IntervalSet lacks(const Ledger& ledger, const BundleKnowledge& target,
                                     const LogKey& log, const IntervalSet& held) const;
     void add(crypto::BundlePart part, const Frame& frame);
@@ -71,28 +79,29 @@ private:
     Result<bool> begin_large(const Ledger& ledger, const BundleMore& more);
     Result<void> fill_with_large(const Ledger& ledger, std::size_t room);
     void leave_out_the_rest(const Ledger& ledger);
-    // Of the stage that it is in, about.
+    // An estimate, for the records that are planned so far.
     [[nodiscard]] std::uint64_t left_bytes() const;
     [[nodiscard]] BundleContent content(BundleContent::Step step);
 
     WallTime at_;
     BundleOrder order_;
     std::vector<BundleKnowledge> targets_;
-    // What who read our bundle before this one has from that.
+    // Readers of our previous bundle in this row already have this. Nothing: the bundle is written
+    // in full.
     std::optional<BundleKnowledge> since_;
     Bytes said_;
-    std::vector<Item> preamble_;  // roster and head, of every file
+    std::vector<Item> preamble_;  // roster, head and summary: they begin every file
     std::size_t preamble_left_ = 0;
-    bool is_file_fresh_ = true;  // nothing but that is in it
+    bool is_file_fresh_ = true;  // it holds the preamble only
     bool is_short_ = false;
     bool has_news_ = false;
     Stage stage_ = Stage::urgent;
     std::deque<Item> waiting_;
-    RunsByLog holds_;                      // so far; what was left out of the file as well
-    std::map<LogKey, IntervalSet> small_;  // or not looked at yet
+    RunsByLog holds_;  // gathered so far; includes records that were then left out of the file
+    std::map<LogKey, IntervalSet> small_;  // in one piece, or of unknown size still
     LargeOnes large_;
-    // Registers of others that wait, their signers in turn, and by how many bytes those that were
-    // written are ahead of records.
+    // Registers of others that are not written yet, their signers in turn. `others_ahead_`: by how
+    // many bytes the written registers are ahead of records.
     std::deque<RegisterName> others_;
     std::int64_t others_ahead_ = 0;
     std::uint64_t large_bytes_ = 0;
@@ -101,7 +110,7 @@ private:
     crypto::BundlePart part_{};
     Bytes cell_;
     std::uint64_t reports_ = 0;
-    std::uint64_t small_reports_ = 0;  // of these
+    std::uint64_t small_reports_ = 0;  // reports in frames of records in one piece
     std::uint64_t small_bytes_ = 0;
     std::uint64_t left_out_ = 0;
 };

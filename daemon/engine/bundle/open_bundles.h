@@ -1,4 +1,4 @@
-// The bundles that are being read and written now, by the number that each has for as long.
+// The bundles that are being read or written now, by their BundleId.
 #pragma once
 
 #include <map>
@@ -20,13 +20,13 @@ public:
     void end(Ledger& ledger, BundleId bundle);
 
     // --- at the end of a batch
-    // Bodies that are whole now. True if any was kept.
+    // Keeps the bodies that are whole now. True if any was kept.
     Result<bool> finish_bodies(Ledger& ledger, Now now, std::vector<Notice>& notify);
-    // A cell of each that is wanted. What it returns has to be made public first; then it is to be
-    // called again.
+    // Writes one cell of each bundle that was asked for one. If it returns an unpublished record,
+    // publish that record first and then call this again.
     Result<std::optional<BundleWriter::Unpublished>> write(Ledger& ledger,
                                                            std::vector<Notice>& notify);
-    // What has come of those that were read in this batch.
+    // Adds a report for each bundle that was read in this batch.
     void tell(std::vector<Notice>& notify);
 
 private:
@@ -34,7 +34,7 @@ private:
     std::map<BundleId, BundleWriter> written_;
     std::set<BundleId> taken_from_;          // in this batch
     std::set<BundleId> ended_;               // in this batch
-    std::map<BundleId, BundleMore> wanted_;  // of these a cell is wanted
+    std::map<BundleId, BundleMore> wanted_;  // one more cell is asked for
 };
 
 }  // namespace fieldpost::engine
