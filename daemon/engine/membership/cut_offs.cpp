@@ -22,7 +22,7 @@ Result<void> drop_logs_not_listed(Ledger& ledger, OfficeId office) {
     return ok();
 }
 
-// 2^32 - 1: nobody has seen a fork of it.
+// The lowest number at which a known fork closes the log. 2^32 - 1: no fork is known.
 Number fork_start_of(const Ledger& ledger, const LogKey& log) {
     auto start = UINT32_MAX;
     for (const auto* entry : ledger.registers_of(log.author)) {
@@ -49,7 +49,7 @@ Result<void> apply_cut_off(Ledger& ledger, OfficeId office, const CutOff& cut_of
     }
     std::vector<RegisterName> newer;
     for (const auto* entry : ledger.registers_of(office)) {
-        // What accuses it is signed by nobody, and stays.
+        // A fork proof accuses the office. It has no signature and no real version, so it stays.
         if (entry->key.kind != static_cast<std::uint8_t>(RegisterKind::fork) &&
             is_beyond_cut_off(*ledger.roster().find(office), entry->version)) {
             newer.push_back(ledger.name_of(*entry));

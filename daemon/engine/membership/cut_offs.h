@@ -1,20 +1,20 @@
-// An office that its authority has cut off: what the cut-off keeps of it stays valid and is still
-// passed on, everywhere, and nothing else of it is.
+// An office that its authority has cut off. What the cut-off keeps stays valid and is still passed
+// on everywhere. Nothing else of the office is.
 //
-// Of a log that the cut-off lists N is everything behind its last number. Logs that it does not
-// list are not kept, and the office's leaf says so (WIRE.md 6, *closed*). Registers up to the
-// cut-off stay: they prove what was delivered.
+// In a log that the cut-off lists, N is everything behind the last number that the cut-off names.
+// Logs that it does not list are dropped, and the office's leaf says so (WIRE.md 6, *closed*).
+// Registers up to the cut-off stay: they prove deliveries.
 #pragma once
 
 #include "daemon/engine/ledger.h"
 
 namespace fieldpost::engine {
 
-// Closes what the roster has cut off, wherever it is not closed yet. Not of this office itself: its
-// people go on reading what they wrote.
+// Closes the logs that the roster has cut off and that are still open. This office's own logs stay
+// open: its people go on reading what they wrote.
 Result<void> apply_cut_offs(Ledger& ledger);
 
-// Whether a register of that office is newer than what is kept of it.
+// True if the cut-off of `signer` ends before `version`, so that the register is not kept.
 bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion& version);
 
 }  // namespace fieldpost::engine

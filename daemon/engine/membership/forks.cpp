@@ -13,7 +13,7 @@ namespace {
 
 constexpr auto fork_kind = static_cast<std::uint8_t>(RegisterKind::fork);
 
-// All that is kept of an office with too many forks: the proofs, one of each incarnation.
+// Drops everything of an office with too many forks but its proofs, one for each incarnation.
 Result<void> close_whole(Ledger& ledger, OfficeId office) {
     std::vector<RegisterKey> needless;
     std::optional<Incarnation> last;
@@ -100,7 +100,7 @@ Result<void> accuse(Ledger& ledger, const RecordProof& one, const RecordProof& o
                     Now now, std::vector<Notice>& notify) {
     const auto entry = crypto::make_fork(ledger.network(), one, other);
     const auto taken = take_fork(ledger, entry, from, now, notify);
-    // A stored record that was never signed proves nothing, and is no fault of the store.
+    // A stored record that was never signed proves nothing. That is no fault of the store.
     return taken || taken.error().code == Errc::untrusted || taken.error().code == Errc::malformed
                ? ok()
                : Result<void>(std::unexpected(taken.error()));

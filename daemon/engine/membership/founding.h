@@ -1,4 +1,4 @@
-// What a store holds before its first engine.
+// The content that a new store needs before the first engine starts.
 #pragma once
 
 #include <vector>

@@ -9,17 +9,17 @@ namespace fieldpost::engine {
 
 namespace {
 
-// A page with one signature then is 3.8 of 4 KiB.
+// With so many slots and one signature, a page takes 3.8 of 4 KiB.
 constexpr std::size_t slots_a_page = 100;
 constexpr std::size_t pages_max = 256;
-// A member that changes its prekeys all the time makes everybody take one page a day.
+// A member that changes its prekeys all the time costs the other offices one page a day at most.
 constexpr std::int64_t renewal_seconds = 86400;
 
 RegisterKey first_page() {
     return {authority_signer, static_cast<std::uint8_t>(RegisterKind::epoch_slots), {}};
 }
 
-// All that are known of a group, by page, of whatever epoch.
+// All pages known of a group, of every epoch.
 std::vector<EpochSlots> all_pages(const Ledger& ledger, OfficeId group) {
     std::vector<EpochSlots> pages;
     const auto first = first_page();
@@ -37,7 +37,7 @@ std::vector<EpochSlots> all_pages(const Ledger& ledger, OfficeId group) {
     return pages;
 }
 
-// Only those of the newest epoch, which all tell one key.
+// The pages of the newest epoch that tell the same group key as the first of them.
 std::vector<EpochSlots> newest_pages(const Ledger& ledger, OfficeId group) {
     auto pages = all_pages(ledger, group);
     if (!pages.empty()) {
@@ -49,7 +49,8 @@ std::vector<EpochSlots> newest_pages(const Ledger& ledger, OfficeId group) {
     return pages;
 }
 
-// Somebody holds the key who must not read any more. One that a later roster admits has not left.
+// True if an office holds the key and has left the network, so it must not read any more. An office
+// that a later roster admits has not left.
 bool is_lost(const Ledger& ledger, const std::vector<EpochSlots>& pages) {
     return std::ranges::any_of(pages, [&](const EpochSlots& page) {
         return std::ranges::any_of(page.slots, [&](const EpochSlots::Slot& slot) {
@@ -59,7 +60,8 @@ bool is_lost(const Ledger& ledger, const std::vector<EpochSlots>& pages) {
     });
 }
 
-// As far as its statement says. A slot under a prekey that is gone opens nothing.
+// True if the office still lists the prekey of its slot, as far as its statement is known. A slot
+// under a prekey that is gone opens nothing.
 bool still_has_prekey(const Ledger& ledger, const EpochSlots::Slot& slot) {
     const auto* statement = ledger.statement(slot.office);
     return statement == nullptr || statement->prekeys.empty() ||
@@ -120,7 +122,8 @@ public:
     PageWriter(Ledger& ledger, OfficeId group, Now now)
         : ledger_(&ledger), group_(group), now_(now), pages_(newest_pages(ledger, group)) {}
 
-    // False: it cannot be handed on, or must not.
+    // False: the key cannot be handed on, because this office cannot open it, or must not, because
+    // an office that left holds it.
     bool take_key() {
         if (pages_.empty()) {
             key_ = crypto::BoxKeyPair::random();
@@ -202,7 +205,8 @@ private:
         return entry != nullptr && is_older_than(entry->at, renewal_seconds, ledger_->wall(now_));
     }
 
-    // The newest prekey of an office. A key that is none would spoil the page for all others.
+    // The newest prekey of an office. Nothing if the key is not valid: one bad key would spoil the
+    // page for all others.
     std::optional<crypto::SlotKey> prekey_of(OfficeId office) {
         if (office == ledger_->us()) {
             const auto& [epoch, pair] = *ledger_->config().mail->prekeys.rbegin();
@@ -245,7 +249,8 @@ void tend_group_keys(Ledger& ledger, Now now) {
         if (!pages.take_key()) {
             continue;
         }
-        // The key is stored nowhere else: from its own slot the authority hands it on later.
+        // The key is stored nowhere else: the authority reads it back from its own slot when it
+        // hands it on later.
         pages.serve(ledger.us());
         for (const auto& [index, office] : offices) {
             if (is_one(office)) {

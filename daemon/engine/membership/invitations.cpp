@@ -27,7 +27,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     const auto* bearer = ledger.roster().find(wanted.name);
     const bool is_anew = bearer != nullptr && bearer->state == crypto::OfficeState::invited;
     if (is_anew) {
-        // Nobody came in time, or its code or file was lost.
+        // Nobody used the first invitation in time, or its code or file was lost.
         change.statements = {CancelInvitation{bearer->index}};
     } else if (bearer != nullptr) {
         return fail(Errc::malformed, fmt::format("the name {} is taken", wanted.name));
@@ -48,7 +48,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     TRY(ledger.apply_roster_change(change, now));
     made->founding = ledger.roster().founding();
     made->roster = ledger.roster_changes();
-    // So that the new office can queue at once, before it ever sees a link.
+    // With these the new office can queue at once, before it ever sees a link.
     for (const auto& [name, entry] : ledger.registers()) {
         if (name.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
             made->registers.push_back(entry);

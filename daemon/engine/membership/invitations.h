@@ -11,7 +11,7 @@ namespace fieldpost::engine {
 void invite(Ledger& ledger, const InviteWanted& wanted, Now now, std::vector<Notice>& notify);
 
 // At the authority, with mail open: admits one office whose request has come and whose invitation
-// has not expired. True if the roster changed; then it is to be called again.
+// has not expired. True if the roster changed. Then call it again: another request may wait.
 Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

@@ -1,6 +1,7 @@
-// Tells two machines that use one office's keys from one machine that was started anew: each start
-// of a daemon chooses a number, its life, and says it in HELLO. A life that comes back after
-// another one was seen is of a second machine: a copied disk, a virtual machine that was put back.
+// Tells apart two machines that use one office's keys and one machine that was started anew. Each
+// start of a daemon chooses a number, its life, and says it in HELLO. If a life comes back after
+// another one was seen, a second machine runs: a copied disk, or a virtual machine that was put
+// back.
 //
 // Kept in memory only: two machines that go on meeting us are noticed again.
 #pragma once
@@ -14,12 +15,14 @@ namespace fieldpost::engine {
 
 class Lives {
 public:
-    // `office` says which life it lives; 0: it does not say. True if two machines take turns and
-    // that is to be told: once an hour for each office.
+    // `office` has said its life in HELLO; 0: it has said none. True if two machines take turns and
+    // a person is to be told: once an hour for each office.
     bool came(OfficeId office, std::uint32_t life, Instant now);
-    // True if its machines took turns within the last hour: it is to be told.
+    // True if two machines of `office` took turns within the last hour. Then the office is to be
+    // told.
     [[nodiscard]] bool is_doubled(OfficeId office, Instant now) const;
-    // `peer` says so of us. True if that is to be told: once an hour for each peer.
+    // `peer` says that two machines use our keys. True if a person is to be told: once an hour for
+    // each peer.
     bool told_by(OfficeId peer, Instant now);
 
 private:

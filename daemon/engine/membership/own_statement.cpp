@@ -11,8 +11,8 @@ constexpr std::int64_t statement_renewal_seconds = 86400;
 // The own register's other fields and signature stay well below this.
 constexpr std::size_t statement_bytes_max = limits::register_bytes_max - 128;
 
-// What is done is told lowest first, and the least urgent class last: the rest waits until there is
-// room, when the low numbers have become one run.
+// Drops numbers of `done` until the statement fits: the highest first, and of the least urgent
+// class first. They are told later. By then the low numbers have become one run and there is room.
 void fit(OfficeStatement& statement) {
     constexpr std::array<RecordClass, record_classes> least_urgent_first = {
         RecordClass::bulk, RecordClass::normal, RecordClass::reply, RecordClass::urgent};
@@ -29,11 +29,11 @@ void fit(OfficeStatement& statement) {
     }
 }
 
-// This is asked for after every batch, so a prekey is signed once only.
+// Called after every batch, so a known prekey keeps its signature and is not signed again.
 std::vector<Prekey> prekeys_to_publish(const Ledger& ledger, const std::vector<Prekey>& before) {
     const auto* mail = ledger.config().mail;
     if (mail == nullptr) {
-        return before;  // a locked office is sealed to as it was
+        return before;  // while mail is locked, others go on sealing to the known prekeys
     }
     std::vector<Prekey> prekeys;
     for (const auto& [epoch, pair] : mail->prekeys) {
@@ -64,7 +64,7 @@ void renew_statement(Ledger& ledger, Now now) {
     statement.carries = config.carries;
     const RegisterKey key{ledger.us(), static_cast<std::uint8_t>(RegisterKind::office), {}};
     if (old != nullptr) {
-        // The daily part is compared by age only.
+        // Logs and roster version alone are told once a day, so they do not count as a change.
         auto same = statement;
         same.logs = old->logs;
         same.roster_version = old->roster_version;

@@ -1,5 +1,4 @@
-// Changes of the roster, as frames bring and take them: the authority signs each, so anybody may
-// hand it on.
+// Roster changes in frames. The authority signs each change, so any office may hand it on.
 #pragma once
 
 #include "daemon/engine/ledger.h"
@@ -7,12 +6,12 @@
 
 namespace fieldpost::engine {
 
-// For an office that may not know us yet: at 9.6 kbit/s each frame comes within the time that its
-// door gives for the next.
+// Size of roster frames for an office that may not know us yet. At 9.6 kbit/s each frame comes
+// within the time that the office's door allows for the next frame.
 inline constexpr std::size_t shown_frame_bytes = 4096;
 
-// Takes those changes that continue our roster. untrusted, malformed, refused: of the change that
-// does not; those before it stay.
+// Applies the changes that continue our roster. untrusted, malformed, refused: one change was bad.
+// The changes before it stay applied.
 Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,
                          std::vector<Notice>& notify);
 
