@@ -1,8 +1,8 @@
 // The offices that a record is for: those with a stanza of their own, and the members of the groups
 // that it names.
 //
-// A group's members are the offices of its role that the roster version in the header lists, less
-// the record's author, and less those that have left the network since.
+// The members of a group are the offices of its role that the roster version in the header lists.
+// The record's author is left out, and so are offices that have left the network since.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ namespace fieldpost::engine {
 // "@all", "@field", "@relay", "@hq"; nothing for a group of a later release.
 std::optional<std::string_view> name_of_group(OfficeId group);
 std::optional<OfficeId> group_named(std::string_view name);
-// By its role; whether it is a member of the network is not asked.
+// By its role only: the office need not be a member of the network.
 bool is_in_group(const crypto::RosterOffice& office, OfficeId group);
 
 bool is_addressed_to(const crypto::Roster& roster, const Header& header, OfficeId office);
@@ -26,7 +26,7 @@ bool is_meant_by_group(const Header& header, const crypto::RosterOffice& office)
 // come yet, or a group of a later release.
 bool has_unknown_addressees(const crypto::Roster& roster, const Header& header);
 
-// Asks for one office after the other, and stops at the first that does not fit.
+// Calls `fits` for one office after the other. Stops at the first office that does not fit.
 template <class Fits>
 bool all_of_addressees(const crypto::Roster& roster, const Header& header, const Fits& fits) {
     for (const auto& stanza : header.stanzas) {

@@ -27,7 +27,7 @@ Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t posit
                                        static_cast<Number>(header.number + position)});
 }
 
-// The sealed piece of a stored body, from wherever it lies.
+// One sealed piece of a stored body, from the record or from a part in the store.
 crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesView one_piece,
                               BodyShape shape) {
     return [&ledger, blob, one_piece, shape](std::uint32_t piece) -> Result<Bytes> {

@@ -1,8 +1,10 @@
-// The archive: the file key of each record in a box, sealed to the people who may read mail here.
+// The archive: the file key of each record in a box, sealed so that people who may read mail here
+// can open it.
 //
 // While mail is open an entry is sealed under a key that only the holder of the archive secret can
-// derive. While it is locked, what is queued is sealed to the archive's public key, and what
-// arrives waits unopened; both are filed again once the mail keys are there (engine/delivery).
+// derive. While mail is locked, the file key of a queued report is sealed to the archive's public
+// key, and arriving records wait unopened. Both are filed again once the mail keys are there
+// (engine/delivery).
 #pragma once
 
 #include "crypto/sealed_record.h"
@@ -12,20 +14,21 @@ namespace fieldpost::engine {
 
 // The bytes of a stored record's sealed body, wherever they lie. corrupt: a part is missing.
 Result<Bytes> body_of(const storage::RecordStore& store, const storage::StoredRecord& record);
-// The same piece by piece. `one_piece` is used if there is no blob, and must outlive the source.
+// Reads the sealed body piece by piece. `one_piece` is used if there is no blob, and must outlive
+// the source.
 crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesView one_piece,
                               BodyShape shape);
 
-// The name that people know a report of a record by: a reissue keeps its first one.
+// The name that people know a report by. A reissued report keeps its first name.
 Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t position);
 
-// Seals the file key into `entry`, in the form that fits whether mail is open. The hashes of its
-// reports go with it if telling them takes all of a body.
+// Seals the file key into `entry`, in one form for open mail and in another for locked mail. The
+// hashes of the reports are sealed with it if computing them later would need the whole body.
 void seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
                       const std::vector<ReportUnit>& units, std::span<const Hash> attachments,
                       storage::ArchiveEntry& entry);
-// Writes an entry that was made while mail was locked, or by schema 1, as one that was made while
-// it was open. Errors as crypto::open_value; untrusted: mail is locked.
+// Writes an entry that was made while mail was locked, or by schema 1, in the form for open mail.
+// Errors as crypto::open_value; untrusted: mail is locked.
 Result<void> file_again(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                         storage::ArchiveEntry entry);
 // The hashes of the attachments of these reports, whose bytes follow each other. corrupt: there
@@ -39,7 +42,7 @@ struct OpenedRecord {
     std::vector<ReportUnit> units;
     std::vector<Report> reports;
     std::vector<Hash> hashes;
-    Bytes attachments;  // if they were asked for
+    Bytes attachments;  // only for Opening::attachments
 };
 enum class Opening : std::uint8_t { reports, attachments };
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,

@@ -45,7 +45,8 @@ Result<ArrivingBody> ArrivingBody::go_on(const Ledger& ledger, const RecordId& i
     return body;
 }
 
-// There was room for its log when it was opened; others of its author may have taken that since.
+// True if the record's log has room here. It had room when the body was opened. Other logs of the
+// author may have taken it since.
 bool ArrivingBody::has_log(const Ledger& ledger) const {
     const auto& log = record_.header.log;
     return ledger.logs().contains(log) ||
@@ -84,7 +85,7 @@ Result<ArrivingBody::Took> ArrivingBody::take(Ledger& ledger, const Chunk& chunk
     }
     const bool is_urgent = record_.header.log.record_class == RecordClass::urgent;
     if (known != nullptr && known->checked.contains(chunk.part)) {
-        // An urgent body is taken from all who bring it, each from its beginning to its end.
+        // An urgent body is taken from all sources, each from its beginning to its end.
         return is_urgent ? Took::more : Took::out_of_place;
     }
     const auto size = part_size(shape, chunk.part);
@@ -142,7 +143,8 @@ Result<ArrivingBody::Took> ArrivingBody::check_part(Ledger& ledger, std::uint32_
     return Took::more;
 }
 
-// Another source may have begun it since this one was opened: its parts lie in one place.
+// Another source may have begun this body since this one was opened. The parts of both lie under
+// one blob.
 void ArrivingBody::choose_blob(Ledger& ledger) {
     if (const auto* known = kept(ledger)) {
         blob_ = known->blob;
@@ -187,7 +189,8 @@ void ArrivingBody::write(Ledger& ledger, IntervalSet checked) {
     row.prefix_from = prefix_from_;
     row.is_from_one = is_from_one_;
     row.prefix = prefix_;
-    // It counts as one of its author's logs, whose number is bounded, before any of it is held.
+    // The log is created now. So it counts among the author's logs, whose number is bounded, before
+    // any record of it is held.
     ledger.edit_log(record_.header.log);
     ledger.put_partial(row);
     was_kept_ = true;
@@ -196,7 +199,8 @@ void ArrivingBody::write(Ledger& ledger, IntervalSet checked) {
 
 void ArrivingBody::put_progress(Ledger& ledger) {
     const auto* known = kept(ledger);
-    // One that nothing is here of takes no room; nor does one that has made way for others.
+    // A body of which nothing is here takes no room. A body that made way for others takes none
+    // either.
     if (!std::exchange(is_touched_, false) ||
         (known == nullptr && (was_kept_ || prefix_.empty())) || !has_log(ledger) ||
         !make_room_under_way(ledger, record_.id, record_.header.log, 0, prefix_.size())) {
@@ -209,7 +213,7 @@ void ArrivingBody::put_progress(Ledger& ledger) {
 
 Result<Verdict> ArrivingBody::settle(Ledger& ledger, Via from, Now now,
                                      std::vector<Notice>& notify) {
-    // It may have come by another path meanwhile, or be too much by now.
+    // The record may have come by another path meanwhile, or there may be no room for it any more.
     const auto verdict = TRY(judge(ledger, record_, from, now, notify));
     if (verdict != Verdict::wanted) {
         drop(ledger);

@@ -1,6 +1,6 @@
 // A body on its way here, part by part, from one source. Parts are checked as they come and kept at
-// once, so that whatever brings the next part, another link or a stick, goes on from there. Several
-// sources may bring one body at a time: what is checked is one for all of them (under_way.h).
+// once. So the source of the next part, another link or a stick, goes on from there. Several
+// sources may bring one body at a time: they share its checked parts (under_way.h).
 #pragma once
 
 #include "daemon/engine/record/intake.h"
@@ -9,45 +9,45 @@ namespace fieldpost::engine {
 
 class ArrivingBody {
 public:
-    // Goes on with what is here of it, or begins. `from`: who brings it, or no_office. An Error is
-    // the store's.
+    // Goes on with the parts that are here, or begins anew. `from`: the office that brings the
+    // body, or no_office. An Error is the store's.
     static Result<ArrivingBody> begin(const Ledger& ledger, const Arriving& record, OfficeId from,
                                       Now now);
-    // Nothing: none of it is here.
+    // Goes on with a body of which some is here. Nothing: none of it is here.
     static Result<std::optional<ArrivingBody>> resume(const Ledger& ledger, const RecordId& id,
                                                       OfficeId from);
 
     enum class Took : std::uint8_t {
         more,          // it was kept, or the part is not complete yet
-        out_of_place,  // not what comes next; nothing was changed
+        out_of_place,  // not the chunk that comes next; nothing was changed
         spoiled,       // the part is not what its author signed, and was thrown away
-        mixed,         // so too, but it was begun by another source: nobody knows who spoiled it
-        impossible,    // the body has no such part, or what would prove it is missing
-        no_room,       // it made way for others of its author
+        mixed,  // spoiled too, but begun by another source: nobody knows which of them spoiled it
+        impossible,  // the body has no such part, or the list that proves it is missing
+        no_room,     // it made way for other bodies of its author
     };
-    // A chunk at the start of a part begins it anew. Reads what earlier calls wrote: their changes
-    // must have been applied.
+    // A chunk at the start of a part begins the part anew. Reads what earlier calls wrote: their
+    // changes must have been applied.
     Result<Took> take(Ledger& ledger, const Chunk& chunk);
 
     [[nodiscard]] const Arriving& record() const { return record_; }
     [[nodiscard]] bool is_whole() const { return is_whole_; }
-    // It is owed to nobody any more.
+    // The record is owed to nobody any more.
     [[nodiscard]] bool is_terminal(const Ledger& ledger) const;
     // Another source has brought it whole.
     [[nodiscard]] bool is_held(const Ledger& ledger) const;
     // Its parts here were dropped, to make room for other bodies of its author.
     [[nodiscard]] bool has_made_way(const Ledger& ledger) const;
-    // So many of its bytes are here.
+    // Bytes of the body that are here, unchecked ones too.
     [[nodiscard]] std::uint64_t bytes_here(const Ledger& ledger) const;
 
-    // At the end of a batch, one of the three. `settle` is for a whole one: wanted if it was kept,
-    // else nothing of it is here any more.
+    // Call one of these three at the end of a batch. `settle` is for a whole body. It returns
+    // `wanted` if the record was kept; otherwise nothing of the body is here any more.
     void put_progress(Ledger& ledger);
     Result<Verdict> settle(Ledger& ledger, Via from, Now now, std::vector<Notice>& notify);
     void drop(Ledger& ledger) const;
 
 private:
-    // From what is here of it.
+    // Loads the parts that are here.
     static Result<ArrivingBody> go_on(const Ledger& ledger, const RecordId& id, OfficeId from);
     [[nodiscard]] bool has_log(const Ledger& ledger) const;
     [[nodiscard]] const UnderWay* kept(const Ledger& ledger) const;
@@ -64,7 +64,7 @@ private:
     storage::Blob blob_{};
     std::uint32_t prefix_part_ = 0;
     Bytes prefix_;
-    OfficeId prefix_from_ = no_office;  // no_office: several
+    OfficeId prefix_from_ = no_office;  // no_office: several sources
     bool is_from_one_ = false;
     bool was_kept_ = false;
     bool is_whole_ = false;

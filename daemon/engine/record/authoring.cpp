@@ -19,14 +19,14 @@ using storage::FailReason;
 
 namespace {
 
-// What a crash may cost in numbers that are never used.
+// Numbers that a crash may leave unused.
 constexpr Number number_block = 16;
 
 LogKey own_log(const Ledger& ledger, RecordClass record_class) {
     return {ledger.us(), ledger.meta().incarnation, record_class};
 }
 
-// A key of a recipient's own, or why it has none here.
+// The recipient's own key, or the reason why it has none here.
 std::expected<crypto::Recipient, FailReason> recipient_for(const Ledger& ledger, OfficeId index) {
     if (ledger.is_closed(index)) {
         return std::unexpected(FailReason::closed);
@@ -62,7 +62,7 @@ bool is_member(const Ledger& ledger, OfficeId index) {
     return office != nullptr && office->is_member() && index != ledger.us();
 }
 
-// To whom a draft is sealed, and who of its groups gets nothing.
+// The recipients that a draft is sealed to, and the members of its groups that get nothing.
 struct Addressed {
     std::vector<crypto::Recipient> recipients;
     std::vector<LeftOut> left_out;
@@ -89,8 +89,9 @@ Result<Addressed> name_each(const Ledger& ledger, const std::set<OfficeId>& to,
     return addressed;
 }
 
-// The stanzas of a record that cannot name all recipients: one for each addressed group that has a
-// key, and one for each recipient that cannot open what is sealed to those, or is in none of them.
+// The stanzas of a record that cannot name all recipients. There is one for each addressed group
+// that has a key. There is one for each recipient that is in none of these groups or has no slot of
+// their keys.
 Result<Addressed> name_groups(const Ledger& ledger, const Draft& draft) {
     const std::set<OfficeId> groups(draft.groups.begin(), draft.groups.end());
     std::set<OfficeId> to(draft.to.begin(), draft.to.end());
@@ -117,8 +118,8 @@ Result<Addressed> name_groups(const Ledger& ledger, const Draft& draft) {
         }
     }
     if (!sealed_to.empty()) {
-        // One without a slot and without a key gets its group's record, and opens it once it has a
-        // slot.
+        // A member without a slot and without a key of its own still gets its group's record. It
+        // opens the record once it has a slot.
         std::erase_if(to, [&](OfficeId index) {
             const auto recipient = recipient_for(ledger, index);
             return named_by_group.contains(index) && !recipient &&
@@ -165,7 +166,7 @@ Result<Addressed> address(const Ledger& ledger, const Draft& draft) {
     return addressed;
 }
 
-// A large body lies in parts, with the list of their hashes first, as it will be sent.
+// A large body is stored as it will be sent: in parts, with the list of their hashes first.
 storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
     const auto blob = ledger.next_blob();
     ByteWriter list;
@@ -181,7 +182,8 @@ storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
     return blob;
 }
 
-// All that can fail for the draft's own sake: nothing is written before it is there.
+// The result of all steps that can fail because of the draft. Nothing is written before all of them
+// have succeeded.
 struct Prepared {
     Addressed addressed;
     crypto::SealedRecord sealed;
@@ -219,7 +221,7 @@ Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
                                             exact_size(limits::record_bytes_max),
                                             exact_size(limits::record_bytes_max / 16 * 15)));
     };
-    // As people count it, whatever compression may save.
+    // The limit is of the size that people count, before compression.
     if (is_urgent &&
         prepared.report.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
         return too_large();
@@ -231,7 +233,7 @@ Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
         return too_large();
     }
     prepared.sealed = TRY(std::move(sealing));
-    // As others will read it: no draft makes a record that they refuse.
+    // Reads the header as other offices will: no draft may make a record that they refuse.
     const auto read = decode_header(encode_header(prepared.sealed.header));
     if (!read || *read != prepared.sealed.header) {
         return fail(Errc::malformed,
@@ -273,7 +275,7 @@ storage::StoredRecord store_record(Ledger& ledger, const Prepared& prepared) {
     return record;
 }
 
-// An Error is the store's: then part of it may be written, and the batch is dropped.
+// An Error is the store's. Then a part may be written already, and the batch is dropped.
 Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prepared& prepared,
                                         Now now, std::vector<Notice>& notify) {
     const auto record = store_record(ledger, prepared);
@@ -373,7 +375,7 @@ Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now) {
         if (log.author != ledger.us() || log.record_class == RecordClass::reply) {
             continue;
         }
-        // A log ascends in time, so the look ends at the first that is young.
+        // A log ascends in time, so the search ends at the first record that is young.
         for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
             const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
             if (!record || record->received.plus(undelivered_seconds) > ledger.wall(now)) {
@@ -389,7 +391,7 @@ void reserve_numbers(Ledger& ledger) {
     for (std::uint8_t c = 0; c < record_classes; ++c) {
         auto& state = ledger.edit_log(own_log(ledger, static_cast<RecordClass>(c)));
         if (state.reserved >= state.next) {
-            // Whatever was used of these was lost with what was not committed.
+            // Records under these numbers, if any, were never committed and are lost.
             state.end({{state.next, state.reserved}});
             state.next = state.reserved + 1;
         }

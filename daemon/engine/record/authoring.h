@@ -1,5 +1,5 @@
-// What this office writes: reports sealed at once (they are signed when they are first sent:
-// engine/publication).
+// Reports that this office writes. They are sealed at once, and signed when they are first sent
+// (engine/publication).
 #pragma once
 
 #include "crypto/sealed_record.h"
@@ -11,19 +11,21 @@ namespace fieldpost::engine {
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
                     std::vector<Notice>& notify);
 
-// The keys to seal to now: the newest of each, whatever the clock says. The error says in words
-// whom it cannot be sent to, and why.
+// The keys to seal to now: the newest prekey of each recipient, whatever the clock says. The error
+// names in words the office that cannot be sent to, and the reason.
 Result<std::vector<crypto::Recipient>> recipients_of(const Ledger& ledger,
                                                      const std::set<OfficeId>& to);
-// In words, with the office's name.
+// The reason in words, with the office's name.
 std::string why_not(const Ledger& ledger, const LeftOut& one);
 
-// Own reports older than `undelivered_seconds` that some recipient has not receipted.
+// Counts own reports, replies not among them, that are older than `undelivered_seconds` and still
+// owed to some recipient.
 Result<std::uint32_t> count_undelivered(const Ledger& ledger, Now now);
 
-// Reserves numbers for this incarnation's logs, and declares as done what a crash may have skipped.
+// Reserves numbers for this incarnation's logs. Declares the numbers as done that a crash may have
+// skipped.
 void reserve_numbers(Ledger& ledger);
-// Before a clean stop: nothing need be skipped at the next start.
+// Call before a clean stop: then the next start skips no numbers.
 void release_numbers(Ledger& ledger);
 
 }  // namespace fieldpost::engine

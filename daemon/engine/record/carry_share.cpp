@@ -5,7 +5,8 @@ namespace fieldpost::engine {
 
 namespace {
 
-// A row of a B-tree page, which is three quarters full; a larger value has pages of its own.
+// Bytes on disk of one row in a B-tree page, which is three quarters full. A larger value has pages
+// of its own.
 std::uint64_t row_bytes(std::uint64_t bytes) {
     constexpr std::uint64_t page_bytes = 4096;
     constexpr std::uint64_t head_bytes = 16;
@@ -13,7 +14,8 @@ std::uint64_t row_bytes(std::uint64_t bytes) {
     return all <= page_bytes / 2 ? all * 4 / 3 : (all + page_bytes - 1) / page_bytes * page_bytes;
 }
 
-// Key and numbers of a record's own row; its rows in the tables of numbers and expiries.
+// Bytes beside the contents: in a record's own row, in its rows in the tables of numbers and
+// expiries, and in the row of a part.
 constexpr std::uint64_t record_row_bytes = 150;
 constexpr std::uint64_t number_row_bytes = 30;
 constexpr std::uint64_t part_row_bytes = 12;
@@ -42,7 +44,7 @@ std::vector<Share> shares_of(const Ledger& ledger) {
     return shares;
 }
 
-// The newest that is carried of a log; nothing if there is none.
+// The newest carried record of a log. Nothing if there is none.
 Result<std::optional<storage::StoredRecord>> newest_carried(Ledger& ledger, const LogKey& log) {
     const auto& state = ledger.log(log);
     auto& from = ledger.carried_up_to(log);
@@ -54,7 +56,7 @@ Result<std::optional<storage::StoredRecord>> newest_carried(Ledger& ledger, cons
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
             }
-            // A record for this office lies in its archive, and is not carried.
+            // A record for this office is in its archive, and does not count as carried.
             if (!TRY(ledger.store().archive(record->arrival))) {
                 from = record->run.last;
                 return record;
@@ -97,7 +99,7 @@ std::uint64_t bytes_on_disk(const Header& header, bool is_in_parts) {
         const BodyShape shape{header.body_bytes};
         const auto parts = part_count(shape);
         bytes += row_bytes(part_row_bytes + part_size(shape, 1));
-        // A body in one piece has no other part.
+        // A body in one piece has one part only.
         bytes += parts > 1 ? row_bytes(part_row_bytes + part_size(shape, parts)) : 0;
         bytes += parts > 2 ? (parts - 2) * row_bytes(part_row_bytes + limits::segment_bytes) : 0;
     }
@@ -118,8 +120,8 @@ std::uint64_t carry_limit(const Ledger& ledger) {
     if (usage.limit_bytes == 0) {
         return configured;
     }
-    // Mail for this office is taken while a sixteenth is free (has_disk_room): another one before
-    // that carried mail begins to give way.
+    // Mail for this office is taken while a sixteenth of the store's limit is free (has_disk_room).
+    // Carried mail begins to give way a sixteenth before that.
     const auto for_all = usage.limit_bytes - usage.limit_bytes / 8;
     const auto carried = carried_bytes(ledger);
     const auto others = usage.used_bytes - std::min(usage.used_bytes, carried);
@@ -172,7 +174,7 @@ Result<void> recount_carried(Ledger& ledger) {
     storage::Arrival from{1};
     while (const auto record = TRY(ledger.store().record_from(from, storage::WithBody::no))) {
         from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + record->run.count()};
-        // As drop_if_useless takes it off again (terminal.cpp).
+        // The same rule by which drop_if_useless subtracts a record again (terminal.cpp).
         if (!TRY(ledger.store().archive(record->arrival))) {
             ++records;
             bytes[record->log.author] +=
@@ -199,7 +201,7 @@ Result<void> recount_carried(Ledger& ledger) {
 void release_refused(Ledger& ledger) {
     const auto& meta = ledger.meta();
     const auto limit = carry_limit(ledger);
-    // Not at every byte that becomes free, or the same few would be sent again and again.
+    // Waits until a quarter is free. Otherwise the same few records would be sent again and again.
     if (carried_bytes(ledger) + limit / 4 > limit) {
         return;
     }
@@ -208,7 +210,8 @@ void release_refused(Ledger& ledger) {
     const auto refused_of = [](const storage::LogState& state) {
         return state.refused.find(static_cast<std::uint8_t>(RefusalReason::no_room));
     };
-    // Each author its part: of one whose refused fill all of it, nobody else's would come back.
+    // Each author gets an equal part. Otherwise one author's refused records could fill it all, and
+    // no other author's would come back.
     std::map<OfficeId, std::uint64_t> left;
     for (const auto& [log, state] : ledger.logs()) {
         if (refused_of(state) != state.refused.end()) {

@@ -10,7 +10,8 @@ namespace fieldpost::engine {
 
 namespace {
 
-// So that links are looked at between two slices: an entry costs a few reads besides its body.
+// The work is cut into slices, so that links are served between two of them. An entry costs a few
+// reads besides its body.
 constexpr std::size_t waiting_bytes_a_batch = std::size_t{4} << 20;
 constexpr std::size_t waiting_entry_bytes = 16384;
 
@@ -34,7 +35,7 @@ Result<crypto::FileKey> file_key_of(const Ledger& ledger, const Header& header) 
     };
     const auto* us = ledger.roster().find(ledger.us());
     bool may_open_later = false;
-    // Offices stand before groups: a stanza of its own is tried first.
+    // Offices stand before groups, so this office's own stanza is tried first.
     for (const auto& stanza : header.stanzas) {
         const auto prekey = mail->prekeys.find(stanza.epoch);
         if (stanza.recipient == ledger.us() && prekey != mail->prekeys.end()) {
@@ -67,8 +68,8 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Bod
     return Opened{std::move(key), std::move(body)};
 }
 
-// True unless the hash shows that the answer is to another text than the one under that name here.
-// A report that cannot be read here any more cannot be compared.
+// False if the hash shows that the person answered another text than the one under that name here.
+// True if the report cannot be read here any more: then the hash cannot be compared.
 Result<bool> may_answer(const Ledger& ledger, const ReportHashPrefix& hash,
                         storage::Arrival arrival) {
     const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
@@ -92,13 +93,13 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     }
     const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
     const auto progress = TRY(ledger.store().report(about));
-    // Only whom it was for can answer it: anybody may know its ID.
+    // Only a recipient can answer a report. Others may know its ID too.
     if (!progress || std::ranges::find(progress->recipients, key.author,
                                        &storage::Recipient::office) == progress->recipients.end()) {
         return ok();
     }
-    // An office whose store was put back may have used a number twice: then an answer to the one
-    // text says nothing of the other.
+    // An office whose store was put back may have used a number twice. An answer to one of these
+    // texts says nothing about the other.
     if (!TRY(may_answer(ledger, answer.reply_to->hash, progress->arrival))) {
         return ok();
     }
@@ -109,7 +110,7 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
                    .answer = key.origin,
                    .outcome = answer.outcome},
                   now))) {
-        // Its newest answer counts, and what an older one asked for is settled by it.
+        // The recipient's newest answer counts. It settles what an older answer asked for.
         ledger.settle(What::correct, key.author, about);
         ledger.settle(What::declined, key.author, about);
         if (answer.outcome == ReplyOutcome::correct && !progress->replaced_by) {
@@ -126,7 +127,8 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     return ok();
 }
 
-// A correction is filed with what it corrects, which its author alone can do.
+// A correction is filed with the report that it corrects. Only the author of that report can
+// correct it.
 Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
                               storage::Arrival arrival, const Report& report) {
     if (!report.replaces || report.replaces->author != key.author) {
@@ -134,7 +136,8 @@ Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
     }
     const storage::ReportKey original{report.replaces->author, report.replaces->origin};
     if (log_of(original) == log_of(key) && key.origin <= original.origin) {
-        return ok();  // nobody corrects what comes later: two that did would hide each other
+        return ok();  // a correction comes after its report: two that correct each other would hide
+                      // each other
     }
     ledger.write(storage::AddAnswer{original, arrival});
     return replace(ledger, original, key);
@@ -169,18 +172,19 @@ Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
 
 namespace {
 
-// Kept all the same: the author is told, and re-seals.
+// The record is kept: its author is told, and seals it again.
 Result<void> file_unreadable(Ledger& ledger, const storage::StoredRecord& record, Via from, Now now,
                              std::vector<Notice>& notify) {
     storage::ArchiveEntry entry;
     entry.form = storage::ArchiveEntry::Form::unreadable;
-    // A log that has gone since the record came is told nothing of, and may not come back by this.
+    // The log may have been dropped since the record came. Then no receipt tells of it, and this
+    // must not create it again.
     if (ledger.logs().contains(record.log)) {
         ledger.edit_log(record.log).count_unreadable(record.run);
     }
     ledger.write(storage::PutArchive{record.arrival, entry});
     const auto report = storage::report_in(record.log, record.run.first);
-    // One that was read here under this number is not hidden by one that cannot be.
+    // A report that was read here under this number is not hidden by a record that cannot be read.
     if (!TRY(ledger.store().report(report))) {
         storage::ReportProgress progress;
         progress.arrival = record.arrival;
@@ -208,13 +212,14 @@ Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, co
         const auto& unit = opened.body.units[i];
         const auto number = static_cast<Number>(header.number + i);
         const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
-        // Withdrawn in time: receipted, and not shown. A reissue goes with what it repeats.
+        // Withdrawn before it was opened here: receipted and not shown. A reissue is withdrawn with
+        // the report that it repeats.
         if (is_withdrawn(ledger, header.log.author, key.origin) ||
             is_withdrawn(ledger, header.log.author,
                          storage::report_in(header.log, number).origin)) {
             continue;
         }
-        // A reissue of what was shown before is receipted, and not shown again (P2).
+        // A reissue of a report that was shown before is receipted and not shown again (P2).
         if (TRY(is_shown(ledger, key))) {
             continue;
         }
@@ -254,7 +259,7 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
                       : file_unreadable(ledger, record, from, now, notify);
     }
     if (!file_again(ledger, record, header, entry)) {
-        // Nothing opens it any more, so it waits for nothing.
+        // No key opens this entry any more, so it does not wait for keys.
         auto lost = entry;
         lost.form = storage::ArchiveEntry::Form::unreadable;
         ledger.write(storage::PutArchive{record.arrival, lost});

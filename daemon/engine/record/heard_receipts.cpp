@@ -4,14 +4,15 @@ namespace fieldpost::engine {
 
 namespace {
 
-// Runs that are remembered of all that the receipts of one recipient have said: 128 KiB. To have
-// them forgotten it has to sign a dozen receipts that share nothing.
+// Runs remembered of one recipient's receipts: 128 KiB. To make this office forget them a recipient
+// must sign a dozen receipts that share nothing.
 constexpr std::size_t looked_runs_max = 16'384;
 
-// Receipts that are kept decoded: of 1,000 honest offices all about one author's records.
+// Bytes of receipts that are kept decoded: enough for 1,000 honest offices with receipts about one
+// author's records.
 constexpr std::size_t decoded_bytes_max = 16U << 20;
 
-// About as many bytes as a decoded receipt takes in memory.
+// An estimate of the bytes that a decoded receipt takes in memory.
 std::size_t memory_of(const Receipt& receipt) {
     std::size_t bytes = 128;
     for (const auto& log : receipt.logs) {

@@ -1,7 +1,7 @@
-// What the receipts of other offices say: decoded when it is asked for, and remembered as far as
-// this office has acted on it. Nothing of it is in the store.
+// Receipts of other offices. They are decoded when they are asked for. What this office has acted
+// on is remembered. Nothing of this is in the store.
 //
-// Promise: memory for one recipient, and for all that is decoded, is bounded.
+// Promise: memory for one recipient, and for all decoded receipts, is bounded.
 #pragma once
 
 #include <map>
@@ -12,17 +12,17 @@
 
 namespace fieldpost::engine {
 
-// For any reason.
+// Numbers that are refused, for any reason.
 IntervalSet all_refused(const ReceiptLog& entry);
 
-// A member may have signed a receipt for every office, of thousands of intervals each, so only some
-// are kept decoded.
+// A member may have signed a receipt for every office, each of thousands of intervals. So only some
+// receipts are kept decoded.
 class DecodedReceipts {
 public:
     // `entry` is the newest receipt of `signer` for `author`'s records, or null. Null: there is
     // none, or it cannot be read.
     std::shared_ptr<const Receipt> get(OfficeId signer, OfficeId author, const Register* entry);
-    // A newer one has come, or it is gone.
+    // Call when a newer receipt has come or the register is gone.
     void forget(OfficeId signer, OfficeId author);
 
 private:
@@ -32,30 +32,33 @@ private:
 
 class HeardReceipts {
 public:
-    // The last one about our own records that was acted on: not one of records that this store does
-    // not know (self_check.h), which is kept and told like any other and proves nothing. Null:
-    // none.
+    // The last receipt about our own records that was acted on. A receipt that names records this
+    // store does not know (self_check.h) is not acted on. It is kept and told like any other, and
+    // proves nothing. Null: none.
     [[nodiscard]] const Receipt* acted_on(OfficeId signer) const;
     void act_on(OfficeId signer, const Receipt& receipt) {
         acted_on_.insert_or_assign(signer, receipt);
     }
 
-    // Numbers of one of our logs whose pages were looked at because of receipts of one recipient.
-    // A recipient that says a thing and its opposite by turns makes this office look again only
-    // where that has changed a page.
+    // Numbers of one of our logs whose pages were looked at because of one recipient's receipts. If
+    // a recipient alternates between a statement and its opposite, a page is read again only where
+    // the opposite has changed it.
     struct Looked {
         IntervalSet received;
-        IntervalSet only_filled;  // of those: it may have filled a hole, and proves nothing yet
+        IntervalSet only_filled;  // a part of `received`: it may only fill a hole, and proves
+                                  // nothing yet
         IntervalSet unreadable;
         IntervalSet refused;
-        IntervalSet shown_refused;  // of those: it has changed the page
+        IntervalSet shown_refused;  // a part of `refused`: it has changed the page
     };
-    // `old`: of the receipt before, for an engine that was made anew since; null: there was none.
+    // `old`: the entry of the receipt before, needed if the engine was made anew since. Null: there
+    // was none.
     Looked& looked(OfficeId recipient, const LogKey& log, const ReceiptLog* old);
     [[nodiscard]] const Looked* find_looked(OfficeId recipient, const LogKey& log) const;
-    // To be called at the end of a receipt: what would be too much to remember is forgotten.
+    // Call at the end of a receipt. Forgets everything of this recipient if it is too much to
+    // remember.
     void bound_looked(OfficeId recipient);
-    // It says nothing of our records any more.
+    // Call when the recipient has no receipt about our records any more.
     void forget(OfficeId recipient) {
         acted_on_.erase(recipient);
         looked_.erase(recipient);

@@ -23,7 +23,7 @@ void refuse(Ledger& ledger, const Header& header, RefusalReason reason) {
                  without({header.run()}, without(state.known, state.closed)));
 }
 
-// Whether a lower number of its log, held here, was made later.
+// True if the record before it in the log is held here and was made later.
 Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& header) {
     if (header.number == 1 || !ledger.log(header.log).held.contains(header.number - 1)) {
         return false;
@@ -33,7 +33,7 @@ Result<bool> is_before_its_predecessor(const Ledger& ledger, const Header& heade
     return before && header.created < TRY(decode_header(before->header)).created;
 }
 
-// Somebody here may hand it on: to a group, or to an office that there is.
+// True if a recipient is a group or an office of the roster: then somebody may take the record.
 bool is_for_anybody(const Ledger& ledger, const Header& header) {
     return std::ranges::any_of(header.stanzas, [&](const Stanza& stanza) {
         return is_group(stanza.recipient) || ledger.roster().find(stanza.recipient) != nullptr;
@@ -47,7 +47,7 @@ Result<void> accuse_of(Ledger& ledger, const Arriving& record, Via from, Now now
     const auto before =
         TRY(ledger.store().record_ending_from(header.log, header.number, storage::WithBody::yes));
     if (!before || !before->run.overlaps(header.run())) {
-        // It is gone, and with it the proof.
+        // The other record is gone, and the proof with it.
         ledger.note(What::fork, {.office = header.log.author, .via = from}, now, notify);
         return ok();
     }
@@ -57,8 +57,8 @@ Result<void> accuse_of(Ledger& ledger, const Arriving& record, Via from, Now now
     return accuse(ledger, TRY(proof_of(ledger, *before)), other, from, now, notify);
 }
 
-// Another record with some of these numbers was read here before, and has ended: its author signed
-// two. Of one and the same record all numbers were read.
+// True if another record with some of these numbers was read here before, and has ended: its author
+// signed two. If it were this record, either all of its numbers were read or none.
 bool overlaps_one_that_ended(const storage::LogState& state, Interval run) {
     const auto is_cut_by = [&](const IntervalSet& read) {
         return read.contains_any(run) && !read.contains_all(run);
@@ -77,7 +77,8 @@ Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now) 
     return (in_doubt ? seen : header.created).plus(header.lifetime_seconds);
 }
 
-// The disk is met before it is full: own records and what must be dropped need room too.
+// A sixteenth of the store's limit stays free: own records need room, and so does the dropping of
+// others.
 bool has_disk_room(const Ledger& ledger, std::uint64_t bytes) {
     const auto usage = ledger.store().usage();
     return usage.limit_bytes == 0 ||
@@ -89,11 +90,12 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     const auto& header = record.header;
     const auto* author = ledger.roster().find(header.log.author);
     if (author == nullptr || !author->has_keys()) {
-        // Nothing is remembered of it: it cannot be verified, and who could sign it comes first.
+        // Nothing is remembered of this record: it cannot be verified. The roster change that names
+        // its author comes first.
         return Verdict::forged;
     }
     const auto run = header.run();
-    // Cheap before dear: most repeats end here.
+    // Cheap checks before dear ones: most repeats end here.
     if (ledger.log(header.log).is_terminal(run)) {
         return Verdict::known;
     }
@@ -117,7 +119,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     }
     const bool is_kept_log = TRY(make_room_for(ledger, header.log));
     if (!check_header(header)) {
-        // Its author signed what no release allows: nobody is to bring it again.
+        // Its author signed a header that no release allows. As terminal the record is not brought
+        // again.
         if (is_kept_log) {
             TRY(make_terminal(ledger, header.log, {run}));
         }
@@ -126,8 +129,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     if (ledger.has_lost(header.log, run)) {
         return has_disk_room(ledger, header.body_bytes) ? Verdict::wanted : Verdict::no_space;
     }
-    // A record that an older life of this store lost is no sign that this one did: it is carried as
-    // anybody's.
+    // A record of an older life of this store is no sign that this life lost anything. It is
+    // carried like any other office's record.
     if (header.log.author == ledger.us() && header.log.incarnation >= ledger.meta().incarnation) {
         return Verdict::ours;
     }
@@ -142,7 +145,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         TRY(accuse_of(ledger, record, from, now, notify));
         return Verdict::conflict;
     }
-    // A fork or a cut-off: later runs, and logs that are not kept, are nothing.
+    // A fork or a cut-off closed the log: runs from there on are not taken.
     if (state.closed_from != 0 && run.last >= state.closed_from) {
         return Verdict::refused;
     }
@@ -150,7 +153,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     const auto* us = ledger.roster().find(ledger.us());
     if (!is_for_us && has_unknown_addressees(ledger.roster(), header) &&
         (us == nullptr || !us->is_member())) {
-        // The roster that admits this office may make it a recipient, and brings the record again.
+        // The roster that admits this office may make it a recipient. After that change the record
+        // comes again.
         refuse(ledger, header, RefusalReason::roster);
         return Verdict::refused;
     }
@@ -158,7 +162,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         refuse(ledger, header, RefusalReason::version);
         return Verdict::refused;
     }
-    // Some of it may be here already, and is counted.
+    // Bytes of the body that are here already are counted already.
     const auto under_way = ledger.partials().find(record.id);
     const auto here = under_way == ledger.partials().end() ? 0 : under_way->second.bytes_on_disk();
     if (is_for_us) {
@@ -185,7 +189,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         }
     }
     if (served.contains_all(run)) {
-        // Its header was read whole, so a receipt may count it.
+        // Its whole header was read, so a receipt may name it.
         TRY(make_terminal(ledger, header.log, served));
         return Verdict::refused;
     }
@@ -203,7 +207,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
 
 namespace {
 
-// An own record that is taken back lies where its page and its archive entry expect it.
+// An own record that is taken back gets its former arrival, where its page and its archive entry
+// expect it.
 Result<storage::Arrival> arrival_before(Ledger& ledger, const Header& header) {
     const auto page = TRY(ledger.store().report(storage::report_in(header.log, header.number)));
     return page ? page->arrival : ledger.next_arrival(header.count);
@@ -227,7 +232,7 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     stored.header = encode_header(header);
     stored.blob = body.blob;
     stored.body = body.one_piece;
-    // Some of a run may have ended before the rest of it came: its author says so (invariant I5).
+    // Numbers of the run may have ended before the record came: its author said so (invariant I5).
     auto& state = ledger.edit_log(header.log);
     const IntervalSet run{stored.run};
     const auto live = state.known.contains_any(stored.run) ? without(run, state.terminal()) : run;
@@ -339,7 +344,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
             before[{ledger.us(), log.incarnation, log.record_class}] = log.held;
         }
     }
-    // Never more than can be proved: a top that is not ours proves nothing.
+    // Only what can be proved is believed: a statement whose top is not our record proves nothing.
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto top = TRY(ledger.store().record(key, log.held.top(), storage::WithBody::no));

@@ -30,7 +30,8 @@ void close(storage::LogState& state, Number first, Number last, const IntervalSe
     }
 }
 
-// Everything is open: closes what lies between the two places where N is to be exact.
+// Expects that everything is open. Closes the numbers between the two places where N is to be
+// exact.
 void close_between(storage::LogState& state, std::size_t runs_max, const IntervalSet& under_way) {
     IntervalSet stays_open;
     for (const auto run : under_way.intervals()) {
@@ -106,7 +107,8 @@ void bound_refused(storage::LogState& state) {
         }
         return count;
     };
-    // The reasons, those first that are about what is carried for others.
+    // The reasons in the order in which they are dropped: first those about records carried for
+    // others.
     constexpr std::array lightest_first = {RefusalReason::no_room, RefusalReason::limit,
                                            RefusalReason::roster, RefusalReason::version};
     for (const auto reason : lightest_first) {

@@ -13,7 +13,7 @@ namespace {
 
 using storage::WithBody;
 
-// As many as a line in attention has room for.
+// Reports that one line in attention has room for.
 constexpr std::size_t lost_named_max = 3;
 
 bool is_ours(const Ledger& ledger, const LogKey& log) {
@@ -23,7 +23,7 @@ bool is_ours(const Ledger& ledger, const LogKey& log) {
 // Numbers whose record is gone, in this office's own current logs or another's.
 using Lost = std::map<LogKey, IntervalSet>;
 
-// Numbers of H without a record. Rows that were damaged are gone by now.
+// Finds numbers of H without a record. Damaged rows were removed before.
 Result<Lost> find_lost(const Ledger& ledger) {
     Lost lost;
     for (const auto& [log, state] : ledger.logs()) {
@@ -44,8 +44,9 @@ Result<bool> has_record(const Ledger& ledger, const storage::ReportProgress& pag
                          static_cast<std::uint64_t>(record->arrival) + record->run.count();
 }
 
-// A report that was shown here and is gone is shown again if it comes again. The page of an own one
-// stays: it says how far that has come, and that this store has used its number.
+// Drops the pages of others' lost reports, so a report is shown again if it comes again. The page
+// of an own report stays: it says how far the report has come, and that this store has used its
+// number.
 Result<void> drop_pages_without_record(Ledger& ledger, Lost& lost) {
     for (const auto& key : TRY(ledger.store().reports())) {
         const auto page = TRY(ledger.store().report(key));
@@ -60,8 +61,8 @@ Result<void> drop_pages_without_record(Ledger& ledger, Lost& lost) {
     return ok();
 }
 
-// An own report that was public to nobody has ended. What was public may be elsewhere, and must not
-// be called ended: others would drop it.
+// An own report that was never public has ended. A public one may be at other offices. It must not
+// be called ended, or they would drop it.
 Result<void> let_go_of(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now) {
     auto to_bring = numbers;
     if (is_ours(ledger, log)) {
@@ -102,7 +103,7 @@ void tell_of_lost(Ledger& ledger, const Lost& lost, Now now, std::vector<Notice>
     }
 }
 
-// From the answers that are filed with a report.
+// Adds to a page what the answers filed with the report prove.
 Result<void> add_answers(const Ledger& ledger, const storage::ReportKey& report,
                          storage::ReportProgress& page) {
     for (const auto arrival : TRY(ledger.store().answers(report))) {
@@ -138,14 +139,14 @@ Result<void> add_answers(const Ledger& ledger, const storage::ReportKey& report,
     return ok();
 }
 
-// As far as events, receipts, custody and answers prove it.
+// The page of a report, as far as events, receipts, custody and answers prove it.
 Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::StoredRecord& record,
                                         const Header& header, Number number, Now now) {
     const auto report = storage::report_in(record.log, number);
     storage::ReportProgress page;
     page.arrival =
         storage::Arrival{static_cast<std::uint64_t>(record.arrival) + number - record.run.first};
-    // A group stands for those that are still members.
+    // A group names the offices that are still its members.
     all_of_addressees(ledger.roster(), header, [&](OfficeId office) {
         page.recipients.push_back({.office = office});
         return true;
@@ -204,7 +205,7 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
     return page;
 }
 
-// A box entry is made anew from the record itself, for its recipient can open that again.
+// Makes a box entry anew from the record: its recipient can open the record again.
 Result<void> deliver_again(Ledger& ledger, const storage::StoredRecord& record,
                            const Header& header, Now now, std::vector<Notice>& notify) {
     const auto whole = TRY(ledger.store().record(record.arrival, WithBody::yes));
@@ -213,10 +214,11 @@ Result<void> deliver_again(Ledger& ledger, const storage::StoredRecord& record,
     return done || done.error().code != Errc::corrupt ? done : ok();
 }
 
-// Pages of a received record. It is in the inbox, and those who watch were told.
+// Writes the missing pages of a received record. The record is in the inbox, and people were told
+// of it before.
 Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& record,
                                const storage::ArchiveEntry& entry) {
-    // One that did not open has a page for the first of its numbers only.
+    // A record that did not open has a page for the first of its numbers only.
     const bool is_unreadable = entry.form == storage::ArchiveEntry::Form::unreadable;
     const auto last = is_unreadable ? record.run.first : record.run.last;
     for (std::uint64_t n = record.run.first; n <= last; ++n) {
@@ -242,7 +244,7 @@ Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& reco
     return ok();
 }
 
-// Mends the rows of other tables about a record that is whole itself.
+// Mends the rows that other tables have about a record that is whole itself.
 Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, Now now,
                          std::vector<Notice>& notify) {
     const auto header = TRY(decode_header(record.header));

@@ -8,7 +8,7 @@ using storage::State;
 
 namespace {
 
-// Nobody has a proof yet that it arrived or never will.
+// True while there is no proof that the report arrived there or never will.
 bool is_under_way(const Recipient& one) {
     return one.state == State::queued || one.state == State::carried ||
            (one.state == State::failed && one.reason == FailReason::refused);
@@ -18,7 +18,7 @@ bool is_damaged(const Recipient& one) {
     return one.state == State::failed && one.reason == FailReason::damaged;
 }
 
-// Whatever somebody says of it later, it did not arrive there.
+// True if the report was never sealed to this recipient. No later proof changes that.
 bool was_left_out(const Recipient& one) {
     return one.state == State::failed &&
            (one.reason == FailReason::no_key || one.reason == FailReason::closed);

@@ -1,7 +1,7 @@
-// How far a report has come: what this office shows, moved forward by what was proved (P4, I8).
+// How far a report has come, as this office shows it. Only proofs move it forward (P4, I8).
 //
-// Every change of what people see of a report goes through prove(). Receipts, statements of custody
-// and events may be thrown away afterwards: what they proved is kept with the report.
+// Every change of a page goes through prove(). Receipts, statements of custody and events may be
+// thrown away afterwards: the page keeps what they proved.
 #pragma once
 
 #include "daemon/engine/ledger.h"
@@ -20,32 +20,32 @@ struct Proof {
         expired,          // here, by the guarded clock
         revoked,          // the recipient is cut off
         retired,          // the recipient has closed
-        damaged,          // the only copy that is known of was damaged here
+        damaged,          // the only known copy was damaged here
         taken_back,       // another office had a copy
     };
     Of of{};
-    // Nothing: all recipients.
+    // Nothing: the proof is about all recipients.
     std::optional<OfficeId> recipient{};
-    OfficeId by{};                              // of carried
-    Origin answer{};                            // of answered: the recipient's own
-    ReplyOutcome outcome = ReplyOutcome::none;  // of answered
+    OfficeId by{};    // only for `carried`
+    Origin answer{};  // only for `answered`: the answer's origin at the recipient
+    ReplyOutcome outcome = ReplyOutcome::none;  // only for `answered`
 };
 
-// What `proof` makes of one recipient. True if anything changed.
+// Applies `proof` to one recipient. True if anything changed.
 bool advance(storage::Recipient& recipient, const Proof& proof, WallTime at);
 
-// Keeps what was proved of a report that has a page here. True if that changed anything.
+// Writes a proof to the report's page, if it has one here. True if that changed anything.
 Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof& proof, Now now);
 
-// A correction of a report, which may have a page here, was filed.
+// Notes on the page of `original`, if it has one here, that a correction was filed.
 Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
                      const storage::ReportKey& correction);
 
-// Of an own report that is still under way: what the roster and all statements of custody say now.
-// To be called when a carrier lets go of it, and when an office is closed.
+// Proves an own report that is still under way once more, from the roster and all newest statements
+// of custody. Call when a carrier lets go of the report, and when an office is closed.
 Result<void> prove_again(Ledger& ledger, const storage::ReportKey& report, Now now);
 
-// Who says it holds this report of ours, by its newest statement of custody. Cut-off offices do not
+// The offices whose newest statement of custody holds this report of ours. Cut-off offices do not
 // count.
 std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& report);
 

@@ -12,15 +12,15 @@ namespace {
 
 using storage::StoredRecord;
 
-// A report that alone takes half of a pack gains nothing in one.
+// A report that takes half of a pack alone gains nothing in a pack.
 constexpr std::size_t unit_body_bytes_max = limits::pack_body_bytes_max / 2;
-// All of a run live as long as its newest, so they must not be far apart.
+// All reports of a pack live as long as its newest, so their times must not be far apart.
 constexpr std::int64_t apart_seconds_max = 86400;
 constexpr std::uint32_t apart_of_lifetime = 16;
 
-// What `alone_bytes` of bodies take in one: measured on natural text in four languages, 0.54 of the
-// text alone and 0.38 by twenty-four. A guess too low costs a second seal, one too high a few
-// bytes.
+// An estimate of the bytes that bodies of `alone_bytes` take in one record. Measured on natural
+// text in four languages: 0.54 of the text for a report alone, 0.38 for twenty-four together. An
+// estimate too low costs a second sealing, one too high a few bytes.
 constexpr std::size_t together(std::size_t alone_bytes) {
     return alone_bytes * 3 / 4;
 }
@@ -52,7 +52,7 @@ bool may_follow(const Unpublished& first, const Unpublished& last, const Unpubli
     const auto& b = next.header;
     const auto apart = b.created.unix_seconds() - a.created.unix_seconds();
     const auto arrival = static_cast<std::uint64_t>(last.record.arrival) + 1;
-    // Lists and cursors go by arrival: that of each report stays what it was.
+    // Lists and cursors go by arrival, so each report must keep its arrival.
     return next.record.arrival == storage::Arrival{arrival} && b.number == last.header.number + 1 &&
            apart >= 0 && apart <= apart_seconds_max &&
            apart <= a.lifetime_seconds / apart_of_lifetime && b.kind == a.kind &&
@@ -61,7 +61,7 @@ bool may_follow(const Unpublished& first, const Unpublished& last, const Unpubli
            std::ranges::equal(a.stanzas, b.stanzas, {}, &Stanza::recipient, &Stanza::recipient);
 }
 
-// The neighbours from `first` on that one record may take the place of, as many as will fit.
+// The records from `first` on that one record may replace, as many as will fit.
 Result<std::vector<Unpublished>> neighbours(const Ledger& ledger, Unpublished first, Number last) {
     std::vector<Unpublished> all;
     std::size_t alone = first.header.body_bytes;
@@ -85,11 +85,11 @@ Result<std::vector<Unpublished>> neighbours(const Ledger& ledger, Unpublished fi
 
 struct Contents {
     std::vector<ReportUnit> units;
-    std::vector<std::size_t> attachment_ends;  // of each unit
+    std::vector<std::size_t> attachment_ends;  // for each unit
     Bytes attachments;
 };
 
-// What they say, as long as it can be read.
+// The contents of the records, up to the first that cannot be opened.
 Result<Contents> contents_of(const Ledger& ledger, const std::vector<Unpublished>& all) {
     Contents contents;
     for (const auto& one : all) {
@@ -128,8 +128,9 @@ Result<crypto::SealedRecord> seal_together(const Ledger& ledger,
     }
 }
 
-// One record in the place of `all`, or of as many of them as fit, without id and signature: its
-// archive entry is written, and what it replaces is gone. Nothing if no two can be one.
+// Makes one record in the place of `all`, or of as many of them as fit, without id and signature.
+// Its archive entry is written and the replaced records are dropped. Nothing if no two of them can
+// become one.
 Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpublished>& all) {
     std::optional<StoredRecord> nothing;
     if (all.size() < 2) {
@@ -145,7 +146,7 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpub
     }
     const auto recipients = recipients_of(ledger, to);
     if (!recipients) {
-        return nothing;  // one of them is no member any more, say
+        return nothing;  // for example, a recipient is no member any more
     }
     const auto sealed = seal_together(ledger, all, *recipients, contents);
     if (!sealed) {
@@ -175,7 +176,7 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpub
     return record;
 }
 
-// Of segments the list was made when they were sealed.
+// For a body in segments the list of hashes was stored when the body was sealed.
 Result<Hash> body_hash_of(const Ledger& ledger, const StoredRecord& record, const Header& header) {
     const BodyShape shape{header.body_bytes};
     if (shape.is_one_piece()) {

@@ -7,7 +7,7 @@ namespace fieldpost::engine {
 
 namespace {
 
-// Another number for each other way to make the hash.
+// Raise this number when the hash is made in another way.
 constexpr std::uint8_t content_version = 1;
 
 Hash hash_of_key(const Ledger& ledger, std::string_view key) {
@@ -43,7 +43,7 @@ Hash hash_of_content(const Ledger& ledger, const Draft& draft) {
                         {out.bytes(), report, draft.attachments});
 }
 
-// What another release queued is compared itself.
+// Another release made the hash, so the report itself is compared.
 Result<bool> is_report(const Ledger& ledger, const storage::ReportKey& key, const Draft& draft) {
     const auto view = TRY(view_of(ledger, key, Opening::attachments));
     if (!view.report) {

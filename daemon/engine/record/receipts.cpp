@@ -10,7 +10,7 @@ namespace {
 // A register's other fields and signature stay well below this.
 constexpr std::size_t receipt_bytes_max = limits::register_bytes_max - 128;
 
-// Takes these numbers out of all that did not come, or not to be read.
+// Removes these numbers from the unreadable and the refused.
 void forget_failed(ReceiptLog& entry, const IntervalSet& numbers) {
     entry.unreadable.remove(numbers);
     for (auto& [reason, refused] : entry.refused) {
@@ -19,19 +19,20 @@ void forget_failed(ReceiptLog& entry, const IntervalSet& numbers) {
     std::erase_if(entry.refused, [](const auto& pair) { return pair.second.empty(); });
 }
 
-// Receipted while mail was locked, and not opened afterwards. Its author counts such a number as
-// delivered until it is told otherwise, also if it has closed the number since.
+// Numbers receipted while mail was locked and found unreadable afterwards. Their author counts them
+// as delivered until it is told otherwise, even if it has closed them since.
 IntervalSet moved_to_unreadable(const storage::LogState& state) {
     return intersection(state.receipted, state.unreadable);
 }
 
-// Its top id is that of the highest number receipted, which may have moved since.
+// The receipt of one log. Its top id is that of the highest number receipted. That number may have
+// left `received` since; then renew_top() is needed.
 ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const OwnLog* author) {
     ReceiptLog entry;
     entry.incarnation = log.incarnation;
     entry.record_class = log.record_class;
-    // An author may have signed several records under one number, and each met another end here. No
-    // number may stand in two sets.
+    // An author may have signed several records under one number, and each may have ended here in
+    // another way. But no number may be in two sets.
     const auto moved = moved_to_unreadable(state);
     entry.received = without(state.receipted, moved);
     entry.unreadable = state.unreadable;
@@ -56,7 +57,8 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
     return entry;
 }
 
-// Without what the author has closed, but for where that joins two runs. `told` is unreadable.
+// Removes the numbers that the author has closed, except where they join two runs. `told`: numbers
+// told as unreadable, which no hole may hold.
 IntervalSet with_holes_filled(const IntervalSet& received, const IntervalSet& done,
                               const IntervalSet& told) {
     const auto news = without(received, done);
@@ -79,8 +81,8 @@ std::size_t size_of(const ReceiptLog& entry) {
     return encode_receipt({{entry}}).size();
 }
 
-// After the top of `received` went: the id of the new one. If the record there is not here any
-// more, some of the next lower ones are tried before their whole run is given up.
+// Sets the top id again after the top of `received` was removed. If the record there is not here
+// any more, the next 15 lower numbers are tried. After that the whole run is given up.
 Result<void> renew_top(const Ledger& ledger, const LogKey& log, ReceiptLog& entry) {
     constexpr int tries = 16;
     entry.top_id = {};
@@ -120,7 +122,8 @@ Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
             TRY(change(entry, [&](ReceiptLog& one) {
                 const auto moved = moved_to_unreadable(ledger.log(log));
                 one.received = with_holes_filled(one.received, own->done, moved);
-                forget_failed(one, without(own->done, moved));  // it may be among what was filled
+                forget_failed(one, without(own->done, moved));  // these numbers may lie in filled
+                                                                // holes
                 one.is_filled = true;
             }));
         }
@@ -130,7 +133,7 @@ Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
             while (entry.record_class == record_class && size > receipt_bytes_max &&
                    !(entry.received.empty() && entry.unreadable.empty() && entry.refused.empty())) {
                 TRY(change(entry, [](ReceiptLog& one) {
-                    one.refused.clear();  // told again once there is room; it ends nothing
+                    one.refused.clear();  // told again once there is room; a refusal ends nothing
                     one.received = lower_half(one.received);
                     one.unreadable = lower_half(one.unreadable);
                 }));

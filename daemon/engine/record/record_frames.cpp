@@ -58,7 +58,7 @@ Result<bool> RecordPacker::add(const Ledger& ledger, const storage::StoredRecord
     ByteWriter entry;
     entry.raw(elide_header(header, before_ ? &*before_ : nullptr));
     entry.raw(record.signature.view());
-    // What came in chunks may be in one piece all the same, and lies in parts.
+    // A body in one piece may have come in chunks. Then it lies in a part.
     entry.raw(TRY(checked_piece_of(ledger, record, BodyShape{header.body_bytes})));
     if (!is_empty() && bytes_ + entry.size() > bytes_max) {
         return false;

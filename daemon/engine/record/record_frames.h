@@ -24,8 +24,9 @@ class RecordReader {
 public:
     RecordReader(const NetworkId& network, const RecordNews& news)
         : network_(network), news_(news) {}
-    // Nothing: that was the last. malformed, unsupported: of this one; what follows it may leave
-    // out what a neighbour says, and then that is another record's.
+    // Nothing: the frame has no more records. malformed, unsupported: this record is bad. Then the
+    // next one may be elided against a neighbour that was not read, and comes out as another
+    // record.
     std::optional<Result<ReadRecord>> next();
 
 private:
@@ -39,17 +40,17 @@ private:
 // The record whose body follows in chunks. malformed, unsupported.
 Result<Arriving> read_opened(const NetworkId& network, const StreamOpened& opened);
 
-// Fills a frame with records in one piece, each without what the one before it says already.
+// Fills a frame with records in one piece. Each header is elided against the header before it.
 class RecordPacker {
 public:
-    // False: it is not added, for the frame has others and would get larger than `bytes_max`.
-    // corrupt: as checked_piece_of.
+    // False: not added, because the frame already has records and would become larger than
+    // `bytes_max`. corrupt: as checked_piece_of.
     Result<bool> add(const Ledger& ledger, const storage::StoredRecord& record,
                      const Header& header, std::size_t bytes_max);
     [[nodiscard]] bool is_empty() const { return news_.records.empty(); }
-    // Of the frame, about.
+    // The size of the frame, about.
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
-    // The frame; the next one begins.
+    // Returns the frame and begins the next one.
     RecordNews take();
 
 private:
@@ -57,7 +58,7 @@ private:
     std::size_t bytes_ = 0;
     std::optional<Neighbour> before_;
 };
-// What announces a held record whose body follows in chunks. corrupt: as checked_part_of.
+// The frame that announces a held record whose body follows in chunks. corrupt: as checked_part_of.
 Result<StreamOpened> opened_of(const Ledger& ledger, const storage::StoredRecord& record,
                                const Header& header, std::uint32_t stream);
 
@@ -65,9 +66,9 @@ class RegisterPacker {
 public:
     void add(const Register& entry);
     [[nodiscard]] bool is_empty() const { return news_.registers.empty(); }
-    // Of the registers.
+    // The size of the registers.
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
-    // The frame; the next one begins.
+    // Returns the frame and begins the next one.
     RegisterNews take();
 
 private:
@@ -75,7 +76,7 @@ private:
     std::size_t bytes_ = 0;
 };
 
-// With a version and time of its own, and signed.
+// Gives the statement a version and a time, and signs it.
 Custody signed_custody(Ledger& ledger, Custody custody, Now now);
 
 }  // namespace fieldpost::engine

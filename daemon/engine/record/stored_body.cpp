@@ -44,7 +44,7 @@ Result<Bytes> checked_part_of(const Ledger& ledger, const storage::StoredRecord&
 
 Result<Bytes> checked_piece_of(const Ledger& ledger, const storage::StoredRecord& record,
                                BodyShape shape) {
-    // A body that lies with its record was checked with that.
+    // A body inside its record's row was checked with the row.
     return record.blob == storage::Blob{} ? Result<Bytes>(record.body)
                                           : checked_part_of(ledger, record, shape, 1);
 }

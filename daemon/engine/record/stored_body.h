@@ -1,5 +1,6 @@
-// Parts of the bodies that are held here, checked before anybody else sees them: a disk that
-// damaged one would be blamed on this office, and the record is lost here (healing.h).
+// Parts of the bodies that are held here, checked before any other office sees them. Otherwise this
+// office would be blamed for a part that a disk has damaged. The record of such a part is lost here
+// (healing.h).
 //
 // Not here: bodies of which some parts lack still (arriving_body.h).
 #pragma once
@@ -8,15 +9,15 @@
 
 namespace fieldpost::engine {
 
-// All of these: corrupt: the body is damaged. The store is in doubt about it then.
+// All of these fail with `corrupt` if the body is damaged. The store then doubts that body.
 
-// One part, which is only there and of the right size.
+// One part. Only its presence and its size are checked.
 Result<Bytes> part_of(const storage::RecordStore& store, const storage::StoredRecord& record,
                       BodyShape shape, std::uint32_t part);
 // One part, compared with its hash.
 Result<Bytes> checked_part_of(const Ledger& ledger, const storage::StoredRecord& record,
                               BodyShape shape, std::uint32_t part);
-// A body in one piece, wherever it lies.
+// A body in one piece, from the record or from a part in the store.
 Result<Bytes> checked_piece_of(const Ledger& ledger, const storage::StoredRecord& record,
                                BodyShape shape);
 

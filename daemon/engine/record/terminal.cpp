@@ -22,8 +22,9 @@ const ReceiptLog* receipt_log(const Receipt* receipt, const LogKey& log) {
     return nullptr;
 }
 
-// Received or unreadable: either way nobody need bring it again. Of our own, also by an earlier
-// receipt: what the recipient has said once is enough, and it may leave it out later.
+// True if the recipient has told the number as received or unreadable: either way nobody need bring
+// it again. For our own records an earlier receipt counts too: the recipient may leave a number out
+// later.
 bool covers(const Ledger& ledger, OfficeId recipient, const LogKey& log, Number number) {
     const bool is_own = log.author == ledger.us();
     const auto* looked = is_own ? ledger.heard_receipts().find_looked(recipient, log) : nullptr;
@@ -54,7 +55,7 @@ bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, N
 }
 
 bool is_owed_to_nobody(const Ledger& ledger, const Header& header, Number number) {
-    // A record of which not all recipients are known is ended by its author's word only.
+    // If not all recipients are known, only the author's word ends the record.
     return !has_unknown_addressees(ledger.roster(), header) &&
            all_of_addressees(ledger.roster(), header, [&](OfficeId recipient) {
                return is_served(ledger, header, recipient, number);
@@ -81,7 +82,7 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
 
 namespace {
 
-// Bodies under way that nobody is owed any more.
+// Drops bodies under way whose records are terminal.
 void drop_partials(Ledger& ledger, const LogKey& log) {
     std::vector<RecordId> useless;
     for (const auto& [id, partial] : ledger.partials()) {
@@ -109,7 +110,7 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
         if (!record) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
-        // A run goes when all of it is terminal.
+        // A record is dropped once its whole run is terminal.
         if (!state.held.contains_any(record->run)) {
             TRY(drop_if_useless(ledger, *record, TRY(decode_header(record->header))));
         }
@@ -120,11 +121,12 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
 
 namespace {
 
-// 8 bytes of the id at the receipt's top must be ours, or it speaks of another store's records.
+// True if 8 bytes of the id at the receipt's top are ours. Otherwise the receipt speaks of another
+// store's records.
 Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
     const auto number = entry.received.top();
     const auto top = TRY(ledger.held_id(log, number));
-    // The disk may have lost the record, and then the page is all that is left (lost_records.h).
+    // The disk may have lost the record. Then the page is all that is left (lost_records.h).
     return top ? short_hash(*top) == entry.top_id
                : TRY(ledger.store().report(storage::report_in(log, number))).has_value();
 }
@@ -137,19 +139,19 @@ Result<bool> has_expired_for(const Ledger& ledger, const storage::ReportKey& rep
            });
 }
 
-// What a receipt proves of our own reports, whether they are still held or not: one that has
-// expired here may have arrived all the same. A page is looked at once for each thing that is said
-// of it, and again only if it was changed by the opposite.
+// Applies a receipt to our own reports, whether they are still held or not: a report that has
+// expired here may have arrived all the same. A page is looked at once for each thing that the
+// receipts say of it. It is looked at again only if the opposite has changed it.
 Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
                               const ReceiptLog& entry, const ReceiptLog* old, Via from, Now now,
                               std::vector<Notice>& notify) {
-    // Whoever signs it can name any number: only those that were shown to anyone are looked up.
+    // The signer can name any number. Only numbers that were published are looked up.
     IntervalSet ours;
     if (const auto published = ledger.log(log).published; published != 0) {
         ours.add({1, published});
     }
     auto& looked = ledger.heard_receipts().looked(by, log, old);
-    // Returns those whose page has changed.
+    // Returns the numbers whose page has changed.
     const auto each = [&](const IntervalSet& numbers, Proof::Of of,
                           std::optional<What> what) -> Result<IntervalSet> {
         IntervalSet changed;
@@ -158,7 +160,7 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
             if (entry.is_filled && of == Proof::Of::received &&
                 TRY(has_expired_for(ledger, report, by))) {
                 looked.only_filled.add(*number);
-                continue;  // it fills a hole, as far as anybody can tell
+                continue;  // it may only fill a hole, so it proves nothing
             }
             if (TRY(prove(ledger, report, {.of = of, .recipient = by}, now))) {
                 changed.add(*number);
@@ -195,7 +197,7 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
     return ok();
 }
 
-// Numbers that this receipt says to have for the first time, as far as is known here.
+// Held numbers that this receipt covers for the first time, as far as is known here.
 IntervalSet newly_covered(const Ledger& ledger, OfficeId signer, const LogKey& log,
                           const ReceiptLog& entry, const ReceiptLog* old) {
     auto covered = united(entry.received, entry.unreadable);
@@ -225,7 +227,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
         const auto* old = receipt_log(before, log);
         if (author == ledger.us() && !entry.received.empty() &&
             !TRY(is_top_ours(ledger, log, entry))) {
-            continue;  // it speaks of another store's records: it ends none of these
+            continue;  // the receipt speaks of another store's records: it ends none of ours
         }
         const auto concerned = newly_covered(ledger, signer, log, entry, old);
         IntervalSet served;
@@ -317,7 +319,8 @@ Result<bool> expire_due(Ledger& ledger, Now now, std::vector<Notice>& notify) {
         any = true;
         ledger.write(storage::DropExpiry{due->at, due->arrival});
         if (ledger.write_failure()) {
-            return std::unexpected(*ledger.write_failure());  // or the same would be due for ever
+            return std::unexpected(*ledger.write_failure());  // otherwise this expiry would stay
+                                                              // due for ever
         }
         const auto record = TRY(ledger.store().record(due->arrival, storage::WithBody::no));
         TRY(record ? expire(ledger, *record, now, notify)

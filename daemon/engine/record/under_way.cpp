@@ -7,7 +7,7 @@ namespace fieldpost::engine {
 
 namespace {
 
-// The lowest goes first.
+// The body with the lowest rank is dropped first.
 auto rank_of(const UnderWay& one) {
     return std::tuple(one.log.record_class == RecordClass::urgent, one.checked_bytes, one.touched);
 }
@@ -18,7 +18,7 @@ struct Kept {
     const std::pair<const RecordId, UnderWay>* least = nullptr;
 };
 
-// Of this author, but that one.
+// The bodies of this author, without the body `but`.
 Kept kept_of(const Ledger& ledger, OfficeId author, const RecordId& but) {
     Kept kept;
     for (const auto& entry : ledger.partials()) {
