@@ -1,4 +1,4 @@
-// Calls in the local network: from anybody, and forged by whoever has the network's secret.
+// Calls in the local network: arbitrary bytes, and calls forged with the network's secret.
 #include "crypto/beacon.h"
 #include "daemon/runtime/neighbours.h"
 #include "tests/fuzz/founded_office.h"
@@ -6,7 +6,8 @@
 
 using namespace fieldpost;
 
-// Commands of eight bytes: what comes, from where, for whom, and how much time passes.
+// Commands of eight bytes. Each picks the call, its sender, the office named in it, and the time
+// that passes.
 FUZZ_TARGET(beacon) {
     static fuzz::FoundedOffice listener;
     static const auto key =

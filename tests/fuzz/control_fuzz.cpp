@@ -1,4 +1,4 @@
-// What the command asks the daemon: any process of the socket's group may send anything.
+// Requests of the command to the daemon. Any process of the socket's group may send anything.
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
@@ -18,7 +18,7 @@ struct Daemon : fuzz::FoundedOffice {
     Daemon() {
         runtime::FolderConfiguration folder;
         folder.path = "/media/folder";
-        // No command is started for it before Folders::turn.
+        // Before Folders::turn no command is started for the folder.
         folders.keep({folder});
     }
 };
@@ -27,7 +27,8 @@ struct Daemon : fuzz::FoundedOffice {
 
 FUZZ_TARGET(control) {
     static Daemon daemon;
-    // New for each input: at most a few are open at once, so earlier inputs would change this one.
+    // New for each input: only a few may be open at once, so earlier inputs would change the result
+    // of this one.
     runtime::Bundles bundles(daemon.network.offices[0].machine, daemon.network.id());
     runtime::Surroundings around;
     around.started = tests::founded_at;

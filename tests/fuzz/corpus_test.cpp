@@ -1,4 +1,4 @@
-// Goal: what once broke a decoder, or leads deep into one, is read in every build.
+// Goal: inputs that once broke a decoder, or lead deep into one, are read in every build.
 // Method: every file of tests/fuzz/corpus/<target>/ to its target; and every file with its end cut
 // off or a byte changed. `cmake --preset fuzz` builds the programs that look for more.
 #include <catch2/catch.hpp>

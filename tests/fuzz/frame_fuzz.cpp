@@ -8,7 +8,7 @@ using namespace fieldpost;
 
 namespace {
 
-// Without the leaves that broke a rule, which nobody writes.
+// Decodes a frame and leaves out the leaves that broke a rule: no writer writes those.
 Result<Frame> decode_what_holds(BytesView bytes) {
     auto frame = decode_frame(bytes);
     if (frame) {

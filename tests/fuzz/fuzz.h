@@ -1,6 +1,6 @@
-// What every fuzz target shares. A target is a function that any bytes may be given to; it must
-// return. Under libFuzzer (preset `fuzz`) each is a program of its own, which looks for bytes that
-// break it; in all other builds fuzz_tests gives each the files of its corpus.
+// Shared by all fuzz targets. A target is a function that takes any bytes; it must return. Under
+// libFuzzer (preset `fuzz`) each target is a program of its own, which looks for bytes that break
+// it. In all other builds fuzz_tests runs each target on the files of its corpus.
 #pragma once
 
 #include <string>
@@ -20,13 +20,13 @@ struct Registered {
     Registered(const char* name, void (*run)(BytesView)) { targets().push_back({name, run}); }
 };
 
-// What was decoded must not depend on who holds it: it encodes again, to the bytes it came from or,
-// where a format has several forms, to some that mean the same.
+// Ends the program if a rule is broken. The rule: a decoded value encodes again to the bytes it
+// came from. Where a format has several forms, it encodes to a form of the same meaning.
 inline void must(bool holds, const char* rule) {
     ensure(holds, rule);
 }
 
-// `decode` reads all of `bytes`; what it accepts encodes to exactly these.
+// `decode` reads all of `bytes`. A value that it accepts encodes to exactly these bytes.
 template <class Decode, class Encode>
 void exact(BytesView bytes, const Decode& decode, const Encode& encode) {
     if (const auto decoded = decode(bytes)) {
@@ -34,7 +34,7 @@ void exact(BytesView bytes, const Decode& decode, const Encode& encode) {
     }
 }
 
-// The same for what stands at the front of `bytes`.
+// As above, for a value at the front of `bytes`.
 template <class Read, class Encode>
 void exact_front(BytesView bytes, const Read& read, const Encode& encode) {
     ByteReader in(bytes);
@@ -44,7 +44,7 @@ void exact_front(BytesView bytes, const Read& read, const Encode& encode) {
     }
 }
 
-// Other forms were accepted: the meaning survives.
+// For formats with several forms: the value encodes to a form that decodes to an equal value.
 template <class Decode, class Encode>
 void meaning(BytesView bytes, const Decode& decode, const Encode& encode) {
     if (const auto decoded = decode(bytes)) {

@@ -1,4 +1,4 @@
-// What a SOCKS5 proxy answers, and what it brings after that: it is not ours.
+// The answers of a SOCKS5 proxy and the bytes after them: the proxy is not ours.
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ public:
         endpoint_ = "tcp://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
     }
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
-    // One that ends at once, so that thousands a second leave no port waiting.
+    // The connection ends at once, so thousands a second leave no port waiting.
     [[nodiscard]] int accept() const {
         const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
         const linger at_once{1, 0};
@@ -41,7 +41,7 @@ private:
 
 FUZZ_TARGET(proxy) {
     static const Proxy proxy;
-    // A byte says in what pieces it comes.
+    // The first byte sets the size of the pieces in which the rest comes.
     const std::size_t piece = bytes.empty() ? 1 : std::to_integer<std::size_t>(bytes.front()) + 1;
     auto rest = bytes.empty() ? bytes : bytes.subspan(1);
     link::Tunnel tunnel(proxy.endpoint(), "tcp://hq.example.org:6743");

@@ -1,4 +1,4 @@
-// Interval sets, as signed and as summaries carry them.
+// Interval sets, in the form that is signed and in the form of summaries.
 #include "proto/interval_set.h"
 #include "tests/fuzz/fuzz.h"
 

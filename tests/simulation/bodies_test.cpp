@@ -1,6 +1,7 @@
-// Goal: nobody who brings a body badly, slowly or not at all keeps it from coming by others, and
-// what is kept of bodies that never become whole is bounded.
-// Method: a member takes what an honest office opens, and brings it to another as it likes.
+// Goal: a source that brings a body badly, slowly or not at all keeps no other source from bringing
+// it, and the parts kept of bodies that never become whole are bounded.
+// Method: a member takes the bodies that an honest office opens, and brings them to another office
+// as it likes.
 #include <catch2/catch.hpp>
 
 #include "proto/limits.h"
@@ -28,7 +29,7 @@ Hello greeting(const World& world) {
     return hello;
 }
 
-// What `author` opens to whoever lacks everything of its own.
+// The stream that `author` opens to a peer that lacks all of its records.
 StreamOpened opened_by(World& world, Node author) {
     const Summary nothing{true, {}};
     const auto heard =
@@ -156,7 +157,7 @@ TEST_CASE("bodies that never become whole take a bounded room, and end with thei
                                 crypto::record_id(world.network().id(), header, opened.body_hash));
         world.say(hq, link, opened);
     };
-    // Opened, and not one byte of it: nothing is kept.
+    // Streams are opened and not one byte of a body comes: nothing is kept.
     for (std::uint32_t stream = 1; stream <= 8; ++stream) {
         open(stream, stream);
     }
@@ -165,7 +166,8 @@ TEST_CASE("bodies that never become whole take a bounded room, and end with thei
     for (std::uint32_t stream = 9; stream <= 60; ++stream) {
         open(stream, stream);
         world.say(hq, link, Chunk{stream, 1, 0, Bytes(1000, std::byte{1})});
-        world.say(hq, link, Chunk{stream, 1, 5, Bytes(1000, std::byte{1})});  // out of place: over
+        world.say(hq, link, Chunk{stream, 1, 5, Bytes(1000, std::byte{1})});  // out of place: ends
+                                                                              // the stream
     }
     CHECK(world.ledger(hq).partials().size() <= limits::partials_max);
     for (const auto& [id, one] : world.ledger(hq).partials()) {
@@ -202,7 +204,7 @@ TEST_CASE("an urgent body that two bring at the same moment comes whole", "[simu
         world.say(hq, link, greeting(world));
         world.say(hq, link, body.opened);
     }
-    // Each part by the one, then by the other, who goes ahead by one.
+    // Each part comes over both links. They take turns in bringing a part first.
     for (std::uint32_t part = 1; part <= body.parts.size(); ++part) {
         world.say(hq, part % 2 == 0 ? second : first, chunk_of(body, part));
         world.say(hq, part % 2 == 0 ? first : second, chunk_of(body, part));
@@ -221,7 +223,8 @@ TEST_CASE("bodies under way in more logs than an author may have are not kept", 
     std::vector<BodyInParts> bodies;
     for (std::uint16_t life = 1; life <= limits::logs_per_office_max + 3; ++life) {
         header.log.incarnation = {life, 7};
-        // Records of the first; the last few are open before any byte of them has come.
+        // Records of the first author. The last few streams are open before any byte of them has
+        // come.
         if (life <= limits::logs_per_office_max - 4) {
             auto one = write_as(world, thief, hq, 1);
             one.header.log = header.log;
@@ -238,7 +241,7 @@ TEST_CASE("bodies under way in more logs than an author may have are not kept", 
     for (const auto& body : bodies) {
         world.say(hq, link, chunk_of(body, 1, 100));
     }
-    // And its leaf is one that all can read (World::check).
+    // And every office can read its leaf (World::check).
     const auto report = world.queue(hq, {hyesan}, RecordClass::normal).value();
     world.run_for(1min);
     CHECK(world.has_received(hyesan, report));
@@ -248,8 +251,8 @@ TEST_CASE("bodies under way in more logs than an author may have are not kept", 
 
 TEST_CASE("nobody pushes out a body that is nearly here by bringing others of its author",
           "[simulation][slow]") {
-    // As large as a body may be: scaled down, what one author may have on disk here would not
-    // count.
+    // The largest size that a body may have. With smaller bodies the limit on one author's bytes on
+    // disk would not be reached.
     constexpr std::size_t size = 64'000'000;
     constexpr std::uint64_t nearly = 60'000'000;
     World world(85, bodies_offices, {});
@@ -266,7 +269,7 @@ TEST_CASE("nobody pushes out a body that is nearly here by bringing others of it
         REQUIRE(world.step());
     }
     world.cut(hyesan, hq);
-    // A carrier has what it writes then by a stick: true bodies, of which it brings a part each.
+    // A carrier gets the later records by a stick. It brings one part of each true body.
     std::size_t rest = 0;
     for (int i = 0; i < 20; ++i) {
         rest += 300'000;
@@ -321,8 +324,8 @@ TEST_CASE("a body that is resumed where nothing of it is any more is opened anew
     }
     const auto stick = world.write_bundle(hyesan).value();
     world.connect(hyesan, hq);
-    // By now it has told what it has of that body. Before the author goes on there, a carrier
-    // brings more of others.
+    // By now hq has told which parts of that body it has. Before the author goes on, a carrier
+    // brings more of other bodies.
     world.run_for(latency * 5 / 2);
     REQUIRE(world.ledger(hq).partials().contains(pushed_out));
     const auto link = world.link_by_hand(hq, thief);
@@ -372,7 +375,7 @@ TEST_CASE("who opens one stream too many each second does not put off the others
         }
         world.run_for(1s);
     }
-    // It asked for those again that it had no place for, five seconds after the first.
+    // Five seconds after the first, hq asked again for the bodies that it had no room for.
     CHECK(told > 1);
 }
 
@@ -381,7 +384,7 @@ TEST_CASE("a body that was put off after all of it was sent is sent again when i
     World world(91, bodies_offices, {});
     REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal, 20'000));
     const auto link = world.link_by_hand(hyesan, thief);
-    // It lets one frame be under way.
+    // Its credit allows one frame under way.
     auto hello = greeting(world);
     hello.credit_bytes = 1;
     world.say(hyesan, link, hello);
@@ -447,7 +450,7 @@ TEST_CASE("a carrier whose disk is damaged brings nothing wrong, and the body co
     CHECK(world.has_received(hq, report));
     CHECK(world.is_settled(hq, other));
     CHECK(world.offences(hq, other).empty());
-    // And the one with the bad disk is in step again, when they meet anew.
+    // And the office with the bad disk is in step again when they meet anew.
     world.connect(thief, hq);
     world.run_for(1min);
     CHECK(world.is_settled(hq, thief));

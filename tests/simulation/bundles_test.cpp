@@ -1,6 +1,6 @@
-// Goal: where no link ever comes a stick does all that a link does, receipts included, and nothing
-// it may have gone through does harm. Method: named scenarios, and sticks at random among five
-// offices.
+// Goal: where no link ever comes, a stick does everything that a link does, receipts included.
+// Nothing that happens to the stick does harm.
+// Method: named scenarios, and sticks at random among five offices.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
@@ -15,7 +15,8 @@ using engine::What;
 
 namespace {
 
-// What a driver does at each door: take in what is on the stick, and leave there what is lacking.
+// A driver's work at each office: take in the bundles on the stick, and leave there what the others
+// lack.
 class Stick {
 public:
     explicit Stick(World& world) : world_(world) {}
@@ -59,7 +60,7 @@ TEST_CASE("a stick brings reports, and brings their receipts home", "[simulation
     }
     CHECK(world.times_happened(hyesan, What::acknowledged, text) == 1);
     CHECK(world.times_happened(hyesan, What::received, answer) == 1);
-    // And then there is nothing to bring.
+    // After that no reports are left to bring.
     stick.visit(hq);
     const auto last = world.write_bundle(hyesan).value();
     CHECK(last.reports == 0);
@@ -73,7 +74,7 @@ TEST_CASE("an office is admitted by stick alone, and what it queued before arriv
     const auto report = world.queue(wonsan, {hq}, RecordClass::normal).value();
     Stick stick(world);
     stick.visit(wonsan);
-    stick.visit(pyongyang);  // which has never heard of it
+    stick.visit(pyongyang);  // which has never heard of wonsan
     stick.visit(hq);
     stick.visit(wonsan);
     CHECK(world.ledger(wonsan).roster().find(world.keys(wonsan).index)->is_member());
@@ -92,7 +93,7 @@ TEST_CASE("a stick and a link bring one body together", "[simulation]") {
            world.ledger(hq).partials().begin()->second.checked.count() < 12) {
         REQUIRE(world.step());
     }
-    // The stick is read in the midst of it, and goes on alone once the link has gone.
+    // The stick is read while the link brings the body, and goes on alone once the link has gone.
     const auto whole = world.write_bundle(hyesan).value();
     SECTION("while the link brings it") {
         world.read_bundle(hq, whole.bytes);
@@ -156,13 +157,13 @@ TEST_CASE("beside a bundle another one has only what is new", "[simulation]") {
     CHECK(world.times_happened(hq, What::received, second) == 1);
     world.read_bundle(hq, whole.bytes);
     CHECK(world.times_happened(hq, What::received, first) == 1);
-    // The other way: a receipt is news, and that it has come is none.
+    // Now the other way: a receipt is news, but the receipt's own arrival is none.
     const auto answer = world.write_bundle(hq, {}, UINT32_MAX, {}, {}).value();
     world.read_bundle(hyesan, answer.bytes);
     CHECK(world.times_happened(hyesan, What::delivered, first, hq) == 1);
     CHECK_FALSE(world.write_bundle(hq, {}, UINT32_MAX, {}, answer).value().has_news);
     CHECK_FALSE(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, added).value().has_news);
-    // Who carries says so once.
+    // An office that begins to carry tells so once.
     const auto before = world.write_bundle(pyongyang).value();
     const auto third = world.queue(hyesan, {hq}, RecordClass::normal).value();
     world.read_bundle(pyongyang, world.write_bundle(hyesan).value().bytes);
@@ -181,23 +182,23 @@ TEST_CASE("where another left a record nobody leaves it again, but its author", 
     const auto from_hyesan = world.write_bundle(hyesan).value();
     const auto read = world.read_bundle(pyongyang, from_hyesan.bytes).value();
     CHECK(read.holds == from_hyesan.holds);
-    // Nor does a second reading say otherwise.
+    // A second reading gives the same result.
     CHECK(world.read_bundle(pyongyang, from_hyesan.bytes)->holds == from_hyesan.holds);
     const auto carried = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, {}, read.holds).value();
     CHECK(carried.reports == 0);
     CHECK(carried.holds.empty());
     CHECK(carried.bytes.size() < 4'000);
-    // When that file is gone it does, in the same row.
+    // When hyesan's file is gone, pyongyang leaves the records, in the same row.
     const auto instead = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, carried).value();
     CHECK(instead.is_addition);
     CHECK(instead.reports == 2);
     CHECK(instead.holds == from_hyesan.holds);
     CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, instead).value().has_news);
-    // Whoever wrote them leaves them for good.
+    // Their author leaves them in any case.
     const auto of_pyongyang = world.read_bundle(hyesan, instead.bytes).value().holds;
     CHECK(of_pyongyang == from_hyesan.holds);
     CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, {}, of_pyongyang).value().reports == 2);
-    // Of a file that ends within the large one it has the text alone.
+    // From a file that ends within the large record, a reader gets the text alone.
     const auto cut = BytesView(from_hyesan.bytes).first(from_hyesan.bytes.size() / 2);
     const auto some = world.read_bundle(wonsan, cut).value();
     REQUIRE(some.holds.size() == 1);
@@ -205,7 +206,8 @@ TEST_CASE("where another left a record nobody leaves it again, but its author", 
     CHECK(world.read_bundle(pyongyang, cut)->holds == some.holds);
     world.read_bundle(wonsan, instead.bytes);
     CHECK(world.write_bundle(wonsan, {}, UINT32_MAX, {}, {}, some.holds).value().reports == 1);
-    // After a day nobody waits any longer for who may not read what the other left.
+    // After a day a carrier leaves the records too: some readers may not read the other office's
+    // file.
     world.run_for(25h);
     CHECK(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, {}, read.holds).value().reports == 2);
     world.read_bundle(hq, instead.bytes);
@@ -218,7 +220,8 @@ TEST_CASE("what was let go and taken again is left there again", "[simulation]")
     World world(21, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
     const auto whole = world.write_bundle(hyesan).value();
-    // It has refused it, so its own bundle says that it does not want it; and does not hold it.
+    // pyongyang has refused the record. So its bundle says that it does not want the record, and
+    // does not list it as held.
     world.set_carry_limit(pyongyang, 0);
     world.crash(pyongyang);
     world.restart(pyongyang);
@@ -235,7 +238,7 @@ TEST_CASE("what was let go and taken again is left there again", "[simulation]")
     const auto added = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing).value();
     CHECK(added.is_addition);
     CHECK(added.reports == 1);
-    // And its author is told who carries it; once.
+    // The author is told of the carrier, and once only.
     world.read_bundle(hyesan, added.bytes);
     CHECK(world.times_happened(hyesan, What::carried, report, pyongyang) == 1);
     CHECK_FALSE(world.write_bundle(pyongyang, {}, UINT32_MAX, {}, added).value().has_news);
@@ -254,7 +257,7 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     other.back() ^= std::byte{1};
     CHECK_FALSE(engine::is_said_by_us(world.ledger(hyesan), other));
     CHECK_FALSE(engine::is_said_by_us(world.ledger(hyesan), {}));
-    // It refused for lack of room, and says so; later it has some.
+    // pyongyang refused for lack of room, and its bundle says so. Later it has room.
     world.set_carry_limit(pyongyang, 0);
     world.crash(pyongyang);
     world.restart(pyongyang);
@@ -267,16 +270,16 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     world.crash(pyongyang);
     world.restart(pyongyang);
     world.run_for(1h);
-    // Which is news for others, beside what it left before.
+    // The new room is news for others, though pyongyang's earlier file stays there.
     const auto room = world.write_bundle(pyongyang, {}, UINT32_MAX, {}, refusing).value();
     CHECK(room.has_news);
     world.read_bundle(hyesan, room.bytes);
     const auto again = world.write_bundle(hyesan, {}, UINT32_MAX, {}, whole).value();
     CHECK(again.is_addition);
-    CHECK(again.reports == 1);  // of the log that it refused, and not of the other
-    // Once: what is written then is there.
+    CHECK(again.reports == 1);  // only of the log that pyongyang refused
+    // Only once: after that the record is in the row.
     CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again).value().is_addition);
-    // And not for those whom that does not concern.
+    // A bundle for hq alone is not affected.
     CHECK(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, whole).value().is_addition);
     const auto wonsan = world.invite_and_join("wonsan");
     const auto known = world.ledger(hyesan).roster().version();
@@ -324,7 +327,7 @@ TEST_CASE("a member that signs many registers does not fill a small stick", "[si
     }
     world.connect(hyesan, pyongyang);
     world.run_until_idle(1h);
-    // Of kinds that a later release may know.
+    // Registers of kinds that a later release may know.
     constexpr std::size_t registers = 16;
     for (std::size_t i = 0; i < registers; ++i) {
         Register entry;
@@ -343,7 +346,8 @@ TEST_CASE("a member that signs many registers does not fill a small stick", "[si
     REQUIRE(stick.has_value());
     CHECK(stick->left_out > 0);
     world.read_bundle(hq, stick->bytes);
-    // Half of it, as near as whole registers come to that; what a lone author wrote goes in packs.
+    // Records take half of the room, as near as whole registers allow. The reports of one author go
+    // in packs.
     CHECK(world.inbox(hq).size() >= 8);
     CHECK(of_wonsan(hq) >= 2);
     CHECK(of_wonsan(hq) < 6);
@@ -395,7 +399,7 @@ TEST_CASE("damage costs what it lies in, and nothing else", "[simulation]") {
         damaged[at] ^= std::byte{static_cast<unsigned char>(1U << (world.dice()() % 8))};
         world.read_bundle(hq, damaged);
     }
-    // Each time something else was spoiled.
+    // Another place of the stick was spoiled each time.
     CHECK(world.inbox(hq).size() == 4);
     CHECK(world.ledger(hq).partials().empty());
     world.check_everything();
@@ -414,7 +418,7 @@ void queue_something(World& world, Node node) {
 void carry_about(std::uint64_t seed) {
     INFO("FIELDPOST_SEED=" << seed);
     World world(seed, {"hq", "hyesan", "pyongyang", "wonsan", "camp"}, {});
-    std::vector<Bytes> drawer;  // bundles that somebody wrote, and nobody threw away
+    std::vector<Bytes> drawer;  // old bundles that were not thrown away
     const auto any = [&](std::size_t below) { return world.dice()() % below; };
     for (int round = 0; round < 60; ++round) {
         const Node node = any(world.size());
@@ -449,7 +453,7 @@ void carry_about(std::uint64_t seed) {
     for (Node node = 0; node < world.size(); ++node) {
         world.restart(node);
     }
-    // Two rounds of one driver who comes to every door.
+    // A driver comes to every office, two rounds.
     Stick stick(world);
     for (int round = 0; round < 3; ++round) {
         for (Node node = 0; node < world.size(); ++node) {
@@ -465,7 +469,8 @@ void carry_about(std::uint64_t seed) {
     world.check_everything();
 }
 
-// A folder as the command follows it: each office's row of bundles, and what is in the others'.
+// A folder as the command follows it: each office's row of bundles, and the records in the others'
+// files.
 class Share {
 public:
     explicit Share(World& world) : world_(world) {}
@@ -534,7 +539,7 @@ void share_a_folder(std::uint64_t seed) {
                 world.restart(node);
         }
     }
-    // One office closes, and its files go; what others carry of it still arrives.
+    // One office closes, and its files go. Its records that other offices carry still arrive.
     const Node closed = any(world.size());
     for (Node node = 0; node < world.size(); ++node) {
         world.restart(node);
@@ -572,7 +577,7 @@ void share_a_folder(std::uint64_t seed) {
     world.check_everything();
 }
 
-// Twenty seeds, or the one that is asked for.
+// Plays twenty seeds, or the one seed that the environment names.
 void play(const std::function<void(std::uint64_t)>& scenario) {
     if (const char* seed = std::getenv("FIELDPOST_SEED")) {
         scenario(std::strtoull(seed, nullptr, 10));

@@ -1,4 +1,4 @@
-// Goal: nobody fills the room for what is carried, alone or with others, and it never costs this
+// Goal: no member fills the carry share, alone or with others, and the share never costs this
 // office its own mail.
 // Method: members write masses of records for a third office; then honest offices need the room.
 #include <catch2/catch.hpp>
@@ -42,11 +42,11 @@ TEST_CASE("who fills the room for carried mail gives way to others", "[simulatio
     fill(world, filler, RecordClass::bulk, 1, 400, wonsan);
     CHECK(carried(world) <= limit);
     CHECK(held(world, filler, RecordClass::urgent).count() == 3);
-    // What is on the disk is what counts: a record of some bytes takes hundreds.
+    // Bytes on the disk count: a record of a few bytes takes hundreds.
     const auto before = held(world, filler, RecordClass::bulk).count();
     CHECK(before < 250);
     CHECK(before > 50);
-    // A second one does as the first did; each has its share, and so has whoever comes then.
+    // A second member does the same. Each has its share, and so has any author that comes later.
     fill(world, 4, RecordClass::bulk, 1, 400, wonsan);
     const auto report = world.queue(hyesan, {wonsan}, RecordClass::bulk, 3'000).value();
     world.connect(hyesan, hq);
@@ -117,7 +117,7 @@ TEST_CASE("mail for an office is not put off because of what it carries", "[simu
     World world(94, share_offices, {});
     fill(world, filler, RecordClass::normal, 1, 300, wonsan);
     REQUIRE(held(world, filler, RecordClass::normal).count() == 300);
-    // As full as it may be, mostly of what is carried.
+    // The disk is as full as it may be, mostly with carried records.
     world.set_disk_limit(hq, world.disk(hq).used_bytes * 16 / 15 + 500);
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, 20'000).value();
     world.connect(hyesan, hq);
@@ -179,7 +179,8 @@ TEST_CASE("two that fill the room together leave who had most of it an equal sha
         fill(world, second, RecordClass::urgent, number, 20, wonsan);
         CHECK(carried(world) <= limit);
     }
-    // They call all of it urgent, and push nothing out of its third of the room; its own bulk goes.
+    // The two members mark everything urgent. They push none of hyesan's records out of its third
+    // of the room: only hyesan's own bulk goes.
     const auto share_of = [&](Node author) {
         return world.ledger(hq).peer(world.keys(author).index).carried_bytes;
     };
@@ -190,14 +191,16 @@ TEST_CASE("two that fill the room together leave who had most of it an equal sha
     CHECK(held_of(RecordClass::urgent) == 4);
     CHECK(held_of(RecordClass::normal) == 8);
     CHECK(held_of(RecordClass::bulk) < 4);
-    // Its next would be what goes, and is not taken; it is told so, as of what went.
+    // hyesan's next record would be the first to give way, so it is not taken. Its author is told
+    // so, as for records that gave way.
     const auto late = world.queue(hyesan, {wonsan}, RecordClass::normal, 20'000).value();
     world.run_for(1min);
     CHECK(world.view(hyesan, late).state == engine::State::queued);
     for (const auto& report : reports[RecordClass::urgent]) {
         CHECK(world.view(hyesan, report).state == engine::State::carried);
     }
-    // Members that are gone, and were refused hundreds, do not hold up what comes back of others.
+    // Hundreds of refused records of members that are gone do not hold up the return of other
+    // authors' records.
     world.connect(hq, wonsan);
     world.run_for(6h);
     CHECK(world.has_received(wonsan, late));

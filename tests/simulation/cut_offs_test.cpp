@@ -1,5 +1,5 @@
-// Goal: what an office wrote before it was cut off still arrives everywhere, nothing later does,
-// and all honest offices say the same of it, whenever they learned of the cut-off.
+// Goal: records that an office wrote before it was cut off still arrive everywhere, later ones do
+// not, and all honest offices have the same leaf of it, whenever they learned of the cut-off.
 // Method: some reports lie with a carrier; the authority cuts their author off; then all meet.
 #include <catch2/catch.hpp>
 
@@ -19,7 +19,7 @@ LogKey log_of(const World& world, RecordClass record_class) {
     return {world.keys(taken).index, {1, 7}, record_class};
 }
 
-// All that it has published of that log by now.
+// A cut-off that keeps everything published of that log so far.
 CutOff::Log published(const World& world, RecordClass record_class) {
     const auto& state = world.ledger(taken).log(log_of(world, record_class));
     return {{1, 7}, record_class, state.published, state.published_id};
@@ -153,7 +153,7 @@ TEST_CASE("an office that is cut off hears of it from whomever it meets, and of 
     CHECK_FALSE(world.is_connected(taken, hyesan));
     CHECK_FALSE(world.ledger(taken).logs().contains(storage::log_of(report)));
     CHECK(world.offences(hyesan, taken).empty());
-    // It comes again, knows already, and is told nothing.
+    // The office comes to the door again. It knows of its cut-off already, so it is told nothing.
     const auto before = world.bytes_sent();
     world.connect(taken, hyesan);
     world.run_for(30s);

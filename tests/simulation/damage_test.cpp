@@ -1,4 +1,4 @@
-// Goal: a disk that spoils what an office keeps costs just that, and stops nobody (P8d).
+// Goal: a disk that spoils a value of an office costs just that value, and stops no office (P8d).
 // Method: one value of one table is changed behind the engine's back; then the world goes on.
 #include <catch2/catch.hpp>
 
@@ -54,7 +54,7 @@ TEST_CASE("a carrier is brought again what its disk has spoiled", "[simulation]"
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, is_large ? 150'000 : 0);
     meet_and_heal(world, hyesan, pyongyang);
     REQUIRE(is_held(world, pyongyang, *report));
-    // Of a body the third part, which is none of those that are sent first.
+    // In the table of parts the third value: the parts before it are sent first.
     REQUIRE(world.spoil(pyongyang, table, table == Table::parts ? 2 : 0));
     meet_and_heal(world, pyongyang, hq);
     CHECK(world.offences(hq, pyongyang).empty());
@@ -200,7 +200,7 @@ TEST_CASE("whatever one value is spoiled, all offices go on", "[simulation]") {
             CHECK(world.view(author, *later).state == State::delivered);
             CHECK_FALSE(world.ledger(author).meta().stopped);
         }
-        // Whatever nothing has met yet is met by somebody who looks at all of it.
+        // Reads everything, so damage that no step has met yet is met now.
         const auto& ledger = world.ledger(node);
         auto& store = const_cast<storage::RecordStore&>(ledger.store());
         REQUIRE(store.begin().has_value());

@@ -1,5 +1,6 @@
-// Goal: a new office gets in by whatever way its request can go, and an old roster locks nobody
-// out. Method: named scenarios in calm weather.
+// Goal: a new office is admitted by any way that its request can go, and an old roster locks no
+// office out.
+// Method: named scenarios in calm weather.
 #include <catch2/catch.hpp>
 
 #include "daemon/engine/leaves.h"
@@ -42,7 +43,7 @@ TEST_CASE("a new office is admitted through a relay, and what it queued before a
     CHECK(world.ledger(camp).roster().find("camp")->is_member());
     CHECK(world.times_happened(hq, engine::What::received, *report) == 1);
     CHECK(world.times_happened(camp, engine::What::delivered, *report, hq) == 1);
-    // And it can be written to.
+    // And others can write to the camp.
     const auto answer = world.queue(hq, {camp}, RecordClass::normal);
     world.run_until_idle(1h);
     CHECK(world.times_happened(camp, engine::What::received, *answer) == 1);
@@ -56,7 +57,7 @@ TEST_CASE("what waited for an admission goes when the same two meet again", "[si
     world.connect(hq, relay);
     world.run_until_idle(1h);
     world.cut(hq, relay);
-    // The relay has nothing left for the camp, which has something and may not send it yet.
+    // The relay has nothing left for the camp. The camp has a report, and may not send it yet.
     world.connect(relay, camp);
     world.run_until_idle(1h);
     world.cut(relay, camp);
@@ -74,7 +75,8 @@ TEST_CASE("an invitee shows its invitation to a relay that never heard of it", "
     const auto report = world.queue(camp, {hq}, RecordClass::normal);
     world.connect(camp, relay);
     world.run_until_idle(1h);
-    // The door took the roster and closed; now it is let in as what it is, and asks to be admitted.
+    // The door took the roster and closed. Now the camp is let in as an invitee, and asks to be
+    // admitted.
     CHECK_FALSE(world.is_connected(camp, relay));
     REQUIRE(world.ledger(relay).roster().find("camp") != nullptr);
     world.connect(camp, relay);
@@ -133,7 +135,8 @@ TEST_CASE("machines that join with one invitation by different ways leave no two
     CHECK(enrolments(relay) == enrolments(other));
     CHECK(world.is_settled(relay, other));
     world.cut(relay, other);
-    // The authority admits one of them, and a third machine comes to who has not heard of that.
+    // The authority admits one of them. A third machine comes to an office that has not heard of
+    // the admission.
     meet(relay, hq);
     CHECK(is_member(world, hq, "camp"));
     meet(other, world.join(*invite));

@@ -5,7 +5,7 @@
 
 namespace fieldpost::tests {
 
-// A report or reply in the name of `author`, and a body, to be signed and told by anybody.
+// A report or reply in the name of `author`, with a body, to be signed and told by any node.
 struct Forgery {
     Header header;
     Bytes body;
@@ -16,12 +16,12 @@ Forgery write_as(const World& world, Node author, Node reader, Number number, Re
 
 // Its body is one piece, whatever its header says.
 RecordProof proof_of(const World& world, Node signer, const Forgery& forgery);
-// As an entry of a frame; `before` is what stands before it there, and then this one.
+// As an entry of a frame. `before` is the record before it in the frame, and becomes this record.
 Bytes entry_signed_by(const World& world, Node signer, const Forgery& forgery,
                       std::optional<Neighbour>& before);
 RecordNews signed_by(const World& world, Node signer, const Forgery& forgery);
 
-// A body that goes in a stream: what opens one, and its parts in order.
+// A body that goes in a stream: the frame that opens it, and its parts in order.
 struct BodyInParts {
     StreamOpened opened;
     RecordId id;
@@ -29,7 +29,7 @@ struct BodyInParts {
     std::vector<Bytes> parts;
 };
 
-// Signed as its author would; the header says how large the body is, and for whom.
+// Signed as its author would sign it. The header sets the size of the body and the recipients.
 BodyInParts body_signed_by(const World& world, Node signer, Header header, Bytes body);
 // `size` bytes of one value, for a reader that cannot open them.
 BodyInParts body_of_nothing(const World& world, Node author, Node reader, Number number,
@@ -38,9 +38,9 @@ BodyInParts body_of_nothing(const World& world, Node author, Node reader, Number
 Chunk chunk_of(const BodyInParts& body, std::uint32_t part, std::uint32_t offset = 0,
                std::size_t size_max = SIZE_MAX);
 
-// All that is in a bundle.
+// All frames of a bundle.
 std::vector<Frame> frames_on(const World& world, BytesView stick);
-// The bodies that it has whole, of others than small records.
+// The bodies of large records that the bundle has whole.
 std::vector<BodyInParts> bodies_on(const World& world, BytesView stick);
 // A bundle of these frames and no others. Every member can seal one.
 Bytes stick_with(const World& world, const std::vector<Frame>& frames);

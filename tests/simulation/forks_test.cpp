@@ -88,7 +88,7 @@ TEST_CASE("two records under one number close their log from there on, everywher
     world.tell(hq, forger, written(world, forger, life, 2, "for the north").news);
     world.tell(hq, forger, written(world, forger, life, 3, "later").news);
     world.tell(hyesan, forger, written(world, forger, life, 2, "for the south").news);
-    // An office that holds one of them is offered no other, so both have to come to one office.
+    // An office that holds one record is not offered the other, so both must come to one office.
     world.tell(hyesan, forger, written(world, forger, life, 2, "for the west").news);
     meet(world);
     for (const auto node : {hq, hyesan, wonsan}) {
@@ -115,7 +115,7 @@ TEST_CASE("forks in many lives close an office whole, whatever was met first", "
     for (std::uint16_t life = 1; life <= 12; ++life) {
         forks.push_back(fork_of(world, forger, {life, 9}, 20U + life));
     }
-    // One meets the lowest first, one the highest, one none.
+    // One office meets the lowest fork first, one the highest, one none.
     for (std::size_t i = 0; i < forks.size(); ++i) {
         world.tell(hq, forger, RegisterNews{{forks[i]}});
         world.tell(hyesan, forger, RegisterNews{{forks[forks.size() - 1 - i]}});

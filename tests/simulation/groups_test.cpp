@@ -73,7 +73,7 @@ TEST_CASE(
     // hq is in no group of this report, and carries it.
     CHECK(world.view(hq, *report).recipients.size() == limits::recipients_max + 1);
     CHECK(world.times_happened(hq, engine::What::received, *report) == 0);
-    // Over links that do not carry: each is brought the report because it may read it.
+    // Over links that do not carry: each office is brought the report because it may read it.
     const engine::LinkPolicy own_only{.carries = false};
     for (Node node = 2; node <= last; ++node) {
         CHECK(is_held(world, hq, *report));
@@ -133,7 +133,7 @@ TEST_CASE(
     CHECK(header.stanzas.front().recipient == world.keys(late).index);
     meet_briefly(world, author, late);
     CHECK(world.has_received(late, *after));
-    // By its slot from now on.
+    // From now on the office opens by its slot.
     world.run_for(std::chrono::minutes{2});
     meet_briefly(world, author, hq);
     CHECK(header_of(world, author, *world.queue_to_group(author, field)).stanzas.size() == 1);
@@ -198,7 +198,8 @@ TEST_CASE("a member that abuses group stanzas spoils nothing for others", "[simu
     auto of_later_relays = of_nobody;
     of_later_relays.origin.number = 4;
     for (const Node node : {hq, pyongyang}) {
-        // To the members of a roster without any, of one that is far ahead, and to one too many.
+        // To the members of a roster that has none, to those of a far later roster, and to one
+        // recipient too many.
         world.tell(node, hyesan, signed_by(world, hyesan, forged(1, 0)));
         world.tell(node, hyesan, signed_by(world, hyesan, forged(2, 4711)));
         auto crowd = forged(3, 1);
@@ -215,7 +216,7 @@ TEST_CASE("a member that abuses group stanzas spoils nothing for others", "[simu
         CHECK(is_held(world, node, of_later_relays));
         CHECK_FALSE(is_held(world, node, of_nobody));
         CHECK_FALSE(is_held(world, node, too_many));
-        // A carrier cannot know whether all have it.
+        // A carrier cannot know whether all recipients have the record.
         CHECK(is_held(world, node, of_later));
     }
     CHECK(world.view(pyongyang, of_later).entry->form == unopened);

@@ -205,7 +205,7 @@ Forgery HostileGuest::any_record(const LogKey& log, Number number) {
             report.reply_to = world_.reference_to(at->first);
         }
         forgery = write_as(world_, guest_, chance(2) ? victim_ : any_office(), number, report);
-        forgery.header.log = log;  // and does not open, if that is another one
+        forgery.header.log = log;  // does not open if this is another log
         forgery.header.log.record_class =
             report.reply_to ? RecordClass::reply : forgery.header.log.record_class;
     } else {
@@ -376,7 +376,7 @@ std::vector<Frame> HostileGuest::forks() {
 Register HostileGuest::signed_register(RegisterKind kind, Bytes subject, Bytes payload) {
     Register entry;
     entry.key = {index_of(guest_), static_cast<std::uint8_t>(kind), std::move(subject)};
-    // Now and then it has said something else under that version.
+    // Sometimes it has already signed another register with that version.
     entry.version = {chance(10) ? any_incarnation() : first_life,
                      chance(6) ? counter_ : ++counter_};
     entry.at = founded_at.plus(static_cast<std::int64_t>(any(90'000)));
@@ -549,7 +549,7 @@ std::vector<Frame> HostileGuest::summaries() {
 std::vector<Frame> HostileGuest::carry() {
     std::vector<Frame> frames;
     if (loot_.empty() || chance(3)) {
-        // A peer that says to lack everything is brought everything.
+        // A peer that claims to lack everything is brought everything.
         frames.emplace_back(Summary{true, {}});
         return frames;
     }
@@ -614,7 +614,7 @@ std::vector<Frame> HostileGuest::noise() {
     return frames;
 }
 
-// It has the roster, or says to have a newer one; its clock is as wrong as it likes.
+// It has the roster, or claims a newer one. Its clock is wrong by any amount.
 Hello HostileGuest::hello() {
     const auto& roster = world_.network().roster;
     Hello hello;

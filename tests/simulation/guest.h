@@ -1,8 +1,8 @@
-// An admitted office of a World that signs and says what it likes: the member of daemon/DESIGN.md
+// An admitted office of a World that signs and says anything: the member of daemon/DESIGN.md
 // "Against one's own members", played from a seed.
 //
 // Each act is one of `all_acts`: some frames, told to an honest office over a link, or left for it
-// on a stick. What it does with bodies is in guest_bodies.cpp: it may hold links open for them.
+// on a stick. Its acts with bodies are in guest_bodies.cpp. For those it may hold links open.
 #pragma once
 
 #include <span>
@@ -16,18 +16,19 @@ enum class Act : std::uint8_t {
     lives,        // a record in each of many logs, of incarnations high and low
     broken,       // signed against the rules of a header
     forks,        // two records under one number, and the register that proves it
-    statements,   // of the office: done with many runs, in many logs
-    receipts,     // nothing, everything, holes; in turn
+    statements,   // statements of the office: done with many runs, in many logs
+    receipts,     // receipts for nothing, for everything, with holes; in turn
     false_tops,   // receipts with an id that no record has
-    custody,      // of everything, and of the last only; in turn
-    registers,    // of kinds that nobody knows
-    summaries,    // of logs that there are and are not, closed, full of holes, with partials
+    custody,      // custody of everything, and of the last record only; in turn
+    registers,    // registers of kinds that no release knows
+    summaries,    // of real logs and of others, closed, full of holes, with partials
     flood,        // a thousand tiny records, every second number of one log: slow
-    carry,        // what honest offices wrote: as it is, cut off, or with other bytes
+    carry,        // records of honest offices: unchanged, cut off, or with other bytes
     noise,        // frames of no sense
-    streams,      // opened, and nothing comes in them
-    half_bodies,  // its own, in right parts and cut off anywhere, more than anybody keeps
-    bad_bodies,   // what honest offices wrote: wrong in a part, cut off, or resumed from nowhere
+    streams,      // streams that are opened and stay empty
+    half_bodies,  // its own bodies, in right parts and cut off anywhere, more than any office keeps
+    bad_bodies,   // bodies of honest offices: wrong in a part, cut off, or resumed without a
+                  // beginning
     crawl,        // bodies byte by byte, its own and honest ones, over links that stay
     fill,         // small records and bodies for a third office, alone or with a second author
 };
@@ -36,7 +37,7 @@ inline constexpr std::array all_acts = {
     Act::receipts,   Act::false_tops, Act::custody, Act::registers, Act::summaries,
     Act::flood,      Act::carry,      Act::noise,   Act::streams,   Act::half_bodies,
     Act::bad_bodies, Act::crawl,      Act::fill};
-// Those that harm bodies on their way.
+// The acts that harm bodies on their way.
 inline constexpr std::array body_acts = {Act::streams, Act::half_bodies, Act::bad_bodies,
                                          Act::crawl};
 
@@ -44,7 +45,8 @@ std::string_view name_of(Act act);
 
 class HostileGuest {
 public:
-    // `world` must outlive it. The daemons of `guest` and of who signs with it run no more.
+    // `world` must outlive it. The daemons of `guest` and of `second`, which signs with it, run no
+    // more.
     HostileGuest(World& world, Node guest, std::uint64_t seed, std::optional<Node> second = {});
 
     // One of these acts, told to an honest office that is up; chance picks both.
@@ -64,7 +66,7 @@ private:
     std::vector<Number> any_few_numbers();
     [[nodiscard]] OfficeId index_of(Node node) const { return world_.keys(node).index; }
     Node any_office() { return static_cast<Node>(any(world_.size())); }
-    // Most often of one who is honest.
+    // Most often an honest author.
     OfficeId any_author() { return index_of(any_office()); }
 
     // A body that it brings byte by byte.
@@ -101,15 +103,15 @@ private:
     std::vector<Frame> bad_bodies();
     std::vector<Frame> fill();
 
-    // Signs next.
+    // The node that signs next.
     Node any_hand() { return second_ && chance(2) ? *second_ : guest_; }
     Node any_reader();
     BodyInParts new_body();
-    // One of its own, begun before or new.
+    // A body of its own, begun before or new.
     BodyInParts any_own_body();
-    // As honest offices wrote them, from a stick that the victim writes for everybody.
+    // Takes the bodies of honest offices from a stick that the victim writes for everybody.
     void steal_bodies();
-    // Its parts up to some place, or one of them to some byte.
+    // Adds the body's parts up to some place, or one part up to some byte.
     void bring_some(const BodyInParts& body, std::vector<Frame>& frames);
     void begin_to_crawl();
     void crawl_on();
@@ -121,13 +123,13 @@ private:
     Node victim_ = 0;
     std::mt19937_64 dice_;
     std::uint64_t counter_ = 1'000'000;
-    std::vector<Frame> loot_;  // of honest offices
+    std::vector<Frame> loot_;  // taken from honest offices
     std::vector<Frame> said_;  // its own records
     Number flooded_ = 0;
-    std::vector<BodyInParts> bodies_;  // of its own, begun somewhere
+    std::vector<BodyInParts> bodies_;  // its own bodies, begun at some office
     std::vector<BodyInParts> stolen_;
     std::vector<Crawling> crawling_;
-    std::map<Node, Number> filled_;  // of who signs
+    std::map<Node, Number> filled_;  // by the node that signs
     std::uint32_t stream_ = 0;
     std::string history_;
 };

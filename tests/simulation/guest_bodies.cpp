@@ -1,4 +1,4 @@
-// The acts of the hostile guest with bodies on their way, and with the room for what is carried.
+// The acts of the hostile guest with bodies on their way, and with the carry share.
 #include "tests/simulation/guest.h"
 
 namespace fieldpost::tests {
@@ -9,7 +9,8 @@ constexpr Incarnation life_of_bodies{1, 7};  // as all offices of a World have i
 constexpr std::size_t bodies_kept_max = 40;
 constexpr std::size_t stolen_max = 12;
 constexpr std::size_t crawling_max = 4;
-// Beside what it writes else, in whose logs they have their numbers.
+// The first number of its bodies. They share logs with its other records, so they must not meet
+// those numbers.
 constexpr Number bodies_from = 100'000;
 
 }  // namespace
@@ -86,7 +87,7 @@ std::vector<Frame> HostileGuest::half_bodies() {
         frames.emplace_back(body.opened);
         bring_some(body, frames);
         if (chance(2)) {
-            // Out of place: the stream is over.
+            // Out of place, so the stream ends.
             frames.emplace_back(Chunk{stream_, 1, 7, any_bytes(10)});
         }
     }
@@ -131,7 +132,7 @@ std::vector<Frame> HostileGuest::bad_bodies() {
     return frames;
 }
 
-// As much as a small share holds, each for somebody.
+// As many records as a small share holds, each for an office.
 std::vector<Frame> HostileGuest::fill() {
     std::vector<Frame> frames;
     std::map<Node, std::optional<Neighbour>> before;
@@ -205,7 +206,7 @@ void HostileGuest::crawl_on() {
     }
 }
 
-// One after the other, and time passes between some; then it hangs up, or says no more.
+// Says the frames one after the other, with time between some. Then it hangs up, or says no more.
 void HostileGuest::say_all(const std::vector<Frame>& frames) {
     const auto victim = victim_;
     const auto link = world_.link_by_hand(victim, guest_);

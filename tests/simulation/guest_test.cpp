@@ -1,8 +1,8 @@
-// Goal: a member that signs and says what it likes costs honest offices what limits.h allows, and
-// takes nothing from what they promised each other.
+// Goal: a member that signs and says anything costs honest offices no more than limits.h allows,
+// and breaks no promise that they made each other.
 // Method: one seed a run. In a storm of faults a hostile guest acts between any two of them; World
-// checks each step. Then the guest is quiet, the weather clears, and everything that was promised
-// among the honest has to have arrived. FIELDPOST_SEED and FIELDPOST_SEEDS as in storm_test.cpp;
+// checks each step. Then the guest is quiet, the weather clears, and every report promised among
+// the honest must have arrived. FIELDPOST_SEED and FIELDPOST_SEEDS as in storm_test.cpp;
 // FIELDPOST_ACTS=records,forks leaves the guest these acts only.
 #include <cstdlib>
 
@@ -46,8 +46,9 @@ std::vector<Act> acts_to_play(std::uint64_t seed) {
     return acts;
 }
 
-// Though the guest stays and harms bodies, whoever is linked to whom brings what it has in a bound
-// time, and calls itself in step with nobody who lacks it (World::check).
+// The guest stays and harms bodies. All the same, any two linked offices bring each other
+// everything in a bounded time. None calls itself in step with an office that lacks something
+// (World::check).
 void deliver_beside(World& world, HostileGuest& guest) {
     for (Node node = 0; node < guest_node; ++node) {
         world.set_disk_limit(node, 0);
@@ -111,7 +112,8 @@ void host(std::uint64_t seed) {
     INFO("the guest:" << guest.history());
     world.check_everything();
     world.calm();
-    // And meet once more: what a full disk put off is not settled by the link that brought it.
+    // They meet once more: a record that a full disk put off is not settled by the link that
+    // brought it.
     for (Node a = 0; a < guest_node; ++a) {
         for (Node b = 0; b < a; ++b) {
             world.cut(a, b);
@@ -139,7 +141,7 @@ void host(std::uint64_t seed) {
     for (Node a = 0; a < guest_node; ++a) {
         for (Node b = 0; b < guest_node; ++b) {
             INFO("offices " << a << " and " << b);
-            // P8c.
+            // P8c: no honest office is named for an offence.
             CHECK(world.offences(a, b) == "");
             CHECK((a == b || world.is_settled(a, b)));
         }

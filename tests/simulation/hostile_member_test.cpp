@@ -1,4 +1,4 @@
-// Goal: a member that lies is believed in nothing but what it signed of itself.
+// Goal: a member that lies is believed only in statements about itself.
 // Method: frames made by hand, told to a whole engine as one of its peers, or left on a stick.
 #include <catch2/catch.hpp>
 
@@ -17,7 +17,8 @@ namespace {
 constexpr Node liar = 2;
 const std::vector<std::string> names = {"hq", "hyesan", "liar", "wonsan"};
 
-// That `signer` has these numbers of hyesan's normal log, in `of`'s name.
+// A receipt in `of`'s name, signed by `signer`: it has received these numbers of hyesan's normal
+// log.
 Register receipt_of(const World& world, Node of, Node signer, const IntervalSet& received,
                     std::uint64_t counter) {
     const auto& log =
@@ -64,7 +65,8 @@ Custody custody_of(const World& world, Node of, Node signer, std::uint64_t count
     return custody;
 }
 
-// That `of` has everything that hyesan may ever write, in `signer`'s hand.
+// A bundle's head and summary in `of`'s name, signed by `signer`: it has everything that hyesan may
+// ever write.
 std::vector<Frame> has_everything(const World& world, Node of, Node signer) {
     LeafSummary leaf;
     leaf.office = world.keys(hyesan).index;
@@ -89,7 +91,7 @@ TEST_CASE("a record that its author did not sign is refused, and who brought it 
     world.tell(hq, liar, signed_by(world, liar, write_as(world, hyesan, hq, 1)));
     CHECK(world.inbox(hq).empty());
     CHECK(world.was_told(hq, What::offender));
-    // The number is not lost to the author by that.
+    // The author can still use the number.
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
     world.connect(hyesan, hq);
     world.run_until_idle(1h);
@@ -179,7 +181,7 @@ TEST_CASE("a receipt of an office that a report is not for delivers nothing", "[
         CHECK(world.was_told(hyesan, What::offender));
     }
     CHECK(world.times_happened(hyesan, What::delivered, *report) == 0);
-    // The same from the recipient does.
+    // The same receipt from the recipient is believed.
     world.tell(hyesan, liar,
                RegisterNews{{receipt_of(world, hq, hq, only(report->origin.number), 900)}});
     CHECK(world.times_happened(hyesan, What::delivered, *report, hq) == 1);
@@ -201,7 +203,7 @@ TEST_CASE("a receipt that fills its holes with what has expired delivers none of
     world.tell(hyesan, hq, RegisterNews{{entry}});
     CHECK(world.view(hyesan, *young).recipients.at(0).proved.state == storage::State::delivered);
     CHECK(world.view(hyesan, *old).recipients.at(0).proved.state == storage::State::expired);
-    // The same word for word is proof: it has arrived all the same.
+    // A receipt that fills no holes is proof: the report has arrived all the same.
     world.tell(hyesan, hq,
                RegisterNews{{receipt_of(world, hq, hq, {{1, young->origin.number}}, 901)}});
     CHECK(world.view(hyesan, *old).recipients.at(0).proved.state == storage::State::delivered);
@@ -223,7 +225,7 @@ TEST_CASE("a receipt of records that their author does not know is kept, and pro
     world.run_until_idle(1h);
     CHECK(world.times_happened(hyesan, What::delivered, *report) == 0);
     CHECK(world.ledger(hyesan).log(log_of(*report)).held.contains(report->origin.number));
-    // All keep the same, also through a start.
+    // All offices keep the same register, also after a restart.
     for (const auto node : {hyesan, wonsan}) {
         world.crash(node);
         world.restart(node);
@@ -241,7 +243,8 @@ TEST_CASE("a record that overlaps one which has ended is taken for its author's 
     World world(29, names, {});
     const auto told_with = [&](Number number, std::uint8_t count) {
         auto forgery = write_as(world, wonsan, hq, number);
-        forgery.header.count = count;  // so it does not open, and has ended when it is kept
+        forgery.header.count = count;  // with another count it does not open, and ends as it is
+                                       // kept
         world.tell(hq, wonsan, signed_by(world, wonsan, forgery));
     };
     const LogKey log{world.keys(wonsan).index, {1, 7}, RecordClass::normal};
@@ -281,7 +284,7 @@ TEST_CASE("a run of which some has ended by its author's word is carried for the
 TEST_CASE("a statement of custody counts for its signer only", "[simulation]") {
     World world(24, names, {});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
-    // Somebody has to have seen it, or it has no id yet.
+    // Another office must have seen the report, or it has no id yet.
     world.connect(hyesan, wonsan);
     world.run_until_idle(1h);
     world.tell(hyesan, liar, custody_of(world, hq, liar, 900));
@@ -320,14 +323,15 @@ TEST_CASE("an answer to another text, in another class or without a word acknowl
     const auto tell = [&](Number number, std::optional<RecordClass> record_class) {
         world.tell(hyesan, liar,
                    signed_by(world, hq, write_as(world, hq, hyesan, number, answer, record_class)));
-        // It is read, whatever it says of others.
+        // The record is read, even if its answer is about others.
         const auto log_class = record_class.value_or(RecordClass::reply);
         CHECK(world.ledger(hyesan)
                   .log({world.keys(hq).index, {1, 7}, log_class})
                   .receipted.contains(number));
         return world.times_happened(hyesan, What::acknowledged, *report, hq);
     };
-    // As of the text that this office had under that number before its store was put back.
+    // As if it answered another text, which this office had under that number before its store was
+    // put back.
     answer.reply_to = right;
     answer.reply_to->hash.bytes.front() ^= std::byte{1};
     CHECK(tell(1, {}) == 0);
@@ -405,7 +409,7 @@ TEST_CASE("a body that nobody needs any more is given up on its way, and leaves 
     while (partials.empty() || partials.begin()->second.checked.count() < 2) {
         REQUIRE(world.step());
     }
-    // Its author says so, and the word comes by another link.
+    // The author says that they are done. Its statement comes by another link.
     auto statement = *world.ledger(hyesan).statement(world.keys(hyesan).index);
     statement.logs = {
         {{1, 7}, RecordClass::normal, report->origin.number, {}, only(report->origin.number), {}}};
@@ -415,7 +419,7 @@ TEST_CASE("a body that nobody needs any more is given up on its way, and leaves 
     }
     CHECK(world.ledger(liar).partials().empty());
     CHECK(world.disk(liar).tables[static_cast<std::size_t>(storage::Table::parts)].empty());
-    // What was under way, and no more.
+    // Only the bytes under way were sent.
     CHECK(world.bytes_sent() < sent + 30'000);
 }
 
@@ -429,7 +433,7 @@ TEST_CASE("what a stick says in another's name to have is not believed", "[simul
     CHECK(bundle.reports == 1);
     world.read_bundle(hq, bundle.bytes);
     CHECK(world.times_happened(hq, What::received, report) == 1);
-    // Of itself it may say that: it is brought nothing, and others are.
+    // About itself the liar may say that: it is brought nothing, and other offices still are.
     world.read_bundle(hyesan, stick_with(world, has_everything(world, liar, liar)));
     world.queue(hyesan, {hq}, RecordClass::normal);
     CHECK(world.write_bundle(hyesan, {liar}).value().reports == 0);
@@ -448,7 +452,8 @@ TEST_CASE("a file that only seems to hold what others carry is not relied on", "
         return world.read_bundle(reader, stick_with(world, read)).value().holds;
     };
     REQUIRE(held(wonsan, frames) == honest.holds);
-    // Each of these brings nothing to who lacks it. Nor is it believed of what this office wrote.
+    // None of these files brings the record to an office that lacks it. They do not count either
+    // for this office's own records.
     const auto all_but = [&](auto&& spoil) {
         std::vector<Frame> spoilt;
         for (auto frame : frames) {
@@ -533,7 +538,7 @@ TEST_CASE("a stick that was written by who is no member any more is not taken in
     CHECK(taken->refused.find("no member any more") != std::string::npos);
     CHECK(taken->new_reports == 0);
     CHECK(world.times_happened(hq, What::received, report) == 0);
-    // Nor if it leaves its name out: what it wrote is still its own.
+    // Nor if the liar leaves its name out: a record that it wrote is still its own.
     const auto signed_record = signed_by(world, liar, write_as(world, liar, hq, 9));
     const auto nameless = world.read_bundle(hq, stick_with(world, {signed_record}));
     CHECK(nameless->new_reports == 0);
@@ -547,14 +552,14 @@ TEST_CASE("a stick full of lies costs its reader time, and nothing else", "[simu
     for (Number number = 1; number <= 40; ++number) {
         auto forgery = write_as(world, hyesan, hq, number);
         frames.emplace_back(signed_by(world, liar, forgery));
-        // Not as long as it says; each time otherwise.
+        // Not as long as its header says, with another length each time.
         RecordNews broken;
         forgery.header.body_bytes += number;
         ByteWriter out;
         out.raw(elide_header(forgery.header, nullptr));
         out.raw(Bytes(64 + number));
         broken.records.push_back(out.take());
-        // And of runs that cannot be, in other words each time.
+        // And records of impossible runs, with other words in the error each time.
         ByteWriter impossible;
         forgery.header.body_bytes -= number;
         forgery.header.count = static_cast<std::uint8_t>(64 + number);

@@ -1,5 +1,5 @@
-// Goal: an office whose mail is locked takes its mail, says so, and shows it once it is opened; and
-// whatever then does not open is told to its author, late as it is.
+// Goal: an office whose mail is locked takes its mail, says so, and shows the mail once it is
+// unlocked. If a record then does not open, its author is told, though late.
 // Method: named scenarios; storms lock and open mail at random besides.
 #include "proto/limits.h"
 #include "storage/record_store.h"
@@ -29,7 +29,7 @@ storage::ArchiveEntry::Form form_of(World& world, Node node, const storage::Repo
     return view.entry->form;
 }
 
-// As an old disk does: its seal does not open any more.
+// Damages the body as an old disk does: its seal does not open any more.
 void damage_body(World& world, Node node, const storage::ReportKey& report) {
     const auto store = storage::RecordStore::open(storage::open_memory_tables(world.disk(node)),
                                                   crypto::SealKey::random())

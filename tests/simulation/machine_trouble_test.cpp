@@ -49,7 +49,7 @@ TEST_CASE("a store put back with its marker is caught by what a peer holds", "[s
     world.run_until_idle(1h);
     CHECK(is_stopped(world, 1));
     CHECK(world.was_told(1, What::rolled_back));
-    // What it wrote before is not harmed by it.
+    // Its earlier reports are not harmed.
     world.cut(1, 2);
     world.connect(2, 0);
     world.run_until_idle(1h);
@@ -79,7 +79,7 @@ TEST_CASE("a store put back that has used a number again is caught before the re
     world.run_until_idle(1h);
     CHECK(is_stopped(world, 1));
     CHECK(world.was_told(1, What::rolled_back));
-    // It is still there, and nobody says that it arrived.
+    // The report is still held, and no office says that it arrived.
     CHECK(world.ledger(1)
               .log({again->author, {1, 7}, RecordClass::normal})
               .held.contains(again->origin.number));
@@ -100,7 +100,7 @@ TEST_CASE("a carrier without room says so, and takes it once there is room", "[s
           1);
     const auto& state = world.ledger(2).log({large->author, {1, 7}, RecordClass::bulk});
     CHECK(state.refused.contains(static_cast<std::uint8_t>(RefusalReason::no_room)));
-    // The one that it carries reaches hq; that makes room for the other, on a link that is up.
+    // The carried report reaches hq. That makes room for the other one, on a link that is up.
     world.connect(2, 0);
     world.run_until_idle(1h);
     CHECK(world.times_happened(0, What::received, *large) == 1);
@@ -110,7 +110,7 @@ TEST_CASE("a carrier without room says so, and takes it once there is room", "[s
     world.check_everything();
 }
 
-// Seed 7772: it waited for something to go, and nothing ever did.
+// Seed 7772: the carrier waited until it let a record go, and it never did.
 TEST_CASE("a carrier that may carry more takes what it had no room for", "[simulation]") {
     World world(17, {"hq", "hyesan", "pyongyang"}, {});
     world.set_carry_limit(2, 20'000);
@@ -196,7 +196,7 @@ TEST_CASE("what nobody took before its time ran out expires, and its author is t
     world.run_until_idle(1h);
     CHECK(world.times_happened(1, What::expired, *report) == 1);
     CHECK(world.ledger(2).log({report->author, {1, 7}, RecordClass::normal}).held.empty());
-    // Whom it is addressed to takes it even now, if somebody still brings it; nobody does.
+    // Its recipient would take it even now, but no office brings it any more.
     world.connect(2, 0);
     world.run_until_idle(1h);
     CHECK(world.times_happened(0, What::received, *report) == 0);
@@ -303,7 +303,7 @@ TEST_CASE("a mark that a wrong clock drove ahead is set back once a peer agrees 
         world.run_until_idle(1h);
         CHECK_FALSE(world.ledger(1).meta().doubtful);
         CHECK(mark_is_before(10 * days));
-        // What it writes from then on is dated right.
+        // Its reports have the right date from then on.
         const auto report = world.queue(1, {0}, RecordClass::normal);
         REQUIRE(report.has_value());
         world.run_until_idle(1h);

@@ -1,6 +1,6 @@
-// Goal: where there are more offices than fingerprints and more receipts than a summary lists, two
+// Goal: with more offices than fingerprints, and more receipts than a summary lists, two offices
 // that meet still come to hold the same, whatever each lacks.
-// Method: a world of 70 offices, of which some write and some pass on; what each holds is compared.
+// Method: a world of 70 offices, of which some write and some pass on; their stores are compared.
 #include <fmt/format.h>
 
 #include "tests/simulation/world.h"
@@ -78,8 +78,8 @@ TEST_CASE("of many receipts each has some that the other lacks", "[simulation]")
     }
     const auto receipts = receipts_of_hq(world);
     REQUIRE(receipts.size() == 2 * authors);
-    // As after links that were cut in the middle: the older half, and the newer. What a summary
-    // lists of either says nothing of what the other lacks.
+    // As after links that were cut in the middle: one has the older half, the other the newer half.
+    // The receipts that a summary lists of either half do not show what the other lacks.
     const bool has_left_newer = GENERATE(true, false);
     const Node left = 2 * authors + 1;
     const Node right = 2 * authors + 2;
@@ -105,7 +105,7 @@ TEST_CASE("an old register that was cut off comes even if the other end has sett
     meet(world, hq, whole);
     const auto receipts = receipts_of_hq(world);
     world.tell(lacking, hq, RegisterNews{{receipts.begin() + 1, receipts.end()}});
-    // It has something to bring, so that the other settles first.
+    // It has a report to bring, so that the other settles first.
     REQUIRE(world.queue(lacking, {hq}, RecordClass::normal, 50'000).has_value());
     meet(world, whole, lacking);
     CHECK(have_same_registers(world, whole, lacking));

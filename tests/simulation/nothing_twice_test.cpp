@@ -1,4 +1,5 @@
-// Goal: what has arrived is not sent again, however often links go and whoever brings it.
+// Goal: bytes that have arrived are not sent again, however often links go and from whatever
+// source.
 // Method: named scenarios in virtual time, and the bytes that all offices sent.
 #include <catch2/catch.hpp>
 
@@ -66,7 +67,7 @@ TEST_CASE("the second half of a body comes from another, and not the first half 
 TEST_CASE("a body crosses a link that is cut again and again, and machines that die",
           "[simulation]") {
     constexpr std::size_t size = 5'000'000;
-    // What is on its way when a link goes is lost: here 3 kB of 300.
+    // Bytes on their way when a link goes are lost: here 3 kB of 300.
     World world(3, {"hq", "hyesan"}, {.latency = 10ms});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
     const engine::LinkPolicy slow{.bytes_per_second = 300'000};
@@ -155,8 +156,8 @@ TEST_CASE("a body comes by two buses in turn, twenty seconds each, and nothing o
         world.cut(bus, hq);
         world.run_for(10min);
     }
-    // At the rate alone it takes 51 s. A piece is larger than what is left of a contact: its
-    // beginning is of one bus, and its end of the other.
+    // At the rate alone it takes 51 s. A piece is larger than the rest of a contact: one bus brings
+    // its beginning and another its end.
     CHECK(contacts <= 5);
     CHECK(world.bytes_sent() - before < size * 120 / 100);
     for (const auto bus : {pyongyang, wonsan}) {

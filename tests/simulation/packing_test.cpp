@@ -1,6 +1,7 @@
-// Goal: reports that waited together travel as one record, and nobody can tell but by the bytes:
-// each arrives once, whole, in order, with its own state and its own answers. What cannot be one
-// stays apart. Method: named scenarios in calm weather.
+// Goal: reports that waited together travel as one record, and only the bytes show it: each arrives
+// once, whole, in order, with its own state and its own answers. Reports that cannot be packed stay
+// apart.
+// Method: named scenarios in calm weather.
 #include <catch2/catch.hpp>
 
 #include "tests/simulation/world.h"

@@ -1,5 +1,6 @@
-// Goal: a link is used as far as its policy lets it be, and no further; what waits for another time
-// is not lost. Method: named scenarios, in virtual time.
+// Goal: a link is used as far as its policy allows, and no further; a report that waits for another
+// time is not lost.
+// Method: named scenarios, in virtual time.
 #include <catch2/catch.hpp>
 
 #include <deque>
@@ -131,7 +132,7 @@ TEST_CASE("a limited link carries for its two ends, and for others when told to"
     world.cut(hq, pyongyang);
     const auto from_pyongyang = world.queue(pyongyang, {hq}, RecordClass::normal).value();
     world.run_until_idle(1h);
-    // Its own may travel on with whoever takes them.
+    // Its own reports may travel on with any office that takes them.
     CHECK(world.times_happened(pyongyang, What::carried, from_pyongyang, hyesan) == 1);
 
     world.connect(hyesan, pyongyang);

@@ -1,6 +1,7 @@
-// Goal: what an author's office shows of a report never falls back, whatever is renewed or thrown
-// away later (invariant I8). Method: small scenarios with daily statements and changed addresses;
-// then weeks of an office's life in virtual time, one seed a run, checked after every step.
+// Goal: the state that an author's office shows of a report never falls back, whatever is renewed
+// or thrown away later (invariant I8).
+// Method: small scenarios with daily statements and changed addresses; then weeks of an office's
+// life in virtual time, one seed a run, checked after every step.
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
@@ -73,7 +74,7 @@ TEST_CASE("a report that nobody got stays expired through every renewal, until a
 TEST_CASE("a receipt that comes after its report has expired makes it delivered", "[simulation]") {
     World world(3, {"hq", "hyesan"}, {});
     const auto late = world.queue(hyesan, {hq}, RecordClass::normal, 0, 2 * 86400).value();
-    // It goes by stick; the receipt comes back when its author has given it up.
+    // The report goes by stick. The receipt comes back after the report has expired at its author.
     const auto stick = world.write_bundle(hyesan);
     REQUIRE(stick.has_value());
     REQUIRE(world.read_bundle(hq, stick->bytes).has_value());
@@ -189,7 +190,7 @@ TEST_CASE("offices at rest write next to nothing in a month", "[simulation]") {
     const auto report = world.queue(1, {0}, RecordClass::normal).value();
     world.connect(0, 1);
     world.connect(1, 2);
-    world.run_for(72h);  // each has said all that it says of itself
+    world.run_for(72h);  // each office has signed its statements
     REQUIRE(world.has_received(0, report));
     const auto rows_of = [&](Node node) {
         std::size_t rows = 0;
@@ -210,7 +211,7 @@ TEST_CASE("offices at rest write next to nothing in a month", "[simulation]") {
         CHECK(rows_of(node) <= before[node]);
         CHECK(world.ledger(node).attention().items().size() <= 3);
     }
-    // Each office's statement, once a day over each of two links, and what tells that it came.
+    // Each office's statement, once a day over each of two links, and the acknowledgements.
     CHECK(world.bytes_sent() - sent < nights * 3 * 2 * 1000);
     world.check_everything();
 }
@@ -220,7 +221,7 @@ TEST_CASE("over weeks no report that is shown as delivered is ever shown as less
         live_for_weeks(number_from_environment("FIELDPOST_SEED", 0));
         return;
     }
-    // A hundredth of what FIELDPOST_SEEDS asks for: each takes as long as a hundred storms.
+    // A hundredth of FIELDPOST_SEEDS: each run takes as long as a hundred storms.
     const auto seeds =
         std::max<std::uint64_t>(6, number_from_environment("FIELDPOST_SEEDS", 0) / 100);
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {

@@ -1,8 +1,8 @@
-// Goal: a relay with a small share lives for a month beside authors who write more than it holds:
-// the share is kept at all times (World::check), what is urgent always comes through, nothing
-// grows, and what gave way arrives in the end by its author.
-// Method: virtual days. The relay meets each author every day and the reader every other week; but
-// for that these are off.
+// Goal: a relay with a small share lives for a month beside authors who write more than it holds.
+// The share is kept at all times (World::check), urgent reports always come through, nothing grows,
+// and reports that gave way are brought by their author in the end.
+// Method: virtual days. The relay meets each author every day and the reader every other week; at
+// other times these are off.
 #include <catch2/catch.hpp>
 
 #include "daemon/engine/record/carry_share.h"
@@ -81,7 +81,7 @@ TEST_CASE("a relay with a small share carries for a month what its authors write
         world.run_for(20h);
     }
     CHECK(has_been_full);
-    // Counted is what lies on the disk; what it has besides is small.
+    // The share counts bytes on the disk. The store's other rows are small.
     CHECK(most_used < month_share * 11 / 10);
     REQUIRE(rows.size() == 2);
     CHECK(rows[1] < rows[0] * 12 / 10);

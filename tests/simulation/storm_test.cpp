@@ -26,7 +26,7 @@ void survive(std::uint64_t seed) {
 
     world.calm();
     world.check_everything();
-    // P3: there was a path, so it arrived; and its author knows.
+    // P3: there was a path, so the report arrived, and its author knows.
     for (const auto& [report, to] : world.promised()) {
         Node author = 0;
         while (world.ledger(author).us() != report.author) {
@@ -56,7 +56,8 @@ TEST_CASE("offices survive any weather, and everything promised arrives once", "
 }
 
 TEST_CASE("a peer that sends an older register still gets the newer one", "[simulation]") {
-    // Seed 718: the older one, crossing on the way, was taken as proof that the peer had it.
+    // Seed 718: the older summary, crossing on the way, was taken as proof that the peer had the
+    // record.
     survive(718);
 }
 

@@ -26,7 +26,7 @@ World::World(std::uint64_t seed, const std::vector<std::string>& names, Weather 
         open_store(node, network_.changes, {});
         start(node);
     }
-    // Everybody has everybody's keys, as an invitation would bring them.
+    // Every office has every other office's keys, as an invitation would bring them.
     std::vector<Register> statements;
     for (const auto& office : offices_) {
         for (const auto& [name, entry] : office.engine->ledger().registers()) {
@@ -343,7 +343,7 @@ bool World::is_settled(Node a, Node b) const {
     return says_so(a, b) && says_so(b, a);
 }
 
-// As whom the listener's link lets the dialler in; nothing: it does not.
+// The identity under which the listener's link lets the dialler in. Nothing: it does not.
 engine::Input World::as_seen_by(Node listener, Node dialler, engine::LinkId link,
                                 const engine::LinkPolicy& policy) const {
     const auto& roster = ledger(listener).roster();
@@ -467,7 +467,7 @@ void World::stop(Node node) {
 
 void World::put_back(Node node, const storage::MemoryDisk& copy) {
     *offices_[node].disk = copy;
-    // It may forget what is terminal: that is the trouble with it.
+    // A store that was put back may forget its terminal numbers.
     offices_[node].terminal_before.clear();
     offices_[node].shown_before.clear();
 }
@@ -640,7 +640,8 @@ void World::run_until_idle(std::chrono::hours at_most) {
 void World::trouble(Node node) {
     switch (any(5)) {
         case 0:
-            // One wrong clock at a time, and no two alike: two that agree are believed.
+            // One wrong clock at a time, and no two wrong alike: two clocks that agree are
+            // believed.
             for (Node other = 0; other < size(); ++other) {
                 set_clock(other, 0);
             }

@@ -1,8 +1,8 @@
 // Several engines on a terrible network, in virtual time, from one seed.
 //
-// The fault model is Weather: links appear, lose what is under way and go; offices crash between
-// any two steps and come back. World checks the invariants of daemon/DESIGN.md after every step, on
-// what is in the stores and not on what the engines believe. Nothing of the engine is replaced.
+// The fault model is Weather: links appear, lose the frames under way and go; offices crash between
+// any two steps and come back. World checks the invariants of daemon/DESIGN.md after every step. It
+// reads the stores for that, not the engines' memory. Nothing of the engine is replaced.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -22,20 +22,20 @@
 namespace fieldpost::tests {
 
 using Node = std::size_t;
-// The places of these where a scenario gives its offices in this order.
+// The places of these offices in scenarios that name them in this order.
 inline constexpr Node hq = 0;
 inline constexpr Node hyesan = 1;
 inline constexpr Node pyongyang = 2;
 inline constexpr Node wonsan = 3;
 
-// Of FIELDPOST_SEED and FIELDPOST_SEEDS.
+// Reads FIELDPOST_SEED or FIELDPOST_SEEDS.
 std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise);
 
 struct Weather {
     double crash_before_commit = 0;
     double crash_before_send = 0;
     std::chrono::milliseconds latency{50};
-    // What comes over a link at one moment is one batch, as it is to a daemon that was busy.
+    // Frames that come over a link at one moment are one batch, as for a daemon that was busy.
     bool arrives_together = false;
 };
 
@@ -46,7 +46,7 @@ struct Bundle {
     bool has_news = false;
     bool is_addition = false;
     Bytes said{};
-    engine::RunsByLog holds{};  // those before it in its row as well
+    engine::RunsByLog holds{};  // with the records of the bundles before it in its row
 };
 
 class World {
@@ -63,8 +63,8 @@ public:
                                             std::uint32_t lifetime_seconds = 90U * 86400);
     // To the members of a group, as this office knows them. Nothing if it was declined.
     std::optional<storage::ReportKey> queue_to_group(Node author, OfficeId group);
-    // The authority (node 0) invites; a new machine joins with what the invitation holds. It is up,
-    // and knows nobody but by the invitation.
+    // The authority (node 0) invites. A new machine joins with the content of the invitation. It is
+    // up, and knows only the offices in the invitation.
     Node invite_and_join(const std::string& name) { return join(*invite(name)); }
     std::shared_ptr<const crypto::Invite> invite(const std::string& name);
     Node join(const crypto::Invite& invite);
@@ -73,8 +73,9 @@ public:
     void dismiss(Node node, std::uint32_t number);
 
     // --- by hand
-    // A bundle of that office; nothing if it is down, or crashed on the way. It is as large as it
-    // is, or `bytes_max`. Beside `before`, where others left what is in `of_others`.
+    // A bundle of that office, up to `bytes_max`; nothing if the office is down or crashed on the
+    // way. `before`: the bundle before it in its row. `of_others`: records in files that others
+    // left in the same place.
     std::optional<Bundle> write_bundle(Node node, const std::vector<Node>& to = {},
                                        std::uint64_t bytes_max = UINT32_MAX,
                                        const std::function<void()>& after_a_cell = {},
@@ -84,63 +85,63 @@ public:
     std::optional<engine::BundleReport> read_bundle(Node node, BytesView bytes);
 
     // --- what the world does
-    // `a` dials, or `b` if `a` does not know it. Whom the other's roster does not know yet comes to
-    // its door, and so does whom it has shut out. Nobody dials who was shut out.
-    // A link that is held to other policies goes first.
+    // `a` dials, or `b` if `a` does not know it. An office that the other's roster does not know
+    // yet, or has shut out, comes to its door. No office dials an office that was shut out. An
+    // older link with other policies is closed first.
     void connect(Node a, Node b, engine::LinkPolicy of_a = {}, engine::LinkPolicy of_b = {});
     void cut(Node a, Node b);
-    // What is under way still comes, at the same moment as the end.
+    // Frames under way still come, at the same moment as the end.
     void end(Node a, Node b);
     void crash(Node node);
-    // In good order, as a daemon that is told to.
+    // A clean stop, as of a daemon that is told to stop.
     void stop(Node node);
     void restart(Node node);
     void pass(std::chrono::milliseconds time);
-    // Takes the keys that read mail from it, or gives them back, as a passphrase does. Whether it
-    // is up or not.
+    // Takes the keys that read mail from the office, or gives them back, as a passphrase does. The
+    // office may be up or down.
     void lock_mail(Node node, bool is_locked);
-    // From the next start on its clock is wrong by so much.
+    // From the next start on, the node's clock is wrong by so many seconds.
     void set_clock(Node node, std::int64_t wrong_by_seconds);
-    // Full at this many bytes; 0: never.
+    // The disk is full at this many bytes; 0: never.
     void set_disk_limit(Node node, std::uint64_t bytes);
     void set_carry_limit(Node node, std::uint64_t bytes);
-    // A copy of its disk, in place of what it has since. It must be down.
+    // Replaces the node's disk with an earlier copy of it. The node must be down.
     void put_back(Node node, const storage::MemoryDisk& copy);
-    // Its disk spoils one value of a table; false: there are not so many. From here on it may meet
-    // damage, and is made anew when it does.
+    // The node's disk spoils one value of a table. False: the table has not so many values. From
+    // here on the office may meet damage, and is made anew when it does.
     bool spoil(Node node, storage::Table table, std::size_t which);
     // As when the whole folder is put back, and not only the store.
     void lose_marker(Node node) { offices_[node].marker.reset(); }
     // An administrator changed its addresses: it says so in a newer statement.
     void advertise(Node node, std::vector<std::string> endpoints);
-    // As if `as` had linked up and said just this.
+    // Tells `node` this frame as if `as` had linked up and said nothing else.
     void tell(Node node, Node as, const Frame& frame);
-    // The same with messages of any bytes. What the office says meanwhile comes back.
+    // As tell(), with messages of any bytes. Returns the office's messages meanwhile.
     std::vector<Bytes> talk(Node node, Node as, const std::vector<Bytes>& messages);
-    // The same over a link that stays until somebody hangs up, or the office has enough of it. What
-    // the office says to a frame comes back.
+    // As talk(), over a link that stays until a test hangs up or the office closes it. say()
+    // returns the office's messages in answer to the frame.
     engine::LinkId link_by_hand(Node node, Node as);
     std::vector<Bytes> say(Node node, engine::LinkId link, const Frame& frame);
     void hang_up(Node node, engine::LinkId link);
     // From here on a test uses the keys of that office as it likes. Its daemon does not run any
-    // more, and no promise is kept to it.
+    // more, and promises to it do not count.
     void take_over(Node node);
-    // The authority's word, told to node 0.
+    // A change by the authority, told to node 0.
     void change_roster(std::vector<RosterStatement> statements);
-    // Handles what is due next: a frame or a timer. False if nothing ever will be.
+    // Handles the next event, a frame or a timer. False if no event will ever come.
     bool step();
     void run_until_idle(std::chrono::hours at_most);
-    // All that is due within this time.
+    // Handles all events within this time.
     void run_for(std::chrono::milliseconds time);
     [[nodiscard]] bool is_up(Node node) const { return offices_[node].engine.has_value(); }
     [[nodiscard]] bool is_connected(Node a, Node b) const;
     // Both ends say that they have nothing left for each other.
     [[nodiscard]] bool is_settled(Node a, Node b) const;
 
-    // Any fault that chance picks; then some steps.
+    // Each round: a random fault, then some steps.
     void storm(int rounds);
-    // After a storm: there is space for everybody, and everybody meets everybody, twice round, and
-    // until all are up and linked. A clock may stay wrong.
+    // After a storm: all disks have room, and every office meets every other twice. The rounds go
+    // on until all are up and linked. A clock may stay wrong.
     void calm();
 
     // --- what can be seen
@@ -148,20 +149,20 @@ public:
     [[nodiscard]] const engine::Ledger& ledger(Node node) const {
         return offices_[node].engine->ledger();
     }
-    // As the store says, so for a node that is down too.
+    // Read from the store, so a node may be down.
     int times_happened(Node node, engine::What what, const storage::ReportKey& report,
                        std::optional<Node> by = std::nullopt);
     bool has_received(Node node, const storage::ReportKey& report) {
         return times_happened(node, engine::What::received, report) == 1;
     }
     std::vector<Report> inbox(Node node);
-    // As people at that office see it.
+    // The report as people at that office see it.
     engine::ReportView view(Node node, const storage::ReportKey& report);
     [[nodiscard]] const std::map<storage::ReportKey, std::vector<Node>>& promised() const {
         return promised_;
     }
     [[nodiscard]] const std::map<storage::ReportKey, std::string>& texts() const { return texts_; }
-    // As whoever has read the report names it.
+    // The reference by which a reader of the report names it.
     [[nodiscard]] ReportRef reference_to(const storage::ReportKey& report) const;
     std::mt19937_64& dice() { return dice_; }
     [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
@@ -175,7 +176,7 @@ public:
     // The offences that `by` is named for at `node`; empty: none.
     std::string offences(Node node, Node by);
     [[nodiscard]] bool is_taken_over(Node node) const { return offices_[node].is_taken_over; }
-    // Takes the invariants that need every record read.
+    // Checks the invariants for which every record must be read.
     void check_everything();
 
 private:
@@ -191,7 +192,7 @@ private:
         std::map<storage::ReportKey, std::vector<storage::Recipient>> shown_before;
         std::int64_t clock_wrong_by = 0;
         std::optional<engine::Marker> marker;
-        std::optional<BoxPublic> one_time;  // of one that joined by an invitation
+        std::optional<BoxPublic> one_time;  // of an office that joined by an invitation
         bool is_taken_over = false;
         bool is_spoiled = false;
     };
@@ -206,9 +207,9 @@ private:
         Node b = 0;
         std::map<Node, engine::LinkPolicy> policies;
         std::map<std::pair<Node, RecordId>, int> sent;  // since the last summary the other way
-        // What each end said last that it does not want, as the other end has read it.
+        // The numbers that each end last said it does not want, as the other end has read them.
         std::map<std::pair<Node, LogKey>, IntervalSet> not_wanted;
-        // By which end, as the other end has read it.
+        // The registers that each end has told, as the other end has read them.
         std::set<std::pair<Node, Bytes>> registers_told;
     };
 
@@ -219,7 +220,8 @@ private:
     [[nodiscard]] Now now(Node node) const;
     void note_told(engine::LinkId link, Node by, BytesView message);
     void rebuild(Node node);
-    // As a daemon reads for a command: where damage is met it reads again once that was put aside.
+    // Reads as a daemon does for a command. If the read meets damage, it is repeated once the
+    // damage was put aside.
     template <class Read>
     auto read_from(Node node, const Read& read) {
         auto& office = offices_[node];
@@ -247,7 +249,7 @@ private:
     void drop_link(engine::LinkId link, std::optional<Node> without);
     void check_sent(engine::LinkId link, Node from, BytesView message);
     void check_frame(engine::LinkId link, Node from, const Frame& frame);
-    // Also what goes over a link that a test made by hand.
+    // Also called for frames over a link that a test made by hand.
     void note_sent(Node node, engine::OutgoingFrame sent);
     void check(Node node);
     void check_progress(Node node);
@@ -255,7 +257,7 @@ private:
     void check_settled(Node node);
     void check_parts_on_disk(Node node);
     std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
-    // It is there for good, and shows once mail is opened.
+    // True if the report is here for good and is shown once mail is opened.
     bool waits_unopened(Node node, const storage::ReportKey& report);
 
     SeededRandom random_;
@@ -263,7 +265,7 @@ private:
     Weather weather_;
     Network network_;
     [[nodiscard]] OfficeId index_of(Node node) const { return offices_[node].keys->index; }
-    // What became of a draft; nothing if the office crashed on the way.
+    // The answer to a draft. Nothing if the office crashed on the way.
     std::optional<std::variant<engine::Accepted, engine::Declined>> submit(
         Node author, const std::vector<Node>& to, engine::Submitted submitted);
     void open_store(Node node, const std::vector<RosterChange>& roster,
@@ -273,11 +275,11 @@ private:
     std::map<engine::LinkId, Link> links_;
     std::map<engine::LinkId, Node> links_by_hand_;
     std::deque<Flight> flights_;
-    std::optional<engine::LinkId> talking_;  // of talk(), and what came back over it
+    std::optional<engine::LinkId> talking_;  // the link of talk(); its answers follow
     std::vector<Bytes> answers_;
     std::uint64_t next_link_ = 1;
     std::int64_t now_ms_ = 0;
-    std::uint32_t lives_ = 0;  // of all daemons so far
+    std::uint32_t lives_ = 0;  // counts the lives of all daemons so far
     std::uint64_t next_request_ = 1;
     std::uint64_t next_bundle_ = 1;
     std::uint64_t bytes_sent_ = 0;

@@ -1,4 +1,4 @@
-// Bundles in the world: what the daemon does with files, in memory.
+// Bundles in the world: does in memory what the daemon does with files.
 #include "crypto/bundle_cells.h"
 #include "tests/simulation/world.h"
 

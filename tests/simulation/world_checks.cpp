@@ -1,4 +1,4 @@
-// What can be seen of a World, and what must hold in it: the invariants of daemon/DESIGN.md.
+// The state of a World as tests see it, and the checks of the invariants of daemon/DESIGN.md.
 #include <fmt/format.h>
 
 #include "crypto/sealed_record.h"
@@ -92,8 +92,9 @@ void World::check_frame(engine::LinkId link, Node from, const Frame& frame) {
         for (const auto& entry : news->registers) {
             INFO("register kind " << static_cast<int>(entry.key.kind) << " of "
                                   << value_of(entry.key.signer) << ", from " << from);
-            // Nothing is told to who said it, unless that office has had to make room for others
-            // since. What closes an office is shown to whoever's leaf of it is open, all of it.
+            // A register is not told to the office that told it, unless that office has made room
+            // for others since. Proofs that close an office are all shown to a peer whose leaf of
+            // that office is open.
             const auto* theirs = is_up(to) ? ledger(to).newest(entry.key) : nullptr;
             CHECK_FALSE((theirs != nullptr && *theirs == entry &&
                          !ledger(from).is_closed(entry.key.signer) &&
@@ -124,7 +125,7 @@ void World::note_told(engine::LinkId link, Node by, BytesView message) {
         }
     }
     for (const auto& leaf : leaves) {
-        // A leaf says all: of a log that it does not name everything is wanted.
+        // A leaf is complete: every record of a log that it does not name is wanted.
         std::erase_if(found->second.not_wanted, [&](const auto& entry) {
             return entry.first.first == by && entry.first.second.author == leaf.office;
         });
@@ -285,7 +286,7 @@ void World::check_progress(Node node) {
     }
 }
 
-// P8b, of bodies that are not whole: as its store has them, and what of their streams is in memory.
+// P8b for bodies that are not whole: those in the store, and the streams in memory.
 void World::check_bodies_under_way(Node node) {
     const auto& ledger = offices_[node].engine->ledger();
     std::map<OfficeId, std::pair<std::size_t, std::uint64_t>> kept;
@@ -316,14 +317,14 @@ static bool has_summary(BytesView message) {
            });
 }
 
-// Two that call themselves settled, over a link that lets everything through, lack nothing of each
-// other; but of who may be anything, they may have closed logs.
+// Two offices that call themselves settled, over a link that lets everything through, lack nothing
+// of each other. Logs of an office that was taken over may differ where they are closed.
 void World::check_settled(Node node) {
     for (const auto& [id, link] : links_) {
         const auto peer = link.a == node ? link.b : link.a;
         const bool is_open = std::ranges::all_of(
             link.policies, [](const auto& entry) { return entry.second == engine::LinkPolicy{}; });
-        // What the one has told meanwhile, the other does not know yet.
+        // The other end does not know yet what this end has told meanwhile.
         const bool is_told_more = std::ranges::any_of(flights_, [&, id = id](const Flight& flight) {
             return flight.link == id && flight.to == node && has_summary(flight.bytes);
         });
@@ -348,7 +349,7 @@ void World::check_settled(Node node) {
     }
 }
 
-// Each part of a body is of a record that is held, or of one on its way: nothing else ends it.
+// Each part on disk belongs to a record that is held, or to a body on its way.
 void World::check_parts_on_disk(Node node) {
     auto& store = *offices_[node].store;
     std::set<storage::Blob> owned;
@@ -490,7 +491,7 @@ void World::check_everything() {
             }
         }
         CHECK(again.size() == stored.size());
-        // P8a: whoever is told all of a leaf can read it.
+        // P8a: a peer that is told all of a leaf can read it.
         for (const auto& [index, leaf] : stored) {
             const auto all = engine::summary_of(*fresh, index, engine::Detail::all);
             CHECK(as_read(all).leaves == std::vector{all});
@@ -509,8 +510,8 @@ void World::check_everything() {
         const auto state = store.log(log).value();
         INFO("report " << report.origin.number << " of office " << author);
         REQUIRE(state.has_value());
-        // P1, and invariant I6: its author keeps it until it is owed to nobody; and can read it
-        // after.
+        // P1 and invariant I6: the author keeps the record until it is owed to nobody, and can read
+        // it even then.
         CHECK((state->held.contains(report.origin.number) ||
                state->is_terminal({report.origin.number, report.origin.number})));
         CHECK(store.report(report).value().has_value());
@@ -518,10 +519,11 @@ void World::check_everything() {
         store.abort();
         for (Node node = 0; node < size(); ++node) {
             if (is_taken_over(node)) {
-                continue;  // it may say of itself what it likes
+                continue;  // a taken-over office may say anything of itself
             }
             if (std::ranges::find(to, node) == to.end()) {
-                // P4 and P6: who was not addressed neither read it nor is said to have it.
+                // P4 and P6: an office that was not addressed has not read the report, and is not
+                // said to have it.
                 CHECK(times_happened(node, engine::What::received, report) == 0);
                 CHECK(times_happened(author, engine::What::delivered, report, node) == 0);
             }
@@ -533,7 +535,7 @@ void World::check_everything() {
             const auto shown = times_happened(node, engine::What::received, report);
             // P2.
             CHECK(shown <= 1);
-            // P4: what the author shows is so.
+            // P4: the state that the author shows is true.
             const auto page = progress(author, report);
             REQUIRE(page.has_value());
             for (const auto& one : page->recipients) {
@@ -542,7 +544,7 @@ void World::check_everything() {
                     CHECK((shown == 1 || waits_unopened(node, report)));
                 }
             }
-            // P4: what the author was told is so.
+            // P4: the events that the author was told are true.
             if (times_happened(author, engine::What::delivered, report, node) > 0) {
                 CHECK((shown == 1 || waits_unopened(node, report)));
             }

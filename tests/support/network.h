@@ -29,13 +29,13 @@ struct Network {
     std::vector<RosterChange> changes;
     std::vector<Office> offices;
 
-    // Every office holds it.
+    // Every office of these networks holds the authority's key.
     [[nodiscard]] crypto::SigningKey authority_key() const {
         return crypto::SigningKey::from_seed(authority.seed().duplicate());
     }
     [[nodiscard]] crypto::FoundingKey founding_key() const { return founding.duplicate(); }
     [[nodiscard]] const NetworkId& id() const { return roster.network(); }
-    // Signs and applies. The statements must be good.
+    // Signs and applies a change. The statements must be valid.
     void change(std::vector<RosterStatement> statements, WallTime at);
     // Makes an office of this name and admits it: the first as hq, all others as field.
     void admit(const std::string& name);

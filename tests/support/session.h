@@ -1,4 +1,4 @@
-// What every program of tests does: start the crypto, and run the cases that its arguments name.
+// Runs a program of tests: starts the crypto, and runs the cases that its arguments name.
 #pragma once
 
 namespace fieldpost::tests {

@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t packet_bytes_max = 2048;
-// How soon the thread notices that it is to end, or that the link went down.
+// The longest time until the thread notices that it is to end, or that the link went down.
 constexpr std::chrono::nanoseconds longest_wait = 50ms;
 
 bool can_run(const std::string& command) {
@@ -60,7 +60,7 @@ public:
     void deliver(Clock::time_point now) {
         while (!on_its_way_.empty() && on_its_way_.front().at <= now) {
             const auto& packet = on_its_way_.front().bytes;
-            // A full device loses it, as any would.
+            // A full device loses the packet, as a real one would.
             (void)!::write(to_, packet.data(), packet.size());
             on_its_way_.pop_front();
         }

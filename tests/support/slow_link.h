@@ -1,9 +1,9 @@
 // A link of a given rate, delay and loss between two network namespaces: two tun devices, and a
 // thread that hands packets from one to the other. The kernel of the build machine has no netem.
 //
-// Promise: a packet takes its turn in the queue, its time on the wire, and the delay; what is lost
-// is lost on the wire, by a seeded die; what is made is removed. Needs root and a kernel that
-// allows it.
+// Promise: a packet takes its turn in the queue, its time on the wire, and the delay; packets are
+// lost on the wire only, by a seeded die; all devices and namespaces are removed at the end. Needs
+// root and a kernel that allows it.
 #pragma once
 
 #include <atomic>
@@ -26,25 +26,25 @@ public:
         std::uint64_t queue_bytes = 32'768;
         std::uint64_t seed = 1;
     };
-    // Of IPv4 packets that were to be sent, lost or not.
+    // Bytes of the IPv4 packets that were sent, lost ones too.
     struct Bytes {
         std::uint64_t from_near = 0;
         std::uint64_t from_far = 0;
     };
 
     static bool can_be_made(std::string& why);
-    // It is up.
+    // The link is up at first.
     explicit SlowLink(const Quality& quality);
     ~SlowLink();
     SlowLink(const SlowLink&) = delete;
     SlowLink& operator=(const SlowLink&) = delete;
 
-    // What to put before a command to run it there.
+    // The words to put before a command so that it runs at that end.
     [[nodiscard]] std::vector<std::string> at(End end) const;
     [[nodiscard]] static std::string address(End end);
-    // While it is down it takes everything and passes nothing on, without a word.
+    // While the link is down it takes every packet and passes none on, silently.
     void set_up(bool is_up) { is_up_ = is_up; }
-    // Larger packets vanish without a word, as where a tunnel is narrower and nobody says so.
+    // Larger packets vanish silently, as in a narrower tunnel that does not report it.
     void set_packet_max(std::size_t bytes) { packet_max_ = bytes; }
     [[nodiscard]] Bytes sent() const { return {from_near_, from_far_}; }
 
