@@ -1,5 +1,5 @@
 // Goal: an office hears offices of every later release.
-// Method: beacons.json holds calls from an IPv4 and an IPv6 address, and what they say.
+// Method: beacons.json holds calls from an IPv4 and an IPv6 address, and their meaning.
 #include <catch2/catch.hpp>
 
 #include "crypto/beacon.h"

@@ -1,5 +1,5 @@
 // Goal: a stick that a later release wrote can be read here, and the other way round.
-// Method: bundles.json holds the bytes of two, and what their cells hold.
+// Method: bundles.json holds the bytes of two sticks, and the content of their cells.
 #include <catch2/catch.hpp>
 
 #include "crypto/bundle_cells.h"

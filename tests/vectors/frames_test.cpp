@@ -1,6 +1,6 @@
 // Goal: two releases that meet understand each other's frames.
-// Method: frames.json holds a frame of every type and what it means; and the hashes by which two
-// offices find out in what they differ.
+// Method: frames.json holds a frame of every type and its meaning; and the hashes by which two
+// offices find out how they differ.
 #include <catch2/catch.hpp>
 
 #include <ranges>
@@ -56,7 +56,7 @@ json meaning(const LeafSummary& leaf) {
     return means;
 }
 
-// Of records, by restoring one header after the other.
+// The meaning of a frame of records: restores one header after the other.
 json meaning(const RecordNews& news, const NetworkId& network) {
     json records = json::array();
     std::optional<Neighbour> before;
@@ -413,7 +413,7 @@ json odd_containers() {
         out.u8(0);
         out.raw(*from_hex("0bffff"));  // a kind of a later release
         out.varint(0);
-        out.raw(*from_hex("0102"));  // what a later release writes behind it
+        out.raw(*from_hex("0102"));  // bytes that a later release adds behind it
     });
     const auto bytes = written_by([&](ByteWriter& out) {
         out.u8(3);

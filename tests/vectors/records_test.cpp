@@ -55,7 +55,7 @@ std::string long_list() {
     return list;
 }
 
-// WIRE.md "Report": what an office that lost its store asks of an author.
+// WIRE.md "Report": the request of an office that lost its store to an author.
 Bytes resend_request(const Network& network, const Office& requester) {
     auto request = written_by([&](ByteWriter& out) {
         out.u16(value_of(requester.index));
@@ -331,7 +331,7 @@ struct RecordWriter {
                 {"origin", hex_of([&](ByteWriter& out) { fieldpost::write(out, origin); })},
                 {"hash", hex(crypto::report_hash(network.id(), header.log.author, origin,
                                                  units[i].report, attachments))}};
-            // Of a very long one the hash says enough.
+            // For a very long report the hash is enough.
             if (units[i].report.size() <= shown_bytes_max) {
                 report["bytes"] = hex(units[i].report);
                 report["text"] = draft.reports[i].text;

@@ -107,7 +107,7 @@ ReceiptLog some_log() {
     return log;
 }
 
-// So many of them.
+// Every second number, in `runs` runs.
 IntervalSet every_second(std::size_t runs) {
     IntervalSet numbers;
     for (Number i = 0; i < runs; ++i) {

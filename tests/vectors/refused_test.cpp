@@ -1,4 +1,4 @@
-// Goal: what one release refuses, every other refuses, so that nothing signed has two readings.
+// Goal: all releases refuse the same bytes, so that nothing signed has two readings.
 // Method: refused.json holds pairs: bytes that are accepted, and the same with one rule broken.
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-// Goal: what an office once signed about itself and others is read alike for ever.
+// Goal: registers that an office once signed are read alike for ever.
 // Method: registers.json holds registers of every kind and a custody statement, and their meaning.
 #include <catch2/catch.hpp>
 

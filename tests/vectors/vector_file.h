@@ -1,4 +1,4 @@
-// The files of published bytes: what the tests of this folder share.
+// The files of published bytes: shared by the tests of this folder.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -14,7 +14,7 @@ namespace fieldpost::tests {
 using nlohmann::json;
 
 json read_vectors(const std::string& name);
-// A text of it. Not compared as JSON: two compilers disagree on whether that is ambiguous.
+// The value as text. Not compared as JSON: two compilers disagree on whether that is ambiguous.
 inline std::string text_of(const json& value) {
     return value.get<std::string>();
 }
@@ -61,7 +61,7 @@ std::string hex_of(const Write& write_to) {
     return hex(written_by(write_to));
 }
 
-// What bytes mean, in words that another program can compare with its own reading.
+// The meaning of bytes, in words that another program can compare with its own reading.
 json meaning(const IntervalSet& set);
 json meaning(Incarnation incarnation);
 json meaning(const LogKey& log);

@@ -1,8 +1,9 @@
 // Goal: published bytes mean the same for ever.
-// Method: decode what tests/vectors/*.json holds and compare with what the file says it means;
-// encode again and compare the bytes. `FIELDPOST_WRITE_VECTORS=1 vectors_tests` writes the files
-// anew, which is a broken promise once a release has used them. read_vectors.py does the same
-// without our code. Here: writing, and interval sets; each other file has a test of its name.
+// Method: decode the bytes in tests/vectors/*.json and compare them with the meaning given there;
+// encode again and compare the bytes.
+// `FIELDPOST_WRITE_VECTORS=1 vectors_tests` writes the files anew, which breaks a promise once a
+// release has used them. read_vectors.py does the same without our code. Here: writing, and
+// interval sets; each other file has a test of its name.
 #include <catch2/catch.hpp>
 
 #include <cstdlib>

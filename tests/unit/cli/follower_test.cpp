@@ -1,4 +1,5 @@
-// Goal: whoever moves, spoils or fills a folder costs its offices some work, and no report.
+// Goal: a person or program that moves, spoils or fills a folder costs its offices some work, and
+// no report.
 // Method: followers on an imagined folder in virtual time; one scenario for each trick, and then a
 // mover that does all of them at random.
 #include "cli/follower.h"
@@ -149,7 +150,7 @@ TEST_CASE("large files hold up neither small ones nor what is to be left", "[fol
     share.hyesan.queue(2);
     share.pass_time(31s);
     CHECK(share.hyesan.left().contains(2));
-    // One that goes is not read any further.
+    // A file that is removed is not read any further.
     const auto is_large = [](const auto& entry) { return entry.second.stamp.size > 1'000'000; };
     std::erase_if(share.folder.files, is_large);
     const auto before = share.hyesan.bytes_read;
@@ -284,7 +285,8 @@ TEST_CASE("files of two rows are no row", "[follower]") {
     keep();
     const auto row = share.folder.files;
     REQUIRE(row.size() == 2);
-    // Somebody takes one of them: all is left anew, and then something beside it.
+    // One of the files is taken away: the office leaves everything anew, and later reports beside
+    // it.
     share.folder.files.erase(row.begin()->first == "lone1.bin" ? std::next(row.begin())->first
                                                                : row.begin()->first);
     wait();
@@ -440,7 +442,7 @@ public:
                 break;
         }
     }
-    // What it spoiled for good it puts right; junk stays.
+    // Undoes its lasting harm to the folder. Junk files stay.
     void leave() {
         folder_.is_full = false;
         for (auto& [name, file] : folder_.files) {

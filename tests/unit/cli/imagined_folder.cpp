@@ -16,7 +16,8 @@ Reports numbers_in(const std::string& text) {
     Reports numbers;
     std::istringstream in(text);
     for (std::string one; std::getline(in, one, ',');) {
-        // One that was cut off is not closed by its comma: the last is always empty.
+        // A number that was cut off has no comma behind it. The last piece of a whole list is
+        // always empty.
         if (!one.empty() && one.find_first_not_of("0123456789") == std::string::npos) {
             numbers.insert(std::stoi(one));
         }
@@ -222,7 +223,7 @@ Outcome<Standing> ImaginedOffice::standing(const std::string& state_then) {
     return Standing{state_then == state(), 1, urgent_known_};
 }
 
-// What any other office has not said to have.
+// Reports that some other office has not listed in its bundle.
 Reports ImaginedOffice::lacked() const {
     Reports lacking;
     for (const auto& other : all_) {

@@ -37,7 +37,7 @@ public:
     std::chrono::nanoseconds spent{0};  // in looking
     std::uint64_t bytes_per_second = 100'000'000;
 
-    // `size`: it pretends to be that large.
+    // `size`: the size that the file pretends to have.
     void put(const std::string& name, const std::string& content, std::int64_t size = -1);
     void touch(const std::string& name);
     void rename(const std::string& from, const std::string& to);
@@ -59,7 +59,7 @@ public:
     void queue(int report, bool is_urgent = false);
     [[nodiscard]] const Reports& reports() const { return reports_; }
     void restart() { follower_ = std::make_unique<cli::Follower>(*this, cli::FollowOptions{}); }
-    // If it is due.
+    // Lets the follower work if it is due.
     void turn();
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
     std::function<void()> while_writing{};
@@ -67,7 +67,7 @@ public:
     int pieces_read = 0;
     bool has_removed_foreign = false;
 
-    // The reports that files of this office there hold.
+    // The reports in this office's files in the folder.
     [[nodiscard]] Reports left() const;
     [[nodiscard]] int files_left() const;
 
@@ -111,7 +111,8 @@ private:
     cli::FolderTime next_{};
 };
 
-// All of them at every half second, for so long; `between` before each.
+// Lets all offices take a turn every half second, for so long. Calls `between` before each half
+// second.
 void pass(ImaginedFolder& folder, const std::vector<ImaginedOffice*>& offices,
           std::chrono::milliseconds time, const std::function<void()>& between = {},
           std::chrono::milliseconds step = std::chrono::milliseconds(500));

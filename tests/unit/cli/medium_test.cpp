@@ -1,5 +1,7 @@
-// Goal: what the command writes for people replaces nothing that is there, whenever it came there.
-// Method: files in a temporary folder; of two who want one name at the same moment, one gets it.
+// Goal: a file that the command writes for people replaces no other file, even one that came at the
+// last moment.
+// Method: files in a temporary folder; of two writers that want one name at the same moment, one
+// gets it.
 #include "cli/medium.h"
 
 #include <barrier>
@@ -41,7 +43,7 @@ TEST_CASE("of two files that take one name at the same moment one is there and t
     run(0);
     other.join();
     CHECK(taken[0] + taken[1] == rounds);
-    // Whoever was told that it has the name has it.
+    // The writer that was told it has the name has it.
     int zeros = 0;
     for (int round = 0; round < rounds; ++round) {
         zeros += text_in(folder.path() / fmt::format("{}.bin", round)) == "0" ? 1 : 0;

@@ -89,7 +89,7 @@ TEST_CASE("a transfer is as fast as it was in the last seconds, whatever the lin
         last = words.of(transfer, begun + quarter * 250ms);
     }
     CHECK(last == "hyesan-b3 to hq: 489 KB of 1.3 MB");
-    // What comes next begins anew.
+    // The next transfer begins anew.
     transfer.set_id("hyesan-b4");
     transfer.set_is_incoming(true);
     CHECK(words.of(transfer, begun + 23s) == "hyesan-b4 from hq: 489 KB of 1.3 MB");

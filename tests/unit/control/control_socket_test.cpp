@@ -38,12 +38,12 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // As much as the socket takes now.
+    // Sends as much as the socket takes now. Returns the bytes sent.
     std::size_t send(BytesView bytes) const {
         const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         return sent < 0 ? 0 : static_cast<std::size_t>(sent);
     }
-    // What has come, up to `bytes`.
+    // Reads the bytes that have come, up to `bytes` of them.
     std::size_t read(std::size_t bytes) const {
         Bytes some(bytes);
         const auto got = ::recv(fd_, some.data(), some.size(), 0);
@@ -65,7 +65,7 @@ Bytes request_of(std::uint32_t size) {
     return out.take();
 }
 
-// What came whole while everything that waits is handled once.
+// Handles everything that waits once. Returns the requests that came whole.
 std::vector<RequestIn> handle_all(ControlSocket& socket, Instant now) {
     std::vector<RequestIn> all;
     for (const auto& interest : socket.interests()) {
@@ -95,7 +95,7 @@ TEST_CASE("a large request that stalls gives way to the next one", "[control]") 
     CHECK_FALSE(stalled.was_hung_up_on());
     socket->drop_stalled(after_start(until));
     CHECK(stalled.was_hung_up_on());
-    // The other has its time from here on.
+    // The time limit of the other client begins here.
     REQUIRE(socket->wake_at().has_value());
     CHECK(*socket->wake_at() > after_start(until));
     std::vector<RequestIn> came;
@@ -134,7 +134,7 @@ Clients clients_of(const std::filesystem::path& path, std::size_t count) {
     return clients;
 }
 
-// How many of `clients` are heard if each asks now.
+// Each of `clients` asks now. Returns how many are heard.
 std::size_t ask_all(ControlSocket& socket, const Clients& clients, Instant now) {
     for (const auto& client : clients) {
         client->send(request_of(10));
@@ -205,7 +205,8 @@ TEST_CASE("the kernel says who is the owner", "[control]") {
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
     auto socket = ControlSocket::open(path).value();
-    // All clients of this process are, so they have the place that is no member's.
+    // All clients of this process belong to the owner, so they may also use the place kept from
+    // members.
     const auto clients = clients_of(path, members_max + 1);
     for (int i = 0; i < 2; ++i) {
         handle_all(*socket, after_start(0ms));
@@ -222,7 +223,7 @@ TEST_CASE("a client that does not read its answer loses its place", "[control]")
     handle_all(*socket, after_start(0ms));
     const auto asked = handle_all(*socket, after_start(0ms));
     REQUIRE(asked.size() == 1);
-    // While it waits for us it has all the time.
+    // While the client waits for our answer there is no time limit.
     CHECK_FALSE(socket->wake_at().has_value());
     constexpr std::size_t answer_bytes = 8U << 20;
     socket->answer(asked.front().client, Bytes(answer_bytes), after_start(20s));

@@ -38,7 +38,7 @@ struct Scene {
         CHECK(sealer.bytes() == bytes.size());
         return bytes;
     }
-    // The sizes of what opens, read some bytes at a time.
+    // Reads `bytes` some at a time. Returns the sizes of the cells that open.
     [[nodiscard]] std::vector<std::size_t> read(BytesView bytes, std::size_t at_once,
                                                 bool* is_whole = nullptr) const {
         BundleOpener opener({key, network});
@@ -170,7 +170,8 @@ TEST_CASE("a file that is one cell again and again is over, and not whole", "[cr
     }
     CHECK(cells == 1);
     CHECK(bytes <= (17U << 20));
-    // In place of the second cell of 512 bytes: the count of cells is right, and one is missing.
+    // Another cell replaces the second cell of 512 bytes: the count of cells is right, and one is
+    // missing.
     Scene two;
     two.contents = {Bytes(100), Bytes(100)};
     auto spoiled = two.bundle();

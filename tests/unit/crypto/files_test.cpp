@@ -1,5 +1,5 @@
-// Goal: key files and invitations open with what they were made for, and say why when they do not;
-// they are written into no file that somebody else made.
+// Goal: key files and invitations open with the secret that they were made for, and say why when
+// they do not; they are never written into a file that somebody else made.
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
@@ -103,7 +103,7 @@ TEST_CASE("an invitation without a code opens without one", "[crypto]") {
     const auto file = crypto::seal_invite(invite, "").value();
     CHECK_FALSE(crypto::invite_needs_code(file));
     CHECK(crypto::open_invite(file, "").value().founding == invite.founding);
-    // Who was told a code must not be given a file that needs none.
+    // A person who was told a code must not be given a file that needs none.
     CHECK(crypto::open_invite(file, "7KQ2M-R4XWD").error().code == Errc::untrusted);
     // The founding key is the one that the founding statement names.
     invite.founding_key = crypto::FoundingKey::random();
@@ -114,7 +114,8 @@ TEST_CASE("an invitation without a code opens without one", "[crypto]") {
 TEST_CASE("a secret file is new, whatever lies at its name or beside it", "[crypto]") {
     const TemporaryFolder folder;
     const auto path = folder.path() / "hyesan.invite";
-    // Another user's, whose reader is that user: each in a place where a writer might look first.
+    // A file of another user, which that user can read. Its links have the names that a writer
+    // might use first.
     const auto others = folder.path() / "other";
     std::ofstream(others) << "mine";
     for (const auto* name : {"hyesan.invite.new", "hyesan.invite.tmp", "hyesan.invite.part"}) {

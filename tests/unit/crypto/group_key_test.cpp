@@ -1,5 +1,5 @@
 // Goal: a group's key comes out of a slot for the office that the slot is for, and for nobody else;
-// and what is sealed to the group opens with that key.
+// and text sealed to the group opens with that key.
 #include "crypto/group_key.h"
 
 #include <catch2/catch.hpp>

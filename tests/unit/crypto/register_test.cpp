@@ -1,4 +1,5 @@
-// Goal: registers, custody, forks and enrolments say what was signed, and only that.
+// Goal: registers, custody, forks and enrolments verify exactly as they were signed, and in no
+// other form.
 #include "crypto/register_seal.h"
 
 #include <catch2/catch.hpp>

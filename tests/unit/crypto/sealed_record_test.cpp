@@ -61,7 +61,8 @@ Sent send(const Network& network, const Office& author, const std::vector<const 
             crypto::sign_record(author.machine.identity, network.id(), id)};
 }
 
-// All that a recipient does with what arrived: decode, check size, hash, verify, unwrap, open.
+// All that a recipient does with a record that arrived: decode, check size, hash, verify, unwrap,
+// open.
 Result<crypto::OpenedBody> receive(const Network& network, const Office& author,
                                    const Office& reader, BytesView record) {
     ByteReader in(record);

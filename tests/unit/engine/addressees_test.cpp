@@ -1,4 +1,5 @@
-// Goal: it follows from a header and the roster alone for whom a record is, at every office alike.
+// Goal: the recipients of a record follow from its header and the roster alone, so all offices
+// agree on them.
 // Method: a roster with all roles, one admission a version, and headers by hand.
 #include "daemon/engine/record/addressees.h"
 
@@ -71,7 +72,7 @@ TEST_CASE("an office that has left is no member of a group any more", "[addresse
     network.change({Revoke{.index = depot, .cut_off = {}, .reason = "lost"}}, founded_at);
     network.change({Retire{.index = clinic, .successor = no_office, .closed = std::nullopt}},
                    founded_at);
-    // One that is on its way out still gets its mail.
+    // A retiring office still gets its mail.
     CHECK(all_of(network.roster, to({field}, 4)) == Offices{camp, clinic});
     CHECK(is_addressed_to(network.roster, to({depot}, std::nullopt), depot));
 }

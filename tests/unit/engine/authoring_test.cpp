@@ -1,5 +1,6 @@
-// Goal: a draft is written whole or not at all, and no member's statement keeps what is written to
-// a group from the others. Method: one office in memory, with statements made by hand.
+// Goal: a draft is written whole or not at all, and no member's statement keeps a report to a group
+// from the others.
+// Method: one office in memory, with statements made by hand.
 #include "daemon/engine/record/authoring.h"
 
 #include "crypto/hash.h"
@@ -48,7 +49,7 @@ public:
         office.ledger().keep_register(entry);
     }
     [[nodiscard]] OfficeId index(std::size_t place) const { return network.offices[place].index; }
-    // To everybody else.
+    // A draft to all other offices.
     [[nodiscard]] engine::Draft draft() const {
         engine::Draft draft;
         draft.to = {index(0), index(good), index(bad)};
@@ -70,7 +71,8 @@ public:
         CHECK(office.write() == before);
         return std::get<engine::Declined>(notice).error.code;
     }
-    // Who of all it went to, and as what its page shows the third.
+    // Writes the draft. All recipients but `bad` are queued, and the page shows `bad` as failed for
+    // `reason`.
     void check_left_out(FailReason reason) {
         const auto notice = submit(draft());
         REQUIRE(std::holds_alternative<engine::Accepted>(notice));
@@ -89,7 +91,7 @@ public:
             CHECK(one.state == (one.office == index(bad) ? State::failed : State::queued));
             CHECK(one.reason == (one.office == index(bad) ? reason : FailReason::none));
         }
-        // It may say what it likes of it.
+        // A later receipt of `bad` changes nothing.
         REQUIRE_FALSE(engine::prove(office.ledger(), accepted.report,
                                     {.of = engine::Proof::Of::received, .recipient = index(bad)},
                                     LoneOffice::now())
@@ -121,7 +123,7 @@ TEST_CASE("a report to a group goes to all that can be sealed to, and says who c
             bad, {crypto::sign_prekey(one.mail.signing, writing.network.id(), one.index, 9, {})});
     }
     writing.check_left_out(FailReason::no_key);
-    // Who names it is told.
+    // A person who names this office is told.
     auto draft = writing.draft();
     draft.may_leave_out.erase(one.index);
     CHECK(writing.declined(draft) == Errc::unavailable);

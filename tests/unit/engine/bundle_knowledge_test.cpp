@@ -1,4 +1,5 @@
-// Goal: what a file holds comes back from the command as it was given, however its numbers lie.
+// Goal: the list of records in a file comes back from the command unchanged, however its numbers
+// lie.
 // Method: sets of few and of very many pieces, and bytes that are none.
 #include "daemon/engine/bundle/bundle_knowledge.h"
 

@@ -66,7 +66,7 @@ TEST_CASE("a stranger with a newer roster is known by it from then on", "[engine
     at.say(RosterNews{at.network.changes});
     CHECK(at.version() == 3);
     CHECK(at.hq.ledger().roster().find("camp") != nullptr);
-    // It dials again, and comes in as what it is.
+    // The office dials again, and is let in as a member.
     CHECK(at.is_turned_away());
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("an office that was shut out hears of it, and of nothing after that", 
         const auto frame = decode_frame(out.send.front().bytes).value();
         const auto& news = std::get<RosterNews>(frame);
         CHECK((news.changes == std::vector{network.changes[2], network.changes[3]}));
-        // Its link ends when that had time to get there.
+        // Its link ends only after the frames had time to arrive.
         CHECK(door.is_at(their_link));
         say(hello_with(2));
         CHECK(out.send.size() == 1);

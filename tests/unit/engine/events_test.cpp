@@ -1,4 +1,5 @@
-// Goal: no office fills the 100,000 events that are kept: what repeats raises the count of one row.
+// Goal: no office fills the 100,000 events that are kept: a repeated event raises the count of one
+// row.
 // Method: an office in memory, told the same again and again.
 #include <catch2/catch.hpp>
 
@@ -10,7 +11,7 @@ using namespace fieldpost::tests;
 
 namespace {
 
-// hq with three reports of its own, which hyesan may say to carry.
+// hq with three reports of its own. hyesan may say that it carries them.
 class TracedReports {
 public:
     TracedReports() : office_(network_, 0, records()) {}
@@ -111,7 +112,7 @@ TEST_CASE("what one office causes without a report is one event of a kind an hou
     note(engine::What::offender, 1, 3600);
     CHECK(office.store().events(1, SIZE_MAX).value().size() == 3);
     CHECK(office.notices().size() == 3);
-    // A person sees in attention how often it was.
+    // A person sees in attention how often it happened.
     const auto& items = ledger.attention().items();
     const auto item = items.find({engine::What::offender, network.offices[1].index, {}});
     REQUIRE(item != items.end());

@@ -1,4 +1,4 @@
-// Goal: the number that salts fingerprints goes on for ever, whatever a peer says it is.
+// Goal: the number that salts fingerprints never comes to an end, whatever number a peer tells.
 // Method: the rule for any two numbers; then an office at the highest one, and a peer whose
 // fingerprints look like its own.
 #include "daemon/engine/session/fingerprint_number.h"

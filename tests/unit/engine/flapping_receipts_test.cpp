@@ -1,6 +1,6 @@
-// Goal: a recipient that says a thing and its opposite by turns costs its author what is new in it.
-// Method: thousands of own reports; receipts signed by a member; reads of the store are
-// counted.
+// Goal: a recipient whose receipts alternate between a statement and its opposite costs its author
+// only the new part of each.
+// Method: thousands of own reports; receipts signed by a member; reads of the store are counted.
 #include <catch2/catch.hpp>
 
 #include "crypto/register_seal.h"
@@ -134,7 +134,7 @@ TEST_CASE("what a receipt says of reports that were for others is looked at once
     author.reads_of(says_received(all));
     author.reads_of(says_unreadable(all));
     CHECK(author.shown(10).reason == storage::FailReason::unreadable);
-    // Only those to this office change by turns, and none of them back.
+    // Only pages of reports to this office alone can change, and none of them changes back.
     CHECK(author.reads_of(says_received(all)) < reports_written);
     CHECK(author.shown(10).reason == storage::FailReason::unreadable);
     CHECK(author.reads_of(says_unreadable(all)) < reports_written);

@@ -1,4 +1,4 @@
-// Goal: links of any speed are kept busy, and what is urgent never finds a long queue before it.
+// Goal: links of any speed are kept busy, and an urgent frame never finds a long queue before it.
 // Method: a link in virtual time, with a rate, a delay and a queue, and a sender that always has
 // something to send and sends what its Flow allows.
 #include "daemon/engine/session/flow.h"
@@ -36,7 +36,8 @@ public:
         flow_.acknowledged(sent_, Instant{now_});
         acknowledged_ = sent_;
     }
-    // Lets the sender send and be answered until then; the link's use since the last call.
+    // Lets the sender send and be answered until this time. Returns the link's use since the last
+    // call.
     double run_until(milliseconds end) {
         double busy = 0;
         const auto began = now_;
@@ -70,7 +71,7 @@ public:
         }
         return busy / static_cast<double>((end - began).count());
     }
-    // How long what is urgent would have waited at the worst, in the last run.
+    // The longest time that an urgent frame would have waited in the last run.
     [[nodiscard]] double worst_wait_ms() const { return worst_wait_; }
     [[nodiscard]] const Flow& flow() const { return flow_; }
     [[nodiscard]] std::uint64_t sent() const { return sent_; }
@@ -111,7 +112,7 @@ TEST_CASE("a link of any speed is kept busy without a queue", "[flow]") {
         CAPTURE(kind.name);
         Link link(kind.bits_a_second, kind.round_trip);
         link.run_until(kind.settled_after);
-        // Getting there is no reason for a queue either.
+        // The beginning builds no long queue either.
         CHECK(link.worst_wait_ms() < 1.5 * kind.wait_ms);
         const auto use = link.run_until(kind.settled_after + 120s);
         INFO("window " << link.flow().window() << ", frame " << link.flow().frame() << ", rate "
@@ -151,7 +152,7 @@ TEST_CASE("what has arrived behind a hole makes room for as much more", "[flow]"
     const auto window = flow.window();
     flow.repairs(1400);
     CHECK(flow.window() == window + 1400);
-    // The other end says it: no more than twice as much.
+    // The other end tells this number, so it at most doubles the window.
     flow.repairs(1U << 30);
     CHECK(flow.window() == 2 * window);
     flow.sent(80'000, Instant{20s});
@@ -246,7 +247,7 @@ TEST_CASE("a link is dead when what is under way is not acknowledged for long", 
     const auto first = *flow.dead_at();
     // The slowest links bring a summary before the first acknowledgement.
     CHECK(first >= Instant{30s});
-    // What takes long to be answered has longer.
+    // A link whose answers take long gets more time.
     flow.sent(1000, Instant{2s});
     flow.acknowledged(500, Instant{4s});
     CHECK(*flow.dead_at() >= Instant{4s + 6 * 3s});
@@ -261,7 +262,7 @@ TEST_CASE("a black hole is noticed after five seconds on a slow link too", "[flo
     REQUIRE(flow.bytes_per_second() > 7000);
     const auto dead_after = [&](Instant since) { return *flow.dead_at() - since; };
     CHECK(dead_after(Instant{30s}) < 6s);
-    // What the peer says is a sign of life; what of ours stands before the data takes its time.
+    // A frame of the peer is a sign of life. Our frames before the data take their time too.
     flow.heard(Instant{33s});
     CHECK(dead_after(Instant{33s}) >= 5s);
     CHECK(dead_after(Instant{33s}) < 6s);

@@ -1,5 +1,5 @@
-// Goal: in a network that one record cannot name, every member gets the key of its groups from the
-// authority, authors seal to it, and no member can spoil that for the others.
+// Goal: in a network too large for one record's names, every member gets the keys of its groups
+// from the authority, authors seal to them, and no member can spoil that for the others.
 // Method: the authority's office in memory; the others are keys, and statements made by hand.
 #include "daemon/engine/membership/groups.h"
 
@@ -40,7 +40,7 @@ public:
         }
         engine::reserve_numbers(office.ledger());
     }
-    // That office says that these are its prekeys.
+    // The office at `place` states that it has prekeys of these epochs.
     void state(std::size_t place, const std::vector<std::uint16_t>& epochs) {
         auto& one = network.offices[place];
         std::vector<Prekey> prekeys;
@@ -52,7 +52,7 @@ public:
         }
         REQUIRE(take(signed_statement(place, std::move(prekeys))).value().is_new);
     }
-    // The statement of one that has no key, as an invitation may bring it.
+    // Plants a statement with an invalid key, as an invitation may bring it.
     void plant_bad_key(std::size_t place) {
         const auto& one = network.offices[place];
         office.ledger().keep_register(signed_statement(
@@ -181,7 +181,7 @@ TEST_CASE("each member gets a slot of its groups, on as many pages as it takes",
     }
     CHECK(all[0].group_key == all[1].group_key);
     CHECK(all[0].group_key != of_field[0].group_key);
-    // A member opens what was sealed to the group from its own registers.
+    // From its own registers a member opens a record that was sealed to the group.
     std::vector<storage::StoreChange> told;
     for (const auto& [name, entry] : hq.office.ledger().registers()) {
         told.emplace_back(engine::put_register(hq.network.id(), entry));
@@ -220,7 +220,7 @@ TEST_CASE("a member that lost its prekey gets another slot, a day later", "[grou
     Headquarters hq(70);
     engine::tend_group_keys(hq.office.ledger(), later(0));
     const auto before = hq.pages(field);
-    // One that it still has opens as well as a newer one.
+    // The member still has the older prekey, so its slot still opens.
     hq.state(5, {1, 2});
     engine::tend_group_keys(hq.office.ledger(), later(2 * 86400));
     CHECK(hq.pages(field) == before);
@@ -228,7 +228,7 @@ TEST_CASE("a member that lost its prekey gets another slot, a day later", "[grou
 
     hq.state(5, {2});
     hq.network.offices[5].mail.prekeys.erase(1);
-    // Authors name it meanwhile.
+    // Until it gets a new slot, authors name the member by itself.
     CHECK(hq.holders(field) == 69);
     engine::tend_group_keys(hq.office.ledger(), later(3600));
     CHECK(hq.pages(field) == before);

@@ -1,5 +1,6 @@
-// Goal: what an older build let in, or a disk damaged, never stops an office, and costs the log
-// that it is in. Method: a store with just that, loaded as at every start, and its first batch.
+// Goal: a row that an older build let in, or that a disk damaged, never stops an office, and costs
+// only its log.
+// Method: a store with such rows, loaded as at every start, and its first batch.
 #include "daemon/engine/healing.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/membership/founding.h"

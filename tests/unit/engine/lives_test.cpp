@@ -1,4 +1,5 @@
-// Goal: two machines that use one office's keys are told from one that starts again and again.
+// Goal: two machines that use one office's keys are not confused with one machine that starts again
+// and again.
 // Method: the lives that HELLO would bring, on a made-up clock.
 #include "daemon/engine/membership/lives.h"
 

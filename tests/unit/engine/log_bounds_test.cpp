@@ -1,6 +1,6 @@
-// Goal: N of a log stays small whatever its author does, new records always pass, and what peers
-// have arrives in the end.
-// Method: one log and a peer that offers what N leaves out, lowest first.
+// Goal: N of a log stays small whatever its author does, new records always pass, and all records
+// that peers have arrive in the end.
+// Method: one log and a peer that offers the numbers that N leaves out, lowest first.
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/leaves.h"
 
@@ -80,7 +80,7 @@ TEST_CASE("N has few runs, holds what is held, and never passes the highest numb
             RC_ASSERT(state.known.top() <= top);
             RC_ASSERT(without(state.held, state.known).empty());
             RC_ASSERT(without(state.closed, state.known).empty());
-            // Exactly one of the four, each number of N.
+            // Each number of N is in exactly one of four sets.
             auto all = united(state.held, state.terminal());
             for (const auto& [reason, numbers] : state.refused) {
                 RC_ASSERT(intersection(all, numbers).empty());
@@ -129,7 +129,7 @@ TEST_CASE("holes that nobody can fill keep a window for a day, and no mail behin
         bound_runs(state, runs_max, {}, {}, at);
     }
     CHECK(without(rest, state.held).empty());
-    // And its last word, which ends all holes, opens all.
+    // The author's last statement ends all holes, and opens everything.
     const IntervalSet done{{1, 3000}};
     state.end(done);
     bound_runs(state, runs_max, {}, done, at);

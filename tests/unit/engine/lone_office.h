@@ -1,4 +1,5 @@
-// What an office knows, in memory, without links: for tests of what the engine does with it.
+// The knowledge of one office, in memory and without links: for tests of what the engine does with
+// it.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -14,7 +15,7 @@ namespace fieldpost::tests {
 
 class LoneOffice {
 public:
-    // The office with this place in the network, its store as founded and with `changes`.
+    // The office at this place in the network. Its store has the changes of founding and `changes`.
     // Then `damage` is done to its disk.
     LoneOffice(const Network& network, std::size_t place,
                const std::vector<storage::StoreChange>& changes = {},
@@ -38,7 +39,7 @@ public:
     storage::MemoryDisk& disk() { return disk_; }
     std::vector<engine::Notice>& notices() { return notices_; }
     static Now now() { return {{}, founded_at}; }
-    // At the end of a batch. Returns what is on the disk then.
+    // Ends a batch. Returns the content of the disk then.
     std::array<storage::MemoryDisk::Content, storage::table_count> write() {
         REQUIRE(ledger_->flush().has_value());
         REQUIRE(store_->commit().has_value());

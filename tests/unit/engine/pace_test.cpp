@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What is seen on the wire for a frame of 1,406 bytes: one whole segment and its headers.
+// Bytes on the wire for a frame of 1,406 bytes: one whole segment and its headers.
 constexpr std::size_t frame = 1406;
 constexpr std::uint64_t on_the_wire = 1500;
 

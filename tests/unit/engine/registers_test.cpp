@@ -1,5 +1,6 @@
-// Goal: registers of others are verified and bounded, and what a later release signs travels on;
-// our own always fits.  Method: an office in memory, fed with registers by hand.
+// Goal: registers of others are verified and bounded, registers signed by a later release travel
+// on, and our own always fits.
+// Method: an office in memory, fed with registers by hand.
 #include "daemon/engine/registers.h"
 #include "daemon/engine/leaves.h"
 #include "daemon/engine/membership/own_statement.h"
@@ -38,7 +39,7 @@ Bytes subject_of(int number) {
     return {static_cast<std::byte>(number)};
 }
 
-// A network with an open invitation, and what machines that have its file ask for.
+// A network with an open invitation, and the enrolments of machines that have its file.
 class Invitees {
 public:
     Invitees() {
@@ -287,7 +288,7 @@ TEST_CASE("of many enrolments of one invitation all offices keep the two with th
         CHECK(alarms(office, invitees.index()) == 1);
         const bool is_low = order[2] != 2;
         CHECK(take(office, all[order[2]]).value() == is_low);
-        // Told once of each.
+        // Each enrolment is told once.
         for (const auto& entry : all) {
             CHECK_FALSE(take(office, entry).value());
         }

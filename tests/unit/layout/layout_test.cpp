@@ -1,5 +1,6 @@
 // Goal: the folders keep the promises that make them separate.
-// Method: read every #include "..." of ours and compare with who may include whom.
+// Method: read every #include "..." of ours and compare with the list of folders that each folder
+// may include.
 #include <catch2/catch.hpp>
 
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What a folder may include besides itself. A name with a dot is one header.
+// The folders that a folder may include besides itself. A name with a dot is one header.
 const std::map<std::string, std::set<std::string>> may_include = {
     {"proto", {}},
     {"crypto", {"proto"}},
@@ -26,7 +27,7 @@ const std::map<std::string, std::set<std::string>> may_include = {
      {"proto", "crypto", "storage", "daemon/engine", "daemon/link", "daemon/control"}},
 };
 
-// What stands between the quotes or brackets of an #include, with the first of them; else nothing.
+// The name in an #include with the quote or bracket before it. Empty for any other line.
 std::string included_by(const std::string& line) {
     const auto at = line.find_first_not_of(" \t");
     if (at == std::string::npos || !line.substr(at).starts_with("#include ")) {

@@ -1,4 +1,4 @@
-// Goal: whoever begins to answer at an address is noticed, and nobody else.
+// Goal: a program that begins to answer at an address is noticed, and nothing else is.
 // Method: an address of this machine, and a clock that is told.
 #include "daemon/link/reach_probe.h"
 
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Taken, and silent until it listens.
+// A port that is taken, and silent until this listens on it.
 class ListeningDoor {
 public:
     ListeningDoor() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -39,7 +39,7 @@ private:
     std::string endpoint_;
 };
 
-// Until what was asked has been answered, one way or the other.
+// Waits until the probe has its answer, one way or the other.
 void await(const ReachProbe& probe) {
     for (const auto fd : probe.fds()) {
         pollfd item{fd, POLLOUT, 0};

@@ -1,5 +1,6 @@
-// Goal: what leads through a SOCKS5 proxy leads where it should, and a proxy that does anything
-// else ends that one connection, in words. Method: a proxy whose every answer is written here.
+// Goal: a connection through a SOCKS5 proxy leads to its target, and a proxy that does anything
+// else ends that one connection, in words.
+// Method: a proxy whose every answer is written here.
 #include "daemon/link/tunnel.h"
 
 #include <arpa/inet.h>
@@ -55,7 +56,7 @@ public:
         pollfd item{*client_, POLLIN, 0};
         return ::poll(&item, 1, 1) == 1;
     }
-    // What has come so far, once something has.
+    // Waits for the first bytes. Returns the bytes that have come so far.
     [[nodiscard]] std::string heard() const {
         std::string bytes(65536, '\0');
         const auto got = ::recv(*client_, bytes.data(), bytes.size(), 0);
@@ -69,7 +70,7 @@ private:
     std::string address_;
 };
 
-// As its owner does: waits for what it watches, until it is past `state`.
+// Runs the tunnel as its owner does: waits for its descriptor until the tunnel is past `state`.
 State run_past(Tunnel& tunnel, State state) {
     for (int turns = 0; turns < 100 && tunnel.advance() == state; ++turns) {
         std::vector<pollfd> items;
@@ -86,7 +87,7 @@ State run_past(Tunnel& tunnel, State state) {
 
 const auto granted = "\x05\x00\x00\x01\x7f\x00\x00\x01\x1a\x57"s;
 
-// Until the request is said; what it was.
+// Runs the tunnel until it has sent its request. Returns the request.
 std::string let_it_ask(Tunnel& tunnel, Proxy& proxy) {
     tunnel.advance();
     proxy.accept();

@@ -1,5 +1,6 @@
-// Goal: members talk, strangers are said to be strangers, who is shut out is refused, and a peer
-// that goes is noticed. Method: two links in one process, over loopback.
+// Goal: members talk, strangers are reported as strangers, keys that were shut out are refused, and
+// a peer that goes is noticed.
+// Method: two links in one process, over loopback.
 #include "daemon/link/zmq_link.h"
 
 #include <arpa/inet.h>
@@ -21,7 +22,7 @@ struct End {
     crypto::BoxKeyPair keys = crypto::BoxKeyPair::random();
     std::unique_ptr<ZmqLink> link;
 
-    // To whom this end gives which answer; nobody else is let in.
+    // Opens this end. It answers the keys in `known` as given there. No other key is let in.
     void open(const std::map<BoxPublic, Caller>& known) {
         link = ZmqLink::open({keys.public_key, keys.secret.view()}, [known](const BoxPublic& key) {
                    const auto found = known.find(key);
@@ -293,7 +294,7 @@ TEST_CASE("a stranger comes in as one, with its key, and only so many at a time"
     }
     CHECK((reason == EndReason::refused || reason == EndReason::not_let_in));
     CHECK(let_in < 20);
-    // Whoever uses up the places of one address keeps nobody out at another.
+    // A caller that uses up the places of one address keeps nobody out at another.
     knock(elsewhere);
     await<PeerUp>(client, server);
 }

@@ -1,4 +1,4 @@
-// Goal: epoch slots are read as they were signed, and what is against their rules is refused.
+// Goal: epoch slots are read as they were signed, and slots against their rules are refused.
 #include "proto/epoch_slots.h"
 
 #include <catch2/catch.hpp>

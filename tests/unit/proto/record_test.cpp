@@ -1,6 +1,6 @@
-// Goal: headers are exact: what is encoded is decoded, what is elided is restored, and what breaks
-// a rule of WIRE.md is refused. Method: random headers for the round trips; one mutation for each
-// rule.
+// Goal: headers are exact: an encoded header decodes to the same, an elided one is restored, and a
+// header that breaks a rule of WIRE.md is refused.
+// Method: random headers for the round trips; one mutation for each rule.
 #include "proto/record.h"
 #include "proto/limits.h"
 

@@ -1,4 +1,5 @@
-// Goal: a summary of any size comes over whole, and what one office's leaf breaks costs no other's.
+// Goal: a summary of any size comes over whole, and a bad leaf of one office costs no other
+// office's leaf.
 #include "proto/summary_parts.h"
 
 #include <catch2/catch.hpp>

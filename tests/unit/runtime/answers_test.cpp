@@ -1,4 +1,4 @@
-// Goal: what a client asks for is checked before anything is done, and its answer is bounded.
+// Goal: a request is checked before anything is done, and its answer is bounded.
 // Method: requests as a client that is not our command may send them, to an office in memory.
 #include "daemon/runtime/answers.h"
 
@@ -21,7 +21,7 @@ public:
         around.folders = &folders;
         around.bundles = &bundles;
     }
-    // Nothing: it is for the engine.
+    // The answer to a request. Nothing: the request is for the engine.
     std::optional<wire::Answer> ask(const wire::Request& request) {
         const auto text = request.SerializeAsString();
         auto handled = runtime::handle_request(office.ledger(), as_bytes(text), 1, around).value();
@@ -111,7 +111,7 @@ TEST_CASE("what looks after a folder is told that something urgent has come, fro
     CHECK(urgent_known() == 2);
     log(RecordClass::bulk).hold({1, 3});
     CHECK(urgent_known() == 2);
-    // One that is delivered, and goes, is nothing new.
+    // A record that is delivered and leaves is not counted anew.
     log(RecordClass::urgent).end(IntervalSet{{1, 1}});
     CHECK(urgent_known() == 2);
 }

@@ -1,4 +1,4 @@
-// Goal: what offices announce makes this one dial little, and never hides an honest address.
+// Goal: announcements of other offices make this one dial little, and never hide an honest address.
 // Method: statements of offices in memory, and a link whose events nobody reads: each attempt stays
 // under way until the test ends it. The addresses are of networks that nobody has (RFC 5737).
 #include "daemon/runtime/dialler.h"
@@ -46,7 +46,7 @@ struct Dialling {
         crypto::sign_register(network.offices[place].machine.identity, network.id(), entry);
         hq.ledger().keep_register(entry);
     }
-    // All that is due, dialled.
+    // Dials everything that is due.
     void turn() {
         dialler.set_targets(hq.ledger(), by_hand, nearby);
         dialler.permit([](OfficeId, const Policy&) { return Permit{.is_open = true}; }, now);
@@ -114,7 +114,7 @@ TEST_CASE("eight ports of one host that an office announces are tried one at a t
     CHECK(at.under_way().size() == 1);
     at.end_all(link::EndReason::no_answer);
     const auto dialled = at.dialled_in(15min);
-    // As often as one port would be, and each in its turn.
+    // All ports together are dialled as often as one port would be, each in its turn.
     CHECK(sum(dialled) <= 70);
     CHECK(dialled.size() == 8);
     for (const auto& [endpoint, times] : dialled) {

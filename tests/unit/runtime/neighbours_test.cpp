@@ -33,13 +33,13 @@ struct Heard {
     void call_from(std::size_t place, const std::string& host, std::uint16_t port = 6743) {
         neighbours.hear({{call(office(place), port), there, host}}, hq.ledger(), now);
     }
-    // What is dialled when this is heard.
+    // The targets that are dialled when this call is heard.
     std::vector<Dialler::Target> hear(const Bytes& bytes, const std::string& host = "10.0.0.2",
                                       const crypto::NetworkAddress& sender = there) {
         neighbours.hear({{bytes, sender, host}}, hq.ledger(), now);
         return neighbours.take_due({}, now);
     }
-    // All that is dialled in so much time, in which nobody calls.
+    // All targets that are dialled in so much time, while nobody calls.
     std::vector<Dialler::Target> dialled_in(std::chrono::milliseconds time) {
         std::vector<Dialler::Target> all;
         const auto end = now.steady + time;
@@ -145,7 +145,7 @@ TEST_CASE("each address of a network has its turn, however many call for the sam
     }
     const Dialler::Target honest{"tcp://10.0.0.2:6743", heard.office(1)};
     heard.call_from(1, "10.0.0.2");
-    // They call on all the time.
+    // The other addresses go on calling all the time.
     std::size_t dialled = 0;
     std::optional<std::size_t> turn;
     for (int second = 0; second < 260; ++second) {

@@ -30,7 +30,7 @@ Permit at(const Policy& policy, std::chrono::minutes of_day, std::uint64_t used 
     return permit_of(policy, {today, of_day}, used);
 }
 
-// What a file with these lines says of its one peer.
+// The policy that a file with these lines gives to its one peer.
 Result<Policy> read(const std::string& lines) {
     const tests::TemporaryFolder folder;
     const auto file = folder.path() / "fieldpost.toml";

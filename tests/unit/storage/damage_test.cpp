@@ -1,4 +1,5 @@
-// Goal: what is damaged goes, what only belonged to it goes with it, and nothing else is touched.
+// Goal: a damaged value goes, rows that only belonged to it go with it, and nothing else is
+// touched.
 // Method: a store in memory with a row in each table, one value of which is changed on its disk.
 #include "storage/damage.h"
 
@@ -103,7 +104,7 @@ TEST_CASE("a damaged value goes, and nothing else that is whole", "[storage]") {
     // An event's row is made anew from the event.
     CHECK(content.size() ==
           before[static_cast<std::size_t>(table)].size() - (table == Table::report_events ? 0 : 1));
-    // Those that named what is gone.
+    // Rows that named a removed value are gone too.
     CHECK(office.table(Table::numbers).size() == (table == Table::records ? 2 : 3));
     CHECK(office.table(Table::report_events).size() == (table == Table::events ? 1 : 2));
     CHECK(office.table(Table::parts).size() == 1);

@@ -204,11 +204,11 @@ TEST_CASE("the last events are kept, and the oldest makes room", "[storage]") {
         REQUIRE(store->apply(PutEvent{event}).has_value());
     }
     CHECK(store->events(0, 1).value().front().seq == 3);
-    // Nothing names what is gone.
+    // Nothing names the event that was pushed out.
     CHECK(store->events_of(report(2)).value().empty());
     CHECK(store->event_of(report(2), event.what, event.office).value() == std::nullopt);
     CHECK(store->events_of(report(3)).value().front().seq == 3);
-    // And it may happen again.
+    // The same event may happen again.
     event.report = report(2);
     REQUIRE(store->apply(PutEvent{event}).has_value());
     CHECK(store->events_of(report(2)).value() == std::vector{event});
@@ -327,7 +327,7 @@ TEST_CASE("names and words are not readable on the disk", "[storage]") {
             from.push_back(std::byte{0});
         }
     }
-    // And what was sealed for one place does not open in another.
+    // A value that was sealed for one place does not open in another.
     const auto value = to_bytes(tables->at_or_after(Table::roster, {}).value()->value);
     REQUIRE(tables->put(Table::roster, Bytes(8, std::byte{9}), value).has_value());
     REQUIRE(tables->commit().has_value());
@@ -470,7 +470,7 @@ TEST_CASE("a damaged log is told as that, and its records can be read", "[storag
     CHECK(store->log(log_b).value()->held == state.held);
     CHECK(store->records_of(log_a).value().size() == 2);
     store->abort();
-    // Dropped, nothing of it is left.
+    // Once the logs are dropped, no row of them is left.
     change(*store, {DropLog{log_a}, DropLog{log_b}});
     CHECK(content.empty());
 }
