@@ -1,4 +1,5 @@
-// What people wait for over a link that is slow, long and lossy, and over one that comes and goes.
+// The time that people wait over a link that is slow, long and lossy, and over one that comes and
+// goes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,7 +46,7 @@ struct TwoEnds {
         hyesan.ask({"join", file.string()});
         hyesan.start();
         REQUIRE(end_to_end::eventually([&] { return knows_as_active(hyesan, "hyesan"); }));
-        // Until what the admission brought with it has passed.
+        // Waits until the frames that follow the admission have passed.
         std::this_thread::sleep_for(10s);
     }
 
@@ -61,7 +62,7 @@ struct TwoEnds {
         }
         return ids;
     }
-    // What can be read at hq by now.
+    // Looks which reports can be read at hq by now.
     void look() {
         for (const auto& id : end_to_end::ids_of(hq.ask({"list", "--inbox", "--limit", "0"}))) {
             arrived.try_emplace(id, Clock::now());
@@ -76,7 +77,7 @@ struct TwoEnds {
     }
 };
 
-// That no codec makes smaller than half.
+// Text that no codec makes smaller than half.
 std::string hex_noise(std::size_t size) {
     const auto noise = end_to_end::random_bytes(size / 2);
     return fieldpost::to_hex(fieldpost::as_bytes(noise));
@@ -177,7 +178,7 @@ TEST_CASE("flapping") {
     }
 }
 
-// As an office that writes three times a day does: each report is on its way by itself.
+// As at an office that writes three times a day: each report travels by itself.
 TEST_CASE("alone") {
     if (!can_be_measured()) {
         return;
@@ -187,7 +188,7 @@ TEST_CASE("alone") {
     TwoEnds ends({.bits_per_second = 10'000'000, .delay = 10ms, .loss = 0});
     std::string text;
     for (const auto& one : report_texts(text_count)) {
-        text = text.size() < bytes_about ? one : text;  // the first that is as long
+        text = text.size() < bytes_about ? one : text;  // the first text of that length
     }
     std::vector<std::uint64_t> costs;
     for (std::size_t i = 0; i < reports; ++i) {
@@ -195,7 +196,8 @@ TEST_CASE("alone") {
         const auto id = ends.hyesan.queue({"--to", "hq"}, fmt::format("{}{}", text, i));
         const auto state = [&] { return ends.hyesan.ask({"trace", id}).at("state"); };
         REQUIRE(end_to_end::eventually([&] { return state() == "delivered"; }));
-        std::this_thread::sleep_for(3s);  // until both have said what they have to say of it
+        std::this_thread::sleep_for(3s);  // until both offices have sent their receipts and
+                                          // acknowledgements
         const auto after = ends.link.sent();
         costs.push_back(after.from_near - before.from_near + after.from_far - before.from_far);
     }

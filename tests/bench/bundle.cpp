@@ -54,7 +54,7 @@ struct Checks {
     Seconds a_byte;
 };
 
-// Each of a record, and of a byte of its body.
+// Times the checks of one record, and of one byte of its body.
 Checks bare_checks() {
     const auto network = tests::make_network({"hq"});
     const auto& author = network.offices[0].machine.identity;
@@ -73,7 +73,7 @@ Checks bare_checks() {
             (cpu_here() - between) / (static_cast<double>(times) * 16'384)};
 }
 
-// Of a daemon while something is done, above what it was before.
+// The memory that a daemon takes during some work, above its use before.
 class MemoryWatch {
 public:
     explicit MemoryWatch(pid_t process)

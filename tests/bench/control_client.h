@@ -12,9 +12,10 @@ public:
 
     // False: no answer, or a problem. True: it is durable.
     [[nodiscard]] bool queue(const std::string& to, const std::string& text) const;
-    // Asks what waits for each office, which looks at every header that is held.
+    // Asks for the reports that wait for each office. The daemon then looks at every header that it
+    // holds.
     [[nodiscard]] bool peers() const;
-    // Whether the daemon answers at all, by what costs it next to nothing.
+    // True if the daemon answers at all. The request costs it next to nothing.
     [[nodiscard]] bool answers() const;
 
 private:

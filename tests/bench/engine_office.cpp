@@ -56,7 +56,7 @@ engine::LinkId next_link() {
     return engine::LinkId{++last_link};
 }
 
-// Of the frames that say who has what.
+// Bytes of the frames by which two offices compare what they have.
 std::uint64_t comparing_bytes(const std::vector<engine::OutgoingFrame>& frames) {
     std::uint64_t bytes = 0;
     for (const auto& frame : frames) {

@@ -15,7 +15,7 @@ public:
     // On an empty store.
     EngineOffice(const tests::Network& network, const tests::Office& keys,
                  std::unique_ptr<storage::Tables> tables);
-    // On a store of which this is all.
+    // On a store with exactly this content.
     EngineOffice(const tests::Network& network, const tests::Office& keys,
                  std::unique_ptr<storage::Tables> tables,
                  const std::vector<storage::StoreChange>& history);
@@ -24,20 +24,21 @@ public:
 
     [[nodiscard]] OfficeId index() const { return engine_->ledger().us(); }
     [[nodiscard]] const engine::Ledger& ledger() const { return engine_->ledger(); }
-    // What has been spent in batches since this office began.
+    // Time and commits spent in batches since this office began.
     [[nodiscard]] Seconds wall() const { return wall_; }
     [[nodiscard]] Seconds cpu() const { return cpu_; }
     [[nodiscard]] std::uint64_t commits() const { return commits_; }
 
-    // To each of `to` in turn, so that with two no two neighbours can be packed.
+    // Queues the texts to each of `to` in turn. So with two recipients no two neighbours can be
+    // packed.
     void queue(const std::vector<OfficeId>& to, const std::vector<std::string>& texts);
-    // All inputs in one commit, as the daemon does it. What is to be sent is returned.
+    // All inputs in one commit, as the daemon does it. Returns the frames to be sent.
     std::vector<engine::OutgoingFrame> batch(const std::vector<engine::Input>& inputs);
-    // As after a while.
+    // A batch without inputs, after this time has passed.
     std::vector<engine::OutgoingFrame> wait_for(std::chrono::milliseconds time);
-    // It has more to do at once.
+    // True if the office has more to do at once.
     [[nodiscard]] bool is_due() const { return wake_at_ && *wake_at_ <= Instant{passed_}; }
-    // Gives numbers that were not used back, as a clean stop does.
+    // Gives unused numbers back, as a clean stop does.
     void stop();
 
 private:
@@ -59,7 +60,7 @@ private:
 
 // Links two offices and hands over frames, each side's at once, until neither has any more.
 void exchange(EngineOffice& a, EngineOffice& b);
-// What passed until each knew what the other lacks, of HELLO and summaries.
+// HELLO and summaries that passed until each office knew the lack of the other.
 struct Meeting {
     std::uint64_t bytes = 0;
     int flights = 0;

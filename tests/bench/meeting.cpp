@@ -1,5 +1,5 @@
-// What it takes two offices to find out what each lacks, in a network of 1,000 offices and a
-// million records, of which nothing is there but the numbers: all are over and done with.
+// The cost for two offices to find out what each lacks, in a network of 1,000 offices and a million
+// records. Only the numbers of these records are there: all of them have ended.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -15,7 +15,8 @@ namespace fieldpost::bench {
 namespace {
 
 constexpr std::uint16_t offices = 1000;
-// The two that meet, whose own logs are left alone, and the one that everybody reports to.
+// Offices 0 and 1 meet, and their own logs stay empty. Office 2 is the reader that everybody
+// reports to. The authors begin at 3.
 constexpr std::uint16_t first_author = 3;
 constexpr OfficeId reader{2};
 constexpr Number records_an_office = 1000;
@@ -79,7 +80,7 @@ struct Meetings {
         return changes;
     }
 
-    // The first has everything; what the second has is given.
+    // The first office has `ours`, which is everything. The second one has `theirs`.
     void measure(const std::string& what, const History& ours, const History& theirs,
                  const std::string& target, bool is_remembered = false) {
         storage::MemoryDisk our_disk;

@@ -28,10 +28,10 @@ Seconds cpu_here();
 
 struct Memory {
     std::uint64_t bytes = 0;
-    // Where the kernel shows no more to this user: without the program's own pages.
+    // True where the kernel shows this user no more: the program's own pages are not counted then.
     bool is_anonymous_only = false;
 };
-// What of a process is in memory, but for the mapping of files whose name ends with `map`.
+// The memory of a process, without the mapping of files whose name ends with `map`.
 Memory resident_beyond(pid_t process, const std::string& map);
 
 // Runs a program to its end and waits for nothing else: no pipes, no polling. False if it failed.

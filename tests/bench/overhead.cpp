@@ -1,4 +1,4 @@
-// What a record costs beyond its text and the text's padding.
+// The bytes of a record beyond its text and the text's padding.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -12,7 +12,7 @@ namespace fieldpost::bench {
 
 namespace {
 
-// What stands in the body before the report: sizes, codec and the origin's length (WIRE.md "Body").
+// Bytes in the body before the report: sizes, codec and the origin's length (WIRE.md "Body").
 constexpr std::size_t inside_bytes = 5;
 
 struct Made {

@@ -1,5 +1,5 @@
-// What it costs to queue a report: the real command, the daemon's part of it, and what the disk
-// alone would take.
+// The cost of queueing a report: the real command, the daemon's part of it, and the disk's part
+// alone.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ namespace {
 constexpr int calls = 1000;
 constexpr int syncs = 300;
 
-// The median, in milliseconds: what others do on the machine is not the question.
+// The median, in milliseconds, so that other work on the machine does not count.
 template <class Work>
 double median_ms(int count, Work&& work) {
     std::vector<Seconds> times;
@@ -46,7 +46,7 @@ double plain_sync(const std::filesystem::path& folder, const std::string& text) 
     return each;
 }
 
-// As much as a report takes, in one table.
+// Commits as many bytes as a report takes, in one table.
 double lmdb_commit(const std::filesystem::path& folder, const std::string& text) {
     const auto tables = storage::open_lmdb_tables(folder / "plain.store", {}).value();
     const auto value = to_bytes(as_bytes(text));

@@ -43,8 +43,8 @@ TEST_CASE("relay") {
     EngineOffice relay(network, network.offices[2],
                        storage::open_lmdb_tables(folder.path() / "store", {}).value());
     EngineOffice wonsan(network, network.offices[3], storage::open_memory_tables(wonsan_disk));
-    // So that the author has its recipients' keys; the relay needs none. To two in turn, or they
-    // would come packed.
+    // With this the author has its recipients' keys; the relay needs none. The reports go to two in
+    // turn, or they would come packed.
     exchange(hq, author);
     exchange(wonsan, author);
     author.queue({hq.index(), wonsan.index()}, report_texts(relayed));

@@ -78,10 +78,10 @@ TEST_CASE("start") {
     {
         EngineOffice author{crypto::OfficeHome(hq.home())};
         EngineOffice carrier{crypto::OfficeHome(relay.home())};
-        // In turn, or they would come packed.
+        // To two offices in turn, or the reports would be packed.
         const std::vector to = {author.ledger().roster().find("camp")->index,
                                 author.ledger().roster().find("village")->index};
-        // What they say has no part in starting; short ones are sealed sooner.
+        // The words do not matter for a start. Short texts are sealed sooner.
         std::vector<std::string> texts;
         for (std::uint32_t i = 0; i < records_a_commit; ++i) {
             texts.push_back(fmt::format("well {} gives {} litres an hour", i, 40 + i % 90));

@@ -1,4 +1,4 @@
-// The one table that the benchmark prints: what was measured, and what it should be.
+// The one table that the benchmark prints: the measured figures and their targets.
 #pragma once
 
 #include <string>

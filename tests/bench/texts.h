@@ -11,8 +11,8 @@
 namespace fieldpost::bench {
 
 std::string report_text(std::uint32_t number);
-// The first `count`; or the files of the folder that the environment's FIELDPOST_TEXTS names, in
-// the order of their names: what compresses depends on the texts.
+// The first `count` texts. If the environment has FIELDPOST_TEXTS: the files of the folder that it
+// names instead, in the order of their names, because compression depends on the texts.
 std::vector<std::string> report_texts(std::uint32_t count);
 
 }  // namespace fieldpost::bench

@@ -1,5 +1,5 @@
 // Ten thousand reports from one office to another, through real daemons: bytes on the wire, CPU,
-// time and disk; then what it costs to meet again with nothing new.
+// time and disk; then the cost of meeting again with nothing new.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>

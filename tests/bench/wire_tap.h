@@ -1,7 +1,7 @@
 // Stands between two daemons as a wire does: passes bytes on unchanged and counts them.
 //
-// Promise: what is sent on is what came; nothing is kept back longer than the other end takes to
-// read. Its thread ends with it.
+// Promise: bytes are passed on unchanged; they wait only until the other end reads. Its thread ends
+// with it.
 #pragma once
 
 #include <sys/types.h>
@@ -19,8 +19,8 @@ namespace fieldpost::bench {
 struct WireCount {
     std::uint64_t from_dialler = 0;  // bytes of TCP payload
     std::uint64_t from_listener = 0;
-    // Of 1,448 bytes each, if every read were sent by itself. An estimate: the kernel joins and
-    // splits, and bare acknowledgements are not in it.
+    // TCP segments of 1,448 bytes each, if every read were sent by itself. An estimate: the kernel
+    // joins and splits, and bare acknowledgements are not in it.
     std::uint64_t segments = 0;
     std::uint64_t connections = 0;
     std::chrono::steady_clock::time_point first;
@@ -44,14 +44,15 @@ public:
     WireTap(const WireTap&) = delete;
     WireTap& operator=(const WireTap&) = delete;
 
-    // Where to dial.
+    // The address to dial.
     [[nodiscard]] std::string endpoint() const;
-    // Ends what is connected; nobody gets through until open().
+    // Ends all connections. Nobody gets through until open().
     void cut();
     // Counts from zero.
     void open();
     [[nodiscard]] WireCount count() const;
-    // Until nothing has passed for so long, after something did. False if it takes over a minute.
+    // Waits until nothing has passed for `quiet`, after something did. False if that takes over a
+    // minute.
     [[nodiscard]] bool wait_until_quiet(std::chrono::milliseconds quiet) const;
 
 private:
@@ -68,7 +69,7 @@ private:
     std::uint16_t port_ = 0;
     int listening_ = -1;
     std::vector<Pair> pairs_;
-    mutable std::mutex mutex_;  // of count_
+    mutable std::mutex mutex_;  // guards count_
     WireCount count_;
     std::atomic<bool> is_open_ = true;
     std::atomic<bool> is_idle_ = false;  // cut, and the thread has seen it

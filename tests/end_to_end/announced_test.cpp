@@ -30,7 +30,7 @@ public:
     Service& operator=(const Service&) = delete;
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
-    // Those who came since the last time.
+    // The number of connections since the last call.
     [[nodiscard]] int visitors() const {
         int all = 0;
         for (int one = 0; (one = ::accept(socket_, nullptr, nullptr)) >= 0; ++all) {

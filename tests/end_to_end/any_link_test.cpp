@@ -1,6 +1,7 @@
-// Goal: whenever any link appears it is used, and whatever was wrong with the network heals without
-// a restart. Method: two daemons in network namespaces with a router between them; the networks
-// between them are changed under their feet.
+// Goal: whenever any link appears it is used, and every fault of the network heals without a
+// restart.
+// Method: two daemons in network namespaces with a router between them; the networks between them
+// are changed under their feet.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -54,7 +55,8 @@ struct OfficesFarApart {
     }
 };
 
-// What of each connection of the field site to hq has arrived there, in bytes, by its own port.
+// Bytes that have arrived at hq over each connection of the field site, by the connection's own
+// port.
 std::map<std::string, std::uint64_t> arrived_by_port(const TwoSites& sites) {
     auto words = sites.at(Site::field);
     std::ranges::copy(Words{"/bin/ss", "-HtniO", "state", "established"},
@@ -132,7 +134,7 @@ TEST_CASE("while much is sent over a slow link a spare connection stands by",
         WARN("not tested: " << why);
         return;
     }
-    // A handshake and the mark of a spare; and what is more than that.
+    // Bytes of a handshake and the mark of a spare connection. More than `idle_bytes` is data.
     constexpr std::uint64_t shaken_hands_bytes = 600;
     constexpr std::uint64_t idle_bytes = 2000;
     OfficesFarApart offices;

@@ -70,7 +70,7 @@ TEST_CASE("a daemon that cannot start says why and leaves the home as it was", "
     write_file(configuration, good);
     CHECK(run_daemon(hq.home(), {"--check"}).exit_code == 0);
 
-    // Another has its port.
+    // Another daemon has its port.
     auto& other = network.bare("other");
     other.ask({"init", "other", "--network", "reha", "--listen", hq.endpoint()});
     hq.start();

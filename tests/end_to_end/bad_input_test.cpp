@@ -1,6 +1,7 @@
-// Goal: what cannot be done costs one clear line and the promised exit code, and changes nothing.
+// Goal: a request that cannot be done costs one clear line and the promised exit code, and changes
+// nothing.
 // Method: tables of requests, each with the exit code that the contract gives it. After each the
-// office is compared with what it was before.
+// office is compared with its state before.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -86,7 +87,8 @@ bool can_harm_a_terminal(std::string_view text) {
 
 TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end][slow]") {
     TwoOffices two;
-    // What a row queues, against its promise, goes nowhere while the next ones are looked at.
+    // If a row queues a report against its promise, the report goes nowhere while later rows are
+    // checked.
     two.hq.stop();
     make_sparse(two.path("over"), (off_t{64} << 20) + 1);
     make_sparse(two.path("whole"), off_t{64} << 20);
@@ -342,7 +344,7 @@ TEST_CASE("an invitation used on a second machine admits the first alone", "[end
     CHECK(stuck.err.find("It goes nowhere yet: no office lets this one in") != std::string::npos);
     CHECK(second.run({"trace", "hyesan-1"}).out.find("Next: no office lets this one in") !=
           std::string::npos);
-    // And those whom they will ring up.
+    // The staff whom they will ring up are told too.
     const auto at_hq = hq.ask({"attention"});
     const auto told = std::ranges::find_if(
         at_hq, [](const Json& one) { return one.at("what") == "invitation_reused"; });
@@ -366,7 +368,7 @@ TEST_CASE("whose code or file was lost is invited again under the same name", "[
     camp.ask({"join", anew});
     camp.start();
     REQUIRE(eventually([&] { return knows_as_active(hq, "camp"); }));
-    // Whoever finds the lost file is not let in, and hq hears of it.
+    // A finder of the lost file is not let in, and hq hears of it.
     auto& finder = network.bare("finder");
     finder.ask({"join", lost});
     finder.start();
@@ -438,7 +440,7 @@ TEST_CASE("without a daemon every command says so", "[end_to_end]") {
         check_refused(two.hyesan, {"no daemon", words, 3});
     }
     check_refused(two.network.bare("nowhere"), {"no office either", {"list"}, 3});
-    // What is known without one is still said.
+    // Without a daemon the command still says what it knows.
     const auto status = two.hyesan.run({"status"});
     CHECK(status.exit_code == 3);
     CHECK(status.out.find("hyesan") != std::string::npos);

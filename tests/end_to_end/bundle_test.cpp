@@ -1,6 +1,6 @@
-// Goal: a driver with a stick, and nobody else, does all that a link does; and whatever is or
-// happens to the stick, nothing is lost, and what is said of it is true. Method: daemons that never
-// meet, and folders as sticks.
+// Goal: a driver with a stick, and nobody else, does everything that a link does. Whatever happens
+// to the stick, nothing is lost, and all that is said of it is true.
+// Method: daemons that never meet, and folders as sticks.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,7 +82,7 @@ public:
             return read_file("/proc/self/mounts").find(path_.string()) != std::string::npos;
         }));
     }
-    // As when it is pulled out: whatever was under way ends in an error.
+    // As when the stick is pulled out: reads and writes under way end in an error.
     void die() {
         if (server_) {
             server_->signal(SIGKILL);
@@ -143,7 +143,7 @@ TEST_CASE("a stick brings reports there, and receipts and answers home", "[end_t
     fs::create_directory(saved);
     offices.hq.ask({"show", id, "--save", saved.string()});
     CHECK(read_file(saved / "사진.jpg") == read_file(photo));
-    // One file each: who comes again replaces its own.
+    // One file for each office: an office that comes again replaces its own.
     CHECK(offices.names().size() == 3);
 }
 
@@ -211,7 +211,7 @@ TEST_CASE("what an office left on a stick stays until something at least as good
     offices.hyesan.ask({"bundle", "export", mine.string()});
     offices.hyesan.ask({"bundle", "import", mine.string(), offices.stick.string()});
     CHECK(fs::exists(mine));
-    // What fits no file is left out, and the rest goes on.
+    // A report that fits no file is left out, and the rest goes on.
     const auto scan = offices.network.folder() / "scan.bin";
     write_file(scan, random_bytes(300'000));
     offices.hyesan.queue({"--to", "hq", "--attach", scan.string()}, "scan\n");
@@ -270,7 +270,7 @@ TEST_CASE("one file that cannot be read is named, and the others are taken in", 
     CHECK(done["import"]["errors"][0]["file"] == "0000bad.bin");
     CHECK(done["import"]["errors"][0]["reason"].get<std::string>().find(
               "cannot be read any further") != std::string::npos);
-    // And what others lack was left there all the same.
+    // And the records that others lack were left there all the same.
     CHECK(done["export"]["file"].is_string());
     offices.visit(offices.hyesan);
     CHECK(state_of(offices.hyesan, id) == "delivered");
@@ -387,7 +387,7 @@ TEST_CASE("a copy that is stopped leaves nothing behind", "[end_to_end]") {
     CHECK(ended.exit_code == 1);
     CHECK(ended.out.find("Safe") == std::string::npos);
     CHECK(offices.names() == before);
-    // As after a power cut: the next visit replaces what was left, too.
+    // As after a power cut: the next visit replaces the leftover file, too.
     Program killed(offices.hyesan.command({"bundle", "sync", offices.stick.string()}));
     REQUIRE(eventually(has_part));
     killed.signal(SIGKILL);
@@ -410,7 +410,7 @@ TEST_CASE("a stick that goes while it is written holds what it held before", "[e
     const auto sync = offices.hyesan.command({"bundle", "sync", stick.path().string()});
     offices.hyesan.queue({"--to", "hq"}, "first\n");
     CHECK(run(sync).out.ends_with("Safe to take out\n"));
-    // It was.
+    // Taking it out was safe.
     stick.die();
     stick.plug_in();
     const auto file = offices.network.folder() / "scan.bin";

@@ -22,7 +22,7 @@ struct Key {
     bool may_be_null = false;
 };
 
-// Whether `text` looks like `picture`, in which 0 stands for any digit and f for any hex digit.
+// True if `text` looks like `picture`, in which 0 stands for any digit and f for any hex digit.
 bool looks_like(const std::string& text, std::string_view picture) {
     return std::ranges::equal(text, picture, [](char c, char wanted) {
         const bool is_digit = c >= '0' && c <= '9';
@@ -387,7 +387,8 @@ TEST_CASE("a filter of list leaves what fits", "[end_to_end]") {
     CHECK(two.hyesan.ask({"show", answer}).at("reply_to") == plain);
 }
 
-// What follows is promised and not yet so. A test that begins to pass fails: then it loses its tag.
+// The following tests check promises that are not kept yet. A test that begins to pass fails: then
+// it loses its tag.
 
 TEST_CASE("show says the sha256 of an attachment", "[end_to_end]") {
     TwoMembers two;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int rounds = 15;
 
-// What was promised: the text behind each printed ID.
+// The promises: the text behind each printed ID.
 using Promised = std::map<std::string, std::string>;
 
 // Each ID once, and its text as it was; `all` is what list --json says.
@@ -53,7 +53,8 @@ void queue_and_kill(Office& at, int round, std::chrono::microseconds delay, Prom
     for (const auto& [text, program] : asking) {
         const auto ran = program->finish();
         CAPTURE(round, ran);
-        // Done; no daemon; it hung up before it was asked, or after, and nobody knows.
+        // 0: done. 3: no daemon. 1: the daemon hung up before it was asked. 8: it hung up after
+        // that, and nobody knows.
         CHECK(std::set{0, 1, 3, 8}.contains(ran.exit_code));
         CHECK(ran.out.empty() == (ran.exit_code != 0));
         if (ran.exit_code == 0) {
@@ -94,13 +95,13 @@ TEST_CASE("an ID that was printed survives a kill of the daemon, with its text, 
     Promised promised;
     const auto usual = time_to_queue(hyesan, promised);
     for (int round = 0; round < rounds; ++round) {
-        // From too early for any to be asked to too late for most.
+        // From too early, when no command has asked yet, to too late for most.
         queue_and_kill(hyesan, round, usual * round * 3 / rounds, promised);
         hyesan.start();
     }
     const auto all = hyesan.ask({"list", "--outbox"});
     check_kept(hyesan, all, promised);
-    // What was queued without a promise is there at most once; all of it arrives once.
+    // A report queued without a promise is there at most once. Every report arrives once.
     CHECK(all.size() <= 1 + rounds * 4);
     hq.start();
     REQUIRE(eventually([&] { return inbox_size(hq) == all.size(); }));
@@ -169,7 +170,7 @@ TEST_CASE(
     CHECK(received.size() == 40);
     check_kept(hq, received, promised);
 
-    // The author hears of it although the first word of it may have died with a daemon.
+    // The author hears of the delivery although the first receipt may have died with a daemon.
     REQUIRE(eventually([&] { return carried(pyongyang) == 0; }));
     hq.stop();
     hyesan.start();

@@ -44,8 +44,8 @@ TEST_CASE("a link that is cut again and again loses hardly a byte", "[end_to_end
                      << " bytes there");
     CHECK(link.cuts() >= size / cut_after * 9 / 10);
     CHECK(kills >= 3);
-    // ZeroMQ, CURVE, some seventy handshakes, and what a killed daemon had not committed are in it:
-    // 3 to 5 % alone on a machine, 7 beside a build.
+    // The margin holds ZeroMQ, CURVE, some seventy handshakes, and data that a killed daemon had
+    // not committed. It is 3 to 5 % alone on a machine, 7 beside a build.
     CHECK(link.bytes_there() - before <= size * 110 / 100);
     const auto saved = network.folder() / "saved";
     std::filesystem::create_directory(saved);

@@ -35,7 +35,7 @@ bool send_all(int fd, const char* bytes, std::size_t size) {
     return true;
 }
 
-// What is still to come from there is lost.
+// Resets the connection: bytes still to come from its other end are lost.
 void cut(int fd) {
     const linger at_once{1, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -80,7 +80,8 @@ void CuttingProxy::run() {
             pass(client, server);
         }
         cut(client);
-        // What has arrived has arrived: closed with something unread, TCP would take it back.
+        // Bytes that have arrived must stay. If the socket were closed with bytes unread, TCP would
+        // reset it and take them back.
         ::shutdown(server, SHUT_WR);
         for (std::array<char, 16384> rest{}; ::recv(server, rest.data(), rest.size(), 0) > 0;) {
         }

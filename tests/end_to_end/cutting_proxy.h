@@ -17,10 +17,10 @@ public:
     CuttingProxy(const CuttingProxy&) = delete;
     CuttingProxy& operator=(const CuttingProxy&) = delete;
 
-    // Where to connect to.
+    // The address to connect to.
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     [[nodiscard]] std::uint64_t cuts() const { return cuts_; }
-    // Passed on towards `to`, and back.
+    // Bytes passed on towards `to`, and back.
     [[nodiscard]] std::uint64_t bytes_there() const { return there_; }
     [[nodiscard]] std::uint64_t bytes_back() const { return back_; }
 

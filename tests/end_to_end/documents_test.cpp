@@ -1,4 +1,5 @@
-// Goal: what an administrator is told to write or to type is what the programs take.
+// Goal: everything that the documents tell an administrator to write or to type is accepted by the
+// programs.
 // Method: the example configuration is given to fieldpostd with every key in use; the manual pages
 // are compared with --help of every command, in both directions.
 #include <fmt/format.h>
@@ -90,7 +91,7 @@ TEST_CASE("the example configuration is accepted with every key in use", "[end_t
                    page.find(".Li " + key + " ") != std::string::npos));
         }
     }
-    // What is not there yet, and what is written wrong, is said to be so.
+    // A key that no release has yet, and a misspelt key, are each named as such.
     CHECK(check(home.path(), "[retention]\nsent = \"30d\"\n").err.find("not in this release") !=
           std::string::npos);
     CHECK(check(home.path(), "[[peer]]\nadress = \"tcp://h:1\"\n")
@@ -121,7 +122,7 @@ TEST_CASE("what is installed comes with the two targets that the operator's page
         CAPTURE(file);
         CHECK(std::filesystem::exists(prefix.path() / file));
     }
-    // What is made by a command must be made by one of these: a complete build hides that.
+    // A generated file must be made by one of these commands: a complete build hides that.
     for (const auto* made :
          {"completions/fieldpost.bash", "completions/_fieldpost", "completions/fieldpost.fish"}) {
         CAPTURE(made);

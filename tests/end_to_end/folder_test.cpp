@@ -1,6 +1,7 @@
-// Goal: whatever moves files is a link: an office that is told of a folder needs nobody to type
-// anything. Method: daemons that never meet, with a [[folder]] each; and cp, mv, nothing at all
-// (one folder for both) and Syncthing as what moves the files.
+// Goal: any program that moves files is a link: an office that is told of a folder needs nobody to
+// type anything.
+// Method: daemons that never meet, with a [[folder]] each. Files are moved by cp, by mv, by nothing
+// at all (one folder for both) and by Syncthing.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -198,7 +199,7 @@ TEST_CASE("one folder for all is a link", "[end_to_end][folder][slow]") {
     offices.follow(offices.hq, share);
     offices.follow(offices.hyesan, share);
     tell_story(offices);
-    // What an earlier run left there is known again, and not left once more.
+    // Files that an earlier run left there are recognised, and not left once more.
     REQUIRE(eventually([&] { return !names_in(share).empty(); }));
     auto names = names_in(share);
     REQUIRE(eventually([&] {
@@ -240,7 +241,7 @@ TEST_CASE("in a folder that several share a carrier leaves nothing that is there
     const auto large_ones = [&] {
         std::vector<fs::path> large;
         for (const auto& entry : fs::directory_iterator(share)) {
-            std::error_code gone;  // one that is being written is renamed in the end
+            std::error_code gone;  // a file that is being written is renamed at its end
             const auto size = entry.file_size(gone);
             if (!gone && size > 100'000 && entry.path().extension() != ".part") {
                 large.push_back(entry.path());
@@ -248,7 +249,7 @@ TEST_CASE("in a folder that several share a carrier leaves nothing that is there
         }
         return large;
     };
-    // It says so by its next file, after that of the author.
+    // The carrier says so in its next file, after the author's file.
     REQUIRE(eventually([&] { return state_of(offices.hyesan, id) == "carried"; }));
     std::this_thread::sleep_for(7s);
     REQUIRE(large_ones().size() == 1);
@@ -309,7 +310,8 @@ TEST_CASE("what was left in a folder by hand does not stand for what is still to
         write_file(file, random_bytes(40'000));
         offices.hyesan.queue({"--to", "hq", "--attach", file.string()}, "scan\n");
     }
-    // It says to have them all, and holds none; the other holds some.
+    // The import leaves a file whose summary lists all reports and which holds none. The export
+    // leaves a file with some of them.
     offices.hyesan.ask({"bundle", "import", share.string()});
     offices.hyesan.ask({"bundle", "export", share.string(), "--max-size", "150kB"});
     offices.follow(offices.hyesan, share);
@@ -326,7 +328,7 @@ TEST_CASE("a folder that is not there is said to need a person, until it is",
     fs::create_directory(share);
     REQUIRE(eventually([&] { return !has_item(offices.hq, "folder"); }));
     REQUIRE(eventually([&] { return !names_in(share).empty(); }));
-    // A reload without it ends what looks after it; an unknown office is told.
+    // A reload without the folder ends the process that looks after it. An unknown office is told.
     write_file(offices.hq.home() / "fieldpost.toml",
                fmt::format("[[folder]]\npath = \"{}\"\nfor = [\"nobody\"]\n", share.string()));
     ::kill(offices.hq.daemon_pid(), SIGHUP);
@@ -391,7 +393,7 @@ TEST_CASE("a folder that somebody fills and disturbs is a link all the same",
     REQUIRE(::mkfifo((share / "pipe.bin").c_str(), 0644) == 0);
     fs::create_symlink("/etc/passwd", share / "link.bin");
     fs::create_directory(share / "folder.bin");
-    // Of several cells, so that those before the cut name it as a bundle.
+    // A file of several cells, so that the cells before the cut show it to be a bundle.
     const auto scan = offices.network.folder() / "scan";
     const auto whole = offices.network.folder() / "whole.bin";
     write_file(scan, random_bytes(300'000));

@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Who says it, and in which network.
+// The office that lies, and its network.
 struct Liar {
     OfficeId us;
     NetworkId network;
@@ -271,7 +271,7 @@ const std::vector<Behaviour> behaviours = {
      [](const Liar&) { return many(3, [](int) { return noise(80'000); }); }},
 };
 
-// Of a process: what it holds in memory, in bytes, and how many descriptors.
+// The bytes that a process holds in memory. The next function counts its open descriptors.
 std::uint64_t resident_bytes(pid_t pid) {
     std::ifstream in(fmt::format("/proc/{}/statm", pid));
     std::uint64_t total = 0;
@@ -309,7 +309,7 @@ struct Scene {
     [[nodiscard]] link::KeyPair keys() const {
         return {liar.keys.link.public_key, liar.keys.link.secret.view()};
     }
-    // Until all is said, or hq has had enough. It reads nothing of what it is told.
+    // Runs until all is said or hq ends the link. The liar reads nothing that it is told.
     void behave(const Behaviour& behaviour) const {
         const auto link = link::ZmqLink::open(keys(), [](const BoxPublic&) {
                               return std::optional<link::Caller>{};
@@ -356,7 +356,7 @@ TEST_CASE("whatever a member says, the others are served", "[end_to_end][link]")
     Scene scene;
     const auto pid = scene.hq.daemon_pid();
     const auto roster = scene.hq.ask({"roster"}).at("version");
-    // So that what is loaded on first use is.
+    // A first report loads everything that is loaded on first use.
     scene.check_delivered(scene.hyesan.queue({"--to", "hq"}, "before\n"), "nothing yet");
     [[maybe_unused]] const auto memory_before = resident_bytes(pid);
     const auto descriptors_before = descriptors(pid);
@@ -370,7 +370,7 @@ TEST_CASE("whatever a member says, the others are served", "[end_to_end][link]")
     CHECK(scene.hq.ask({"list", "--inbox", "--limit", "0"}).size() == behaviours.size() + 1);
     CHECK(scene.hq.daemon_pid() == pid);
     CHECK(eventually([&] { return descriptors(pid) <= descriptors_before; }));
-#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
+#ifndef __SANITIZE_ADDRESS__  // the sanitizer keeps freed memory for a while
     CHECK(resident_bytes(pid) < memory_before + (64U << 20));
 #endif
 }
@@ -394,8 +394,8 @@ TEST_CASE("a member that sends one message without end is cut off, and named",
     const auto part = noise(60'000);
     const auto hello = encode_frame(hello_of(scene.liar));
     REQUIRE(zmq_send(socket.handle(), hello.data(), hello.size(), 0) > 0);
-    // Our end's libzmq lets nothing go before it has the end of it; theirs does not know that there
-    // is one.
+    // Our end's libzmq passes no part on before it has the last one. The other end does not know
+    // that there is a last one.
     constexpr int parts = 10'000;
     for (int i = 1; i <= parts; ++i) {
         REQUIRE(zmq_send(socket.handle(), part.data(), part.size(), i < parts ? ZMQ_SNDMORE : 0) >
@@ -408,7 +408,7 @@ TEST_CASE("a member that sends one message without end is cut off, and named",
         return scene.is_named();
     }));
     INFO("at most " << most << " bytes in memory");
-#ifndef __SANITIZE_ADDRESS__  // whose own memory is more
+#ifndef __SANITIZE_ADDRESS__  // the sanitizer's own memory is larger
     CHECK(most < parts * part.size() / 2);
 #endif
     scene.check_delivered(id, "a message without end");
@@ -437,14 +437,14 @@ TEST_CASE("a spare goes into use although the next one was there before its firs
     };
     const auto first = dial_spare();
     const auto second = dial_spare();
-    // Its mark has come when so much has happened at hq.
+    // By the time this report is delivered, hq has read the spare's mark.
     scene.check_delivered(scene.hyesan.queue({"--to", "hq"}, "meanwhile\n"), "two spares");
     REQUIRE(link->send(first, encode_frame(hello_of(scene.liar))));
     REQUIRE(
         eventually([&] { return has(link::FrameIn{}, first) || has(link::PeerDown{}, first); }));
     CHECK_FALSE(has(link::PeerDown{}, first));
     CHECK_FALSE(has(link::PeerDown{}, second));
-    // The oldest goes when there is a third.
+    // The oldest spare ends when a third one comes.
     dial_spare();
     const auto fourth = dial_spare();
     REQUIRE(eventually([&] { return has(link::PeerDown{}, second); }));

@@ -1,8 +1,7 @@
-// Goal: whoever can reach a daemon's port or socket without being a member costs it nothing and
-// learns nothing.
-// Method: a plain TCP client that sends what is no greeting, or half of one, or nothing; a daemon
-// of another network that was told our address; clients of the control socket that are no
-// fieldpost. Each time the office works on as before.
+// Goal: a stranger who can reach a daemon's port or socket costs it nothing and learns nothing.
+// Method: a plain TCP client that sends no greeting, or half of one, or nothing; a daemon of
+// another network that was told our address; clients of the control socket that are no fieldpost.
+// Each time the office works on as before.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -131,13 +130,13 @@ struct ChangedHands {
         hq.ask({"init", "hq", "--network", "reha", "--listen", its_hq.endpoint(), "--advertise",
                 its_hq.endpoint()});
         hq.start();
-        // So that what it says of its attempts is of those to us.
+        // After a restart its words about attempts are about attempts to us.
         stranger.stop();
         stranger.start();
     }
     // As stranger sees the hq that it knows.
     [[nodiscard]] Json peer() const { return stranger.ask({"peers"}).at(0); }
-    // An answer came, and it was not the one that lets in.
+    // An answer came, and it did not let the stranger in.
     [[nodiscard]] bool was_turned_away() const {
         const auto seen = peer();
         return !seen.at("next_attempt_at").is_null() && seen.at("reason") != "no_answer";
@@ -233,7 +232,7 @@ TEST_CASE("a stranger is told nothing, and all that it can bring is the authorit
     CHECK(hq.ask({"roster"}).at("version") == version + 1);
     CHECK(stranger.heard() == 0);
 
-    // Its key is refused from then on, and what it says does not matter.
+    // Its key is refused from then on, whatever it says.
     REQUIRE(eventually([&] { return hyesan.ask({"peers"}).at(0).at("reason") == "refused"; }));
     const auto late = hyesan.queue({"--to", "hq"}, "too late\n");
     hyesan.stop();
@@ -291,7 +290,7 @@ TEST_CASE("a client of the control socket that keeps no rules hurts no other",
     CHECK(hq.is_up());
 }
 
-#ifndef __SANITIZE_ADDRESS__  // whose own memory is more
+#ifndef __SANITIZE_ADDRESS__  // the sanitizer's own memory is larger
 TEST_CASE("a request that takes more memory than there is costs its client the answer",
           "[end_to_end]") {
     Network network;
@@ -334,7 +333,7 @@ TEST_CASE("connections that say nothing leave descriptors for the office's own w
             silent.push_back(Intruder::to_port_of(hq));
         }
     };
-    // With descriptors enough: of those that say nothing the oldest go.
+    // With enough descriptors: the oldest silent connections go.
     come();
     CHECK(eventually([&] { return open_now() > limit; }));
     CHECK(eventually([&] { return open_now() <= 2 * limit; }));
@@ -350,7 +349,7 @@ TEST_CASE("connections that say nothing leave descriptors for the office's own w
     hyesan.start();
     const auto id = hyesan.queue({"--to", "hq"}, "석고 12kg\n");
     CHECK(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
-    // Said once, however many came.
+    // The log says it once, however many came.
     const auto log = hq.log();
     INFO(log);
     CHECK(log.find("too many connections") == log.rfind("too many connections"));

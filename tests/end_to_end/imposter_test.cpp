@@ -1,5 +1,5 @@
-// Goal: whoever else answers at a peer's address, and however, the peer is found again once it is
-// back, without a restart.
+// Goal: if another program answers at a peer's address, in any way, the peer is found again once it
+// is back, without a restart.
 // Method: hq is gone, and a plain TCP server stands at its address: a captive portal, one that
 // takes the connection and says nothing, one that begins a handshake, one that resets.
 #include <arpa/inet.h>

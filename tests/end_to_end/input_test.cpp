@@ -62,7 +62,7 @@ int type(const Office& office, std::string_view keys, const Words& words = {"--t
     int master = -1;
     int terminal = -1;
     REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
-    const int held = ::dup(terminal);  // so that what is typed early is not lost
+    const int held = ::dup(terminal);  // so that early typing is not lost
     const auto code = queue_with(
         office, terminal,
         [&] {
@@ -123,7 +123,7 @@ TEST_CASE("a terminal that hangs up in mid-sentence queues nothing", "[input]") 
         CHECK(code == 1);
     }
     CHECK(reports_in(at.office) == 0);
-    // What had been typed is not lost.
+    // The text typed so far is not lost.
     const auto drafts = drafts_of(at.office);
     REQUIRE_FALSE(drafts.empty());
     CHECK(read_file(drafts.back()) == "오늘 환자 열두 명이\n왔습니다. 그리고");
@@ -145,7 +145,7 @@ TEST_CASE("a line of any length is taken whole from a terminal, and can be mende
     // A lone Escape takes nothing with it.
     REQUIRE(type(at.office, "\x1b가나\x1b[다") == 0);
     CHECK(at.office.run({"show", "hyesan-3", "--raw"}).out == "가나다");
-    // Beside a file a text is asked for, and may be empty.
+    // With an attachment a text is asked for too, and may be empty.
     write_file(at.network.folder() / "사진.jpg", "one");
     REQUIRE(type(at.office, "",
                  {"--to", "hq", "--attach", (at.network.folder() / "사진.jpg").string()}) == 0);

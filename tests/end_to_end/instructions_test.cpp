@@ -1,4 +1,4 @@
-// Goal: whoever types what README.md and deploy/README.md show gets what they promise.
+// Goal: the commands in README.md and deploy/README.md give a reader the results that they promise.
 // Method: every block of them is played, in their order, on machines made for it: folders in the
 // place of /usr, /var and /srv, and stand-ins for what needs root and is not ours (sudo, systemctl,
 // useradd's kin). The build itself is this one. A block that nobody here plays fails the test.
@@ -77,7 +77,7 @@ for i in $(seq 100); do fieldpost status > /dev/null 2>&1 && exit 0; sleep 0.1; 
 *) exit 1;; esac)",
                                           root_.string()));
         stand_in("usermod", R"([ "$*" = "-a -G fieldpost anne" ])");
-        // Other offices of this machine's tests are not to be met.
+        // The daemon must not meet other offices of tests on this machine.
         stand_in("fieldpostd",
                  fmt::format(R"(exec {}/usr/bin/fieldpostd --no-beacon "$@")", root_.string()));
         write_program(root_ / "checkout/deploy/install.sh",

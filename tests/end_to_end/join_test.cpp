@@ -1,4 +1,4 @@
-// Goal: whoever may come in gets in, also where the roster is old.
+// Goal: an office that may come in gets in, even if the roster that it meets is old.
 // Method: a relay that was away while an office was invited, or admitted, meets that office first.
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,7 @@
-// Goal: a list says what there is: never more than was asked for, never silent about more, and
-// answers and corrections stand where people look. Method: two real offices; reports that travelled
-// as one record, and the command on pipes and on a terminal.
+// Goal: a list is true: it never shows more than was asked for, never hides that there is more, and
+// shows answers and corrections where people look.
+// Method: two real offices; reports that travelled as one record, and the command on pipes and on a
+// terminal.
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/offices.h"
@@ -60,7 +61,7 @@ TEST_CASE("a limit is a number of reports, whatever record they travelled in", "
     CHECK(filtered.err.find("The last 6; there are more") != std::string::npos);
     CHECK(filtered.err.find("--before hyesan-11") != std::string::npos);
     CHECK(at.hq.show({"list", "--state", "delivered", "--limit", "16"}).err.empty());
-    // What is only carried can be gone back over, too.
+    // The list of carried records has pages, too.
     auto& relay = at.network.add(at.hq, "pyongyang", "relay");
     at.hq.stop();
     const auto first = at.hyesan.queue({"--to", "hq"}, "하나");
@@ -70,7 +71,7 @@ TEST_CASE("a limit is a number of reports, whatever record they travelled in", "
     const auto newest = ids_of(relay.ask({"list", "--carried", "--limit", "1"}));
     REQUIRE(newest.size() == 1);
     CHECK(relay.ask({"list", "--carried", "--before", newest.front()}).size() == 1);
-    // And its carrier can say what it has, for whom, since when and what comes next.
+    // And the carrier can say for whom a record is, since when it has it, and what comes next.
     const auto trace = relay.ask({"trace", first});
     CHECK(trace["state"] == "carried");
     CHECK(trace["recipients"][0]["office"] == "hq");
@@ -109,7 +110,7 @@ TEST_CASE("the name that a list gives to a carried run is an ID for other comman
     CHECK(traced.out.starts_with(run + ": carried."));
     CHECK(relay.run({"show", run}).exit_code == 0);
     CHECK(relay.run({"trace", run + "9"}).exit_code == 4);
-    // Whoever can look into it names each.
+    // An office that can read the run must name each report.
     CHECK(at.hyesan.run({"trace", "hyesan-1..12"}).exit_code == 4);
 }
 
@@ -169,7 +170,8 @@ TEST_CASE("an answer other than accepted is seen by its author, and by who gave 
         });
     };
     CHECK(has_item("correct"));
-    // Who answered sees the own answer, and what a second one replaces.
+    // The office that answered sees its own answer. A second answer names the first, which it
+    // replaces.
     const auto own = at.hq.ask({"trace", id})["recipients"];
     REQUIRE(own.size() == 1);
     CHECK(own[0]["office"] == "hq");
@@ -198,7 +200,7 @@ TEST_CASE("an answer other than accepted is seen by its author, and by who gave 
     const auto again = at.hyesan.run({"queue", "--replaces", id}, "석고 10kg");
     CHECK(again.exit_code == 6);
     CHECK(again.err.find("--replaces " + correction) != std::string::npos);
-    // What stands for a subject.
+    // The first line stands for a missing subject.
     CHECK(entry_of(at.hq.ask({"list"}), other)["preview"] == "둘째 보고의 첫 줄");
     const auto reply = at.hq.queue({"--reply-to", correction}, "고맙습니다");
     CHECK(entry_of(at.hq.ask({"list"}), reply)["preview"] == "re: 재고");
@@ -215,7 +217,8 @@ TEST_CASE("an answer other than accepted is seen by its author, and by who gave 
     const auto planned = at.hyesan.run({"withdraw", windows});
     CHECK(planned.exit_code == 2);
     CHECK(planned.err.find("withdraw is not in this release") != std::string::npos);
-    // A key finds what was queued under it, though that is corrected by now: by itself.
+    // A key finds the report that was queued under it, though a second report has corrected it
+    // since.
     const Words keyed = {"queue", "--key", "k1", "--replaces", marked};
     const auto once = at.hyesan.run(keyed, "둘째 판");
     CHECK(once.exit_code == 0);

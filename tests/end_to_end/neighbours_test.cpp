@@ -1,7 +1,8 @@
 // Goal: two offices in one network find each other though nobody has told either where the other
-// is, also while somebody calls in their names without end, and who has switched that off is not
-// found. Method: network namespaces with a cable between them, and a guest that has the network's
-// secret, as a former member has.
+// is, even while somebody calls in their names without end. An office that has switched this off is
+// not found.
+// Method: network namespaces with a cable between them, and a guest that has the network's secret,
+// as a former member has.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -124,7 +125,7 @@ TEST_CASE("offices of one network find each other with nothing configured",
 
     sites.join(false);
     arrives(first);
-    // Who dialled knows the address; of two links the one that hq dialled is kept.
+    // The end that dialled knows the address. Of two links the one that hq dialled is kept.
     const auto addresses = hyesan.ask({"peers"}).dump() + hq.ask({"peers"}).dump();
     CHECK(addresses.find("tcp://[fe80::") != std::string::npos);
     sites.part();
@@ -135,7 +136,7 @@ TEST_CASE("offices of one network find each other with nothing configured",
     sites.part();
     REQUIRE(eventually([&] { return !is_linked(hyesan) && !is_linked(hq); }));
 
-    // Who calls no more is forgotten with the daemon that heard it.
+    // An office that calls no more is forgotten when the daemon that heard it stops.
     hyesan.stop();
     write_file(hq.home() / "fieldpost.toml", "beacon = false\n");
     hq.stop();

@@ -32,8 +32,8 @@ bool can_listen_on(std::uint16_t port) {
 }  // namespace
 
 std::uint16_t free_port() {
-    // Below the ports that the kernel gives to whoever dials: those may be taken again while a
-    // daemon that listened there is down.
+    // Below the ports that the kernel gives to outgoing connections: one of those may be taken
+    // while the daemon that listened there is down.
     static std::mt19937 dice{std::random_device{}()};
     std::uniform_int_distribution<std::uint16_t> any(12000, 32000);
     while (true) {

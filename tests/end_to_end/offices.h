@@ -1,6 +1,6 @@
 // Offices as staff have them: a home folder, the daemon on it, and the command.
 //
-// Nothing here knows the daemon from inside; what a test learns it learns as a script would.
+// Nothing here knows the daemon from inside: a test learns only what a script could learn.
 #pragma once
 
 #include <map>
@@ -22,19 +22,19 @@ public:
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] const std::filesystem::path& home() const { return home_; }
-    // Where others reach it.
+    // The address at which others reach it.
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     [[nodiscard]] std::string log() const;
 
-    // Its daemon is started by these words before its own: as in another network.
+    // Words that start its daemon, before the daemon's own: for example, in another network.
     void live_behind(Words words) { around_ = std::move(words); }
     // Calls into the local network and listens there; else tests on one machine would meet.
     void be_findable() { is_findable_ = true; }
-    // The daemon, until it answers. Fails the test if it does not.
+    // Starts the daemon and waits until it answers. Fails the test if it does not.
     void start();
-    // As systemd does it. Fails the test if it ends other than well.
+    // Stops the daemon as systemd does. Fails the test if it does not end well.
     void stop();
-    // As a power cut does it.
+    // Ends the daemon as a power cut does.
     void kill();
     [[nodiscard]] bool is_up() { return daemon_ && daemon_->is_running(); }
     [[nodiscard]] pid_t daemon_pid() const { return daemon_->pid(); }
@@ -42,11 +42,11 @@ public:
     // fieldpost --home HOME WORDS...
     [[nodiscard]] Command command(Words words, std::string input = {}) const;
     Ran run(Words words, std::string input = {}) const;
-    // The same on a terminal.
+    // Runs the command on a terminal.
     Ran show(Words words) const;
-    // The same with --json. Fails the test unless it succeeds with one document.
+    // Runs the command with --json. Fails the test unless it succeeds with one document.
     Json ask(Words words, std::string input = {}) const;
-    // The printed ID. Fails the test unless it was queued.
+    // Queues a report. Returns the printed ID. Fails the test unless the report was queued.
     std::string queue(Words words, std::string text = {}) const;
 
 private:
@@ -80,9 +80,9 @@ private:
     std::map<std::string, std::unique_ptr<Office>> offices_;
 };
 
-// Whether it has one link.
+// True if the office has one link.
 bool is_linked(const Office& office);
-// Whether `at` knows `name` as a member.
+// True if `at` knows `name` as a member.
 bool knows_as_active(const Office& at, const std::string& name);
 // status.outbox.STATE and the like: number_in(status, "/outbox/delivered").
 std::uint64_t number_in(const Json& document, const std::string& pointer);
@@ -96,7 +96,7 @@ std::string read_file(const std::filesystem::path& path);
 // The files below `folder` in which these bytes stand.
 std::vector<std::string> files_with(const std::filesystem::path& folder, std::string_view bytes);
 std::string random_bytes(std::size_t size);
-// Nobody listens on it now.
+// A port on which nobody listens now.
 std::uint16_t free_port();
 
 }  // namespace fieldpost::end_to_end

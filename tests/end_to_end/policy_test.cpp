@@ -1,5 +1,6 @@
-// Goal: a link is used as the configuration says, from the moment it is read again; what had to
-// wait goes when it may. Method: daemons whose file is changed under them, with SIGHUP.
+// Goal: a link is used as the configuration says, from the moment it is read again; a report that
+// had to wait goes when it may.
+// Method: daemons whose file is changed under them, with SIGHUP.
 #include <fmt/chrono.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@ using namespace fieldpost::end_to_end;
 
 namespace {
 
-// So many hours from now until so many, as people here read the clock.
+// A window from `from` hours after now until `to` hours after now, as people here read the clock.
 std::string window(int from, int to) {
     const auto at = [](int hours) {
         const auto then = std::time(nullptr) + hours * 3600;
@@ -32,7 +33,7 @@ struct LinkedOffices {
     LinkedOffices() {
         REQUIRE(eventually([&] { return is_linked(); }));
     }
-    // What hyesan's file says of hq, from now on.
+    // Sets the lines about hq in hyesan's file, from now on.
     void say(const std::string& lines) {
         write_file(hyesan.home() / "fieldpost.toml",
                    fmt::format("[[peer]]\naddress = \"{}\"\n{}", hq.endpoint(), lines));
@@ -97,7 +98,7 @@ TEST_CASE("a day's bytes are not exceeded, and are remembered", "[end_to_end][li
     const auto id =
         offices.hyesan.queue({"--to", "hq", "--attach", offices.attach(400'000)}, "large\n");
     REQUIRE(eventually([&] { return offices.peer().at("reason") == "over_limit"; }));
-    // The last tenth is for what is urgent.
+    // The last tenth is for urgent reports.
     const auto urgent = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "cannot\n");
     CHECK(offices.is_delivered(urgent));
     CHECK(offices.state(id) != "delivered");

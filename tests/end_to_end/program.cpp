@@ -38,7 +38,7 @@ Pipe make_pipe() {
     return {ends[0], ends[1]};
 }
 
-// Bytes pass unchanged, so that what a program shows is what a test sees.
+// Bytes pass unchanged, so a test sees exactly what a program shows.
 Pipe make_terminal() {
     const int ours = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     ensure(ours >= 0 && ::grantpt(ours) == 0 && ::unlockpt(ours) == 0,
@@ -68,7 +68,7 @@ void close_if_open(int& fd) {
     }
 }
 
-// What is there now, added to `text`; closed at its end.
+// Adds the bytes that are there now to `text`. Closes `fd` at its end.
 void read_some(int& fd, std::string& text) {
     std::array<char, 65536> buffer;
     const auto got = ::read(fd, buffer.data(), buffer.size());
@@ -88,7 +88,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
     return pointers;
 }
 
-// Of the person who runs the tests, without what would change how fieldpost behaves.
+// The environment of the person who runs the tests, without the variables that change fieldpost's
+// behaviour.
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
     std::vector<std::string> all = added;
     for (char** at = environ; *at != nullptr; ++at) {
@@ -106,7 +107,7 @@ std::ostream& operator<<(std::ostream& out, const Ran& ran) {
 }
 
 Program::Program(Command command) : command_(std::move(command)) {
-    std::signal(SIGPIPE, SIG_IGN);  // a program need not read what it is fed
+    std::signal(SIGPIPE, SIG_IGN);  // a program need not read its input
     const bool is_logged = !command_.log.empty();
     const auto in = is_logged ? Pipe{::open("/dev/null", O_RDONLY | O_CLOEXEC), -1} : make_pipe();
     const auto out = is_logged                    ? Pipe{-1, open_log(command_.log)}
@@ -153,7 +154,7 @@ Program::~Program() {
     close_if_open(err_);
 }
 
-// As much as it takes now; its end, once it has all.
+// Feeds as much as the program takes now. Closes the input once it has all.
 void Program::feed() {
     const auto rest = std::string_view(command_.input).substr(fed_);
     const auto written = ::write(in_, rest.data(), rest.size());

@@ -1,7 +1,7 @@
 // A program as a person or a script starts it: a process of its own, with its own streams.
 //
-// Promise: however a test ends, what it started is ended and reaped, by its own pid. Not here: what
-// the programs are for (offices.h).
+// Promise: however a test ends, the programs that it started are ended and reaped, by their own
+// pids. Not here: the purpose of the programs (offices.h).
 #pragma once
 
 #include <sys/types.h>
@@ -28,8 +28,8 @@ struct Command {
     std::vector<std::string> words;  // the first is the program's path
     std::string input{};
     std::vector<std::string> environment{};  // "NAME=VALUE", beside what the tests themselves have
-    std::filesystem::path folder{};          // to start in; empty: where the tests run
-    std::filesystem::path log{};             // where both outputs go; empty: to Ran
+    std::filesystem::path folder{};          // the folder to start in; empty: that of the tests
+    std::filesystem::path log{};             // the file for both outputs; empty: they go to Ran
     bool shows_on_terminal = false;          // standard output is a terminal of 80 columns
 };
 
@@ -43,8 +43,8 @@ public:
     [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] bool is_running();
     void signal(int number) const;
-    // Feeds it what it has not had yet, reads what it says, and waits for its end. A program that
-    // takes minutes is killed.
+    // Feeds the program the rest of its input, reads its output, and waits for its end. A program
+    // that takes minutes is killed.
     Ran finish();
 
 private:
@@ -62,7 +62,7 @@ private:
 
 Ran run(Command command);
 
-// Asks again and again until it holds; whether it did in time.
+// Asks again and again until it holds. False: it did not in time.
 bool eventually(const std::function<bool()>& holds,
                 std::chrono::seconds at_most = std::chrono::seconds(60));
 

@@ -1,7 +1,8 @@
-// Goal: what a person is told of a report stays true over renewals, restarts and releases. Method:
-// two real offices whose statements are renewed; and the home that a daemon of schema 1 left, with
-// reports in every state, taken over by this release. tests/fixtures/README.md says how that home
-// was made.
+// Goal: everything that a person is told of a report stays true over renewals, restarts and
+// releases.
+// Method: two real offices whose statements are renewed; and the home that a daemon of schema 1
+// left, with reports in every state, taken over by this release. tests/fixtures/README.md says how
+// that home was made.
 #include <csignal>
 
 #include <catch2/catch.hpp>
@@ -64,7 +65,7 @@ TEST_CASE("an office whose old release showed delivered reports as expired heals
         for (const auto* id : {"hyesan-1", "hyesan-2", "hyesan-3", "hyesan-4"}) {
             CHECK(entry_of(list, id)["state"] == "delivered");
         }
-        CHECK(entry_of(list, "hyesan-7")["state"] == "expired");  // true of this one
+        CHECK(entry_of(list, "hyesan-7")["state"] == "expired");  // and it is true of this report
         CHECK(entry_of(list, "hyesan-u1")["state"] == "acknowledged");
         CHECK(entry_of(list, "hyesan-5")["state"] == "delivered");
         CHECK(entry_of(list, "hyesan-6")["state"] == "carried");

@@ -14,13 +14,13 @@ struct Bad {
     std::string input = "a text\n";
 };
 
-// What is wrong with how a request was refused; empty: nothing.
+// The faults in how a request was refused. Empty: none.
 Words faults_of(const Ran& ran, int exit);
 
-// All that a request could have changed.
+// Everything that a request could have changed.
 Json state_of(const Office& office);
 
-// The request as staff and as a script make it. `state` is what must stay as it is.
+// Makes the request as staff do and as a script does. `state` must be the same afterwards.
 void check_refused(
     const Office& office, const Bad& bad,
     const std::function<Json(const Office&)>& state = [](const auto&) { return Json(); });

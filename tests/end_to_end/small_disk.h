@@ -35,7 +35,7 @@ public:
     void make_read_only() const {
         REQUIRE(::mount("", at_.c_str(), "", MS_REMOUNT | MS_RDONLY, "") == 0);
     }
-    // Until not one byte more fits; the file that does it.
+    // Fills the disk until not one byte more fits. Returns the file that fills it.
     [[nodiscard]] std::filesystem::path fill() const {
         auto filler = at_ / "filler";
         std::ofstream out(filler, std::ios::binary);

@@ -1,6 +1,6 @@
-// Goal: where large packets vanish without a word, what people sent gets through all the same, the
-// urgent first. Method: two network namespaces and a link between them that begins to lose every
-// packet of more than 700 bytes.
+// Goal: where large packets vanish silently, reports get through all the same, the urgent first.
+// Method: two network namespaces and a link between them that begins to lose every packet of more
+// than 700 bytes.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -38,8 +38,9 @@ TEST_CASE("where large packets vanish urgent gets through, and then all", "[end_
     link.set_packet_max(700);
     const auto photo = network.folder() / "photo.jpg";
     write_file(photo, random_bytes(200'000));
-    // From the end that dials. The other one's takes over two minutes, for the dialler hears only
-    // by its beat that the link is gone: FIELDPOST_FROM_HQ=1 tries that.
+    // The report goes from the end that dials. From the other end it takes over two minutes,
+    // because the dialler learns only by its beat that the link is gone: FIELDPOST_FROM_HQ=1 tries
+    // that.
     auto& from = std::getenv("FIELDPOST_FROM_HQ") == nullptr ? hyesan : hq;
     const auto* to = &from == &hyesan ? "hq" : "hyesan";
     const auto large = from.queue({"--to", to, "--attach", photo.string()}, "photo\n");

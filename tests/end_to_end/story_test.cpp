@@ -1,5 +1,5 @@
-// Goal: the main job, as staff of three offices see it: what is queued offline arrives, once, byte
-// for byte, its answer comes back, and whoever carried it learnt nothing.
+// Goal: the main job, as staff of three offices see it: a report queued offline arrives, once, byte
+// for byte, its answer comes back, and its carrier has learnt nothing.
 // Method: real daemons on this machine. The field office and the headquarters are never up at the
 // same time; only the relay meets both. Everything is learnt through the command, and by looking
 // for plain words in the files that the daemons leave on disk.
@@ -79,7 +79,7 @@ bool visit_until_admitted(const Office& relay, Office& hyesan, Office& hq) {
     return met && is_admitted;
 }
 
-// What a carrier's list says of a report that it cannot open.
+// Checks a carrier's list entry for a report that it cannot open.
 void check_unreadable(const Json& entry) {
     CAPTURE(entry.dump());
     for (const auto* key : {"subject", "type", "staff", "hash", "attachment_count"}) {
@@ -105,7 +105,7 @@ void check_keeps_secret(const fs::path& folder, const std::vector<Letter>& lette
     }
 }
 
-// Those of the first level, name and content.
+// The files directly in a folder, by name, with their content.
 std::map<std::string, std::string> files_in(const fs::path& folder) {
     std::map<std::string, std::string> files;
     for (const auto& file : fs::directory_iterator(folder)) {
@@ -234,7 +234,7 @@ TEST_CASE(
     CHECK(delivered.at("recipients").at(0).at("acknowledged_at").is_null());
     hyesan.stop();
 
-    // What the search would find, it finds where it may be.
+    // The search works: in the saved folder, where the bytes may be, it finds them.
     CHECK_FALSE(files_with(saved, read_file(letters[1].attachments[0]).substr(20'000, 32)).empty());
     check_keeps_secret(pyongyang.home(), letters);
     check_keeps_secret(hyesan.home(), letters);

@@ -53,7 +53,7 @@ TwoSites::TwoSites() : prefix_(fmt::format("fieldpost-{}-", ::getpid())), router
         const auto port = fmt::format("port{}", number_of(site));
         std::filesystem::create_directories(files_of(site));
         write_file(files_of(site) / "hosts", "127.0.0.1 localhost\n");
-        // Nobody answers there, and says so at once.
+        // No server listens at that address, so lookups fail at once.
         write_file(files_of(site) / "resolv.conf", "nameserver 127.0.0.1\n");
         must({ip, "netns", "add", name});
         must({ip, "-n", name, "link", "set", "lo", "up"});
@@ -78,7 +78,7 @@ std::string TwoSites::name_of(Site site) const {
     return prefix_ + (site == Site::field ? "field" : "hq");
 }
 
-// What `ip netns exec` puts in the place of the files in /etc.
+// The folder of files that `ip netns exec` puts in the place of those in /etc.
 std::filesystem::path TwoSites::files_of(Site site) const {
     return std::filesystem::path("/etc/netns") / name_of(site);
 }
@@ -150,7 +150,7 @@ bool TwoSites::as_guest(const std::function<void()>& what) const {
     std::thread([&] {
         const auto name = "/var/run/netns/" + prefix_ + "guest";
         const int network = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-        is_there = ::setns(network, CLONE_NEWNET) == 0;  // of this thread only
+        is_there = ::setns(network, CLONE_NEWNET) == 0;  // moves this thread only
         ::close(network);
         if (is_there) {
             what();

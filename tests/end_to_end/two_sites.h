@@ -1,6 +1,7 @@
 // Two sites with a router between them, in network namespaces of their own.
 //
-// Promise: what is made is removed, however a test ends. Needs root and a kernel that allows it.
+// Promise: everything that is made is removed, however a test ends. Needs root and a kernel that
+// allows it.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +16,7 @@ class TwoSites {
 public:
     enum class Site { field, hq };
 
-    // Whether this machine lets us; else `why` says why not.
+    // True if this machine lets us. Otherwise `why` gives the reason.
     static bool can_be_made(std::string& why);
     // Nothing is plugged in, and no site has an address.
     TwoSites();
@@ -23,7 +24,7 @@ public:
     TwoSites(const TwoSites&) = delete;
     TwoSites& operator=(const TwoSites&) = delete;
 
-    // What to put before a command to run it there.
+    // The words to put before a command so that it runs at that site.
     [[nodiscard]] Words at(Site site) const;
     void plug(Site site) const;
     void unplug(Site site) const;
@@ -34,15 +35,16 @@ public:
     // each end, or only with the IPv6 one that every end has.
     void join(bool has_ipv4) const;
     void part() const;
-    // One network of IPv4 only, with a third machine in it, a guest. Until the end.
+    // One network of IPv4 only, with a third machine in it, a guest. It lasts until the end of the
+    // test.
     void join_with_guest() const;
     // Runs `what` on a thread of this process that is in the guest's network, and waits for it.
     // False: it could not get there.
     [[nodiscard]] bool as_guest(const std::function<void()>& what) const;
     static std::string guest_address() { return "10.78.0.66"; }
-    // The router takes everything and passes nothing on, without a word.
+    // The router takes every packet and passes none on, silently.
     void swallow(bool is_on) const;
-    // What the router passes on to hq, from now on.
+    // Limits what the router passes on to hq, from now on.
     void set_rate(int kilobits_per_second) const;
     // The only name that the field site can resolve; an empty address: none.
     void set_name(const std::string& name, const std::string& address) const;

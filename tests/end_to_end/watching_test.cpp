@@ -1,5 +1,6 @@
-// Goal: whoever looks on sees what happens as it happens, and sync ends when nothing is left to
-// exchange, or says who was not reached. Method: two or three daemons and their commands.
+// Goal: a person who watches sees events as they happen, and sync ends when nothing is left to
+// exchange, or says which office was not reached.
+// Method: two or three daemons and their commands.
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <sstream>
@@ -51,7 +52,7 @@ TEST_CASE("watch tells what happens, a line each, from the place that is asked f
         CHECK(all[i].at("seq") == i + 1);  // nothing left out, nothing twice
     }
 
-    // From there on, none of what was before.
+    // From there on, without the earlier events.
     auto later = hq.command({"watch", "--json", "--after", std::to_string(all.size())});
     later.log = network.folder() / "later";
     Program watching_later(later);

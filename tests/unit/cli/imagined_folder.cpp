@@ -16,8 +16,8 @@ Reports numbers_in(const std::string& text) {
     Reports numbers;
     std::istringstream in(text);
     for (std::string one; std::getline(in, one, ',');) {
-        // A number that was cut off has no comma behind it. The last piece of a whole list is
-        // always empty.
+        // Pieces that are no number are skipped. In a list of reports a number that was cut off has
+        // no comma behind it, and the caller has removed it.
         if (!one.empty() && one.find_first_not_of("0123456789") == std::string::npos) {
             numbers.insert(std::stoi(one));
         }
