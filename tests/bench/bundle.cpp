@@ -1,5 +1,5 @@
-// Sticks: how long it takes to write and to read one, beside a copy of the same bytes and beside
-// the checks alone; how large it is; and what memory it takes.
+// Sticks: the time to write and to read one, beside a copy of the same bytes and beside the checks
+// alone; its size; and the memory that it takes.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>

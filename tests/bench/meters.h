@@ -23,7 +23,7 @@ private:
 
 // User and system time of all threads, in steps of a clock tick (10 ms).
 Seconds cpu_of(pid_t process);
-// Of the calling thread.
+// User and system time of the calling thread.
 Seconds cpu_here();
 
 struct Memory {

@@ -25,7 +25,7 @@ struct WireCount {
     std::uint64_t connections = 0;
     std::chrono::steady_clock::time_point first;
     std::chrono::steady_clock::time_point last;
-    // When the dialler last sent much at once, rather than a word about what it got.
+    // The last time that the dialler sent much at once, and not only an acknowledgement.
     std::chrono::steady_clock::time_point last_large;
 
     [[nodiscard]] std::uint64_t payload() const { return from_dialler + from_listener; }

@@ -35,7 +35,7 @@ bool looks_like(const std::string& text, std::string_view picture) {
 bool matches(const Json& value, Is type) {
     switch (type) {
         case Is::text:
-            return value.is_string() && value != "";  // what is absent is null
+            return value.is_string() && value != "";  // an absent value is null
         case Is::number:
             return value.is_number();
         case Is::yes_or_no:

@@ -20,7 +20,7 @@ constexpr int rounds = 15;
 // The promises: the text behind each printed ID.
 using Promised = std::map<std::string, std::string>;
 
-// Each ID once, and its text as it was; `all` is what list --json says.
+// Checks that each promised ID is there once, with its text. `all` is the answer of list --json.
 void check_kept(const Office& at, const Json& all, const Promised& promised) {
     const auto ids = ids_of(all);
     CHECK(std::set(ids.begin(), ids.end()).size() == ids.size());

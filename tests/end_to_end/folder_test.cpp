@@ -379,7 +379,7 @@ TEST_CASE("a folder that somebody fills and disturbs is a link all the same",
     CAPTURE(offices.hq.log(), offices.hyesan.log());
     REQUIRE(eventually([&] { return knows_as_active(offices.hyesan, "hyesan"); }));
     const auto names = names_in(share);
-    // A sparse file with real cells here and there, and whatever else there can be.
+    // A sparse file with real cells here and there, and other files of every kind.
     const auto bundle =
         std::ranges::find_if(names, [](const std::string& name) { return name.ends_with(".bin"); });
     const auto cells = read_file(share / *bundle).substr(0, 4096);
@@ -411,7 +411,7 @@ TEST_CASE("a folder that somebody fills and disturbs is a link all the same",
     const auto id = offices.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "urgent\n");
     CHECK(eventually([&] { return state_of(offices.hyesan, id) == "delivered"; }, 30s));
     CHECK(read_file(share / "letter.bin") == letter);
-    // The same by hand: a name that is not UTF-8 is named in JSON too.
+    // Now the command: in its JSON too, a name that is not UTF-8 is named.
     const auto ran = offices.hq.run({"--json", "bundle", "sync", share.string()});
     CHECK(ran.exit_code == 9);
     CHECK(Json::parse(ran.out).at("import").at("errors").size() >= 1);

@@ -1,7 +1,7 @@
-// Goal: a member that keeps no rules costs the others nothing but its own links: they are served,
-// memory and descriptors come back to where they were, and it is named.
-// Method: an office's keys in the hands of a program that says what no peer of ours says; the other
-// office queues reports all the while.
+// Goal: a member that keeps no rules costs the others nothing but its own links. They are served,
+// memory and descriptors come back to where they were, and the member is named.
+// Method: an office's keys in the hands of a program that says things no peer of ours says; the
+// other office queues reports all the while.
 #include <fmt/format.h>
 #include <zmq.h>
 

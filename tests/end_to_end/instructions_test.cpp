@@ -233,7 +233,7 @@ TEST_CASE("every block of README.md and deploy/README.md does what it says", "[e
             CHECK(ran.exit_code == 0);
             CHECK(ran.out == id + "\n");
         } else if (first == "$ fieldpost trace hyesan-u1") {
-            // The same columns; people and times are another story's.
+            // Only the columns are compared: people and times belong to another story.
             const auto ran = hyesan.shell(first.substr(2));
             CAPTURE(ran);
             for (const auto* head : {"RECIPIENT  STATE", "WHEN              AGO  EVENT"}) {

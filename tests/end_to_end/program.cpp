@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Generous: it only ends what hangs.
+// Generous: it only ends programs that hang.
 constexpr auto longest_run = 120s;
 constexpr int exit_not_started = 127;
 

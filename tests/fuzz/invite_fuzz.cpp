@@ -1,4 +1,4 @@
-// An invitation: the file, and what is sealed in it.
+// An invitation: the file, and the content that is sealed in it.
 #include "crypto/invite.h"
 #include "tests/fuzz/fuzz.h"
 

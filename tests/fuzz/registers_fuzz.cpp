@@ -1,4 +1,4 @@
-// Registers and what is in them, and custody.
+// Registers and their contents, and custody.
 #include "crypto/register_seal.h"
 #include "proto/epoch_slots.h"
 #include "proto/office_statement.h"

@@ -1,5 +1,5 @@
 // Goal: a source that brings a body badly, slowly or not at all keeps no other source from bringing
-// it, and the parts kept of bodies that never become whole are bounded.
+// it. The parts kept of bodies that never become whole are bounded.
 // Method: a member takes the bodies that an honest office opens, and brings them to another office
 // as it likes.
 #include <catch2/catch.hpp>

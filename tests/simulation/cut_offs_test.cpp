@@ -1,5 +1,5 @@
-// Goal: records that an office wrote before it was cut off still arrive everywhere, later ones do
-// not, and all honest offices have the same leaf of it, whenever they learned of the cut-off.
+// Goal: records that an office wrote before it was cut off still arrive everywhere, and later ones
+// do not. All honest offices have the same leaf of it, whenever they learned of the cut-off.
 // Method: some reports lie with a carrier; the authority cuts their author off; then all meet.
 #include <catch2/catch.hpp>
 
@@ -125,7 +125,7 @@ TEST_CASE("registers up to a cut-off stay, and newer ones go", "[simulation]") {
         CHECK((world.ledger(node).newest(key) != nullptr) == is_kept);
         CHECK((world.ledger(node).receipt(index, world.keys(hyesan).index) != nullptr) == is_kept);
     }
-    // What was shown stays shown (I8).
+    // The state that was shown stays (I8).
     CHECK(world.view(hyesan, report).state == engine::State::delivered);
     CHECK(have_same_leaf(world, hq, hyesan));
     world.check_everything();

@@ -1,4 +1,4 @@
-// Goal: an office that signs two records under one number is found out, closes its own log for
+// Goal: an office that signs two records under one number is found out. It closes its own log for
 // everybody alike, and costs nobody more than a few proofs.
 // Method: records and proofs made by hand, told to some; then honest offices meet.
 #include <catch2/catch.hpp>

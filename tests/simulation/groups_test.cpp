@@ -1,6 +1,7 @@
-// Goal: a report to a group of more offices than a record can name reaches its members and nobody
-// else, by whatever way, and all proofs come back.
-// Method: a world of 67 offices, for the author counts as none; what a member forges needs few.
+// Goal: a report to a group too large for one record's names reaches its members and nobody else,
+// by any way. All proofs come back.
+// Method: a world of 67 offices, because the author does not count. Tests of forged records need
+// few offices.
 #include <fmt/format.h>
 
 #include "proto/limits.h"

@@ -18,7 +18,7 @@ namespace {
 constexpr Node guest_node = 3;
 constexpr Node second_node = 4;
 
-// In every third run a second office signs what the guest does.
+// In every third run a second office signs some of the guest's statements.
 bool has_second(std::uint64_t seed) {
     return seed % 3 == 0;
 }

@@ -490,7 +490,7 @@ TEST_CASE("a file that only seems to hold what others carry is not relied on", "
     const auto opened_only = all_but([](Frame& frame) {
         return !std::holds_alternative<Chunk>(frame) && !std::holds_alternative<RecordNews>(frame);
     });
-    std::vector<Frame> crumbs;  // which only cost reading the disk
+    std::vector<Frame> crumbs;  // small chunks that only cost reading the disk
     for (const auto& frame : opened_only) {
         crumbs.push_back(frame);
     }

@@ -1,5 +1,5 @@
 // Goal: with more offices than fingerprints, and more receipts than a summary lists, two offices
-// that meet still come to hold the same, whatever each lacks.
+// that meet still come to hold the same records and registers.
 // Method: a world of 70 offices, of which some write and some pass on; their stores are compared.
 #include <fmt/format.h>
 

@@ -121,7 +121,8 @@ TEST_CASE("a limited link carries for its two ends, and for others when told to"
     const LinkPolicy limited{.carries = false};
     const auto for_hq = world.queue(hyesan, {hq}, RecordClass::normal).value();
     const auto for_both = world.queue(hq, {hyesan, pyongyang}, RecordClass::normal).value();
-    // Pyongyang neither takes for others over this link, nor gives what it carries.
+    // Over this link pyongyang neither takes records for others nor gives the records that it
+    // carries.
     world.connect(hyesan, pyongyang, {}, limited);
     world.run_until_idle(1h);
     CHECK(world.times_happened(hyesan, What::carried, for_hq, pyongyang) == 0);

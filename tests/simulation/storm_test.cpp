@@ -1,7 +1,8 @@
-// Goal: whatever links and machines do, nothing promised is lost, shown twice or claimed falsely,
-// and once the weather clears everything arrives. Method: one seed a run; a storm of faults,
-// checked after every step; then calm. A failing seed repeats with FIELDPOST_SEED=4711
-// build/dev/bin/simulation_tests. FIELDPOST_SEEDS=10000 runs that many.
+// Goal: whatever links and machines do, no promise is lost, shown twice or claimed falsely, and
+// once the weather clears everything arrives.
+// Method: one seed a run; a storm of faults, checked after every step; then calm.
+// A failing seed repeats with FIELDPOST_SEED=4711 build/dev/bin/simulation_tests.
+// FIELDPOST_SEEDS=10000 runs that many.
 #include <catch2/catch.hpp>
 
 #include <cstdlib>

@@ -18,7 +18,7 @@ namespace fieldpost::tests {
 class SlowLink {
 public:
     enum class End { near, far };
-    // The same in both directions.
+    // The quality of the link, equal in both directions.
     struct Quality {
         std::uint64_t bits_per_second = 64'000;
         std::chrono::milliseconds delay{300};

@@ -29,7 +29,7 @@ struct Draft {
     std::uint32_t lifetime_seconds = limits::lifetime_seconds_default;
     // Beside the offices of `to`.
     std::vector<OfficeId> groups{};
-    // Unknown fields of a report, behind what this release knows.
+    // Unknown fields of a report, behind the fields that this release knows.
     Bytes appended{};
 };
 

@@ -434,7 +434,7 @@ void add_roster_refusals(Refusals& out, Network& network) {
     bad = good;
     bad.signatures[0].key_number = 1;
     out.add("roster", "a signature of a key that is none", good_chain, pairs.chain({bad}));
-    // Members retire; what has retired or is only invited does not.
+    // Only members retire. An office that has retired, or is only invited, does not.
     Invitation invitation;
     invitation.index = network.roster.next_index();
     invitation.name = "newcomer";

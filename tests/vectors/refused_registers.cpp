@@ -1,4 +1,4 @@
-// Pairs of registers, what is in them, and custody.
+// Pairs of registers, their contents, and custody.
 #include "crypto/register_seal.h"
 #include "proto/epoch_slots.h"
 #include "proto/limits.h"

@@ -47,7 +47,7 @@ bool is_of_roster_part(const RegisterKey& key) {
 
 bool BundleWriter::may_sign(const Ledger& ledger) const {
     const auto* us = ledger.roster().find(ledger.us());
-    // Before it is admitted nobody could check what this office signed.
+    // Before this office is admitted nobody could check its signature.
     return us != nullptr && us->is_member() && !ledger.meta().stopped;
 }
 

@@ -174,7 +174,7 @@ Result<void> recount_carried(Ledger& ledger) {
     storage::Arrival from{1};
     while (const auto record = TRY(ledger.store().record_from(from, storage::WithBody::no))) {
         from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + record->run.count()};
-        // The same rule by which drop_if_useless subtracts a record again (terminal.cpp).
+        // Counts by the rule by which drop_if_useless subtracts a record again (terminal.cpp).
         if (!TRY(ledger.store().archive(record->arrival))) {
             ++records;
             bytes[record->log.author] +=

@@ -1,5 +1,5 @@
-// Receipts of other offices. They are decoded when they are asked for. What this office has acted
-// on is remembered. Nothing of this is in the store.
+// Receipts of other offices. They are decoded when they are asked for. The receipts that this
+// office has acted on are remembered. Nothing of this is in the store.
 //
 // Promise: memory for one recipient, and for all decoded receipts, is bounded.
 #pragma once

@@ -344,7 +344,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
             before[{ledger.us(), log.incarnation, log.record_class}] = log.held;
         }
     }
-    // Only what can be proved is believed: a statement whose top is not our record proves nothing.
+    // Only proved statements are believed: a statement whose top is not our record proves nothing.
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto top = TRY(ledger.store().record(key, log.held.top(), storage::WithBody::no));

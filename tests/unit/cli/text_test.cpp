@@ -1,5 +1,5 @@
-// Goal: what the command prints fits the terminal, cuts no ID, and says of a transfer how fast it
-// is. Method: tables of odd names, and a transfer as a limited link moves it.
+// Goal: the command's output fits the terminal, cuts no ID, and tells how fast a transfer is.
+// Method: tables of odd names, and a transfer as a limited link moves it.
 #include "cli/text.h"
 
 #include <catch2/catch.hpp>

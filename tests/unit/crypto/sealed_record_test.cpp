@@ -146,7 +146,7 @@ TEST_CASE("overheads stay within the design's", "[crypto]") {
     const auto network = make_network({"hq", "hyesan", "pyongyang", "wonsan"});
     const auto& author = network.offices[1];
     // Incompressible enough that the codec is raw, and of a size that Padme leaves alone once the
-    // bytes inside are counted: what is left is overhead.
+    // bytes inside are counted. The remaining bytes are overhead.
     const auto text = to_hex(crypto::hash("test", network.id(), {}).view());
     const auto overhead = [&](const std::vector<const Office*>& to) {
         const auto sent = send(network, author, to, {.reports = {report_of(text)}});

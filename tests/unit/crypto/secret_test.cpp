@@ -1,5 +1,6 @@
 // Goal: secrets lie in memory that the system neither swaps nor dumps, and nothing of them stays
-// when they go. Method: what the kernel says of the pages that they lie in.
+// when they go.
+// Method: the kernel's flags of the pages that they lie in.
 #include "crypto/secret.h"
 
 #include <sys/mman.h>

@@ -165,7 +165,7 @@ TEST_CASE("small frames that share a segment do not look like a queue", "[flow]"
     link.share_segments();
     link.greet();
     link.run_until(4s);
-    CHECK(link.sent() > 16'000);  // half of what the link could have taken by now
+    CHECK(link.sent() > 16'000);  // half of the bytes that the link could have taken by now
     CHECK(link.run_until(10s) > 0.9);
     CHECK(link.run_until(60s) > 0.9);
     CHECK(link.worst_wait_ms() < 900);

@@ -1,5 +1,5 @@
 // Goal: in a network too large for one record's names, every member gets the keys of its groups
-// from the authority, authors seal to them, and no member can spoil that for the others.
+// from the authority. Authors seal to these keys, and no member can spoil that for the others.
 // Method: the authority's office in memory; the others are keys, and statements made by hand.
 #include "daemon/engine/membership/groups.h"
 

@@ -27,7 +27,7 @@ std::size_t runs_of(const LogState& state) {
     return state.known.intervals().size();
 }
 
-// Takes the lowest numbers that N leaves out of what a peer has, some at a time, for a while.
+// Takes the peer's lowest numbers that N leaves out, some at a time, for a while.
 void meet(LogState& state, const IntervalSet& peer, WallTime at) {
     for (int flight = 0; flight < 1000; ++flight) {
         auto offered = without(peer, state.known);

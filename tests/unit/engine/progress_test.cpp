@@ -1,6 +1,6 @@
-// Goal: whatever is proved of a recipient, in whatever order, what is shown moves forward only,
-// with the exceptions that daemon/DESIGN.md lists under I8. Method: every pair of proofs that
-// matters by name; then random orders of all of them.
+// Goal: after any proofs about a recipient, in any order, the shown state has moved forward only,
+// with the exceptions that daemon/DESIGN.md lists under I8.
+// Method: every pair of proofs that matters by name; then random orders of all of them.
 #include "daemon/engine/record/progress.h"
 
 #include <rapidcheck.h>

@@ -32,7 +32,7 @@ private:
     int number_;
 };
 
-// Listens on this machine, takes one connection, and says what it is told to say.
+// Listens on this machine, takes one connection, and sends the bytes that the test gives it.
 class Proxy {
 public:
     Proxy() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
