@@ -207,6 +207,9 @@ Result<CutOff> read_cut_off(ByteReader& in) {
         log.incarnation = TRY(read_incarnation(in));
         log.record_class = TRY(read_record_class(in));
         log.last = TRY(in.read_u32());
+        if (log.last > record_number_max) {
+            return fail(Errc::malformed, "roster: a cut-off at a number that no record has");
+        }
         log.id = TRY(in.read_array<RecordId>());
         cut_off.logs.push_back(log);
     }

@@ -330,6 +330,8 @@ void add_statement_refusals(Refusals& out) {
     add_cut_off("a cut-off of class 4",
                 [](CutOff& c) { c.logs[0].record_class = static_cast<RecordClass>(4); });
     add_cut_off("a cut-off of incarnation 0", [](CutOff& c) { c.logs[0].incarnation.ordinal = 0; });
+    add_cut_off("a cut-off at a number that no record has",
+                [](CutOff& c) { c.logs[1].last = UINT32_MAX; });
     add_cut_off("registers of incarnation 0, at random",
                 [](CutOff& c) { c.register_incarnation = {0, 3}; });
     out.add("roster change", "a reason that is not UTF-8",

@@ -45,6 +45,7 @@ class RosterSource(Source):
     def cut_off(self):
         logs = self.many(self.varint(), "log log, last u4, id 32")
         need(ascending([log.log for log in logs]), "logs ascend")
+        need(all(log.last < 2**32 - 1 for log in logs), "no record has the number 2^32 - 1")
         return Parts(logs=logs, **vars(self.parts("incarnation incarnation_or_none, counter u6")))
 
     def closed(self):
