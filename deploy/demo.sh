@@ -126,4 +126,4 @@ typed hyesan trace "$last"
 say "Where is the urgent one?"
 typed hyesan trace hyesan-u1
 echo
-echo "Nothing is left running. What you can type yourself now: README.md, \"Try it\"."
+echo "Nothing is left running. To type it yourself: \"Try it\" in README.md."
