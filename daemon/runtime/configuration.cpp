@@ -4,14 +4,27 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 
 #include "proto/office_statement.h"
 #include "proto/size_text.h"
+
+// toml++ 3.3 asserts that a table's name begins with a character that a name may have: "[!peer]" or
+// "[주소]" would end the daemon. Here its assertions are errors of the file.
+namespace fieldpost::runtime {
+struct NoToml {};
+constexpr void require_toml(bool holds) {
+    if (!holds) {
+        throw NoToml{};
+    }
+}
+}  // namespace fieldpost::runtime
+#define TOML_ASSERT(condition) fieldpost::runtime::require_toml(static_cast<bool>(condition))
+#include <toml++/toml.h>
 
 namespace fieldpost::runtime {
 
@@ -269,6 +282,30 @@ Result<std::optional<std::string>> content_of(const std::filesystem::path& file)
     return text;
 }
 
+// The first line on which a table's name begins with a character that no name has; else the last.
+std::size_t line_of_bad_name(std::string_view text) {
+    std::size_t line = 1;
+    while (true) {
+        const auto end = text.find('\n');
+        auto words = text.substr(0, end);
+        words.remove_prefix(std::min(words.find_first_not_of(" \t"), words.size()));
+        if (words.starts_with('[')) {
+            words.remove_prefix(std::min(words.find_first_not_of("[ \t"), words.size()));
+            const bool is_name =
+                !words.empty() && (std::isalnum(static_cast<unsigned char>(words.front())) != 0 ||
+                                   std::string_view("-_\"'").contains(words.front()));
+            if (!is_name) {
+                return line;
+            }
+        }
+        if (end == std::string_view::npos) {
+            return line;
+        }
+        text.remove_prefix(end + 1);
+        ++line;
+    }
+}
+
 Result<Configuration> read_file(const std::filesystem::path& file) {
     const auto text = TRY(content_of(file));
     if (!text) {
@@ -280,6 +317,11 @@ Result<Configuration> read_file(const std::filesystem::path& file) {
             read.error().detail = fmt::format("{}: {}", file.string(), read.error().detail);
         }
         return read;
+    } catch (const NoToml&) {
+        return fail(Errc::malformed,
+                    fmt::format("{}: line {}: a table's name is made of letters a to z, digits, - "
+                                "and _",
+                                file.string(), line_of_bad_name(*text)));
     } catch (const toml::parse_error& error) {
         return fail(Errc::malformed, fmt::format("{}: line {}: {}", file.string(),
                                                  error.source().begin.line, error.description()));

@@ -1,5 +1,5 @@
-// Goal: nothing that stands in the place of fieldpost.toml holds up the daemon.
-// Method: things that are no file, in a temporary folder.
+// Goal: nothing that stands in the place of fieldpost.toml holds up the daemon, or ends it.
+// Method: things that are no file, and files that are no TOML, in a temporary folder.
 #include "daemon/runtime/configuration.h"
 
 #include <sys/stat.h>
@@ -73,4 +73,16 @@ TEST_CASE("a configuration without end is not read to its end", "[configuration]
     std::filesystem::resize_file(home.file, std::uintmax_t{1} << 32);
     REQUIRE_FALSE(home.read());
     CHECK(home.read().error().detail.find("larger than 1048576 bytes") != std::string::npos);
+}
+
+TEST_CASE("a table whose name begins with what no name has is an error of its line",
+          "[configuration]") {
+    const Home home;
+    const std::string header = GENERATE("[!peer]", "[[!peer]]", "[주소]", "[=]", "[\x01]", "[ \v]");
+    CAPTURE(header);
+    Home::write(home.file, std::string(good_words) + "\n" + header + "\naddress = 1\n");
+    const auto read = home.read();
+    REQUIRE_FALSE(read);
+    CHECK(read.error().code == Errc::malformed);
+    CHECK(read.error().detail.contains("line 3: "));
 }
