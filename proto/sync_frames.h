@@ -28,7 +28,7 @@ inline constexpr std::size_t newest_registers = 16;
 using LeafFingerprint = ByteArray<struct LeafFingerprintTag, 4>;
 using ShortFingerprint = ByteArray<struct ShortFingerprintTag, 3>;
 // A short hash of all registers of a leaf. Only their signer could make two lists with one hash.
-// That signer gains nothing, for it could simply not sign the second list.
+// The signer gains nothing by that, for it could simply not sign the second list.
 using RegistersHash = ByteArray<struct RegistersHashTag, 5>;
 
 // limits::record_bytes_max: an office that takes smaller records only says so.

@@ -56,7 +56,7 @@ struct Counts {
     std::map<State, std::uint32_t> outbox;
     std::uint32_t unacknowledged = 0;
     std::uint32_t acknowledged = 0;
-    // Of the reports above: those that a newer one corrects.
+    // Reports among those above that a newer one corrects.
     std::uint32_t replaced_in_inbox = 0;
     std::uint32_t replaced_in_outbox = 0;
     // Own reports that no other office has yet.

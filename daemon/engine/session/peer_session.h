@@ -246,7 +246,7 @@ private:
         bool is_answered = false;
     };
     std::map<OfficeId, Unclear> unclear_;
-    // What a summary that comes in several frames has said so far.
+    // The content so far of a summary that comes in several frames.
     struct Heard {
         std::set<OfficeId> named;
         std::vector<OfficeId> untold;

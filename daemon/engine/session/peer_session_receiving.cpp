@@ -65,7 +65,7 @@ Result<void> PeerSession::on(const Step& step, const Acknowledged& acknowledged)
     // More than was sent is a lie that would only let us send more.
     data_acknowledged_ = std::clamp(acknowledged.bytes, data_acknowledged_, data_sent_);
     flow_.acknowledged(data_acknowledged_, step.now.steady);
-    // Whatever it says from here on, it says knowing these.
+    // The peer has these from here on, and knows of them in everything that it says.
     while (!unacknowledged_.empty() && unacknowledged_.front().until <= data_acknowledged_) {
         const auto& arrived = unacknowledged_.front();
         they_have_[arrived.log].add(arrived.run);
