@@ -30,6 +30,9 @@ Complaint complaint_of(const Error& error) {
         case Errc::storage_full:
             return {exit_no_space, "no_space", error.detail,
                     "free space, then try again; nothing was done"};
+        case Errc::unavailable:
+            return {exit_failed, "unavailable", error.detail,
+                    "nothing was done; try again when that has changed"};
         default:
             return {exit_failed, "failed", error.detail, "try again; see the daemon's log"};
     }

@@ -306,10 +306,60 @@ std::size_t line_of_bad_name(std::string_view text) {
     }
 }
 
+// The end of the string that begins at `at`: behind its quotes, or at the line's or the file's end
+// where those are missing.
+std::size_t end_of_string(std::string_view text, std::size_t at) {
+    const auto quote = text[at];
+    const bool has_lines = text.substr(at).starts_with(std::string(3, quote));
+    if (has_lines) {
+        at += 2;
+    }
+    for (++at; at < text.size(); ++at) {
+        if (text[at] == '\\' && quote == '"') {
+            ++at;
+        } else if (text[at] == quote) {
+            if (!has_lines) {
+                return at + 1;
+            }
+            if (text.substr(at).starts_with(std::string(3, quote))) {
+                // Two more may stand before the three that end it.
+                return std::min(text.find_first_not_of(quote, at), at + 5);
+            }
+        } else if (text[at] == '\n' && !has_lines) {
+            return at;
+        }
+    }
+    return text.size();
+}
+
+// The line of the first letter outside quotes and comments that is not ASCII, if there is one. TOML
+// has none there, and toml++ 3.3 has no defined answer to some of them, such as "é = 1".
+std::optional<std::size_t> line_of_foreign_letter(std::string_view text) {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    std::size_t at = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+    while (at < text.size()) {
+        if (text[at] == '#') {
+            at = std::min(text.find('\n', at), text.size());
+        } else if (text[at] == '"' || text[at] == '\'') {
+            at = end_of_string(text, at);
+        } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
+            return 1 + std::ranges::count(text.substr(0, at), '\n');
+        } else {
+            ++at;
+        }
+    }
+    return std::nullopt;
+}
+
 Result<Configuration> read_file(const std::filesystem::path& file) {
     const auto text = TRY(content_of(file));
     if (!text) {
         return Configuration{};
+    }
+    if (const auto line = line_of_foreign_letter(*text)) {
+        return fail(Errc::malformed,
+                    fmt::format("{}: line {}: outside quotes there are only the letters a to z",
+                                file.string(), *line));
     }
     try {
         auto read = configuration_of(toml::parse(*text));

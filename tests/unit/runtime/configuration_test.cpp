@@ -86,3 +86,25 @@ TEST_CASE("a table whose name begins with what no name has is an error of its li
     CHECK(read.error().code == Errc::malformed);
     CHECK(read.error().detail.contains("line 3: "));
 }
+
+TEST_CASE("letters that are not ASCII stand only between quotes and in comments",
+          "[configuration]") {
+    const Home home;
+    const std::string good =
+        GENERATE("# 주소\n", "beacon = true # é\n", "\xEF\xBB\xBF# é\nbeacon = true\n",
+                 "listen = [\"tcp://*:1\"] # \"é\n");
+    CAPTURE(good);
+    Home::write(home.file, good);
+    CHECK(home.read());
+    // Strings of each kind end where toml++ ends them, so what follows them is looked at.
+    const std::string before =
+        GENERATE("", "beacon = true\n\n", "a = \"x\\\"é\"", "a = 'x\\'",
+                 "a = \"\"\"é\"\"\n\"\"\"\"\"", "a = '''\né''''", "a = \"é\n", "# é\n");
+    CAPTURE(before);
+    Home::write(home.file, before + "é = 1\n\n");
+    const auto read = home.read();
+    REQUIRE_FALSE(read);
+    CHECK(read.error().code == Errc::malformed);
+    const auto line = 1 + std::ranges::count(before, '\n');
+    CHECK(read.error().detail.contains("line " + std::to_string(line) + ": outside quotes"));
+}
