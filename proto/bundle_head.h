@@ -21,7 +21,7 @@ struct BundleHead {
     // Flags of a later release: without meaning to us, but signed.
     std::uint8_t other_flags = 0;
     std::vector<OfficeId> targets;  // ascending; empty: everybody
-    // The hash of the summary frames that follow; zero if none do.
+    // The hash of the summary frames that follow.
     Hash summary;
     Signature signature;
     bool operator==(const BundleHead&) const = default;

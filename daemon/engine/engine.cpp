@@ -283,7 +283,7 @@ Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Consequences&
         if (header.log.record_class != RecordClass::urgent) {
             for (auto& [other, slower] : sessions) {
                 if (other != link) {
-                    slower.leave_to_another(ledger, id, out);
+                    slower.leave_to_another(ledger, id, now, out);
                 }
             }
         }
@@ -303,8 +303,8 @@ bool Engine::Parts::is_left_to_another(const PeerSession& session, const Header&
     const auto could_bring = session.arrival_rate().when_it_came();
     return std::ranges::any_of(sessions, [&](const auto& entry) {
         const auto& other = entry.second;
-        return &other != &session && other.is_bringing(id) &&
-               !other.is_slow_with(id, could_bring, now);
+        return &other != &session && other.bodies().is_bringing(id) &&
+               !other.bodies().is_slow_with(id, could_bring, now);
     });
 }
 
@@ -422,7 +422,7 @@ Result<bool> Engine::Parts::keep_whole_streams(Now now, Consequences& out) {
 Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
-        session.tell(ledger, news, out);
+        session.tell(ledger, now, news, out);
     }
     for (const auto& [log, numbers] : news.held) {
         if (ledger.log(log).addresses_us) {
@@ -585,7 +585,7 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     // The new statement is told at once.
     const auto news = ledger.take_news();
     for (auto& [link, session] : sessions) {
-        session.tell(ledger, news, out);
+        session.tell(ledger, now, news, out);
         session.want_again(
             ledger,
             [&](const Header& header, const RecordId& id) {

@@ -265,7 +265,7 @@ TEST_CASE("nothing is told to who said it, but what is newer than that is", "[en
     }
     out.send.clear();
     session.let_time_pass(LoneOffice::now());
-    session.tell(office.ledger(), office.ledger().take_news(), out);
+    session.tell(office.ledger(), LoneOffice::now(), office.ledger().take_news(), out);
     REQUIRE(session.pump(office.ledger(), LoneOffice::now(), out).has_value());
     const auto told = registers_told(out);
     CHECK((std::ranges::find(told, older) == told.end()));

@@ -1,87 +1,47 @@
-// The comparing half of a session: what each end lacks, found in as few bytes and flights as it
-// takes (daemon/DESIGN.md "A session", WIRE.md 6).
+#include "daemon/engine/session/comparison.h"
+
 #include <fmt/format.h>
 
 #include <bitset>
 
-#include "crypto/box.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/self_check.h"
-#include "daemon/engine/session/peer_session.h"
-#include "proto/limits.h"
+#include "daemon/engine/session/leaf_fingerprints.h"
 
 namespace fieldpost::engine {
 
 namespace {
 
-constexpr std::size_t summary_frame_bytes_max = limits::control_frame_bytes_max / 2;
-constexpr std::size_t summary_frame_bytes_min = 4096;
 // Memory for the summaries of one link, at most.
 constexpr std::size_t remembered_bytes_max = 16U << 20;
 // So few leaves are told at once, by both ends; of more, fingerprints go first, one way.
 constexpr std::size_t few_leaves = 16;
 
-std::size_t bucket_of(OfficeId office) {
-    return value_of(office) % bucket_count;
-}
-
-// Secret from authors, known to both ends: nobody can prepare two leaves that look alike.
-class Fingerprints {
-public:
-    Fingerprints(Ledger& ledger, OfficeId peer, std::uint32_t number)
-        : ledger_(ledger), number_(number) {
-        if (const auto* office = ledger.roster().find(peer)) {
-            auto shared = crypto::shared_secret(ledger.config().machine->link.secret, office->link);
-            if (shared) {
-                shared_.emplace(std::move(*shared));
-            }
-        }
-    }
-
-    template <class Print>
-    [[nodiscard]] Print of_leaf(const Hash& leaf) const {
-        return print<Print>("leaf-fingerprint", leaf.view());
-    }
-    [[nodiscard]] std::vector<LeafFingerprint> of_buckets() const {
-        std::vector<ByteWriter> contents(bucket_count);
-        for (const auto& [office, leaf] : ledger_.leaves()) {
-            contents[bucket_of(office)].u16(value_of(office));
-            contents[bucket_of(office)].raw(leaf.view());
-        }
-        std::vector<LeafFingerprint> all;
-        for (const auto& content : contents) {
-            all.push_back(print<LeafFingerprint>("bucket-fingerprint", content.bytes()));
-        }
-        return all;
-    }
-
-private:
-    template <class Print>
-    [[nodiscard]] Print print(std::string_view label, BytesView content) const {
-        Print result;
-        if (shared_) {
-            ByteWriter salt;
-            salt.u32(number_);
-            const auto digest = crypto::keyed_hash(shared_->view(), label, ledger_.network(),
-                                                   {salt.bytes(), content});
-            std::ranges::copy(digest.first(Print::size), result.bytes.begin());
-        }
-        return result;
-    }
-
-    Ledger& ledger_;
-    std::uint32_t number_;
-    std::optional<crypto::SharedSecret> shared_;
-};
-
 bool is_newer(const RegisterSummary& one, const RegisterSummary& other) {
     return one.version > other.version || (one.version == other.version && one.hash > other.hash);
 }
 
-}  // namespace
+Hash settled_on(const Step& step, const Digest& own) {
+    ByteWriter let_through;
+    let_through.u8(step.ledger.config().carries ? 1 : 0);
+    let_through.u8(step.frames.policy().carries ? 1 : 0);
+    return crypto::hash("settled-own", step.ledger.network(), {own.view(), let_through.bytes()});
+}
 
-void PeerSession::add_fingerprints(Ledger& ledger, Hello& hello) const {
-    const Fingerprints ours(ledger, peer_, hello.fingerprint_number);
+// The hash that a pair remembers once it has settled: over both digests, and over the limits of
+// each. Two offices that let less through settle sooner, so the memory holds only under the same
+// limits.
+Hash settled_on(const Step& step, const Digest& own, const Digest& theirs, const Hello& hello) {
+    ByteWriter taken;
+    taken.u8(hello.carries ? 1 : 0);
+    taken.u32(hello.record_bytes_max);
+    return crypto::hash("settled", step.ledger.network(),
+                        {settled_on(step, own).view(), theirs.view(), taken.bytes()});
+}
+
+void add_fingerprints(const Step& step, Hello& hello) {
+    auto& ledger = step.ledger;
+    const LeafFingerprinter ours(ledger, step.peer, hello.fingerprint_number);
     const auto& leaves = ledger.leaves();
     if (leaves.size() > bucket_count) {
         hello.bucket_fingerprints = ours.of_buckets();
@@ -90,20 +50,59 @@ void PeerSession::add_fingerprints(Ledger& ledger, Hello& hello) const {
     }
     for (const auto& [office, leaf] : leaves) {
         hello.leaf_fingerprints.resize(value_of(office));
-        hello.leaf_fingerprints.push_back(ours.of_leaf<LeafFingerprint>(leaf));
+        hello.leaf_fingerprints.push_back(ours.of_leaf(leaf));
     }
 }
 
-void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Consequences& out) {
-    const auto number = ledger.peer(peer_).fingerprint_number;
+}  // namespace
+
+void Comparison::greet(const Step& step, Hello& hello) {
+    auto& ledger = step.ledger;
+    const auto& remembered = ledger.peer(step.peer);
+    hello.digest = ledger.digest();
+    hello.fingerprint_number = remembered.fingerprint_number;
+    greeted_digest_ = hello.digest;
+    digest_told_ = hello.digest;
+    has_sent_fingerprints_ = remembered.settled_own != settled_on(step, hello.digest);
+    if (has_sent_fingerprints_) {
+        add_fingerprints(step, hello);
+    }
+    greeted_numbers_ = hello.numbers_known;
+}
+
+void Comparison::answer(const Step& step, const Hello& theirs) {
+    their_digest_ = theirs.digest;
+    // Both ends must come to the same, so each goes by what it said; what is new since is on its
+    // way in any case.
+    const bool they_remember =
+        theirs.leaf_fingerprints.empty() && theirs.bucket_fingerprints.empty();
+    // A peer that sends fingerprints does not remember; then our memory is worth nothing either.
+    if (theirs.digest == greeted_digest_ ||
+        (!has_sent_fingerprints_ && they_remember &&
+         step.ledger.peer(step.peer).settled ==
+             settled_on(step, greeted_digest_, theirs.digest, theirs))) {
+        is_in_step_ = true;
+        return;
+    }
+    if (!they_remember) {
+        answer_fingerprints(step, theirs);
+    } else if (!has_sent_fingerprints_) {
+        tell_all(step);  // one of the two memories is gone
+    }
+    // Else it took its digest for settled, and answers ours.
+}
+
+void Comparison::answer_fingerprints(const Step& step, const Hello& hello) {
+    auto& ledger = step.ledger;
+    const auto number = ledger.peer(step.peer).fingerprint_number;
     const bool is_by_buckets = !hello.bucket_fingerprints.empty();
     const bool has_same_roster = hello.roster_version == ledger.roster().version() &&
                                  hello.roster_head == short_hash(ledger.roster().head());
     if (number != hello.fingerprint_number || (is_by_buckets && !has_same_roster)) {
-        tell_all(ledger, out);
+        tell_all(step);
         return;
     }
-    const Fingerprints prints(ledger, peer_, number);
+    const LeafFingerprinter prints(ledger, step.peer, number);
     const auto buckets = is_by_buckets ? prints.of_buckets() : std::vector<LeafFingerprint>{};
     std::bitset<bucket_count> differing_buckets;
     std::vector<OfficeId> differing;
@@ -111,41 +110,41 @@ void PeerSession::answer_fingerprints(Ledger& ledger, const Hello& hello, Conseq
         const auto index = is_by_buckets ? bucket_of(office) : value_of(office);
         const auto& all = is_by_buckets ? hello.bucket_fingerprints : hello.leaf_fingerprints;
         const auto theirs = index < all.size() ? all[index] : LeafFingerprint{};
-        if (theirs != (is_by_buckets ? buckets[index] : prints.of_leaf<LeafFingerprint>(leaf))) {
+        if (theirs != (is_by_buckets ? buckets[index] : prints.of_leaf(leaf))) {
             differing.push_back(office);
             differing_buckets.set(bucket_of(office));
         }
     }
     if (differing.empty()) {
         // Something differs that looks the same: by other fingerprints it will not.
-        ++ledger.edit_peer(peer_).fingerprint_number;
-        tell_all(ledger, out);
+        ++ledger.edit_peer(step.peer).fingerprint_number;
+        tell_all(step);
         return;
     }
     if (!is_by_buckets || differing.size() <= few_leaves) {
-        tell_leaves(ledger, differing, Detail::newest, out);
+        tell_leaves(step, differing, Detail::newest);
         return;
     }
     // An office that lacks nothing need not answer. The later an office joined, the less it has
     // that the other lacks.
     if (has_sent_fingerprints_ &&
-        std::pair(hello.numbers_known, ledger.us()) < std::pair(greeted_numbers_, peer_)) {
+        std::pair(hello.numbers_known, ledger.us()) < std::pair(greeted_numbers_, step.peer)) {
         return;  // it begins
     }
     if (differing_buckets.all()) {
-        tell_leaves(ledger, differing, Detail::hash, out);
+        tell_leaves(step, differing, Detail::hash);
         return;
     }
     LeafFingerprints told{differing_buckets.to_ullong(), {}};
     for (const auto office : differing) {
-        told.fingerprints.push_back(prints.of_leaf<ShortFingerprint>(ledger.leaves().at(office)));
+        told.fingerprints.push_back(prints.short_of_leaf(ledger.leaves().at(office)));
     }
-    send(out, told);
+    step.send(told);
 }
 
-void PeerSession::answer_fingerprints(Ledger& ledger, const LeafFingerprints& told,
-                                      Consequences& out) {
-    if (!theirs_ || std::exchange(has_answered_, true)) {
+void Comparison::hear(const Step& step, const LeafFingerprints& told) {
+    auto& ledger = step.ledger;
+    if (std::exchange(has_answered_, true)) {
         return;
     }
     const std::bitset<bucket_count> buckets(told.buckets);
@@ -156,53 +155,47 @@ void PeerSession::answer_fingerprints(Ledger& ledger, const LeafFingerprints& to
         }
     }
     if (named.size() != told.fingerprints.size()) {
-        tell_all(ledger, out);  // one of us has a newer roster
+        tell_all(step);  // one of us has a newer roster
         return;
     }
-    const Fingerprints prints(ledger, peer_, ledger.peer(peer_).fingerprint_number);
+    const LeafFingerprinter prints(ledger, step.peer, ledger.peer(step.peer).fingerprint_number);
     std::vector<OfficeId> differing;
     for (std::size_t i = 0; i < named.size(); ++i) {
         const auto& leaf = ledger.leaves().at(named[i]);
-        if (prints.of_leaf<ShortFingerprint>(leaf) != told.fingerprints[i]) {
+        if (prints.short_of_leaf(leaf) != told.fingerprints[i]) {
             differing.push_back(named[i]);
         }
     }
     // Also if there are none: it waits for an answer.
-    send_leaves(ledger, differing, differing.size() > few_leaves ? Detail::hash : Detail::newest,
-                Telling::some, out);
+    send_leaves(step, differing, differing.size() > few_leaves ? Detail::hash : Detail::newest,
+                Telling::some);
 }
 
-std::size_t PeerSession::summary_frame_bytes() const {
-    return std::clamp<std::size_t>(pace_out_.frame_max(), summary_frame_bytes_min,
-                                   summary_frame_bytes_max);
-}
-
-void PeerSession::tell_leaves(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
-                              Consequences& out) {
+void Comparison::tell_leaves(const Step& step, const std::vector<OfficeId>& offices,
+                             Detail detail) {
     if (!offices.empty()) {
-        send_leaves(ledger, offices, detail, Telling::some, out);
+        send_leaves(step, offices, detail, Telling::some);
     }
 }
 
-void PeerSession::tell_all(Ledger& ledger, Consequences& out) {
+void Comparison::tell_all(const Step& step) {
     std::vector<OfficeId> all;
-    for (const auto& [office, leaf] : ledger.leaves()) {
+    for (const auto& [office, leaf] : step.ledger.leaves()) {
         all.push_back(office);
     }
-    send_leaves(ledger, all, all.size() > few_leaves ? Detail::hash : Detail::newest, Telling::all,
-                out);
+    send_leaves(step, all, all.size() > few_leaves ? Detail::hash : Detail::newest, Telling::all);
 }
 
-void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Detail detail,
-                              Telling telling, Consequences& out) {
-    acknowledge(out);            // or it would take what we tell for older than what it sent
-    std::ranges::sort(offices);  // it may have asked for them in any order
-    SummaryWriter summary(summary_frame_bytes(), [&](const Summary& frame) { send(out, frame); });
+void Comparison::send_leaves(const Step& step, std::vector<OfficeId> offices, Detail detail,
+                             Telling telling) {
+    auto& ledger = step.ledger;
+    step.frames.acknowledge(step.out);  // or it would take what we tell for older than what it sent
+    std::ranges::sort(offices);         // it may have asked for them in any order
+    SummaryWriter summary(step.frames.summary_frame_bytes(),
+                          [&](const Summary& frame) { step.send(frame); });
     for (const auto office : offices) {
-        auto leaf = summary_of(ledger, office, detail, peer_);
-        // If we differ about its own records because it lost some, what we hold shows it.
-        custody_due_ = custody_due_ || office == peer_;
-        custody_repeated_ = custody_repeated_ || office == peer_;
+        auto leaf = summary_of(ledger, office, detail, step.peer);
+        has_told_peers_own_leaf_ = has_told_peers_own_leaf_ || office == step.peer;
         auto& told = told_[office];
         told.detail = std::max(told.detail, leaf.all_registers ? detail : Detail::all);
         told.registers = leaf.all_registers
@@ -224,13 +217,9 @@ void PeerSession::send_leaves(Ledger& ledger, std::vector<OfficeId> offices, Det
     they_settled_ = false;  // whatever it said before, it said without knowing this
 }
 
-// Once it has answered those that came before, which showed what is urgent, and that is sent.
-void PeerSession::send_large_leaves(Ledger& ledger, Consequences& out) {
+void Comparison::send_large_leaves(const Step& step) {
     const bool is_answered = has_summary_ || is_in_step_;
-    const bool has_urgent = std::ranges::any_of(to_send_, [](const auto& entry) {
-        return entry.first.record_class == RecordClass::urgent && !entry.second.empty();
-    });
-    if (large_leaves_.empty() || !is_answered || has_urgent) {
+    if (large_leaves_.empty() || !is_answered) {
         return;
     }
     std::map<Detail, std::vector<OfficeId>> by_detail;
@@ -238,62 +227,29 @@ void PeerSession::send_large_leaves(Ledger& ledger, Consequences& out) {
         by_detail[detail].push_back(office);
     }
     for (const auto& [detail, offices] : by_detail) {
-        send_leaves(ledger, offices, detail, Telling::large, out);
+        send_leaves(step, offices, detail, Telling::large);
     }
 }
 
-bool PeerSession::compare_logs(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
+bool Comparison::compare_logs(const Step& step, const LeafSummary& leaf) {
+    const auto& ledger = step.ledger;
     bool has_more = false;
-    std::map<LogKey, const LogSummary*> theirs;
-    // It says all there is of that office: what stood here before is void.
-    const auto of_office = [&](const auto& entry) { return entry.first.author == leaf.office; };
-    std::erase_if(their_partials_, of_office);
-    std::erase_if(they_have_, of_office);
-    std::erase_if(kept_back_, of_office);
     for (const auto& log : leaf.logs) {
         const LogKey key{leaf.office, log.incarnation, log.record_class};
-        theirs.emplace(key, &log);
-        their_partials_[key] = log.partials;
-        they_have_[key] = log.not_wanted;
         const auto ours = ledger.logs().find(key);
         has_more = has_more || (ours == ledger.logs().end()
                                     ? ledger.keeps(key)
                                     : !without(log.not_wanted, ours->second.known).empty());
         if (const auto prove = unknown_number(ledger, key, log.not_wanted)) {
             is_in_question_ = true;
-            send(out, *prove);
-        }
-    }
-    for (auto at = ledger.logs().lower_bound(LogKey{leaf.office, {}, {}});
-         at != ledger.logs().end() && at->first.author == leaf.office; ++at) {
-        const auto found = theirs.find(at->first);
-        const bool is_closed_there = found == theirs.end() && at->first < closed_below(leaf);
-        auto lacking = is_closed_there ? IntervalSet{} : at->second.held;
-        if (found != theirs.end()) {
-            lacking.remove(found->second->not_wanted);
-        }
-        large_.erase(at->first);
-        // Records on their way need not be sent again, unless the peer has forgotten them since.
-        for (const auto& [stream, outgoing] : outgoing_) {
-            if (outgoing.log == at->first) {
-                lacking.remove(outgoing.record.run);
-            }
-        }
-        for (const auto& sent : unacknowledged_) {
-            if (sent.log == at->first) {
-                lacking.remove(sent.run);
-            }
-        }
-        if (lacking.empty()) {
-            to_send_.erase(at->first);
-        } else {
-            to_send_[at->first] = std::move(lacking);
+            step.send(*prove);
         }
     }
     return has_more;
 }
 
-bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
+bool Comparison::compare_registers(const Ledger& ledger, const LeafSummary& leaf,
+                                   RegisterQueue& queue) {
     if (ledger.is_closed(leaf.office)) {
         // A peer that does not know yet is shown the proofs.
         for (const auto* entry : ledger.registers_of(leaf.office)) {
@@ -302,7 +258,7 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
                        one.hash == ledger.register_hash(entry->key);
             });
             if (!leaf.is_closed && !is_listed) {
-                registers_to_send_.insert(entry->key);
+                queue.want(entry->key);
             }
         }
         return false;
@@ -325,9 +281,9 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
         // It lacks those registers that it would have listed and did not.
         const bool would_list = !leaf.all_registers || (oldest && entry.version > *oldest);
         if (found == theirs.end() ? would_list : is_newer(entry, found->second)) {
-            registers_to_send_.insert(name);
+            queue.want(name);
         } else if (found != theirs.end()) {
-            registers_to_send_.erase(name);
+            queue.drop(name);
         }
         merged.emplace(name, std::move(entry));
     }
@@ -357,14 +313,16 @@ bool PeerSession::compare_registers(Ledger& ledger, const LeafSummary& leaf) {
     return has_more;
 }
 
-void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequences& out) {
+void Comparison::hear_leaf(const Step& step, const LeafSummary& leaf, const Queues& queues) {
+    auto& ledger = step.ledger;
     // Told twice it says nothing more.
     if (ledger.roster().find(leaf.office) == nullptr || !heard_.named.insert(leaf.office).second) {
         return;
     }
     // The peer is told of its own leaf in any case: if it lost some records, this shows it.
-    const bool has_records = compare_logs(ledger, leaf, out) || leaf.office == peer_;
-    const bool has_registers = compare_registers(ledger, leaf);
+    const bool has_records = compare_logs(step, leaf) || leaf.office == step.peer;
+    queues.records.compare(ledger, leaf);
+    const bool has_registers = compare_registers(ledger, leaf, queues.registers);
     const auto told = told_.find(leaf.office);
     if (told == told_.end()) {
         // If it has nothing for us, it need not know what we have.
@@ -380,11 +338,8 @@ void PeerSession::hear_leaf(Ledger& ledger, const LeafSummary& leaf, Consequence
     }
 }
 
-Result<void> PeerSession::on(const Step& step, const Summary& summary) {
-    const auto& [ledger, now, elsewhere, out] = step;
-    if (!theirs_) {
-        return ok();
-    }
+void Comparison::hear(const Step& step, const Summary& summary, const Queues& queues) {
+    auto& ledger = step.ledger;
     if (std::exchange(is_in_step_, false)) {
         // To one that is in step nothing was said, but the peer has forgotten that it settled.
         settled_told_.reset();
@@ -393,53 +348,38 @@ Result<void> PeerSession::on(const Step& step, const Summary& summary) {
     for (const auto office : told.damaged) {
         // Its other leaves count, and this one is asked for by the next link.
         has_lost_leaf_ = true;
-        offend(ledger, now, out,
-               fmt::format("what it says of {} breaks a rule", printed_name(ledger, office)));
+        step.offend(fmt::format("what it says of {} breaks a rule", printed_name(ledger, office)));
     }
     for (const auto& leaf : told.leaves) {
-        hear_leaf(ledger, leaf, out);
+        hear_leaf(step, leaf, queues);
     }
-    if (remembered_bytes() > remembered_bytes_max) {
-        close(out, "its summaries name more than an honest office has");
-        return ok();
+    if (queues.records.remembered_bytes() > remembered_bytes_max) {
+        step.close_link("its summaries name more than an honest office has");
+        return;
     }
     if (summary.more) {
-        return ok();
+        return;
     }
     if (summary.whole) {
         for (const auto& [office, entry] : ledger.roster().offices()) {
-            hear_leaf(ledger, LeafSummary{office, {}, {}}, out);
+            hear_leaf(step, LeafSummary{office, {}, {}}, queues);
         }
     }
     has_summary_ = true;
     settled_told_.reset();  // it waits for our word again
     const auto heard = std::exchange(heard_, {});
     if (!heard.untold.empty() || !has_told_) {
-        answer(ledger, heard.untold,
-               heard.untold.size() > few_leaves ? Detail::hash : Detail::newest, out);
+        answer_leaves(step, heard.untold,
+                      heard.untold.size() > few_leaves ? Detail::hash : Detail::newest);
     }
     for (const auto& [detail, offices] : heard.told_too_little) {
-        answer(ledger, offices, detail, out);
+        answer_leaves(step, offices, detail);
     }
-    return ok();
 }
 
-std::size_t PeerSession::remembered_bytes() const {
-    std::size_t runs = 0;
-    for (const auto& [log, numbers] : they_have_) {
-        runs += numbers.intervals().size() + 8;
-    }
-    for (const auto& [log, partials] : their_partials_) {
-        for (const auto& partial : partials) {
-            runs += partial.checked.intervals().size() + 8;
-        }
-    }
-    return runs * sizeof(Interval);
-}
-
-void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, Detail detail,
-                         Consequences& out) {
-    send_leaves(ledger, offices, detail, Telling::some, out);
+void Comparison::answer_leaves(const Step& step, const std::vector<OfficeId>& offices,
+                               Detail detail) {
+    send_leaves(step, offices, detail, Telling::some);
     for (const auto office : offices) {
         if (const auto found = unclear_.find(office); found != unclear_.end()) {
             found->second.is_answered = true;
@@ -447,7 +387,8 @@ void PeerSession::answer(Ledger& ledger, const std::vector<OfficeId>& offices, D
     }
 }
 
-void PeerSession::tell_registers_again(Ledger& ledger, Consequences& out) {
+void Comparison::tell_registers_again(const Step& step) {
+    const auto& ledger = step.ledger;
     std::vector<OfficeId> changed;
     for (auto& [office, told] : told_) {
         if (told.detail != Detail::all && !told.is_again &&
@@ -456,10 +397,11 @@ void PeerSession::tell_registers_again(Ledger& ledger, Consequences& out) {
             changed.push_back(office);
         }
     }
-    tell_leaves(ledger, changed, Detail::hash, out);
+    tell_leaves(step, changed, Detail::hash);
 }
 
-bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Consequences& out) {
+bool Comparison::clear_up(const Step& step, const Digest& digest) {
+    const auto& ledger = step.ledger;
     std::erase_if(unclear_, [&](const auto& entry) {
         return their_digest_ == digest ||
                registers_hash(ledger.network(), register_list(ledger, entry.first)) ==
@@ -474,8 +416,58 @@ bool PeerSession::clear_up(Ledger& ledger, const Digest& digest, Consequences& o
             differing.push_back(office);
         }
     }
-    tell_leaves(ledger, differing, Detail::all, out);
+    tell_leaves(step, differing, Detail::all);
     return !differing.empty();
+}
+
+void Comparison::settle(const Step& step, const Hello& theirs, const Rest& rest) {
+    auto& ledger = step.ledger;
+    const bool is_anything_kept_back = rest.is_anything_kept_back || has_lost_leaf_;
+    is_settled_ = false;
+    if (is_anything_kept_back && ledger.peer(step.peer).settled != Hash{}) {
+        ledger.edit_peer(step.peer).settled = {};
+        ledger.edit_peer(step.peer).settled_own = {};
+    }
+    if (!rest.is_nothing_left || (!is_in_step_ && !has_summary_) ||
+        is_anything_kept_back || is_in_question_) {
+        return;
+    }
+    const auto digest = ledger.digest();
+    if (settled_told_ != digest) {
+        settled_told_ = digest;
+        // If both were in step at the greeting, nothing need be said until our digest changes. Even
+        // if it became equal to theirs, they do not know that.
+        if (their_digest_ != digest || !is_in_step_ || digest != digest_told_) {
+            tell_registers_again(step);
+            if (!large_leaves_.empty()) {
+                settled_told_.reset();  // it would be said before they are told
+                return;
+            }
+            digest_told_ = digest;
+            step.send(Settled{digest});
+        }
+    }
+    // Both must have nothing left: one that still waits, to be admitted say, has not settled.
+    const bool both = they_settled_ || their_digest_ == digest;
+    if (both && their_digest_ && step.frames.is_all_acknowledged() && !clear_up(step, digest)) {
+        is_settled_ = true;
+        // Differences that are not cleared up are looked at again by the next link.
+        if (!unclear_.empty()) {
+            return;
+        }
+        const auto pair = settled_on(step, digest, *their_digest_, theirs);
+        const auto own = settled_on(step, digest);
+        const auto& remembered = ledger.peer(step.peer);
+        if (remembered.settled != pair || remembered.settled_own != own) {
+            ledger.edit_peer(step.peer).settled = pair;
+            ledger.edit_peer(step.peer).settled_own = own;
+        }
+    }
+}
+
+void Comparison::hear(const Settled& settled) {
+    their_digest_ = settled.digest;
+    they_settled_ = true;
 }
 
 }  // namespace fieldpost::engine
