@@ -336,11 +336,17 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
 // has none there, and toml++ 3.3 has no defined answer to some of them, such as "é = 1".
 std::optional<std::size_t> line_of_foreign_letter(std::string_view text) {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-    std::size_t at = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+    if (text.starts_with(byte_order_mark)) {
+        text.remove_prefix(byte_order_mark.size());
+    }
+    std::size_t at = 0;
     while (at < text.size()) {
+        const bool is_quote = text[at] == '"' || text[at] == '\'';
+        // In the middle of a word toml++ takes a quote for any other character.
+        const bool may_begin = at == 0 || std::string_view(" \t\r\n=[{,.").contains(text[at - 1]);
         if (text[at] == '#') {
             at = std::min(text.find('\n', at), text.size());
-        } else if (text[at] == '"' || text[at] == '\'') {
+        } else if (is_quote && may_begin) {
             at = end_of_string(text, at);
         } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
             return 1 + std::ranges::count(text.substr(0, at), '\n');

@@ -97,9 +97,9 @@ TEST_CASE("letters that are not ASCII stand only between quotes and in comments"
     Home::write(home.file, good);
     CHECK(home.read());
     // Strings of each kind end where toml++ ends them, so what follows them is looked at.
-    const std::string before =
-        GENERATE("", "beacon = true\n\n", "a = \"x\\\"é\"", "a = 'x\\'",
-                 "a = \"\"\"é\"\"\n\"\"\"\"\"", "a = '''\né''''", "a = \"é\n", "# é\n");
+    const std::string before = GENERATE("", "beacon = true\n\n", "a = \"x\\\"é\"", "a = 'x\\'",
+                                        "a = \"\"\"é\"\"\n\"\"\"\"\"", "a = '''\né''''",
+                                        "a = \"é\n", "# é\n", "a = 1b'''''''");
     CAPTURE(before);
     Home::write(home.file, before + "é = 1\n\n");
     const auto read = home.read();
