@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/bundle_files.h"
-#include "cli/bundle_follow.h"
+#include "cli/folder/bundle_follow.h"
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/words.h"

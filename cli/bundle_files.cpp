@@ -83,7 +83,6 @@ ReadBundle read_of(const wire::BundleRead& told) {
     read.is_bundle = told.is_bundle();
     read.is_whole = told.is_whole();
     read.is_own = told.is_own();
-    read.place = told.place();
     read.brought_roster = told.brought_roster();
     read.office = told.office();
     read.made_unix_s = told.made_unix_s();
@@ -96,8 +95,7 @@ ReadBundle read_of(const wire::BundleRead& told) {
     }
     read.refused = told.refused();
     read.damaged_bytes = told.damaged_bytes();
-    read.said = told.said();
-    read.holds = told.holds();
+    read.bookmark = told.bookmark();
     return read;
 }
 
@@ -220,16 +218,31 @@ bool has_rejected(const ReadBundle& told) {
 
 }  // namespace
 
-Outcome<Standing> standing_since(const Common& common, const std::string& state) {
+Outcome<Standing> standing_since(const Common& common, const std::string& bookmark) {
     wire::Request request;
-    request.mutable_bundle_write()->set_is_question(true);
-    request.mutable_bundle_write()->set_state(state);
+    request.mutable_folder_state()->set_bookmark(bookmark);
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
         return std::unexpected(asked.error());
     }
-    const auto& told = answer.bundle_write();
+    const auto& told = answer.folder_state();
     return Standing{told.is_unchanged(), told.roster_version(), told.urgent_known()};
+}
+
+Outcome<std::vector<std::size_t>> row_among(const Common& common,
+                                            const std::vector<NamedBookmark>& files) {
+    wire::Request request;
+    auto& asked_about = *request.mutable_folder_row();
+    for (const auto& [name, bookmark] : files) {
+        auto* file = asked_about.add_files();
+        file->set_name(name);
+        file->set_bookmark(bookmark);
+    }
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return std::unexpected(asked.error());
+    }
+    return std::vector<std::size_t>(answer.folder_row().begin(), answer.folder_row().end());
 }
 
 Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths) {
@@ -324,7 +337,7 @@ struct Sizes {
 Outcome<Sizes> sizes_of(const fs::path& folder, const WriteOptions& options) {
     const auto free = free_bytes(folder);
     const auto spared = std::max(std::min(spared_bytes, free / spared_of_small),
-                                 options.is_in_row ? free / spared_in_row : 0);
+                                 options.row ? free / spared_in_row : 0);
     Sizes sizes{free - std::min(free, spared), file_bytes_default};
     for (const auto& [given, size] :
          {std::pair(&options.max_size, &sizes.total), std::pair(&options.file_size, &sizes.file)}) {
@@ -349,19 +362,19 @@ public:
           path_(std::move(path)),
           is_folder_(is_folder),
           sizes_(sizes),
-          is_in_row_(options.is_in_row),
+          is_in_row_(options.row.has_value()),
           must_hold_news_(options.must_hold_news),
-          name_(options.name),
           temporary_(options.temporary) {
         auto& wanted = *request_.mutable_bundle_write();
         wanted.mutable_offices()->Add(options.offices.begin(), options.offices.end());
         wanted.set_is_all(options.is_all);
         wanted.set_has_records(options.has_records);
-        wanted.set_since(options.since);
-        wanted.mutable_in_row()->Add(options.in_row.begin(), options.in_row.end());
-        wanted.mutable_of_others()->Add(options.of_others.begin(), options.of_others.end());
-        wanted.set_is_in_row(options.is_in_row);
-        wanted.set_is_only_addition(options.is_only_addition);
+        wanted.mutable_others()->Add(options.others.begin(), options.others.end());
+        if (options.row) {
+            auto& row = *wanted.mutable_row();
+            row.mutable_files()->Add(options.row->files.begin(), options.row->files.end());
+            row.set_is_only_addition(options.row->is_only_addition);
+        }
     }
 
     Outcome<void> write(Rate& rate) {
@@ -417,19 +430,17 @@ private:
             }
             const auto& told = answer.bundle_write();
             wanted.set_bundle(told.bundle());
-            wanted.clear_since();
-            wanted.clear_in_row();
-            wanted.clear_of_others();
+            wanted.clear_row();
+            wanted.clear_others();
             waiting += told.content();
             written_.reports = told.reports();
             written_.left_out = told.left_out();
             written_.is_short = told.is_short();
             written_.is_addition = told.is_addition();
-            written_.state = told.state();
             if (!file && (told.has_news() || !must_hold_news_)) {
-                auto made =
-                    OutputFile::create(name_of_file(path_, is_folder_, name_, files_.size() + 1),
-                                       files_.empty() ? temporary_ : std::string{});
+                auto made = OutputFile::create(
+                    name_of_file(path_, is_folder_, told.name(), files_.size() + 1),
+                    files_.empty() ? temporary_ : std::string{});
                 if (!made) {
                     return std::unexpected(made.error());
                 }
@@ -448,8 +459,7 @@ private:
                     Failure{exit_no_space, "not_in_one", "it does not fit one file", "free space"});
             }
             if (told.is_file_end()) {
-                written_.said = told.said();
-                written_.holds = told.holds();
+                written_.bookmark = told.bookmark();
                 return keep(std::move(file), told.is_over());
             }
         }
@@ -472,7 +482,6 @@ private:
     Sizes sizes_;
     bool is_in_row_;
     bool must_hold_news_;
-    std::string name_;
     std::string temporary_;
     wire::Request request_;
     std::vector<OutputFile> files_;

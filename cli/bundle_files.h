@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,6 @@ struct ReadBundle {
     bool is_bundle = false;
     bool is_whole = false;
     bool is_own = false;
-    std::uint32_t place = 0;  // its place in a row, from 1 on; 0: in no row
     bool brought_roster = false;
     std::string office;  // empty: the bundle does not name its writer
     std::int64_t made_unix_s = 0;
@@ -57,8 +57,9 @@ struct ReadBundle {
     // place was taken in.
     std::string broken_off;
     std::uint64_t damaged_bytes = 0;
-    std::string said;
-    std::string holds;
+    // Opaque, for later requests of the process that looks after a folder. Empty: the daemon need
+    // not be told of the file again.
+    std::string bookmark;
     struct Record {
         std::string id;
         RecordClass priority{};
@@ -127,21 +128,19 @@ struct WriteOptions {
     bool is_all = false;
     bool has_records = true;
     bool must_hold_some = true;  // at least one report, if there are any
-    // For a row in one place. The file holds only what is new, and all of it. It leaves room for
-    // urgent reports that come later. If that cannot be, the write fails with exit_no_space, or the
-    // bundle leaves the row.
-    bool is_in_row = false;
     bool must_hold_news = false;
-    bool is_only_addition = false;
-    // The daemon's word about the bundles written there before. Only what is new since then is
-    // written.
-    std::string since{};
-    // The `holds` of those bundles, and of files of other offices there, as the daemon told it.
-    std::vector<std::string> in_row{};
-    std::vector<std::string> of_others{};
-    // In a folder: the name of the first file, and the name of each file while it is written.
-    // Empty: a name that tells nothing.
-    std::string name{};
+    // One file of a row in a folder that is followed. It holds only what is new since the files
+    // before it, and all of that. It leaves room for urgent reports that come later. If that cannot
+    // be, the write fails with exit_no_space and the code "not_in_one".
+    struct Row {
+        std::vector<std::string>
+            files{};  // bookmarks, in the order of the row; none: it begins one
+        bool is_only_addition = false;
+    };
+    std::optional<Row> row{};
+    std::vector<std::string> others{};  // bookmarks of files of other offices there
+    // In a folder: the name of the first file while it is written. Empty: a name that tells
+    // nothing.
     std::string temporary{};
 };
 struct Written {
@@ -151,19 +150,25 @@ struct Written {
     std::uint64_t left_out = 0;
     bool is_short = false;
     bool is_addition = false;
-    std::string said{};
-    std::string holds{};
-    std::string state{};
+    std::string bookmark{};
 };
 // The state of this office, as far as it matters for bundles.
 struct Standing {
-    bool is_unchanged = false;  // since the state that was given
+    bool is_unchanged = false;  // since the bundle with that bookmark was written
     std::uint32_t roster_version = 0;
     // The number of urgent reports that this office knows of, or has known of. If it changes, an
     // urgent report has come.
     std::uint64_t urgent_known = 0;
 };
-Outcome<Standing> standing_since(const Common& common, const std::string& state);
+Outcome<Standing> standing_since(const Common& common, const std::string& bookmark);
+struct NamedBookmark {
+    std::string name;
+    std::string bookmark;
+};
+// The files of this office's row, in its order: their numbers in `files`, which stand in the order
+// in which they were made.
+Outcome<std::vector<std::size_t>> row_among(const Common& common,
+                                            const std::vector<NamedBookmark>& files);
 // Writes to a new file, or to a folder under names that tell nothing. not_found: the medium that
 // should be mounted there is not (mounts.h).
 Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,

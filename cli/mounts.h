@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "cli/follower.h"
+#include "cli/folder/follower.h"
 
 namespace fieldpost::cli {
 

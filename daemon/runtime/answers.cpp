@@ -358,6 +358,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return around.bundles->read(ledger, request.bundle_read(), around.now);
         case wire::Request::kBundleWrite:
             return around.bundles->write(ledger, request.bundle_write(), around.now);
+        case wire::Request::kFolderState:
+            return around.bundles->state(ledger, request.folder_state());
+        case wire::Request::kFolderRow:
+            return Bundles::row(request.folder_row());
         case wire::Request::kFolder:
             around.folders->note(request.folder().path(), cut_text(request.folder().trouble()));
             return encode(wire::Answer{});

@@ -8,6 +8,7 @@
 #include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/record_frames.h"
+#include "daemon/runtime/bookmark.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::runtime {
@@ -57,10 +58,12 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
         reason->set_reports(reports);
     }
     told.set_refused(report.refused);
-    told.set_place(report.place ? *report.place + 1U : 0U);
     told.set_brought_roster(report.brought_roster);
-    told.set_said(std::string(as_text(report.said)));
-    told.set_holds(std::string(as_text(engine::encode_runs(report.holds))));
+    Bookmark bookmark{report.said, {}, engine::encode_runs(report.holds), {}};
+    if (!report.said.empty()) {
+        bookmark.place = report.place;
+    }
+    told.set_bookmark(std::string(as_text(encode(bookmark))));
 }
 
 void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
@@ -84,6 +87,26 @@ std::uint64_t urgent_known(const engine::Ledger& ledger) {
         known += log.record_class == RecordClass::urgent ? state.known.count() : 0;
     }
     return known;
+}
+
+// The offices that a bundle is for, each once.
+std::expected<std::vector<OfficeId>, Complaint> targets_of(
+    const engine::Ledger& ledger, const wire::BundleWriteRequest& request) {
+    std::set<OfficeId> targets;
+    for (const auto& name : request.offices()) {
+        const auto* office = ledger.roster().find(name);
+        if (office == nullptr || office->index == ledger.us()) {
+            return complain(exit_not_found, "not_found",
+                            fmt::format("no other office is called {}", name),
+                            "see: fieldpost roster");
+        }
+        if (!office->is_member() && office->state != crypto::OfficeState::invited) {
+            return complain(exit_refused, "refused", fmt::format("{} is no member any more", name),
+                            "see: fieldpost roster");
+        }
+        targets.insert(office->index);
+    }
+    return std::vector(targets.begin(), targets.end());
 }
 
 }  // namespace
@@ -131,7 +154,7 @@ void Bundles::forget_all() {
     crypto::fill_random(life_.bytes);
 }
 
-std::string Bundles::state_of(const engine::Ledger& ledger) const {
+Bytes Bundles::state_of(const engine::Ledger& ledger) const {
     ByteWriter out;
     out.raw(life_.view());
     out.u64(ledger.releases());
@@ -143,7 +166,7 @@ std::string Bundles::state_of(const engine::Ledger& ledger) const {
         }
     }
     out.u32(ledger.roster().version());
-    return std::string(as_text(out.bytes()));
+    return out.take();
 }
 
 // When all places are taken, the bundle that was idle longest gives way. So a client that only
@@ -256,12 +279,16 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     told.set_is_short(writer.last.is_short);
     told.set_has_news(writer.last.has_news);
     told.set_is_addition(writer.last.is_addition);
-    told.set_state(writer.state);
+    told.set_name(writer.name);
     if (bytes.empty()) {
         told.set_is_file_end(true);
         told.set_is_over(writer.is_over);
-        told.set_said(std::string(as_text(writer.last.said)));
-        told.set_holds(std::string(as_text(engine::encode_runs(writer.last.holds))));
+        Bookmark bookmark{
+            writer.last.said, {}, engine::encode_runs(writer.last.holds), writer.state};
+        if (const auto& head = engine::BundleKnowledge::after(writer.last.said).head()) {
+            bookmark.place = head->place;
+        }
+        told.set_bookmark(std::string(as_text(encode(bookmark))));
         writer.sealer = crypto::BundleSealer(keys());
         writer.is_file_ended = false;
         writer.is_new_file = true;
@@ -269,63 +296,77 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     return encode(answer);
 }
 
-Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request,
-                        Now now) {
-    auto id = engine::BundleId{request.bundle()};
-    Pending pending;
-    const auto state = state_of(ledger);
-    if (request.bundle() == 0) {
-        if (request.is_question()) {
-            wire::Answer answer;
-            answer.mutable_bundle_write()->set_is_unchanged(request.state() == state);
-            answer.mutable_bundle_write()->set_roster_version(ledger.roster().version());
-            answer.mutable_bundle_write()->set_urgent_known(urgent_known(ledger));
-            return encode(answer);
-        }
-        if (!make_room(now)) {
-            return complain(exit_failed, "busy", "too many bundles are under way",
-                            "try again in a minute");
-        }
-        engine::BundleOrder order;
-        order.is_all = request.is_all();
-        order.has_records = request.has_records();
-        if (const auto since = as_bytes(request.since()); engine::is_said_by_us(ledger, since)) {
-            order.since = to_bytes(since);
-        }
-        for (const auto& runs : request.in_row()) {
-            engine::add_runs(order.in_row, as_bytes(runs));
-        }
-        for (const auto& runs : request.of_others()) {
-            engine::add_runs(order.of_others, as_bytes(runs));
-        }
-        order.is_in_row = request.is_in_row();
-        order.is_only_addition = request.is_only_addition();
-        if (order.is_in_row && ledger.meta().stopped) {
-            // Nobody would know it for ours, we neither: there would be one more each time.
+Answered Bundles::state(const engine::Ledger& ledger,
+                        const wire::FolderStateRequest& request) const {
+    wire::Answer answer;
+    auto& told = *answer.mutable_folder_state();
+    told.set_is_unchanged(decode_bookmark(as_bytes(request.bookmark())).state == state_of(ledger));
+    told.set_roster_version(ledger.roster().version());
+    told.set_urgent_known(urgent_known(ledger));
+    return encode(answer);
+}
+
+Answered Bundles::row(const wire::FolderRowRequest& request) {
+    std::vector<NamedBookmark> files;
+    for (const auto& file : request.files()) {
+        files.push_back({file.name(), decode_bookmark(as_bytes(file.bookmark()))});
+    }
+    wire::Answer answer;
+    for (const auto index : row_among(files)) {
+        answer.add_folder_row(static_cast<std::uint32_t>(index));
+    }
+    return encode(answer);
+}
+
+std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& ledger,
+                                                          const wire::BundleWriteRequest& request,
+                                                          Now now, Pending& pending) {
+    if (!make_room(now)) {
+        return complain(exit_failed, "busy", "too many bundles are under way",
+                        "try again in a minute");
+    }
+    engine::BundleOrder order;
+    order.is_all = request.is_all();
+    order.has_records = request.has_records();
+    order.targets = ASK(targets_of(ledger, request));
+    Writer writer{.sealer = crypto::BundleSealer(keys()), .state = state_of(ledger)};
+    for (const auto& bytes : request.others()) {
+        engine::add_runs(order.of_others, decode_bookmark(as_bytes(bytes)).holds);
+    }
+    if (request.has_row()) {
+        if (ledger.meta().stopped) {
+            // Not even this office would know the file for its own: there would be one more each
+            // time.
             return complain(exit_refused, "refused", "this office writes nothing",
                             "see: fieldpost attention");
         }
-        for (const auto& name : request.offices()) {
-            const auto* office = ledger.roster().find(name);
-            if (office == nullptr || office->index == ledger.us()) {
-                return complain(exit_not_found, "not_found",
-                                fmt::format("no other office is called {}", name),
-                                "see: fieldpost roster");
-            }
-            if (!office->is_member() && office->state != crypto::OfficeState::invited) {
-                return complain(exit_refused, "refused",
-                                fmt::format("{} is no member any more", name),
-                                "see: fieldpost roster");
-            }
-            order.targets.push_back(office->index);
+        order.is_in_row = true;
+        order.is_only_addition = request.row().is_only_addition();
+        Bookmark last;
+        for (const auto& bytes : request.row().files()) {
+            last = decode_bookmark(as_bytes(bytes));
+            engine::add_runs(order.in_row, last.holds);
         }
-        std::ranges::sort(order.targets);
-        order.targets.erase(std::unique(order.targets.begin(), order.targets.end()),
-                            order.targets.end());
-        id = engine::BundleId{next_++};
-        writers_.emplace(id, Writer{.sealer = crypto::BundleSealer(keys()), .state = state});
-        pending.inputs.emplace_back(engine::BundleWanted{id, order});
+        if (engine::is_said_by_us(ledger, last.said)) {
+            order.since = last.said;
+        }
+        if (!last.said.empty()) {
+            std::array<std::byte, 2> chance{};
+            crypto::fill_random(chance);
+            writer.name = name_after(last.said, ByteReader(chance).read_u16().value());
+        }
     }
+    const auto id = engine::BundleId{next_++};
+    writers_.emplace(id, std::move(writer));
+    pending.inputs.emplace_back(engine::BundleWanted{id, std::move(order)});
+    return id;
+}
+
+Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request,
+                        Now now) {
+    Pending pending;
+    const auto id = request.bundle() != 0 ? engine::BundleId{request.bundle()}
+                                          : ASK(begin(ledger, request, now, pending));
     const auto found = writers_.find(id);
     if (found == writers_.end()) {
         return std::unexpected(gone());
@@ -367,6 +408,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         told.set_left_out(content->left_out);
         told.set_is_short(content->is_short);
         told.set_has_news(content->has_news);
+        told.set_name(one.name);
         told.set_left_bytes(content->left_bytes);
         return encode(answer);
     };

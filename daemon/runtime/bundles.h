@@ -13,6 +13,8 @@ namespace fieldpost::wire {
 class BundleRead;
 class BundleReadRequest;
 class BundleWriteRequest;
+class FolderRowRequest;
+class FolderStateRequest;
 }  // namespace fieldpost::wire
 
 namespace fieldpost::runtime {
@@ -26,6 +28,9 @@ public:
 
     Answered read(const engine::Ledger& ledger, const wire::BundleReadRequest& request, Now now);
     Answered write(const engine::Ledger& ledger, const wire::BundleWriteRequest& request, Now now);
+    [[nodiscard]] Answered state(const engine::Ledger& ledger,
+                                 const wire::FolderStateRequest& request) const;
+    static Answered row(const wire::FolderRowRequest& request);
     // Forgets bundles that no client has asked about for a minute, and tells the engine.
     std::vector<engine::Input> forget_idle(Now now);
     // The engine was made anew, and knows none of them.
@@ -44,7 +49,8 @@ private:
         bool is_file_ended = false;
         bool is_new_file = false;
         bool is_over = false;
-        std::string state{};
+        Bytes state{};
+        std::string name{};
         engine::BundleContent last{};
     };
 
@@ -55,7 +61,11 @@ private:
     static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,
                      wire::BundleRead& told);
     Bytes end_of_file(engine::BundleId id, Writer& writer);
-    [[nodiscard]] std::string state_of(const engine::Ledger& ledger) const;
+    // Begins a bundle.
+    std::expected<engine::BundleId, Complaint> begin(const engine::Ledger& ledger,
+                                                     const wire::BundleWriteRequest& request,
+                                                     Now now, Pending& pending);
+    [[nodiscard]] Bytes state_of(const engine::Ledger& ledger) const;
 
     const crypto::MachineKeys& machine_;
     NetworkId network_;

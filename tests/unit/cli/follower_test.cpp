@@ -2,7 +2,7 @@
 // no report.
 // Method: followers on an imagined folder in virtual time; one scenario for each trick, and then a
 // mover that does all of them at random.
-#include "cli/follower.h"
+#include "cli/folder/follower.h"
 
 #include <fmt/format.h>
 

@@ -6,6 +6,8 @@
 
 #include <sstream>
 
+#include "daemon/runtime/bookmark.h"
+
 namespace fieldpost::tests {
 
 using namespace cli;
@@ -69,6 +71,25 @@ std::optional<Parsed> parsed(const std::string& content) {
 
 std::string said_by(const Parsed& bundle) {
     return std::to_string(bundle.counter) + ";" + text_of(bundle.has);
+}
+
+// The bookmarks are the daemon's own. Only their contents are imagined.
+std::string bookmark_of(const Parsed& bundle, bool is_own, const std::string& state = {}) {
+    runtime::Bookmark bookmark{
+        {}, {}, to_bytes(as_bytes(text_of(bundle.holds))), to_bytes(as_bytes(state))};
+    if (is_own) {
+        bookmark.said = to_bytes(as_bytes(said_by(bundle)));
+        bookmark.place = static_cast<std::uint8_t>(bundle.place - 1);
+    }
+    return std::string(as_text(encode(bookmark)));
+}
+
+runtime::Bookmark read_bookmark(const std::string& bookmark) {
+    return runtime::decode_bookmark(as_bytes(bookmark));
+}
+
+Reports held_by(const std::string& bookmark) {
+    return numbers_in(std::string(as_text(read_bookmark(bookmark).holds)));
 }
 
 }  // namespace
@@ -199,11 +220,9 @@ Outcome<std::optional<ReadBundle>> ImaginedOffice::read(const std::string& name,
     told.is_whole = bundle->is_whole;
     told.office = bundle->writer;
     told.is_own = bundle->writer == name_;
-    told.place = bundle->place;
     told.made_unix_s = bundle->counter;
-    told.holds = text_of(bundle->holds);
+    told.bookmark = bookmark_of(*bundle, told.is_own);
     if (told.is_own) {
-        told.said = said_by(*bundle);
         return told;
     }
     const auto news = without(bundle->holds, reports_);
@@ -219,8 +238,18 @@ Outcome<std::optional<ReadBundle>> ImaginedOffice::read(const std::string& name,
     return told;
 }
 
-Outcome<Standing> ImaginedOffice::standing(const std::string& state_then) {
-    return Standing{state_then == state(), 1, urgent_known_};
+Outcome<Standing> ImaginedOffice::standing(const std::string& bookmark) {
+    const auto then = read_bookmark(bookmark).state;
+    return Standing{as_text(then) == state(), 1, urgent_known_};
+}
+
+Outcome<std::vector<std::size_t>> ImaginedOffice::row_among(
+    const std::vector<NamedBookmark>& files) {
+    std::vector<runtime::NamedBookmark> named;
+    for (const auto& [name, bookmark] : files) {
+        named.push_back({name, read_bookmark(bookmark)});
+    }
+    return runtime::row_among(named);
 }
 
 // Reports that some other office has not listed in its bundle.
@@ -247,24 +276,27 @@ Outcome<Written> ImaginedOffice::write(const WriteOptions& order, const FolderPl
     Parsed bundle{name_, ++counter_, 1, reports_, lacked(), true};
     bool has_news = !order.must_hold_news;
     Written written;
-    written.is_addition = !order.since.empty();
-    written.state = state();
+    const auto row = order.row.value_or(WriteOptions::Row{}).files;
+    written.is_addition = !row.empty();
+    auto name = fmt::format("{}{:x}.bin", name_, ++next_name_);
     if (written.is_addition) {
-        bundle.place = static_cast<std::uint32_t>(order.in_row.size()) + 1;
-        for (const auto& held : order.in_row) {
-            bundle.holds = without(bundle.holds, numbers_in(held));
+        bundle.place = static_cast<std::uint32_t>(row.size()) + 1;
+        for (const auto& before : row) {
+            bundle.holds = without(bundle.holds, held_by(before));
         }
-        const auto before = numbers_in(order.since.substr(order.since.find(';') + 1));
-        has_news = has_news || !without(reports_, before).empty();
+        const auto last = read_bookmark(row.back()).said;
+        const auto said = std::string(as_text(last));
+        has_news =
+            has_news || !without(reports_, numbers_in(said.substr(said.find(';') + 1))).empty();
+        name = runtime::name_after(last, static_cast<std::uint16_t>(folder_.dice()));
     }
-    for (const auto& held : order.of_others) {
-        bundle.holds = without(bundle.holds, without(numbers_in(held), own_));
+    for (const auto& other : order.others) {
+        bundle.holds = without(bundle.holds, without(held_by(other), own_));
     }
+    written.bookmark = bookmark_of(bundle, true, state());
     if (!has_news && bundle.holds.empty()) {
         return written;
     }
-    const auto name =
-        order.name.empty() ? fmt::format("{}{:x}.bin", name_, ++next_name_) : order.name;
     if (folder_.files.contains(name)) {
         return std::unexpected(Failure{exit_invalid, "invalid", "it is there already", ""});
     }
@@ -272,8 +304,6 @@ Outcome<Written> ImaginedOffice::write(const WriteOptions& order, const FolderPl
                                   bundle.place, text_of(bundle.has), text_of(bundle.holds)));
     written.files = {name};
     written.reports = bundle.holds.size();
-    written.said = said_by(bundle);
-    written.holds = text_of(bundle.holds);
     return written;
 }
 

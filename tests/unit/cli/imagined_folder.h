@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/follower.h"
+#include "cli/folder/follower.h"
 
 namespace fieldpost::tests {
 
@@ -73,7 +73,6 @@ public:
 
     // --- FolderHands
     [[nodiscard]] cli::FolderTime now() const override { return folder_.now; }
-    std::uint16_t chance() override { return static_cast<std::uint16_t>(folder_.dice()); }
     cli::Outcome<cli::FolderPlace> place() override;
     cli::Outcome<bool> list(std::size_t names_max,
                             const std::function<void(const std::string&)>& see) override;
@@ -85,7 +84,9 @@ public:
     cli::Outcome<std::optional<cli::ReadBundle>> read(const std::string& name,
                                                       std::uint64_t bytes_max) override;
     void stop_reading(const std::string& name) override { done_.erase(name); }
-    cli::Outcome<cli::Standing> standing(const std::string& state) override;
+    cli::Outcome<cli::Standing> standing(const std::string& bookmark) override;
+    cli::Outcome<std::vector<std::size_t>> row_among(
+        const std::vector<cli::NamedBookmark>& files) override;
     cli::Outcome<cli::Written> write(const cli::WriteOptions& order,
                                      const cli::FolderPlace& place) override;
     cli::Outcome<void> tell(const std::string& trouble) override;

@@ -99,8 +99,8 @@ TEST_CASE("what looks after a folder is told that something urgent has come, fro
           "[answers]") {
     Asked asked;
     wire::Request question;
-    question.mutable_bundle_write()->set_is_question(true);
-    const auto urgent_known = [&] { return asked.ask(question)->bundle_write().urgent_known(); };
+    question.mutable_folder_state();
+    const auto urgent_known = [&] { return asked.ask(question)->folder_state().urgent_known(); };
     const auto log = [&](RecordClass record_class) -> storage::LogState& {
         return asked.office.ledger().edit_log(
             {asked.network.offices[1].index, {1, 7}, record_class});

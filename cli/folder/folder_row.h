@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/folder_files.h"
+#include "cli/folder/folder_files.h"
 
 namespace fieldpost::cli {
 
@@ -19,9 +19,12 @@ public:
     // `offices` must be sorted, each once. Empty: everybody.
     explicit FolderRow(std::vector<std::string> offices) : offices_(std::move(offices)) {}
 
-    // To be called after a start, once our files there were read. Files of an earlier run are then
-    // not left again, if their row is whole.
-    void remember(const FolderFiles::Files& files);
+    // To be called after a start, once our files there were read. `candidates` are those that may
+    // be a row of an earlier run, and `row` is their row, as the daemon told it. Files of an
+    // earlier run are then not left again, if their row is whole.
+    [[nodiscard]] std::vector<NamedBookmark> candidates(const FolderFiles::Files& files) const;
+    void remember(const std::vector<NamedBookmark>& candidates,
+                  const std::vector<std::size_t>& row);
     // To be called at each look.
     void note(const FolderFiles::Files& files, FolderTime now);
     // True if a file is due although nothing has changed in this office.
@@ -31,11 +34,10 @@ public:
     [[nodiscard]] bool may_write_alone(FolderTime now) const;
 
     // The order for the next file.
-    [[nodiscard]] WriteOptions order(const FolderFiles& files, FolderTime now,
-                                     std::uint16_t chance);
+    [[nodiscard]] WriteOptions order(const FolderFiles& files, FolderTime now);
     // Changes the order so that everything is written in files outside the row, because it does not
     // fit one file.
-    void order_alone(WriteOptions& order) const;
+    static void order_alone(WriteOptions& order) { order.row.reset(); }
     void wrote(const Written& written, bool is_in_row, std::set<std::string> relied_on,
                FolderTime now);
     // Our files that the last bundle replaces. To be called before wrote().
@@ -43,22 +45,13 @@ public:
                                                        const FolderFiles::Files& files,
                                                        FolderTime now) const;
 
-    // The state of this office when the last file was written, as the daemon told it.
-    [[nodiscard]] const std::string& state() const { return state_; }
+    // The bookmark of the last bundle that was written, also if it held no news and no file was
+    // left.
+    [[nodiscard]] const std::string& newest() const { return newest_; }
     [[nodiscard]] const std::string& left_out() const { return left_out_; }
     [[nodiscard]] std::vector<std::string> names() const;
 
-    // A name for the file behind a file that said `said`, so that the two can be known as
-    // neighbours in one row. The name tells nothing to anybody who cannot read the file before it.
-    // Empty: any name.
-    static std::string name_after(const std::string& said, std::uint16_t chance);
-    static bool is_after(const std::string& name, const std::string& said);
-
 private:
-    struct Left {
-        std::string name;
-        std::string holds;
-    };
     [[nodiscard]] bool is_whole(const FolderFiles::Files& files) const;
     [[nodiscard]] bool is_gone(const FolderFiles::Files& files) const;
     [[nodiscard]] bool is_lost(const FolderFiles::Files& files, FolderTime now) const;
@@ -68,10 +61,8 @@ private:
     // The newest file there that holds everything, and the files that were put beside it since, in
     // order. Older files may be there too, because a person who copies both ways brings back
     // removed files.
-    std::vector<Left> row_;
-    // The `said` of the last of them, and the office's state then or later, as the daemon told it.
-    std::string since_;
-    std::string state_;
+    std::vector<NamedBookmark> row_;
+    std::string newest_;
     // Files of others that this office relied on: it did not leave what they hold.
     std::set<std::string> relied_on_;
     bool is_held_back_ = false;

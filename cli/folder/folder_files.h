@@ -90,9 +90,9 @@ public:
     [[nodiscard]] std::string trouble(FolderTime now) const;
     void add_own(const std::string& name, const Stamp& stamp, ReadBundle told, FolderTime now);
     void erase(const std::string& name) { files_.erase(name); }
-    // Forgets the content of our own files, because the row is known. Only the fact that they are
+    // Forgets the bookmarks of our own files, because the row is known. Only the fact that they are
     // ours is kept.
-    void forget_said();
+    void forget_own();
 
 private:
     struct Judged {

@@ -1,10 +1,8 @@
-#include "cli/folder_row.h"
+#include "cli/folder/folder_row.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "crypto/hash.h"
 
 namespace fieldpost::cli {
 
@@ -27,56 +25,34 @@ constexpr std::uint64_t small_row_bytes = 65536;
 // A file younger than this may be a copy that another program is making.
 constexpr auto part_is_old_after = 60s;
 
-constexpr std::size_t half_bytes = 2;
-
-std::string check_of(const std::string& said, const std::string& half) {
-    const auto hash = crypto::hash("folder-row", {}, {as_bytes(said), as_bytes(half)});
-    return to_hex(hash.view().first(half_bytes));
-}
-
 bool is_part_name(const std::string& name) {
     return name.ends_with(".part");
 }
 
 }  // namespace
 
-// The first half is random, so that a file which replaces a lost one has another name. A mover that
-// never overwrites would otherwise keep it back.
-std::string FolderRow::name_after(const std::string& said, std::uint16_t chance) {
-    const auto half = fmt::format("{:04x}", chance);
-    return said.empty() ? "" : half + check_of(said, half) + ".bin";
-}
-
-bool FolderRow::is_after(const std::string& name, const std::string& said) {
-    return !said.empty() && name.size() > 2 * half_bytes &&
-           name.substr(2 * half_bytes) == check_of(said, name.substr(0, 2 * half_bytes)) + ".bin";
-}
-
-// Files that were written in another way, such as by `bundle export`, prove nothing about a row.
-// Rows may be mixed, if a person keeps some files of one row and some of the next.
-void FolderRow::remember(const FolderFiles::Files& files) {
-    std::multimap<std::int64_t, const FolderFiles::Files::value_type*> ours;
-    for (const auto& entry : files) {
-        const auto& [name, file] = entry;
-        if (file.is_read && file.told.is_own && file.told.place > 0 && file.told.is_whole &&
+std::vector<NamedBookmark> FolderRow::candidates(const FolderFiles::Files& files) const {
+    std::multimap<std::int64_t, NamedBookmark> ours;
+    for (const auto& [name, file] : files) {
+        if (file.is_read && file.told.is_own && file.told.is_whole && !file.told.bookmark.empty() &&
             !is_part_name(name) && std::ranges::is_permutation(file.told.targets, offices_)) {
-            ours.emplace(file.told.made_unix_s, &entry);
+            ours.emplace(file.told.made_unix_s, NamedBookmark{name, file.told.bookmark});
         }
     }
+    std::vector<NamedBookmark> candidates;
+    for (auto& [made, file] : ours) {
+        candidates.push_back(std::move(file));
+    }
+    return candidates;
+}
+
+void FolderRow::remember(const std::vector<NamedBookmark>& candidates,
+                         const std::vector<std::size_t>& row) {
     row_.clear();
-    since_.clear();
-    for (const auto& [made, entry] : ours) {
-        const auto& [name, file] = *entry;
-        if (file.told.place == 1) {
-            row_.clear();
-            since_.clear();
-        } else if (file.told.place != row_.size() + 1 || !is_after(name, since_)) {
-            row_.clear();
-            since_.clear();
-            continue;
+    for (const auto index : row) {
+        if (index < candidates.size()) {
+            row_.push_back(candidates[index]);
         }
-        since_ = file.told.said;
-        row_.push_back({name, file.told.holds});
     }
 }
 
@@ -128,7 +104,7 @@ bool FolderRow::is_long(const FolderFiles::Files& files) const {
 }
 
 bool FolderRow::is_due(const FolderFiles& files, FolderTime now) const {
-    return (!since_.empty() && is_lost(files.files(), now)) ||
+    return (!row_.empty() && is_lost(files.files(), now)) ||
            (!left_out_.empty() && now - wrote_all_at_ >= write_short_every) ||
            (is_held_back_ && now - wrote_all_at_ >= write_all_every) ||
            (!relied_on_.empty() && now - wrote_at_ >= look_again) ||
@@ -141,30 +117,24 @@ bool FolderRow::may_write_alone(FolderTime now) const {
     return left_out_.empty() || now - wrote_all_at_ >= write_short_every;
 }
 
-WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now, std::uint16_t chance) {
+WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now) {
     WriteOptions order;
     order.offices = offices_;
     order.must_hold_some = false;
-    order.is_in_row = true;
-    order.must_hold_news = !since_.empty();
-    order.since = is_lost(files.files(), now) || is_long(files.files()) ? std::string{} : since_;
-    order.name = name_after(order.since, chance);
-    // This holds back everything else. It is written when the time is over.
-    order.is_only_addition = now - wrote_all_at_ < write_all_every;
-    is_held_back_ = order.is_only_addition;
-    for (const auto& left : row_) {
-        order.in_row.push_back(left.holds);
+    order.must_hold_news = !row_.empty();
+    auto& row = order.row.emplace();
+    if (!is_lost(files.files(), now) && !is_long(files.files())) {
+        for (const auto& left : row_) {
+            row.files.push_back(left.bookmark);
+        }
     }
+    // This holds back everything else. It is written when the time is over.
+    row.is_only_addition = now - wrote_all_at_ < write_all_every;
+    is_held_back_ = row.is_only_addition;
     for (const auto& name : files.holding_of_others()) {
-        order.of_others.push_back(files.files().at(name).told.holds);
+        order.others.push_back(files.files().at(name).told.bookmark);
     }
     return order;
-}
-
-void FolderRow::order_alone(WriteOptions& order) const {
-    order.is_in_row = false;
-    order.since.clear();
-    order.name.clear();
 }
 
 // The files are no copies that another program is making, and are for no other offices than this
@@ -188,7 +158,7 @@ std::vector<std::string> FolderRow::replaced_by(const Written& written,
 
 void FolderRow::wrote(const Written& written, bool is_in_row, std::set<std::string> relied_on,
                       FolderTime now) {
-    state_ = written.state;
+    newest_ = written.bookmark;
     relied_on_ = std::move(relied_on);
     wrote_at_ = now;
     if (!written.is_addition) {
@@ -206,10 +176,9 @@ void FolderRow::wrote(const Written& written, bool is_in_row, std::set<std::stri
         broken_since_.reset();
         whole_since_.reset();
     }
-    since_ = is_in_row ? written.said : "";
     for (const auto& path : written.files) {
         if (is_in_row) {
-            row_.push_back({path.filename().string(), written.holds});
+            row_.push_back({path.filename().string(), written.bookmark});
         }
     }
 }

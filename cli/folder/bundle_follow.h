@@ -13,7 +13,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
-#include "cli/follower.h"
+#include "cli/folder/follower.h"
 
 namespace fieldpost::cli {
 

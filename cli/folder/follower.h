@@ -12,8 +12,8 @@
 #include <functional>
 #include <memory>
 
-#include "cli/folder_files.h"
-#include "cli/folder_row.h"
+#include "cli/folder/folder_files.h"
+#include "cli/folder/folder_row.h"
 
 namespace fieldpost::cli {
 
@@ -37,8 +37,6 @@ class FolderHands {
 public:
     virtual ~FolderHands() = default;
     [[nodiscard]] virtual FolderTime now() const = 0;
-    // Any number. It is for a name that nobody can guess.
-    virtual std::uint16_t chance() = 0;
 
     // --- the folder
     // An Error: the folder is not there, or the medium that is usually mounted there is not.
@@ -59,7 +57,10 @@ public:
     virtual Outcome<std::optional<ReadBundle>> read(const std::string& name,
                                                     std::uint64_t bytes_max) = 0;
     virtual void stop_reading(const std::string& name) = 0;
-    virtual Outcome<Standing> standing(const std::string& state) = 0;
+    virtual Outcome<Standing> standing(const std::string& bookmark) = 0;
+    // As row_among() of bundle_files.h.
+    virtual Outcome<std::vector<std::size_t>> row_among(
+        const std::vector<NamedBookmark>& files) = 0;
     // An Error also if `place` is no longer the folder's place. Then nothing was left.
     virtual Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) = 0;
     virtual Outcome<void> tell(const std::string& trouble) = 0;

@@ -1,4 +1,4 @@
-#include "cli/follower.h"
+#include "cli/folder/follower.h"
 
 #include <fmt/format.h>
 
@@ -205,7 +205,7 @@ Outcome<void> Follower::read() {
 
 // True if this office has changed since the last file was left there.
 Outcome<bool> Follower::has_changed() {
-    const auto standing = hands_.standing(row_.state());
+    const auto standing = hands_.standing(row_.newest());
     if (!standing) {
         return std::unexpected(standing.error());
     }
@@ -267,8 +267,14 @@ Outcome<void> Follower::leave() {
         return {};
     }
     if (!std::exchange(has_remembered_, true)) {
-        row_.remember(files_.files());
-        files_.forget_said();
+        const auto ours = row_.candidates(files_.files());
+        const auto row = hands_.row_among(ours);
+        if (!row) {
+            has_remembered_ = false;
+            return std::unexpected(row.error());
+        }
+        row_.remember(ours, *row);
+        files_.forget_own();
     }
     if (!*changed && !row_.is_due(files_, now)) {
         owed_since_.reset();
@@ -286,7 +292,7 @@ Outcome<void> Follower::leave() {
 
 Outcome<void> Follower::write() {
     const auto now = hands_.now();
-    auto order = row_.order(files_, now, hands_.chance());
+    auto order = row_.order(files_, now);
     auto relied_on = files_.holding_of_others();
     auto written = hands_.write(order, *place_);
     const bool is_in_row = written || written.error().code != "not_in_one";

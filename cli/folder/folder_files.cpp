@@ -1,4 +1,4 @@
-#include "cli/folder_files.h"
+#include "cli/folder/folder_files.h"
 
 #include <fmt/format.h>
 
@@ -69,7 +69,7 @@ bool has_refused(const ReadBundle& told) {
 }
 
 std::size_t bytes_of(const ReadBundle& told) {
-    return told.said.size() + told.holds.size();
+    return told.bookmark.size();
 }
 
 std::chrono::nanoseconds rest_after(const FolderFiles::File& file) {
@@ -241,9 +241,7 @@ void FolderFiles::bound_holds(File& file) {
         holds_bytes_ -= bytes_of(file.told);
     }
     if (holds_bytes_ + bytes_of(file.told) > holds_bytes_max) {
-        file.told.said.clear();
-        file.told.holds.clear();
-        file.told.place = 0;
+        file.told.bookmark.clear();
     }
     holds_bytes_ += bytes_of(file.told);
 }
@@ -308,7 +306,7 @@ void FolderFiles::read_refused_again() {
 void FolderFiles::read_others_again() {
     for (auto& [name, file] : files_) {
         // No office reads files of an office that is no longer a member.
-        file.is_read = file.is_read && (file.told.is_own || file.told.holds.empty());
+        file.is_read = file.is_read && (file.told.is_own || file.told.bookmark.empty());
     }
 }
 
@@ -356,11 +354,11 @@ std::set<std::string> FolderFiles::holding_of_others() const {
     std::set<std::string> others;
     std::size_t bytes = 0;
     for (const auto& [name, file] : files_) {
-        const auto& holds = file.told.holds;
+        const auto& bookmark = file.told.bookmark;
         // Programs that move files do not move on a file that is not whole yet.
-        if (!file.told.is_own && !holds.empty() && !is_part(name) &&
-            bytes + holds.size() <= of_others_bytes_max) {
-            bytes += holds.size();
+        if (!file.told.is_own && !bookmark.empty() && !is_part(name) &&
+            bytes + bookmark.size() <= of_others_bytes_max) {
+            bytes += bookmark.size();
             others.insert(name);
         }
     }
@@ -388,11 +386,10 @@ void FolderFiles::add_own(const std::string& name, const Stamp& stamp, ReadBundl
     files_.insert_or_assign(name, std::move(file));
 }
 
-void FolderFiles::forget_said() {
+void FolderFiles::forget_own() {
     for (auto& [name, file] : files_) {
         if (file.told.is_own) {
-            file.told.said.clear();
-            file.told.holds.clear();
+            file.told.bookmark.clear();
         }
     }
 }

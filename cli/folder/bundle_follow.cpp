@@ -1,4 +1,4 @@
-#include "cli/bundle_follow.h"
+#include "cli/folder/bundle_follow.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -62,11 +62,6 @@ public:
         : common_(common), folder_(std::move(folder)), rate_(common), parts_(common.home) {}
 
     [[nodiscard]] FolderTime now() const override { return std::chrono::steady_clock::now(); }
-    std::uint16_t chance() override {
-        std::array<std::byte, 2> bytes{};
-        crypto::fill_random(bytes);
-        return ByteReader(bytes).read_u16().value();
-    }
     Outcome<FolderPlace> place() override { return place_of(folder_); }
     Outcome<bool> list(std::size_t names_max,
                        const std::function<void(const std::string&)>& see) override {
@@ -98,8 +93,11 @@ public:
     }
     void stop_reading(const std::string& name) override { readings_.erase(name); }
 
-    Outcome<Standing> standing(const std::string& state) override {
-        return standing_since(common_, state);
+    Outcome<Standing> standing(const std::string& bookmark) override {
+        return standing_since(common_, bookmark);
+    }
+    Outcome<std::vector<std::size_t>> row_among(const std::vector<NamedBookmark>& files) override {
+        return cli::row_among(common_, files);
     }
     Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) override {
         auto named = order;
