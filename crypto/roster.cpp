@@ -10,6 +10,128 @@ namespace {
 // hash makes.
 constexpr NetworkId no_network{};
 
+// The effect of each statement of a change on the offices.
+struct Effects {
+    std::map<OfficeId, RosterOffice>& offices;
+    WallTime at;
+    std::uint32_t version;
+
+    Result<RosterOffice*> existing(OfficeId index) {
+        const auto found = offices.find(index);
+        if (found == offices.end()) {
+            return fail(Errc::malformed, fmt::format("roster: no office {}", value_of(index)));
+        }
+        found->second.since = at;
+        return &found->second;
+    }
+
+    Result<void> check_replaced(OfficeId replaced) {
+        if (replaced != no_office && !offices.contains(replaced)) {
+            return fail(Errc::malformed,
+                        fmt::format("roster: replaces no office {}", value_of(replaced)));
+        }
+        return ok();
+    }
+
+    // One name belongs to one live office. But an office on a new machine takes the name of the
+    // office that it replaces.
+    Result<void> check_name(std::string_view name, OfficeId index, OfficeId replaces) {
+        for (const auto& [other, office] : offices) {
+            if (other != index && other != replaces && office.is_live() && office.name == name) {
+                return fail(Errc::malformed, fmt::format("roster: the name {} twice", name));
+            }
+        }
+        return ok();
+    }
+
+    // An index names one set of keys for ever, and a key belongs to one index.
+    Result<void> check_keys(const Admit& admit) {
+        for (const auto& [other, office] : offices) {
+            if (office.has_keys() && (office.identity == admit.identity ||
+                                      office.link == admit.link || office.mail == admit.mail)) {
+                return fail(Errc::malformed, "roster: a key twice");
+            }
+        }
+        return ok();
+    }
+
+    Result<void> operator()(const Admit& admit) {
+        TRY(check_replaced(admit.replaces));
+        TRY(check_name(admit.name, admit.index, admit.replaces));
+        TRY(check_keys(admit));
+        const auto found = offices.find(admit.index);
+        if (found != offices.end() && found->second.state != OfficeState::invited) {
+            return fail(Errc::malformed,
+                        fmt::format("roster: index {} twice", value_of(admit.index)));
+        }
+        auto& office = offices[admit.index];
+        if (found == offices.end()) {
+            office.added = at;
+        }
+        office.index = admit.index;
+        office.name = admit.name;
+        office.role = admit.role;
+        office.state = OfficeState::active;
+        office.admitted_in = version;
+        office.first_ordinal = admit.first_ordinal;
+        office.since = at;
+        office.identity = admit.identity;
+        office.link = admit.link;
+        office.mail = admit.mail;
+        office.replaces = admit.replaces;
+        return ok();
+    }
+    Result<void> operator()(const Invitation& invitation) {
+        TRY(check_replaced(invitation.replaces));
+        TRY(check_name(invitation.name, invitation.index, invitation.replaces));
+        if (offices.contains(invitation.index)) {
+            return fail(Errc::malformed,
+                        fmt::format("roster: index {} twice", value_of(invitation.index)));
+        }
+        RosterOffice office;
+        office.index = invitation.index;
+        office.name = invitation.name;
+        office.role = invitation.role;
+        office.state = OfficeState::invited;
+        office.first_ordinal = invitation.first_ordinal;
+        office.since = at;
+        office.added = at;
+        office.replaces = invitation.replaces;
+        office.one_time_signing = invitation.one_time_signing;
+        office.one_time_box = invitation.one_time_box;
+        office.expires = invitation.expires;
+        offices.emplace(invitation.index, std::move(office));
+        return ok();
+    }
+    Result<void> operator()(const CancelInvitation& cancel) {
+        auto* office = TRY(existing(cancel.index));
+        if (office->state != OfficeState::invited) {
+            return fail(Errc::malformed, "roster: cancels what is no open invitation");
+        }
+        office->state = OfficeState::cancelled;
+        return ok();
+    }
+    Result<void> operator()(const Revoke& revoke) {
+        auto* office = TRY(existing(revoke.index));
+        office->state =
+            office->state == OfficeState::invited ? OfficeState::cancelled : OfficeState::revoked;
+        office->cut_off = revoke.cut_off;
+        return ok();
+    }
+    Result<void> operator()(const Retire& retire) {
+        auto* office = TRY(existing(retire.index));
+        if (!office->is_member()) {
+            return fail(Errc::malformed, "roster: retires what is no member");
+        }
+        office->state = retire.closed ? OfficeState::retired : OfficeState::retiring;
+        office->successor = retire.successor;
+        office->cut_off = retire.closed;
+        return ok();
+    }
+    Result<void> operator()(const JoinHeads&) { return ok(); }
+    Result<void> operator()(const UnknownStatement&) { return ok(); }
+};
+
 }  // namespace
 
 Result<void> verify_authority(const Founding& founding, std::string_view label,
@@ -94,128 +216,7 @@ Result<void> Roster::apply_statements(const RosterChange& change) {
 }
 
 Result<void> Roster::apply_statement(const RosterStatement& statement, const RosterChange& change) {
-    struct Visitor {
-        std::map<OfficeId, RosterOffice>& offices;
-        WallTime at;
-        std::uint32_t version;
-
-        Result<RosterOffice*> existing(OfficeId index) {
-            const auto found = offices.find(index);
-            if (found == offices.end()) {
-                return fail(Errc::malformed, fmt::format("roster: no office {}", value_of(index)));
-            }
-            found->second.since = at;
-            return &found->second;
-        }
-
-        Result<void> check_replaced(OfficeId replaced) {
-            if (replaced != no_office && !offices.contains(replaced)) {
-                return fail(Errc::malformed,
-                            fmt::format("roster: replaces no office {}", value_of(replaced)));
-            }
-            return ok();
-        }
-
-        // One name belongs to one live office. But an office on a new machine takes the name of the
-        // office that it replaces.
-        Result<void> check_name(std::string_view name, OfficeId index, OfficeId replaces) {
-            for (const auto& [other, office] : offices) {
-                if (other != index && other != replaces && office.is_live() &&
-                    office.name == name) {
-                    return fail(Errc::malformed, fmt::format("roster: the name {} twice", name));
-                }
-            }
-            return ok();
-        }
-
-        // An index names one set of keys for ever, and a key belongs to one index.
-        Result<void> check_keys(const Admit& admit) {
-            for (const auto& [other, office] : offices) {
-                if (office.has_keys() && (office.identity == admit.identity ||
-                                          office.link == admit.link || office.mail == admit.mail)) {
-                    return fail(Errc::malformed, "roster: a key twice");
-                }
-            }
-            return ok();
-        }
-
-        Result<void> operator()(const Admit& admit) {
-            TRY(check_replaced(admit.replaces));
-            TRY(check_name(admit.name, admit.index, admit.replaces));
-            TRY(check_keys(admit));
-            const auto found = offices.find(admit.index);
-            if (found != offices.end() && found->second.state != OfficeState::invited) {
-                return fail(Errc::malformed,
-                            fmt::format("roster: index {} twice", value_of(admit.index)));
-            }
-            auto& office = offices[admit.index];
-            if (found == offices.end()) {
-                office.added = at;
-            }
-            office.index = admit.index;
-            office.name = admit.name;
-            office.role = admit.role;
-            office.state = OfficeState::active;
-            office.admitted_in = version;
-            office.first_ordinal = admit.first_ordinal;
-            office.since = at;
-            office.identity = admit.identity;
-            office.link = admit.link;
-            office.mail = admit.mail;
-            office.replaces = admit.replaces;
-            return ok();
-        }
-        Result<void> operator()(const Invitation& invitation) {
-            TRY(check_replaced(invitation.replaces));
-            TRY(check_name(invitation.name, invitation.index, invitation.replaces));
-            if (offices.contains(invitation.index)) {
-                return fail(Errc::malformed,
-                            fmt::format("roster: index {} twice", value_of(invitation.index)));
-            }
-            RosterOffice office;
-            office.index = invitation.index;
-            office.name = invitation.name;
-            office.role = invitation.role;
-            office.state = OfficeState::invited;
-            office.first_ordinal = invitation.first_ordinal;
-            office.since = at;
-            office.added = at;
-            office.replaces = invitation.replaces;
-            office.one_time_signing = invitation.one_time_signing;
-            office.one_time_box = invitation.one_time_box;
-            office.expires = invitation.expires;
-            offices.emplace(invitation.index, std::move(office));
-            return ok();
-        }
-        Result<void> operator()(const CancelInvitation& cancel) {
-            auto* office = TRY(existing(cancel.index));
-            if (office->state != OfficeState::invited) {
-                return fail(Errc::malformed, "roster: cancels what is no open invitation");
-            }
-            office->state = OfficeState::cancelled;
-            return ok();
-        }
-        Result<void> operator()(const Revoke& revoke) {
-            auto* office = TRY(existing(revoke.index));
-            office->state = office->state == OfficeState::invited ? OfficeState::cancelled
-                                                                  : OfficeState::revoked;
-            office->cut_off = revoke.cut_off;
-            return ok();
-        }
-        Result<void> operator()(const Retire& retire) {
-            auto* office = TRY(existing(retire.index));
-            if (!office->is_member()) {
-                return fail(Errc::malformed, "roster: retires what is no member");
-            }
-            office->state = retire.closed ? OfficeState::retired : OfficeState::retiring;
-            office->successor = retire.successor;
-            office->cut_off = retire.closed;
-            return ok();
-        }
-        Result<void> operator()(const JoinHeads&) { return ok(); }
-        Result<void> operator()(const UnknownStatement&) { return ok(); }
-    };
-    return std::visit(Visitor{offices_, change.at, change.version}, statement);
+    return std::visit(Effects{offices_, change.at, change.version}, statement);
 }
 
 const RosterOffice* Roster::find(OfficeId index) const {

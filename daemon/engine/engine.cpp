@@ -18,7 +18,7 @@
 #include "daemon/engine/record/terminal.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/session/door.h"
-#include "daemon/engine/session/peer_session.h"
+#include "daemon/engine/session/sessions.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -42,13 +42,12 @@ constexpr auto groups_interval = std::chrono::minutes{1};
 
 struct Engine::Parts {
     Ledger ledger;
-    std::map<LinkId, PeerSession> sessions{};
+    Sessions sessions{};
     OpenBundles bundles{};
     Door door{};
     std::set<OfficeId> unreceipted{};
     std::map<OfficeId, Instant> receipted_at{};
     std::map<LogKey, Instant> published_at{};
-    std::map<OfficeId, Flow::Hint> flows{};  // as they were when the last link ended
     std::uint64_t room_when_released = 0;
     std::optional<Instant> looked_after_at{};
     std::optional<Instant> wake_at{};
@@ -87,9 +86,7 @@ struct Engine::Parts {
     Result<void> end_batch(Now now, Consequences& out);
     void look_at_mail_keys();
     void wake_by(std::optional<Instant> at);
-    [[nodiscard]] bool is_left_to_another(const PeerSession& session, const Header& header,
-                                          const RecordId& id, Now now) const;
-    Result<bool> keep_whole_streams(Now now, Consequences& out);
+    Result<bool> keep_whole_bodies(Now now, Consequences& out);
     Result<bool> write_bundles(Consequences& out);
     Result<bool> settle_news(Now now, Consequences& out);
     Result<void> settle_with_closed_offices(Now now, Consequences& out);
@@ -165,11 +162,7 @@ const Ledger& Engine::ledger() const {
 }
 
 std::vector<LinkView> Engine::links() const {
-    std::vector<LinkView> all;
-    for (const auto& [link, session] : parts_->sessions) {
-        all.push_back(session.view());
-    }
-    return all;
+    return parts_->sessions.views();
 }
 
 Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
@@ -225,14 +218,9 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
 }
 
 Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
-    const auto known = flows.find(up.peer);
-    const auto [session, added] = sessions.emplace(
-        up.link, PeerSession(up.link, up.peer, up.policy, up.is_cautious,
-                             known == flows.end() ? Flow{} : Flow(known->second, now.steady)));
-    ensure(added, "a link comes up once");
     ledger.note(What::peer_up, {.office = up.peer}, now, out.notify);
     door.let_in(ledger, up.peer);
-    return session->second.greet(ledger, now, out);
+    return sessions.begin(ledger, up, now, out);
 }
 
 Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Consequences&) {
@@ -242,27 +230,11 @@ Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Consequences&) {
 
 Result<void> Engine::Parts::on(const LinkDown& down, Now now, Consequences& out) {
     door.close(down.link);
-    const auto found = sessions.find(down.link);
-    if (found == sessions.end()) {
-        return ok();
-    }
-    ledger.note(What::peer_down, {.office = found->second.peer()}, now, out.notify);
-    if (!down.offence.empty()) {
-        found->second.offend(ledger, now, out, down.offence);
-    }
-    // Bodies that it brought in this batch are kept, or the next link would bring them again.
-    TRY(found->second.finish_streams(ledger, now, out));
-    if (const auto hint = found->second.flow().hint()) {
-        flows[found->second.peer()] = *hint;
-    }
-    sessions.erase(found);
-    return ok();
+    return sessions.end(ledger, down, now, out);
 }
 
 Result<void> Engine::Parts::on(const LinkRepairs& repairs, Now, Consequences&) {
-    if (const auto found = sessions.find(repairs.link); found != sessions.end()) {
-        found->second.repairs(repairs.bytes);
-    }
+    sessions.repairs(repairs);
     return ok();
 }
 
@@ -271,41 +243,7 @@ Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Consequences&
         door.receive(ledger, frame.link, frame.bytes, now, out);
         return ok();
     }
-    const auto found = sessions.find(frame.link);
-    if (found == sessions.end()) {
-        return ok();
-    }
-    auto& [link, session] = *found;
-    const auto elsewhere = [&](const Header& header, const RecordId& id) {
-        if (is_left_to_another(session, header, id, now)) {
-            return true;
-        }
-        if (header.log.record_class != RecordClass::urgent) {
-            for (auto& [other, slower] : sessions) {
-                if (other != link) {
-                    slower.leave_to_another(ledger, id, now, out);
-                }
-            }
-        }
-        return false;
-    };
-    return session.receive(ledger, frame.bytes, now, elsewhere, out);
-}
-
-// A body comes from one source at a time, but for what is urgent. The author takes over from any;
-// so does who would bring it twice as fast, so that nobody can keep a body from coming by bringing
-// it byte by byte.
-bool Engine::Parts::is_left_to_another(const PeerSession& session, const Header& header,
-                                       const RecordId& id, Now now) const {
-    if (header.log.record_class == RecordClass::urgent || session.peer() == header.log.author) {
-        return false;
-    }
-    const auto could_bring = session.arrival_rate().when_it_came();
-    return std::ranges::any_of(sessions, [&](const auto& entry) {
-        const auto& other = entry.second;
-        return &other != &session && other.bodies().is_bringing(id) &&
-               !other.bodies().is_slow_with(id, could_bring, now);
-    });
+    return sessions.receive(ledger, frame, now, out);
 }
 
 Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Consequences& out) {
@@ -410,20 +348,15 @@ void Engine::Parts::wake_by(std::optional<Instant> at) {
     }
 }
 
-Result<bool> Engine::Parts::keep_whole_streams(Now now, Consequences& out) {
-    bool any = TRY(bundles.finish_bodies(ledger, now, out.notify));
-    for (auto& [link, session] : sessions) {
-        any = TRY(session.finish_streams(ledger, now, out)) || any;
-    }
-    return any;
+Result<bool> Engine::Parts::keep_whole_bodies(Now now, Consequences& out) {
+    const bool any = TRY(bundles.finish_bodies(ledger, now, out.notify));
+    return TRY(sessions.keep_whole_streams(ledger, now, out)) || any;
 }
 
 // Tells the peers of newly held records, and has those for us receipted.
 Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     const auto news = ledger.take_news();
-    for (auto& [link, session] : sessions) {
-        session.tell(ledger, now, news, out);
-    }
+    sessions.tell(ledger, news, now, out);
     for (const auto& [log, numbers] : news.held) {
         if (ledger.log(log).addresses_us) {
             unreceipted.insert(log.author);
@@ -460,13 +393,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
 
 // An office that was revoked or has retired counts as served. No link to a revoked office stays.
 Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& out) {
-    for (const auto& [link, session] : sessions) {
-        const auto* peer = ledger.roster().find(session.peer());
-        if (peer == nullptr ||
-            (!peer->is_member() && peer->state != crypto::OfficeState::invited)) {
-            out.notify.emplace_back(CloseLink{link, "no member any more"});
-        }
-    }
+    sessions.close_links_to_closed(ledger, out);
     TRY(apply_cut_offs(ledger));
     for (const auto& [log, state] : std::map(ledger.logs())) {
         for (auto number = state.held.next(1); number && log.author == ledger.us();
@@ -504,14 +431,10 @@ Instant Engine::Parts::may_publish_at(const LogKey& log, Number up_to) const {
 }
 
 Result<bool> Engine::Parts::publish_wanted(Now now) {
-    std::map<LogKey, Number> wanted;
-    for (const auto& [link, session] : sessions) {
-        for (const auto& [log, number] : session.to_publish(ledger)) {
-            if (may_publish_at(log, number) <= now.steady) {
-                wanted[log] = std::max(wanted[log], number);
-            }
-        }
-    }
+    auto wanted = sessions.to_publish(ledger);
+    std::erase_if(wanted, [&](const auto& entry) {
+        return may_publish_at(entry.first, entry.second) > now.steady;
+    });
     for (const auto& [log, number] : wanted) {
         published_at[log] = now.steady;
         TRY(publish(ledger, log, number, publish_bytes));
@@ -561,15 +484,13 @@ void Engine::Parts::tend_groups(Now now) {
 // All that had arrived was handled: now what follows from it.
 Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
-    for (auto& [link, session] : sessions) {
-        session.let_time_pass(now);
-    }
+    sessions.let_time_pass(now);
     if (waiting_from) {
         waiting_from = TRY(deliver_waiting(ledger, *waiting_from, unreceipted, now, out.notify));
         wake_by(waiting_from ? std::optional(now.steady) : std::nullopt);
     }
     // A step may give the steps before it more to do.
-    while (TRY(keep_whole_streams(now, out)) || TRY(settle_news(now, out)) ||
+    while (TRY(keep_whole_bodies(now, out)) || TRY(settle_news(now, out)) ||
            TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
            TRY(expire_due(ledger, now, out.notify)) ||
            TRY(admit_enrolled(ledger, now, out.notify))) {
@@ -584,22 +505,9 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     tend_groups(now);
     // The new statement is told at once.
     const auto news = ledger.take_news();
-    for (auto& [link, session] : sessions) {
-        session.tell(ledger, now, news, out);
-        session.want_again(
-            ledger,
-            [&](const Header& header, const RecordId& id) {
-                return is_left_to_another(session, header, id, now);
-            },
-            now, out);
-        TRY(session.pump(ledger, now, out));
-        if (const auto use = session.take_use()) {
-            out.notify.emplace_back(*use);
-        }
-        wake_by(session.wake_at());
-        for (const auto& [log, number] : session.to_publish(ledger)) {
-            wake_by(std::max(now.steady, may_publish_at(log, number)));
-        }
+    wake_by(TRY(sessions.pump(ledger, news, now, out)));
+    for (const auto& [log, number] : sessions.to_publish(ledger)) {
+        wake_by(std::max(now.steady, may_publish_at(log, number)));
     }
     if (const auto due = TRY(ledger.store().next_expiry())) {
         const auto left =

@@ -120,26 +120,9 @@ std::expected<std::vector<ReportView>, Complaint> views_by_id(
     return views;
 }
 
-Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
-    wire::Entry entry;
-    entry.set_id(engine::printed_id(ledger, view.key));
-    entry.set_seq(static_cast<std::uint64_t>(view.arrival));
-    entry.set_box(static_cast<wire::Box>(view.entry ? view.entry->box : Box::carried));
-    entry.set_from(engine::printed_name(ledger, view.key.author));
-    entry.set_priority(static_cast<wire::Priority>(view.header.log.record_class));
-    entry.set_state(std::string(engine::name_of(view.state)));
-    entry.set_reason(view.reason);
-    entry.set_created_unix_s(view.header.created.unix_seconds());
-    entry.set_received_unix_s(unix_of(view.record.received));
-    entry.set_clock_doubtful((view.header.flags & flag_doubtful) != 0);
-    entry.set_expires_unix_s(unix_of(view.record.expires));
-    entry.set_count(view.entry ? 1 : view.header.count);
-    entry.set_size_bytes(view.header.body_bytes);
-    entry.set_is_acknowledgement(view.header.kind ==
-                                 static_cast<std::uint8_t>(RecordKind::acknowledgement));
-    if (view.replaced_by) {
-        entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
-    }
+namespace {
+
+void add_recipients(const Ledger& ledger, const ReportView& view, wire::Entry& entry) {
     // If recipients answered differently, the answer that most needs the author is told.
     auto outcome = ReplyOutcome::none;
     for (const auto& one : view.recipients) {
@@ -161,38 +144,40 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
                                             : "");
         recipient->set_heard_unix_s(unix_of(ledger.peer(one.office).heard));
     }
-    if (view.report) {
-        const auto& report = *view.report;
-        entry.set_is_open(true);
-        entry.set_hash(text_of(view.hash.view()));
-        entry.set_subject(report.subject);
-        entry.set_type(report.type);
-        entry.set_staff(report.staff);
-        if (report.utc_offset_minutes) {
-            entry.set_utc_offset_min(*report.utc_offset_minutes);
-        }
-        entry.set_form_version(report.form_version);
-        entry.set_attachment_count(static_cast<std::uint32_t>(report.attachments.size()));
-        entry.set_size_bytes(report.text.size() + report.attachment_bytes());
-        if (report.subject.empty()) {
-            entry.set_preview(TRY(preview_of(ledger, report)));
-        }
-        for (const auto& group : report.addressed) {
-            entry.add_to(group);
-        }
-        if (report.reply_to) {
-            entry.set_reply_to(
-                engine::printed_id(ledger, {report.reply_to->author, report.reply_to->origin}));
-        }
-        if (report.replaces) {
-            entry.set_replaces(
-                engine::printed_id(ledger, {report.replaces->author, report.replaces->origin}));
-        }
+}
+
+Result<void> describe(const Ledger& ledger, const ReportView& view, const Report& report,
+                      wire::Entry& entry) {
+    entry.set_is_open(true);
+    entry.set_hash(text_of(view.hash.view()));
+    entry.set_subject(report.subject);
+    entry.set_type(report.type);
+    entry.set_staff(report.staff);
+    if (report.utc_offset_minutes) {
+        entry.set_utc_offset_min(*report.utc_offset_minutes);
     }
-    for (const auto office : engine::carriers_of(ledger, view.key)) {
-        entry.add_carried_by(engine::printed_name(ledger, office));
+    entry.set_form_version(report.form_version);
+    entry.set_attachment_count(static_cast<std::uint32_t>(report.attachments.size()));
+    entry.set_size_bytes(report.text.size() + report.attachment_bytes());
+    if (report.subject.empty()) {
+        entry.set_preview(TRY(preview_of(ledger, report)));
     }
-    // The offices that were named, unless a group stands for them.
+    for (const auto& group : report.addressed) {
+        entry.add_to(group);
+    }
+    if (report.reply_to) {
+        entry.set_reply_to(
+            engine::printed_id(ledger, {report.reply_to->author, report.reply_to->origin}));
+    }
+    if (report.replaces) {
+        entry.set_replaces(
+            engine::printed_id(ledger, {report.replaces->author, report.replaces->origin}));
+    }
+    return ok();
+}
+
+// Adds the offices that the report names, unless a group stands for them.
+void add_named(const Ledger& ledger, const ReportView& view, wire::Entry& entry) {
     for (const auto& stanza : view.header.stanzas) {
         const auto* office = ledger.roster().find(stanza.recipient);
         const bool is_told =
@@ -205,6 +190,38 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
             entry.add_to(engine::printed_name(ledger, stanza.recipient));
         }
     }
+}
+
+}  // namespace
+
+Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
+    wire::Entry entry;
+    entry.set_id(engine::printed_id(ledger, view.key));
+    entry.set_seq(static_cast<std::uint64_t>(view.arrival));
+    entry.set_box(static_cast<wire::Box>(view.entry ? view.entry->box : Box::carried));
+    entry.set_from(engine::printed_name(ledger, view.key.author));
+    entry.set_priority(static_cast<wire::Priority>(view.header.log.record_class));
+    entry.set_state(std::string(engine::name_of(view.state)));
+    entry.set_reason(view.reason);
+    entry.set_created_unix_s(view.header.created.unix_seconds());
+    entry.set_received_unix_s(unix_of(view.record.received));
+    entry.set_clock_doubtful((view.header.flags & flag_doubtful) != 0);
+    entry.set_expires_unix_s(unix_of(view.record.expires));
+    entry.set_count(view.entry ? 1 : view.header.count);
+    entry.set_size_bytes(view.header.body_bytes);
+    entry.set_is_acknowledgement(view.header.kind ==
+                                 static_cast<std::uint8_t>(RecordKind::acknowledgement));
+    if (view.replaced_by) {
+        entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
+    }
+    add_recipients(ledger, view, entry);
+    if (view.report) {
+        TRY(describe(ledger, view, *view.report, entry));
+    }
+    for (const auto office : engine::carriers_of(ledger, view.key)) {
+        entry.add_carried_by(engine::printed_name(ledger, office));
+    }
+    add_named(ledger, view, entry);
     return entry;
 }
 

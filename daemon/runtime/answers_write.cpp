@@ -122,6 +122,50 @@ std::set<OfficeId> rest_of(const std::vector<OfficeId>& all, const std::set<Offi
     return rest;
 }
 
+// Makes the draft an answer. Its author is addressed if nobody else is named.
+std::expected<void, Complaint> answer_report(const Ledger& ledger,
+                                             const wire::QueueRequest& request,
+                                             engine::Draft& draft,
+                                             std::vector<std::string>& names) {
+    const auto* original = &request.reply_to();
+    const auto views = ASK(views_by_id(ledger, {&original, 1}));
+    draft.report.reply_to = reference_to(views.front());
+    if (names.empty() && views.front().key.author != ledger.us()) {
+        names.push_back(engine::printed_name(ledger, views.front().key.author));
+    }
+    return {};
+}
+
+// Makes the draft a correction. The recipients of the corrected report are addressed if nobody else
+// is named.
+std::expected<void, Complaint> correct_report(const Ledger& ledger,
+                                              const wire::QueueRequest& request,
+                                              engine::Draft& draft,
+                                              std::vector<std::string>& names) {
+    const auto* original = &request.replaces();
+    const auto views = ASK(views_by_id(ledger, {&original, 1}));
+    if (views.front().key.author != ledger.us()) {
+        return complain(exit_refused, "refused", "only an own report can be replaced",
+                        "use --reply-to to answer another office's", {request.replaces()});
+    }
+    const auto& newer = views.front().replaced_by;
+    // A repeated command finds its report by the key, even if the report was corrected since.
+    const auto used = request.key().empty()
+                          ? std::nullopt
+                          : ASK(or_complain(engine::report_under(ledger, request.key())));
+    if (newer && !used) {
+        const auto id = engine::printed_id(ledger, *newer);
+        return complain(exit_invalid, "invalid",
+                        fmt::format("{} was corrected by {} already", request.replaces(), id),
+                        fmt::format("correct that: --replaces {}", id), {id});
+    }
+    draft.report.replaces = reference_to(views.front());
+    if (request.to().empty()) {
+        std::ranges::copy(names_of_recipients(ledger, views.front()), std::back_inserter(names));
+    }
+    return {};
+}
+
 }  // namespace
 
 Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
@@ -136,36 +180,10 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     auto& draft = submitted.draft;
     auto names = std::vector<std::string>(request.to().begin(), request.to().end());
     if (!request.reply_to().empty()) {
-        const auto* original = &request.reply_to();
-        const auto views = ASK(views_by_id(ledger, {&original, 1}));
-        draft.report.reply_to = reference_to(views.front());
-        if (names.empty() && views.front().key.author != ledger.us()) {
-            names.push_back(engine::printed_name(ledger, views.front().key.author));
-        }
+        ASK(answer_report(ledger, request, draft, names));
     }
     if (!request.replaces().empty()) {
-        const auto* original = &request.replaces();
-        const auto views = ASK(views_by_id(ledger, {&original, 1}));
-        if (views.front().key.author != ledger.us()) {
-            return complain(exit_refused, "refused", "only an own report can be replaced",
-                            "use --reply-to to answer another office's", {request.replaces()});
-        }
-        const auto& newer = views.front().replaced_by;
-        // A repeated command finds its report by the key, even if the report was corrected since.
-        const auto used = request.key().empty()
-                              ? std::nullopt
-                              : ASK(or_complain(engine::report_under(ledger, request.key())));
-        if (newer && !used) {
-            const auto id = engine::printed_id(ledger, *newer);
-            return complain(exit_invalid, "invalid",
-                            fmt::format("{} was corrected by {} already", request.replaces(), id),
-                            fmt::format("correct that: --replaces {}", id), {id});
-        }
-        draft.report.replaces = reference_to(views.front());
-        if (request.to().empty()) {
-            std::ranges::copy(names_of_recipients(ledger, views.front()),
-                              std::back_inserter(names));
-        }
+        ASK(correct_report(ledger, request, draft, names));
     }
     if (names.empty()) {
         return complain(exit_usage, "usage", "nobody is addressed",

@@ -256,6 +256,11 @@ private:
     void check_bodies_under_way(Node node);
     void check_settled(Node node);
     void check_parts_on_disk(Node node);
+    void check_records_held(Node node);
+    // Leaves follow from logs and registers alone (invariant I7), and a peer can read them (P8a).
+    void check_leaves(Node node);
+    void check_promised(const storage::ReportKey& report, Node author);
+    void check_shown(const storage::ReportKey& report, Node author, const std::vector<Node>& to);
     std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
     // True if the report is here for good and is shown once mail is opened.
     bool waits_unopened(Node node, const storage::ReportKey& report);

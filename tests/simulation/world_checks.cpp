@@ -434,121 +434,142 @@ void World::check(Node node) {
     }
 }
 
+// Invariant I1: what an office holds is what its author signed.
+void World::check_records_held(Node node) {
+    auto& store = *offices_[node].store;
+    const auto logs = store.logs().value();
+    for (const auto& log : logs) {
+        const auto state = store.log(log).value().value();
+        const auto author =
+            std::ranges::find(offices_, log.author, [](const Office& o) { return o.keys->index; });
+        REQUIRE(author != offices_.end());
+        for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
+            const auto record = store.record(log, *number, WithBody::yes).value();
+            INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
+            REQUIRE(record.has_value());
+            if (record->id.is_zero()) {
+                CHECK(log.author == index_of(node));
+                CHECK(*number > state.published);
+                continue;
+            }
+            const auto header = decode_header(record->header).value();
+            const BodyShape shape{header.body_bytes};
+            const auto body = engine::body_of(store, *record).value();
+            const auto hash = crypto::body_hash(network_.id(), shape,
+                                                crypto::piece_hashes(network_.id(), shape, body));
+            CHECK(crypto::record_id(network_.id(), header, hash) == record->id);
+            CHECK(crypto::verify_record(author->keys->machine.identity.public_key(), network_.id(),
+                                        record->id, record->signature));
+        }
+    }
+}
+
+void World::check_leaves(Node node) {
+    auto& office = offices_[node];
+    auto& store = *office.store;
+    REQUIRE(store.begin().has_value());
+    const auto logs = store.logs().value();
+    // Invariant I7: leaves follow from logs and registers alone.
+    const auto stored = store.leaves().value();
+    // At the moment of the last batch: later on a window may have to move.
+    const Now then{now(node).steady, store.meta().value()->aged};
+    store.abort();
+    auto& leaves = office.disk->tables[static_cast<std::size_t>(storage::Table::leaves)];
+    const auto saved = std::exchange(leaves, {});
+    REQUIRE(store.begin().has_value());
+    auto fresh = engine::Ledger::load(store, *office.config, network_.roster.founding(), then);
+    REQUIRE(fresh.has_value());
+    const auto& again = fresh->leaves();
+    // It bounds all logs when it starts, and else those that change.
+    std::set<OfficeId> bounded_anew;
+    for (const auto& log : logs) {
+        if (fresh->log(log).known != store.log(log).value()->known) {
+            bounded_anew.insert(log.author);
+        }
+    }
+    for (const auto& [index, leaf] : stored) {
+        if (!bounded_anew.contains(index)) {
+            INFO("office " << node << ", leaf of " << value_of(index));
+            CHECK(again.at(index) == leaf);
+        }
+    }
+    CHECK(again.size() == stored.size());
+    // P8a: a peer that is told all of a leaf can read it.
+    for (const auto& [index, leaf] : stored) {
+        const auto all = engine::summary_of(*fresh, index, engine::Detail::all);
+        CHECK(as_read(all).leaves == std::vector{all});
+    }
+    store.abort();
+    leaves = saved;
+}
+
+void World::check_promised(const storage::ReportKey& report, Node author) {
+    auto& store = *offices_[author].store;
+    REQUIRE(store.begin().has_value());
+    const LogKey log{report.author, report.origin.incarnation, report.origin.record_class};
+    const auto state = store.log(log).value();
+    INFO("report " << report.origin.number << " of office " << author);
+    REQUIRE(state.has_value());
+    // P1 and invariant I6: the author keeps the record until it is owed to nobody, and can read
+    // it even then.
+    CHECK((state->held.contains(report.origin.number) ||
+           state->is_terminal({report.origin.number, report.origin.number})));
+    CHECK(store.report(report).value().has_value());
+    CHECK(store.record(log, report.origin.number, WithBody::no).value().has_value());
+    store.abort();
+}
+
+void World::check_shown(const storage::ReportKey& report, Node author, const std::vector<Node>& to) {
+    for (Node node = 0; node < size(); ++node) {
+        if (is_taken_over(node)) {
+            continue;  // a taken-over office may say anything of itself
+        }
+        if (std::ranges::find(to, node) == to.end()) {
+            // P4 and P6: an office that was not addressed has not read the report, and is not
+            // said to have it.
+            CHECK(times_happened(node, engine::What::received, report) == 0);
+            CHECK(times_happened(author, engine::What::delivered, report, node) == 0);
+        }
+    }
+    for (const auto node : to) {
+        if (is_taken_over(node)) {
+            continue;
+        }
+        const auto shown = times_happened(node, engine::What::received, report);
+        // P2.
+        CHECK(shown <= 1);
+        // P4: the state that the author shows is true.
+        const auto page = progress(author, report);
+        REQUIRE(page.has_value());
+        for (const auto& one : page->recipients) {
+            if (one.office == index_of(node) && (one.state == storage::State::delivered ||
+                                                 one.state == storage::State::acknowledged)) {
+                CHECK((shown == 1 || waits_unopened(node, report)));
+            }
+        }
+        // P4: the events that the author was told are true.
+        if (times_happened(author, engine::What::delivered, report, node) > 0) {
+            CHECK((shown == 1 || waits_unopened(node, report)));
+        }
+    }
+}
+
 void World::check_everything() {
     for (Node node = 0; node < size(); ++node) {
-        auto& office = offices_[node];
-        auto& store = *office.store;
+        auto& store = *offices_[node].store;
         REQUIRE(store.begin().has_value());
         check_parts_on_disk(node);
-        const auto logs = store.logs().value();
-        for (const auto& log : logs) {
-            const auto state = store.log(log).value().value();
-            const auto author = std::ranges::find(offices_, log.author,
-                                                  [](const Office& o) { return o.keys->index; });
-            REQUIRE(author != offices_.end());
-            for (auto number = state.held.next(1); number; number = state.held.after(*number)) {
-                const auto record = store.record(log, *number, WithBody::yes).value();
-                INFO("office " << node << " holds " << value_of(log.author) << "/" << *number);
-                REQUIRE(record.has_value());
-                // Invariant I1.
-                if (record->id.is_zero()) {
-                    CHECK(log.author == index_of(node));
-                    CHECK(*number > state.published);
-                    continue;
-                }
-                const auto header = decode_header(record->header).value();
-                const BodyShape shape{header.body_bytes};
-                const auto body = engine::body_of(store, *record).value();
-                const auto hash = crypto::body_hash(
-                    network_.id(), shape, crypto::piece_hashes(network_.id(), shape, body));
-                CHECK(crypto::record_id(network_.id(), header, hash) == record->id);
-                CHECK(crypto::verify_record(author->keys->machine.identity.public_key(),
-                                            network_.id(), record->id, record->signature));
-            }
-        }
-        // Invariant I7: leaves follow from logs and registers alone.
-        const auto stored = store.leaves().value();
-        // At the moment of the last batch: later on a window may have to move.
-        const Now then{now(node).steady, store.meta().value()->aged};
+        check_records_held(node);
         store.abort();
-        auto& leaves = office.disk->tables[static_cast<std::size_t>(storage::Table::leaves)];
-        const auto saved = std::exchange(leaves, {});
-        REQUIRE(store.begin().has_value());
-        auto fresh = engine::Ledger::load(store, *office.config, network_.roster.founding(), then);
-        REQUIRE(fresh.has_value());
-        const auto& again = fresh->leaves();
-        // It bounds all logs when it starts, and else those that change.
-        std::set<OfficeId> bounded_anew;
-        for (const auto& log : logs) {
-            if (fresh->log(log).known != store.log(log).value()->known) {
-                bounded_anew.insert(log.author);
-            }
-        }
-        for (const auto& [index, leaf] : stored) {
-            if (!bounded_anew.contains(index)) {
-                INFO("office " << node << ", leaf of " << value_of(index));
-                CHECK(again.at(index) == leaf);
-            }
-        }
-        CHECK(again.size() == stored.size());
-        // P8a: a peer that is told all of a leaf can read it.
-        for (const auto& [index, leaf] : stored) {
-            const auto all = engine::summary_of(*fresh, index, engine::Detail::all);
-            CHECK(as_read(all).leaves == std::vector{all});
-        }
-        store.abort();
-        leaves = saved;
+        check_leaves(node);
     }
     for (const auto& [report, to] : promised_) {
         Node author = 0;
         while (index_of(author) != report.author) {
             ++author;
         }
-        auto& store = *offices_[author].store;
-        REQUIRE(store.begin().has_value());
-        const LogKey log{report.author, report.origin.incarnation, report.origin.record_class};
-        const auto state = store.log(log).value();
-        INFO("report " << report.origin.number << " of office " << author);
-        REQUIRE(state.has_value());
-        // P1 and invariant I6: the author keeps the record until it is owed to nobody, and can read
-        // it even then.
-        CHECK((state->held.contains(report.origin.number) ||
-               state->is_terminal({report.origin.number, report.origin.number})));
-        CHECK(store.report(report).value().has_value());
-        CHECK(store.record(log, report.origin.number, WithBody::no).value().has_value());
-        store.abort();
-        for (Node node = 0; node < size(); ++node) {
-            if (is_taken_over(node)) {
-                continue;  // a taken-over office may say anything of itself
-            }
-            if (std::ranges::find(to, node) == to.end()) {
-                // P4 and P6: an office that was not addressed has not read the report, and is not
-                // said to have it.
-                CHECK(times_happened(node, engine::What::received, report) == 0);
-                CHECK(times_happened(author, engine::What::delivered, report, node) == 0);
-            }
-        }
-        for (const auto node : to) {
-            if (is_taken_over(node)) {
-                continue;
-            }
-            const auto shown = times_happened(node, engine::What::received, report);
-            // P2.
-            CHECK(shown <= 1);
-            // P4: the state that the author shows is true.
-            const auto page = progress(author, report);
-            REQUIRE(page.has_value());
-            for (const auto& one : page->recipients) {
-                if (one.office == index_of(node) && (one.state == storage::State::delivered ||
-                                                     one.state == storage::State::acknowledged)) {
-                    CHECK((shown == 1 || waits_unopened(node, report)));
-                }
-            }
-            // P4: the events that the author was told are true.
-            if (times_happened(author, engine::What::delivered, report, node) > 0) {
-                CHECK((shown == 1 || waits_unopened(node, report)));
-            }
-        }
+        check_promised(report, author);
+        check_shown(report, author, to);
     }
 }
 

@@ -85,6 +85,82 @@ bool has_disk_room(const Ledger& ledger, std::uint64_t bytes) {
            usage.used_bytes + bytes <= usage.limit_bytes - usage.limit_bytes / 16;
 }
 
+namespace {
+
+// Bytes of the body that are here already. They are counted already.
+std::uint64_t bytes_here(const Ledger& ledger, const Arriving& record) {
+    const auto under_way = ledger.partials().find(record.id);
+    return under_way == ledger.partials().end() ? 0 : under_way->second.bytes_on_disk();
+}
+
+// A record for this office is never refused for want of room, only put off.
+Verdict judge_for_us(Ledger& ledger, const Arriving& record) {
+    const std::uint64_t all = record.header.body_bytes;
+    const auto bytes = all - std::min(all, bytes_here(ledger, record));
+    if (has_disk_room(ledger, bytes)) {
+        return Verdict::wanted;
+    }
+    ledger.want_room(bytes);
+    return Verdict::no_space;
+}
+
+Result<Verdict> judge_to_carry(Ledger& ledger, const Arriving& record, Now now) {
+    const auto& header = record.header;
+    const auto run = header.run();
+    if (!ledger.config().carries) {
+        refuse(ledger, header, RefusalReason::limit);
+        return Verdict::refused;
+    }
+    if (TRY(expiry_of(ledger, header, now)).is_over_at(ledger.aged())) {
+        TRY(make_terminal(ledger, header.log, {run}));
+        return Verdict::refused;
+    }
+    IntervalSet served;
+    for (std::uint64_t n = run.first; n <= run.last; ++n) {
+        if (is_owed_to_nobody(ledger, header, static_cast<Number>(n))) {
+            served.add(static_cast<Number>(n));
+        }
+    }
+    if (served.contains_all(run)) {
+        // Its whole header was read, so a receipt may name it.
+        TRY(make_terminal(ledger, header.log, served));
+        return Verdict::refused;
+    }
+    if (!is_for_anybody(ledger, header)) {
+        refuse(ledger, header, RefusalReason::roster);
+        return Verdict::refused;
+    }
+    const auto bytes = bytes_on_disk(header, !BodyShape{header.body_bytes}.is_one_piece());
+    if (!may_carry(ledger, header.log.author,
+                   bytes - std::min(bytes, bytes_here(ledger, record)))) {
+        refuse(ledger, header, RefusalReason::no_room);
+        return Verdict::refused;
+    }
+    return Verdict::wanted;
+}
+
+// Some numbers of the record are held here.
+Result<Verdict> judge_beside_held(Ledger& ledger, const Arriving& record,
+                                  const SigningPublic& author, Via from, Now now,
+                                  std::vector<Notice>& notify) {
+    const auto& header = record.header;
+    const auto& held_here = ledger.log(header.log).held;
+    const auto held = TRY(ledger.held_id(header.log, *held_here.next(header.number)));
+    if (held == record.id) {
+        return Verdict::known;
+    }
+    if (!crypto::verify_record(author, ledger.network(), record.id, record.signature)) {
+        return Verdict::forged;
+    }
+    if (header.log.author == ledger.us()) {
+        return Verdict::ours;
+    }
+    TRY(accuse_of(ledger, record, from, now, notify));
+    return Verdict::conflict;
+}
+
+}  // namespace
+
 Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
                       std::vector<Notice>& notify) {
     const auto& header = record.header;
@@ -99,20 +175,8 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     if (ledger.log(header.log).is_terminal(run)) {
         return Verdict::known;
     }
-    if (const auto& held_here = ledger.log(header.log).held; held_here.contains_any(run)) {
-        const auto held = TRY(ledger.held_id(header.log, *held_here.next(run.first)));
-        if (held == record.id) {
-            return Verdict::known;
-        }
-        if (!crypto::verify_record(author->identity, ledger.network(), record.id,
-                                   record.signature)) {
-            return Verdict::forged;
-        }
-        if (header.log.author == ledger.us()) {
-            return Verdict::ours;
-        }
-        TRY(accuse_of(ledger, record, from, now, notify));
-        return Verdict::conflict;
+    if (ledger.log(header.log).held.contains_any(run)) {
+        return judge_beside_held(ledger, record, author->identity, from, now, notify);
     }
     if (!crypto::verify_record(author->identity, ledger.network(), record.id, record.signature)) {
         return Verdict::forged;
@@ -162,47 +226,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         refuse(ledger, header, RefusalReason::version);
         return Verdict::refused;
     }
-    // Bytes of the body that are here already are counted already.
-    const auto under_way = ledger.partials().find(record.id);
-    const auto here = under_way == ledger.partials().end() ? 0 : under_way->second.bytes_on_disk();
-    if (is_for_us) {
-        // Never refused for room, only put off.
-        const auto bytes = header.body_bytes - std::min<std::uint64_t>(header.body_bytes, here);
-        if (has_disk_room(ledger, bytes)) {
-            return Verdict::wanted;
-        }
-        ledger.want_room(bytes);
-        return Verdict::no_space;
-    }
-    if (!ledger.config().carries) {
-        refuse(ledger, header, RefusalReason::limit);
-        return Verdict::refused;
-    }
-    if (TRY(expiry_of(ledger, header, now)).is_over_at(ledger.aged())) {
-        TRY(make_terminal(ledger, header.log, {run}));
-        return Verdict::refused;
-    }
-    IntervalSet served;
-    for (std::uint64_t n = run.first; n <= run.last; ++n) {
-        if (is_owed_to_nobody(ledger, header, static_cast<Number>(n))) {
-            served.add(static_cast<Number>(n));
-        }
-    }
-    if (served.contains_all(run)) {
-        // Its whole header was read, so a receipt may name it.
-        TRY(make_terminal(ledger, header.log, served));
-        return Verdict::refused;
-    }
-    if (!is_for_anybody(ledger, header)) {
-        refuse(ledger, header, RefusalReason::roster);
-        return Verdict::refused;
-    }
-    const auto bytes = bytes_on_disk(header, !BodyShape{header.body_bytes}.is_one_piece());
-    if (!may_carry(ledger, header.log.author, bytes - std::min(bytes, here))) {
-        refuse(ledger, header, RefusalReason::no_room);
-        return Verdict::refused;
-    }
-    return Verdict::wanted;
+    return is_for_us ? judge_for_us(ledger, record) : judge_to_carry(ledger, record, now);
 }
 
 namespace {

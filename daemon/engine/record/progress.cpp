@@ -29,8 +29,18 @@ void fail_for(Recipient& one, FailReason reason) {
     one.reason = reason;
 }
 
+void set_state(Recipient& one, State state) {
+    one.state = state;
+    one.reason = FailReason::none;
+}
+
+void set_under_way(Recipient& one) {
+    set_state(one, one.carried_at == WallTime{} ? State::queued : State::carried);
+}
+
 }  // namespace
 
+// One case for each proof: the whole table of states stands in one place.
 bool advance(Recipient& one, const Proof& proof, WallTime at) {
     const auto before = one;
     if (was_left_out(one)) {
@@ -43,8 +53,7 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
                 one.carried_by = proof.by;
             }
             if (one.state == State::queued || is_damaged(one)) {
-                one.state = State::carried;
-                one.reason = FailReason::none;
+                set_state(one, State::carried);
             }
             break;
         case Proof::Of::carried_no_more:
@@ -65,8 +74,7 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
                 one.delivered_at = at;
             }
             if (one.state != State::acknowledged) {
-                one.state = State::delivered;
-                one.reason = FailReason::none;
+                set_state(one, State::delivered);
             }
             break;
         case Proof::Of::unreadable:
@@ -82,8 +90,7 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
             break;
         case Proof::Of::refused_no_more:
             if (is_under_way(one) && one.state == State::failed) {
-                one.state = one.carried_at == WallTime{} ? State::queued : State::carried;
-                one.reason = FailReason::none;
+                set_under_way(one);
             }
             break;
         case Proof::Of::answered:
@@ -91,16 +98,14 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
             if (one.answer && proof.answer <= *one.answer) {
                 break;
             }
-            one.state = State::acknowledged;
-            one.reason = FailReason::none;
+            set_state(one, State::acknowledged);
             one.acknowledged_at = at;
             one.answer = proof.answer;
             one.outcome = proof.outcome;
             break;
         case Proof::Of::expired:
             if (is_under_way(one)) {
-                one.state = State::expired;
-                one.reason = FailReason::none;
+                set_state(one, State::expired);
             }
             break;
         case Proof::Of::revoked:
@@ -117,8 +122,7 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
             break;
         case Proof::Of::taken_back:
             if (is_damaged(one)) {
-                one.state = one.carried_at == WallTime{} ? State::queued : State::carried;
-                one.reason = FailReason::none;
+                set_under_way(one);
             }
             break;
     }
