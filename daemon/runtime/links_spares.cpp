@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds short_break = 45s;
 // On a short way a handshake may be over before the first answer on a spare has come.
 constexpr std::chrono::milliseconds time_to_answer = 1s;
 // Its HELLO comes with the first answer: half a second by satellite, two over the slowest link.
@@ -42,17 +41,11 @@ void Links::on_reached(const link::PeerReached& reached, Inputs& inputs) {
     }
 }
 
-// A link that comes back for seconds is worth it; what it costs where nobody answers is 9 kB.
 void Links::hasten_spares() {
-    for (const auto& [office, spare] : spares_.dialled()) {
-        if (!spare.is_ready || peers_.contains(office) ||
-            !spares_.has_died_within(office, short_break, now().steady)) {
-            continue;
-        }
-        for (const auto& [target, attempt] : dialler_.attempts()) {
-            if (target.office == office && attempt.connection) {
-                link_->hasten(*attempt.connection);
-            }
+    for (const auto& [target, attempt] : dialler_.attempts()) {
+        if (attempt.connection && !peers_.contains(target.office) &&
+            spares_.is_asked_often(target.office, target.endpoint, now().steady)) {
+            link_->hasten(*attempt.connection);
         }
     }
 }

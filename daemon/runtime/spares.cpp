@@ -10,6 +10,8 @@ namespace {
 // For one office. The older one may be going into use just now: its first frame can arrive after
 // the mark of the newer one, which travels another way.
 constexpr std::ptrdiff_t kept_max = 2;
+// A link that comes back for seconds is worth the asking. It costs 9 kB where nobody answers.
+constexpr std::chrono::milliseconds short_break = std::chrono::seconds{45};
 
 }  // namespace
 
@@ -62,6 +64,12 @@ bool Spares::went(link::ConnectionId connection) {
     return std::erase_if(dialled_, [&](const auto& entry) {
                return entry.second.connection == connection;
            }) != 0;
+}
+
+bool Spares::is_asked_often(OfficeId office, const std::string& endpoint, Instant now) const {
+    const auto* spare = ready(office);
+    return spare != nullptr && spare->endpoint == endpoint &&
+           has_died_within(office, short_break, now);
 }
 
 bool Spares::has_died_within(OfficeId office, std::chrono::milliseconds span, Instant now) const {

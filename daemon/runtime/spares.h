@@ -43,6 +43,11 @@ public:
 
     // --- links that died
     void died(OfficeId office, Instant at) { died_[office] = at; }
+    // True if this address of the office is to be asked several times a second: its link died less
+    // than 45 s ago, and a spare to this address stands ready. So the office has proved its key
+    // there. Other addresses may be told by a member that wants another machine to be asked.
+    [[nodiscard]] bool is_asked_often(OfficeId office, const std::string& endpoint,
+                                      Instant now) const;
     [[nodiscard]] bool has_died_within(OfficeId office, std::chrono::milliseconds span,
                                        Instant now) const;
 

@@ -1,5 +1,7 @@
 #include "daemon/engine/session/door.h"
 
+#include <functional>
+
 #include "daemon/engine/membership/roster_news.h"
 #include "proto/limits.h"
 
@@ -15,15 +17,9 @@ constexpr unsigned visits_of_another = 8;
 constexpr std::chrono::milliseconds visits_last = std::chrono::minutes{1};
 constexpr std::chrono::milliseconds say_again_after = std::chrono::hours{1};
 
-// The first change of the roster that says this of `office`, as its version; 0: none does.
-template <class... Statements>
-std::uint32_t version_that_says(const Ledger& ledger, OfficeId office) {
-    const auto is_it = [&](const auto& statement) {
-        return ([&](const auto* one) {
-            return one != nullptr && one->index == office;
-        }(std::get_if<Statements>(&statement)) ||
-                ...);
-    };
+// The version of the first change of the roster with such a statement; 0: there is none.
+std::uint32_t version_with(const Ledger& ledger,
+                           const std::function<bool(const RosterStatement&)>& is_it) {
     for (const auto& change : ledger.roster_changes()) {
         if (std::ranges::any_of(change.statements, is_it)) {
             return change.version;
@@ -33,14 +29,27 @@ std::uint32_t version_that_says(const Ledger& ledger, OfficeId office) {
 }
 
 std::uint32_t admitted_by(const Ledger& ledger, OfficeId office) {
-    return version_that_says<Admit>(ledger, office);
+    return version_with(ledger, [&](const RosterStatement& statement) {
+        const auto* admit = std::get_if<Admit>(&statement);
+        return admit != nullptr && admit->index == office;
+    });
+}
+
+// An office that is retiring is a member still. Its second statement ends that.
+std::uint32_t ended_by(const Ledger& ledger, OfficeId office) {
+    return version_with(ledger, [&](const RosterStatement& statement) {
+        const auto* revoke = std::get_if<Revoke>(&statement);
+        const auto* retire = std::get_if<Retire>(&statement);
+        return (revoke != nullptr && revoke->index == office) ||
+               (retire != nullptr && retire->index == office && retire->closed);
+    });
 }
 
 // The roster that shut out whoever has this key; 0: none has.
 std::uint32_t shut_out_by(const Ledger& ledger, const BoxPublic& key) {
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (office.link == key && office.has_keys() && !office.is_member()) {
-            return version_that_says<Revoke, Retire>(ledger, index);
+            return ended_by(ledger, index);
         }
     }
     return 0;

@@ -236,3 +236,24 @@ TEST_CASE("an office that was shut out hears of it, and of nothing after that", 
     door.close_late({Instant{10s}, founded_at}, out.notify);
     CHECK_FALSE(door.is_at(their_link));
 }
+
+TEST_CASE("an office that knows that it is retiring hears that it has retired", "[engine]") {
+    auto network = network_with_room();
+    network.admit("camp");
+    Retire retire;
+    retire.index = network.offices[2].index;
+    network.change({retire}, founded_at);
+    network.admit("after");
+    retire.closed = CutOff{};
+    network.change({retire}, founded_at);
+    LoneOffice hq(network, 0);
+    REQUIRE(hq.ledger().roster().version() == 6);
+    engine::Door door;
+    engine::Consequences out;
+    door.open(hq.ledger(), their_link, network.offices[2].machine.link.public_key,
+              LoneOffice::now());
+    door.receive(hq.ledger(), their_link, encode_frame(hello_with(5)), LoneOffice::now(), out);
+    REQUIRE(out.send.size() == 1);
+    const auto frame = decode_frame(out.send.front().bytes).value();
+    CHECK(std::get<RosterNews>(frame).changes == std::vector{network.changes[5]});
+}
