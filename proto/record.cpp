@@ -457,18 +457,6 @@ Result<Header> restore_header(ByteReader& in, const Neighbour* before) {
     return header;
 }
 
-std::optional<KeyPart> foreign_key_part(ByteReader in) {
-    const auto mask = in.read_u16();
-    if (!mask || (*mask & sent_version) == 0) {
-        return std::nullopt;
-    }
-    const auto part = read_key_part(in);
-    if (!part || part->version == record_version) {
-        return std::nullopt;
-    }
-    return *part;
-}
-
 Result<void> check_extension(BytesView extension) {
     static const MessageRules none_known;
     return check_fields("header extension", extension, none_known);

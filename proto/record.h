@@ -135,9 +135,8 @@ Bytes elide_header(const Header& header, const Neighbour* before);
 // The caller keeps `before` from what it received, and must call check_header. A header that its
 // author signed against the other rules is known by its id, and is refused.
 //
-// unsupported: a header of another version; foreign_key_part says which numbers it takes.
+// unsupported: a header of another version. Nothing is remembered of it.
 Result<Header> restore_header(ByteReader& in, const Neighbour* before);
-std::optional<KeyPart> foreign_key_part(ByteReader in);
 
 // The header extension: Protocol Buffers wire format. Field numbers below 128 are singular in every
 // version; the others may repeat. Therefore a repeated field below 128 is refused even if this

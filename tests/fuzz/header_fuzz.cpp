@@ -40,7 +40,6 @@ FUZZ_TARGET(header) {
     const auto neighbour = some_neighbour();
     restored(bytes, nullptr);
     restored(bytes, &neighbour);
-    static_cast<void>(foreign_key_part(ByteReader(bytes)));
     fuzz::exact_front(bytes, &read_key_part, [](const KeyPart& part) {
         ByteWriter out;
         write(out, part);
