@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
-#include "crypto/office_home.h"
+#include "home/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 
@@ -53,7 +53,7 @@ Failure not_connected(const Common& common) {
         return {exit_refused, "no_access", fmt::format("{} is closed to you", common.home.string()),
                 "ask an administrator to add you to the group fieldpost"};
     }
-    if (!crypto::OfficeHome(common.home).is_office()) {
+    if (!home::OfficeHome(common.home).is_office()) {
         return {exit_no_daemon, "daemon_down",
                 fmt::format("no office lives in {}", common.home.string()),
                 "name another with --home, or see: fieldpost init, join"};
@@ -75,7 +75,7 @@ bool is_ready(const Common& common, const Socket& socket, short events) {
 }
 
 Outcome<void> connect_to(const Common& common, const Socket& socket) {
-    const auto path = crypto::OfficeHome(common.home).socket();
+    const auto path = home::OfficeHome(common.home).socket();
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path) {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "cli/text.h"
-#include "crypto/office_home.h"
+#include "home/office_home.h"
 #include "proto/size_text.h"
 
 namespace fieldpost::cli {
@@ -272,7 +272,7 @@ std::optional<fs::path> new_draft() {
 
 std::optional<fs::path> keep_draft(const std::string& text) {
     auto path = new_draft();
-    if (!path || !crypto::write_whole(*path, as_bytes(text), 0600)) {
+    if (!path || !home::write_whole(*path, as_bytes(text), 0600)) {
         return std::nullopt;
     }
     return path;

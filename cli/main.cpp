@@ -10,8 +10,8 @@
 
 #include "cli/command.h"
 #include "cli/text.h"
-#include "crypto/office_home.h"
 #include "crypto/secret.h"
+#include "home/office_home.h"
 #include "proto/report.h"
 
 namespace {
@@ -147,7 +147,7 @@ int main(int argc, char* argv[]) {
     app.fallthrough();
     app.require_subcommand(0, 1);
     Common common;
-    common.home = fieldpost::crypto::default_home();
+    common.home = fieldpost::home::default_home();
     std::string timeout;
     std::string color = "auto";
     app.add_option("--home", common.home, "the office's own folder");

@@ -14,9 +14,9 @@
 #include "cli/text.h"
 #include "cli/words.h"
 #include "crypto/invite.h"
-#include "crypto/office_home.h"
 #include "crypto/register_seal.h"
 #include "crypto/roster.h"
+#include "home/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/office_statement.h"
@@ -87,7 +87,7 @@ void become_owner_of(const std::filesystem::path& home) {
 }
 
 // Writes the options of the command line as the configuration that the daemon reads.
-Result<void> write_configuration(const crypto::OfficeHome& home, const Links& links) {
+Result<void> write_configuration(const home::OfficeHome& home, const Links& links) {
     std::string text;
     const auto add = [&](std::string_view key, const std::vector<std::string>& values) {
         if (!values.empty()) {
@@ -96,7 +96,7 @@ Result<void> write_configuration(const crypto::OfficeHome& home, const Links& li
     };
     add("listen", links.listen);
     add("advertise", links.advertise);
-    return crypto::write_whole(home.configuration(), as_bytes(text), 0640);
+    return home::write_whole(home.configuration(), as_bytes(text), 0640);
 }
 
 int print_office(const Common& common, const std::string& office, const std::string& network,
@@ -127,7 +127,7 @@ struct InitOptions {
 };
 
 int run_init(const Common& common, const InitOptions& options) {
-    const crypto::OfficeHome home(common.home);
+    const home::OfficeHome home(common.home);
     if (const auto checked = check_links(options.links); !checked) {
         return report(common, checked.error());
     }
@@ -163,7 +163,7 @@ int run_init(const Common& common, const InitOptions& options) {
     change.at = now();
     change.statements = {admit};
     crypto::sign_change(*mail.authority, *roster, change);
-    const crypto::OfficeIdentity identity{admit.index, new_incarnation(1), now()};
+    const home::OfficeIdentity identity{admit.index, new_incarnation(1), now()};
     if (const auto made = home.create(machine, mail, founding, identity, {{change}, {}}, {});
         !made) {
         return report(common, failure_of(made.error()));
@@ -237,7 +237,7 @@ int run_invite(const Common& common, const InviteOptions& options) {
     if (!file) {
         return report(common, failure_of(file.error()));
     }
-    if (const auto written = crypto::write_whole(std::filesystem::absolute(path), *file, 0600);
+    if (const auto written = home::write_whole(std::filesystem::absolute(path), *file, 0600);
         !written) {
         return report(common, failure_of(written.error()));
     }
@@ -290,7 +290,7 @@ Outcome<std::string> code_for(const JoinOptions& options, BytesView file) {
 }
 
 int run_join(const Common& common, const JoinOptions& options) {
-    const crypto::OfficeHome home(common.home);
+    const home::OfficeHome home(common.home);
     if (const auto checked = check_links(options.links); !checked) {
         return report(common, checked.error());
     }
@@ -299,7 +299,7 @@ int run_join(const Common& common, const JoinOptions& options) {
                                fmt::format("an office lives in {} already", common.home.string()),
                                "choose another --home"});
     }
-    const auto file = crypto::read_whole(options.file, invite_bytes_max);
+    const auto file = home::read_whole(options.file, invite_bytes_max);
     if (!file) {
         return report(common, failure_of(file.error()));
     }
@@ -336,8 +336,8 @@ int run_join(const Common& common, const JoinOptions& options) {
     const auto machine = crypto::MachineKeys::random(std::move(invite->founding_key));
     const auto mail = new_mail_keys();
     const auto mark = crypto::first_mark(now(), invited->since);
-    const crypto::OfficeIdentity identity{invite->index, new_incarnation(invited->first_ordinal),
-                                          mark};
+    const home::OfficeIdentity identity{invite->index, new_incarnation(invited->first_ordinal),
+                                        mark};
     invite->registers.push_back(crypto::make_enrolment(
         crypto::one_time_signing_key(invite->seed), machine, mail.signing.public_key(),
         roster->network(), invite->index, {identity.incarnation, 0}, mark));

@@ -9,7 +9,7 @@
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/words.h"
-#include "crypto/office_home.h"
+#include "home/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/report.h"
@@ -53,7 +53,7 @@ Outcome<wire::Request> request_of(const QueueOptions& options) {
     }
     std::size_t attached = 0;
     for (const auto& path : options.attachments) {
-        auto bytes = crypto::read_whole(path, limits::record_bytes_max);
+        auto bytes = home::read_whole(path, limits::record_bytes_max);
         if (!bytes) {
             return std::unexpected(failure_of(bytes.error()));
         }
@@ -114,7 +114,7 @@ struct Text {
 };
 
 Outcome<std::string> read_file(const std::filesystem::path& path) {
-    auto bytes = crypto::read_whole(path, limits::text_bytes_max);
+    auto bytes = home::read_whole(path, limits::text_bytes_max);
     if (!bytes) {
         return std::unexpected(failure_of(bytes.error()));
     }
@@ -210,7 +210,7 @@ Outcome<std::string> input_of(const std::string& path) {
     if (path == "-") {
         return read_standard_input(limits::report_bytes_max);
     }
-    auto bytes = crypto::read_whole(path, limits::report_bytes_max);
+    auto bytes = home::read_whole(path, limits::report_bytes_max);
     if (!bytes) {
         return std::unexpected(failure_of(bytes.error()));
     }

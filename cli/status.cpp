@@ -7,8 +7,8 @@
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/words.h"
-#include "crypto/office_home.h"
 #include "crypto/roster.h"
+#include "home/office_home.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {
@@ -126,7 +126,7 @@ void print_status(const wire::Status& status) {
 
 // Without a daemon, the home still says which office this is.
 int print_without_daemon(const Common& common, const Failure& failure) {
-    const crypto::OfficeHome home(common.home);
+    const home::OfficeHome home(common.home);
     const auto founding = home.founding();
     const auto identity = home.identity();
     const auto copy = home.roster_copy();

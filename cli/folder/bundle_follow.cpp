@@ -12,8 +12,8 @@
 #include "cli/mounts.h"
 #include "cli/text.h"
 #include "crypto/hash.h"
-#include "crypto/office_home.h"
 #include "crypto/secret.h"
+#include "home/office_home.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {
@@ -30,7 +30,7 @@ class OwnParts {
 public:
     explicit OwnParts(const fs::path& home) {
         // Members of the group may not read the keys, but can still follow a folder.
-        if (const auto keys = crypto::OfficeHome(home).machine_keys()) {
+        if (const auto keys = home::OfficeHome(home).machine_keys()) {
             key_ = crypto::keyed_hash(keys->founding_key.view(), "folder-part", {},
                                       {as_bytes(fs::absolute(home).string()),
                                        as_bytes(to_hex(keys->link.public_key.view()))});

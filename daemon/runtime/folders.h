@@ -13,15 +13,15 @@
 #include <string>
 #include <vector>
 
-#include "crypto/office_home.h"
 #include "daemon/engine/inputs.h"
 #include "daemon/runtime/configuration.h"
+#include "home/office_home.h"
 
 namespace fieldpost::runtime {
 
 class Folders {
 public:
-    explicit Folders(const crypto::OfficeHome& home) : home_(home) {}
+    explicit Folders(const home::OfficeHome& home) : home_(home) {}
     ~Folders() { keep({}); }
     Folders(const Folders&) = delete;
     Folders& operator=(const Folders&) = delete;
@@ -46,7 +46,7 @@ private:
     };
     void start(Followed& folder, Instant now);
 
-    const crypto::OfficeHome& home_;
+    const home::OfficeHome& home_;
     std::vector<Followed> folders_;
     std::vector<pid_t> ending_;
     Instant look_at_{};

@@ -42,7 +42,7 @@ std::vector<std::string> listens_at(const Configuration& configuration) {
 
 }  // namespace
 
-Links::Links(const crypto::OfficeHome& home, const crypto::MachineKeys& machine,
+Links::Links(const home::OfficeHome& home, const crypto::MachineKeys& machine,
              const Configuration& configuration, const std::optional<engine::Engine>& engine)
     : home_(home),
       configuration_(configuration),

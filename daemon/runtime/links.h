@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "crypto/office_home.h"
 #include "daemon/engine/engine.h"
 #include "daemon/link/link_watch.h"
 #include "daemon/runtime/configuration.h"
@@ -20,6 +19,7 @@
 #include "daemon/runtime/joining_keys.h"
 #include "daemon/runtime/neighbours.h"
 #include "daemon/runtime/spares.h"
+#include "home/office_home.h"
 
 namespace fieldpost::runtime {
 
@@ -32,7 +32,7 @@ public:
     };
 
     // All must outlive it; `engine` holds one, not always the same, whenever a member is called.
-    Links(const crypto::OfficeHome& home, const crypto::MachineKeys& machine,
+    Links(const home::OfficeHome& home, const crypto::MachineKeys& machine,
           const Configuration& configuration, const std::optional<engine::Engine>& engine);
 
     // Listens as the configuration says, as who the office is now: again, if it did already, and
@@ -122,7 +122,7 @@ private:
     [[nodiscard]] std::optional<engine::LinkPolicy> policy_for(link::ConnectionId connection,
                                                                OfficeId office) const;
 
-    const crypto::OfficeHome& home_;
+    const home::OfficeHome& home_;
     const Configuration& configuration_;
     const std::optional<engine::Engine>& engine_;
     std::unique_ptr<link::ZmqLink> link_;

@@ -50,7 +50,7 @@ int main(int argc, char* argv[]) {
     CLI::App app{"fieldpostd keeps an office's reports and passes them on whenever a link appears.",
                  "fieldpostd"};
     app.footer("Example: fieldpostd --home /var/lib/fieldpost --listen tcp://*:6743");
-    auto home = crypto::default_home();
+    auto home = home::default_home();
     runtime::Configuration options;
     std::string level = "info";
     bool check_only = false;
@@ -83,7 +83,7 @@ int main(int argc, char* argv[]) {
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
     spdlog::set_level(spdlog::level::from_str(level));
 
-    const crypto::OfficeHome office(home);
+    const home::OfficeHome office(home);
     const auto configuration = runtime::read_configuration(office.configuration(), options);
     if (!configuration) {
         return stop(runtime::Stop::bad_configuration, configuration.error().detail);

@@ -37,7 +37,7 @@ std::chrono::milliseconds to_next_minute() {
 
 class Office {
 public:
-    Office(const crypto::OfficeHome& home, Configuration configuration, Configuration added)
+    Office(const home::OfficeHome& home, Configuration configuration, Configuration added)
         : home_(home), configuration_(std::move(configuration)), added_(std::move(added)) {}
 
     Result<void> open();
@@ -57,7 +57,7 @@ private:
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
 
-    crypto::OfficeHome home_;
+    home::OfficeHome home_;
     Configuration configuration_;
     Configuration added_;
     std::optional<HomeLock> lock_;
@@ -449,7 +449,7 @@ StopReason reason_of(const Error& error) {
 
 }  // namespace
 
-StopReason run_office(const crypto::OfficeHome& home, const Configuration& configuration,
+StopReason run_office(const home::OfficeHome& home, const Configuration& configuration,
                       const Configuration& added) {
     const int signals = watch_signals();
     Office office(home, configuration, added);

@@ -6,10 +6,10 @@
 
 #include <memory>
 
-#include "crypto/office_home.h"
 #include "daemon/control/control_socket.h"
 #include "daemon/runtime/configuration.h"
 #include "daemon/runtime/dialler.h"
+#include "home/office_home.h"
 
 namespace fieldpost::runtime {
 
@@ -28,7 +28,7 @@ struct StopReason {
 
 // Runs until SIGTERM or SIGINT. On SIGHUP the file is read again, and `added` by the command line
 // stays; a bad file changes nothing and is told in attention.
-StopReason run_office(const crypto::OfficeHome& home, const Configuration& configuration,
+StopReason run_office(const home::OfficeHome& home, const Configuration& configuration,
                       const Configuration& added);
 
 }  // namespace fieldpost::runtime

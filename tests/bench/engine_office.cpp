@@ -98,7 +98,7 @@ EngineOffice::EngineOffice(const tests::Network& network, const tests::Office& k
     open(network.roster.founding());
 }
 
-EngineOffice::EngineOffice(const crypto::OfficeHome& home)
+EngineOffice::EngineOffice(const home::OfficeHome& home)
     : machine_(must(home.machine_keys())),
       mail_(must(home.mail_keys())),
       store_(must(storage::RecordStore::open(must(storage::open_lmdb_tables(home.store(), {})),

@@ -2,9 +2,9 @@
 // over by hand, so that the time of one side can be taken alone.
 #pragma once
 
-#include "crypto/office_home.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ledger.h"
+#include "home/office_home.h"
 #include "tests/bench/meters.h"
 #include "tests/support/network.h"
 
@@ -20,7 +20,7 @@ public:
                  std::unique_ptr<storage::Tables> tables,
                  const std::vector<storage::StoreChange>& history);
     // On the home that a daemon left. No daemon may be up on it.
-    explicit EngineOffice(const crypto::OfficeHome& home);
+    explicit EngineOffice(const home::OfficeHome& home);
 
     [[nodiscard]] OfficeId index() const { return engine_->ledger().us(); }
     [[nodiscard]] const engine::Ledger& ledger() const { return engine_->ledger(); }

@@ -76,8 +76,8 @@ TEST_CASE("start") {
     }
     const auto empty = start_and_stop(relay);
     {
-        EngineOffice author{crypto::OfficeHome(hq.home())};
-        EngineOffice carrier{crypto::OfficeHome(relay.home())};
+        EngineOffice author{home::OfficeHome(hq.home())};
+        EngineOffice carrier{home::OfficeHome(relay.home())};
         // To two offices in turn, or the reports would be packed.
         const std::vector to = {author.ledger().roster().find("camp")->index,
                                 author.ledger().roster().find("village")->index};

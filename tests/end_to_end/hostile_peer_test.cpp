@@ -11,10 +11,10 @@
 #include <functional>
 #include <zmq.hpp>
 
-#include "crypto/office_home.h"
 #include "crypto/register_seal.h"
 #include "crypto/roster.h"
 #include "daemon/link/zmq_link.h"
+#include "home/office_home.h"
 #include "proto/sync_frames.h"
 #include "tests/end_to_end/offices.h"
 
@@ -295,15 +295,15 @@ struct Scene {
 
     Scene() {
         third.stop();
-        const crypto::OfficeHome home(third.home());
+        const home::OfficeHome home(third.home());
         liar.keys = home.machine_keys().value();
         liar.us = home.identity().value().index;
         liar.network = crypto::network_id_of(home.founding().value());
         liar.roster = home.roster_copy().value().roster;
-        const crypto::OfficeHome honest(hyesan.home());
+        const home::OfficeHome honest(hyesan.home());
         liar.honest_log = {honest.identity().value().index, honest.identity().value().incarnation,
                            RecordClass::normal};
-        hq_key = crypto::OfficeHome(hq.home()).machine_keys().value().link.public_key;
+        hq_key = home::OfficeHome(hq.home()).machine_keys().value().link.public_key;
     }
 
     [[nodiscard]] link::KeyPair keys() const {

@@ -11,9 +11,9 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
-#include "crypto/office_home.h"
 #include "crypto/roster.h"
 #include "daemon/link/zmq_link.h"
+#include "home/office_home.h"
 #include "proto/sync_frames.h"
 #include "tests/end_to_end/offices.h"
 
@@ -158,7 +158,7 @@ class Knocking {
 public:
     explicit Knocking(const Office& office)
         : endpoint_(office.endpoint()),
-          their_key_(crypto::OfficeHome(office.home()).machine_keys().value().link.public_key) {}
+          their_key_(home::OfficeHome(office.home()).machine_keys().value().link.public_key) {}
 
     // Says this, and nothing else, until it is cut off. Fails the test if that never comes.
     void say(const std::vector<Bytes>& frames) {
@@ -205,7 +205,7 @@ TEST_CASE("a stranger is told nothing, and all that it can bring is the authorit
     Network network;
     auto& hq = network.found();
     auto& hyesan = network.add(hq, "hyesan", "field");
-    const crypto::OfficeHome home(hq.home());
+    const home::OfficeHome home(hq.home());
     const auto version = hq.ask({"roster"}).at("version").get<std::uint32_t>();
     Knocking stranger(hq);
     stranger.say({hello_with(version)});

@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "crypto/beacon.h"
-#include "crypto/office_home.h"
 #include "crypto/roster.h"
+#include "home/office_home.h"
 #include "tests/end_to_end/two_sites.h"
 
 using namespace fieldpost;
@@ -41,7 +41,7 @@ public:
 
 private:
     void call(const std::filesystem::path& path, int calls_a_second) {
-        const crypto::OfficeHome home(path);
+        const home::OfficeHome home(path);
         const auto network = crypto::network_id_of(home.founding().value());
         const auto key = crypto::beacon_key(home.machine_keys().value().founding_key, network);
         const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -11,7 +11,7 @@ namespace {
 
 // An office that was just founded.
 struct Daemon : fuzz::FoundedOffice {
-    crypto::OfficeHome home{"/nowhere"};
+    home::OfficeHome home{"/nowhere"};
     runtime::Dialler dialler;
     runtime::Folders folders{home};
 

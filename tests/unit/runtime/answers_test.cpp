@@ -41,7 +41,7 @@ public:
 
     Network network = make_network({"hq", "hyesan"});
     LoneOffice office{network, 0};
-    crypto::OfficeHome home{"/nonexistent"};
+    home::OfficeHome home{"/nonexistent"};
     runtime::Folders folders{home};
     runtime::Bundles bundles{network.offices[0].machine, network.id()};
     runtime::Surroundings around{};

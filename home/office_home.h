@@ -13,7 +13,7 @@
 #include "proto/register.h"
 #include "proto/roster_change.h"
 
-namespace fieldpost::crypto {
+namespace fieldpost::home {
 
 // Writes a new file beside `path`, syncs, renames, syncs the folder. It never writes into a file
 // that somebody else made at `path` or beside it. unavailable or storage_full: `path` is as before.
@@ -52,12 +52,12 @@ public:
     };
     // Makes a new office here. is_office() looks for the file that is written last. refused: an
     // office lives here already.
-    Result<void> create(const MachineKeys& machine, const MailKeys& mail, const Founding& founding,
-                        const OfficeIdentity& identity, const Arrivals& arrivals,
-                        BytesView invite_seed) const;
+    Result<void> create(const crypto::MachineKeys& machine, const crypto::MailKeys& mail,
+                        const Founding& founding, const OfficeIdentity& identity,
+                        const Arrivals& arrivals, BytesView invite_seed) const;
 
-    [[nodiscard]] Result<MachineKeys> machine_keys() const;
-    [[nodiscard]] Result<MailKeys> mail_keys() const;
+    [[nodiscard]] Result<crypto::MachineKeys> machine_keys() const;
+    [[nodiscard]] Result<crypto::MailKeys> mail_keys() const;
     [[nodiscard]] Result<Founding> founding() const;
     [[nodiscard]] Result<OfficeIdentity> identity() const;
     [[nodiscard]] Result<Arrivals> arrivals() const;
@@ -72,4 +72,4 @@ private:
     std::filesystem::path folder_;
 };
 
-}  // namespace fieldpost::crypto
+}  // namespace fieldpost::home

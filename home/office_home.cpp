@@ -1,4 +1,4 @@
-#include "crypto/office_home.h"
+#include "home/office_home.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 
 #include "crypto/key_file.h"
 
-namespace fieldpost::crypto {
+namespace fieldpost::home {
 
 namespace {
 
@@ -54,7 +54,7 @@ namespace {
 // files.
 fs::path temporary_beside(const fs::path& path) {
     std::array<std::byte, 8> bytes{};
-    fill_random(bytes);
+    crypto::fill_random(bytes);
     return path.parent_path() / fmt::format(".{}.new", to_hex(bytes));
 }
 
@@ -195,7 +195,7 @@ bool OfficeHome::is_office() const {
     return fs::exists(folder_ / "office", ignored);
 }
 
-Result<void> OfficeHome::create(const MachineKeys& machine, const MailKeys& mail,
+Result<void> OfficeHome::create(const crypto::MachineKeys& machine, const crypto::MailKeys& mail,
                                 const Founding& founding, const OfficeIdentity& identity,
                                 const Arrivals& arrivals, BytesView invite_seed) const {
     if (is_office()) {
@@ -219,8 +219,9 @@ Result<void> OfficeHome::create(const MachineKeys& machine, const MailKeys& mail
         return fail(Errc::unavailable,
                     fmt::format("cannot make {}: {}", folder_.string(), error.message()));
     }
-    TRY(write_whole(folder_ / "keys" / "machine", encode_machine_keys(machine), secret_mode));
-    TRY(write_whole(folder_ / "keys" / "mail", encode_mail_keys(mail), secret_mode));
+    TRY(write_whole(folder_ / "keys" / "machine", crypto::encode_machine_keys(machine),
+                    secret_mode));
+    TRY(write_whole(folder_ / "keys" / "mail", crypto::encode_mail_keys(mail), secret_mode));
     if (!invite_seed.empty()) {
         TRY(write_whole(folder_ / "keys" / "invite", invite_seed, secret_mode));
     }
@@ -235,17 +236,17 @@ Result<void> OfficeHome::create(const MachineKeys& machine, const MailKeys& mail
     return write_whole(folder_ / "office", office.bytes(), shared_mode);
 }
 
-Result<MachineKeys> OfficeHome::machine_keys() const {
+Result<crypto::MachineKeys> OfficeHome::machine_keys() const {
     auto file = TRY(read_whole(folder_ / "keys" / "machine", small_file_bytes_max));
-    auto keys = decode_machine_keys(file);
-    wipe(file);
+    auto keys = crypto::decode_machine_keys(file);
+    crypto::wipe(file);
     return keys;
 }
 
-Result<MailKeys> OfficeHome::mail_keys() const {
+Result<crypto::MailKeys> OfficeHome::mail_keys() const {
     auto file = TRY(read_whole(folder_ / "keys" / "mail", small_file_bytes_max));
-    auto keys = decode_mail_keys(file);
-    wipe(file);
+    auto keys = crypto::decode_mail_keys(file);
+    crypto::wipe(file);
     return keys;
 }
 
@@ -291,4 +292,4 @@ void OfficeHome::drop_invite_seed() const {
     ::unlink((folder_ / "keys" / "invite").c_str());
 }
 
-}  // namespace fieldpost::crypto
+}  // namespace fieldpost::home
