@@ -285,8 +285,9 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
         told.set_is_over(writer.is_over);
         Bookmark bookmark{
             writer.last.said, {}, engine::encode_runs(writer.last.holds), writer.state};
-        if (const auto& head = engine::BundleKnowledge::after(writer.last.said).head()) {
-            bookmark.place = head->place;
+        const auto written = engine::BundleKnowledge::after(writer.last.said);
+        if (written.head()) {
+            bookmark.place = written.head()->place;
         }
         told.set_bookmark(std::string(as_text(encode(bookmark))));
         writer.sealer = crypto::BundleSealer(keys());

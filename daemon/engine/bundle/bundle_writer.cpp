@@ -28,10 +28,6 @@ constexpr std::size_t cell_chunk_head_bytes = 20;
 // `opened_bytes_max` at most.
 constexpr std::size_t opened_bytes_max = limits::header_bytes_max + 128;
 constexpr std::uint64_t body_bytes_a_cell = 6 * limits::segment_bytes;
-// A reader that lacks the record after this time does not read the files of others there, or
-// cannot.
-constexpr auto left_to_others_for = 24h;
-
 // The smallest record, with an elided header and a sealed body.
 constexpr std::size_t record_bytes_min = 180;
 
@@ -52,28 +48,15 @@ bool BundleWriter::may_sign(const Ledger& ledger) const {
 }
 
 Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& order, Now now) {
-    BundleWriter writer;
-    writer.order_ = order;
+    BundleWriter writer(TRY(BundleReaders::of(ledger, order)));
     writer.at_ = ledger.wall(now);
-    if (!order.since.empty()) {
-        writer.since_ = BundleKnowledge::after(order.since);
-    }
-    for (const auto& [office, entry] : ledger.roster().offices()) {
-        const bool is_named = std::ranges::find(order.targets, office) != order.targets.end();
-        const bool may_read = entry.is_member() || entry.state == crypto::OfficeState::invited;
-        if (office != ledger.us() && may_read && (order.targets.empty() || is_named)) {
-            writer.targets_.push_back(TRY(BundleKnowledge::of(ledger, office)));
-        }
-    }
-    if (writer.since_ && !writer.is_enough(ledger)) {
-        writer.since_.reset();
-    }
     writer.add_roster(ledger);
     TRY(writer.add_head(ledger, now));
     // This office may want records again that it did not want before, because there is room now.
     // Others must be told, or they never write those records again.
-    writer.has_news_ = writer.since_ &&
-                       !BundleKnowledge::after(writer.said_).with_less_than(*writer.since_).empty();
+    writer.has_news_ =
+        writer.readers_.since() &&
+        !BundleKnowledge::after(writer.said_).with_less_than(*writer.readers_.since()).empty();
     writer.preamble_ = {writer.waiting_.begin(), writer.waiting_.end()};
     writer.preamble_left_ = writer.preamble_.size();
     TRY(writer.add_custody(ledger, now));
@@ -81,44 +64,19 @@ Result<BundleWriter> BundleWriter::begin(Ledger& ledger, const BundleOrder& orde
     return writer;
 }
 
-// True if the files of the row hold everything that the readers lacked when those were written.
-bool BundleWriter::is_enough(const Ledger& ledger) const {
-    const auto& head = since_->head();
-    if (!head || !head->place || *head->place + 1 >= bundle_places) {
-        return false;
-    }
-    if (order_.is_only_addition) {
-        return true;
-    }
-    const auto has_less = [&](const BundleKnowledge& target) {
-        const auto found = ledger.had_less().find(target.office());
-        return found != ledger.had_less().end() && head->version.counter < found->second.all;
-    };
-    // A newly admitted office has nothing of this row, so after a roster change the row is not
-    // enough.
-    return head->roster_version == ledger.roster().version() &&
-           std::ranges::none_of(targets_, has_less);
-}
-
 void BundleWriter::add(BundlePart part, const Frame& frame) {
     waiting_.push_back({part, encode_frame(frame), 0});
 }
 
 void BundleWriter::add_roster(const Ledger& ledger) {
-    auto from = ledger.roster().version();
-    for (const auto& target : targets_) {
-        from = std::min(from, target.roster_version());
-    }
-    if (since_) {
-        from = std::min(since_->roster_version(), ledger.roster().version());
-    }
+    const auto from = readers_.roster_version(ledger);
     for (const auto& news :
          roster_news(ledger, from, ledger.roster().version(), other_frame_bytes)) {
         add(BundlePart::roster, news);
     }
     RegisterHashes ours(ledger);
     for (const auto& [name, entry] : ledger.registers()) {
-        if (is_of_roster_part(name.key) && is_lacked(entry, ours)) {
+        if (is_of_roster_part(name.key) && readers_.lack(entry, ours)) {
             add(BundlePart::roster, RegisterNews{{entry}});
         }
     }
@@ -139,10 +97,11 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
     head.carries = ledger.config().carries;
     // An office that may not sign yet writes no records or registers of its own, though its summary
     // lists them. So its bundle is not complete, and not part of a row.
-    if (order_.is_in_row && may_sign(ledger)) {
-        head.place = since_ ? static_cast<std::uint8_t>(*since_->head()->place + 1) : 0;
+    if (readers_.order().is_in_row && may_sign(ledger)) {
+        head.place =
+            readers_.since() ? static_cast<std::uint8_t>(*readers_.since()->head()->place + 1) : 0;
     }
-    head.targets = order_.targets;
+    head.targets = readers_.order().targets;
     head.summary = crypto::hash("bundle-summary", ledger.network(), {summary});
     crypto::sign_bundle_head(ledger.config().machine->identity, ledger.network(), head);
     add(BundlePart::rest, head);
@@ -156,15 +115,15 @@ Result<void> BundleWriter::add_head(Ledger& ledger, Now now) {
 }
 
 Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
-    for (const auto& target : targets_) {
+    for (const auto& target : readers_.all()) {
         auto custody = TRY(custody_of(ledger, target.office()));
         // A number that this office did not want may have been refused then and be held now. So the
         // previous bundle counts only if nothing was released since.
         const bool is_told =
-            since_ && since_->head()->version.counter >= ledger.released_at() &&
+            readers_.since() && readers_.since()->head()->version.counter >= ledger.released_at() &&
             std::ranges::all_of(custody.logs, [&](const auto& log) {
                 const LogKey key{target.office(), log.incarnation, log.record_class};
-                return since_->lacks(key, log.held).empty();
+                return readers_.since()->lacks(key, log.held).empty();
             });
         if (custody.logs.empty() || is_told || !may_sign(ledger)) {
             continue;
@@ -172,41 +131,6 @@ Result<void> BundleWriter::add_custody(Ledger& ledger, Now now) {
         add(BundlePart::rest, signed_custody(ledger, std::move(custody), now));
     }
     return ok();
-}
-
-bool BundleWriter::is_lacked(const Register& entry, RegisterHashes& ours) const {
-    if (since_ && !since_->lacks_register(entry, ours)) {
-        return false;
-    }
-    return order_.is_all || std::ranges::any_of(targets_, [&](const auto& target) {
-               return target.lacks_register(entry, ours);
-           });
-}
-
-IntervalSet BundleWriter::lacks(const Ledger& ledger, const BundleKnowledge& target,
-                                const LogKey& log, const IntervalSet& held) const {
-    auto lacking = order_.is_all ? held : target.lacks(log, held);
-    const auto there = order_.in_row.find(log);
-    if (!since_ || there == order_.in_row.end()) {
-        return lacking;
-    }
-    // The target has read the row, and later dropped or refused records of this log.
-    const auto had_less = ledger.had_less().find(target.office());
-    if (had_less != ledger.had_less().end()) {
-        const auto noted = had_less->second.logs.find(log);
-        if (noted != had_less->second.logs.end() &&
-            since_->head()->version.counter < noted->second) {
-            return lacking;
-        }
-    }
-    return without(lacking, there->second);
-}
-
-bool BundleWriter::is_lacked(const Ledger& ledger, const Header& header) const {
-    return std::ranges::any_of(targets_, [&](const auto& target) {
-        return target.takes(ledger.roster(), header) &&
-               !lacks(ledger, target, header.log, {header.run()}).empty();
-    });
 }
 
 // As over a link: registers of others that do not concern the reader's own records do not go before
@@ -221,7 +145,8 @@ bool BundleWriter::goes_first(const Ledger& ledger, const RegisterKey& key) cons
     // A bundle for everybody names no reader, and every receipt is about some reader's records. So
     // there no receipt of others goes first.
     const auto author = read_receipt_subject(key.subject);
-    return author && std::ranges::find(order_.targets, *author) != order_.targets.end();
+    return author &&
+           std::ranges::find(readers_.order().targets, *author) != readers_.order().targets.end();
 }
 
 void BundleWriter::add_registers(const Ledger& ledger) {
@@ -230,7 +155,7 @@ void BundleWriter::add_registers(const Ledger& ledger) {
     for (const auto& [name, entry] : ledger.registers()) {
         const auto& key = name.key;
         if (is_of_roster_part(key) || !goes_first(ledger, key) ||
-            (key.signer == ledger.us() && !may_sign(ledger)) || !is_lacked(entry, ours)) {
+            (key.signer == ledger.us() && !may_sign(ledger)) || !readers_.lack(entry, ours)) {
             continue;
         }
         packer.add(entry);
@@ -250,7 +175,7 @@ void BundleWriter::plan_others(const Ledger& ledger) {
     std::multimap<std::size_t, RegisterName> by_turn;
     for (const auto& [name, entry] : ledger.registers()) {
         if (!is_of_roster_part(name.key) && !goes_first(ledger, name.key) &&
-            is_lacked(entry, ours)) {
+            readers_.lack(entry, ours)) {
             by_turn.emplace(of_signer[name.key.signer]++, name);
         }
     }
@@ -273,7 +198,7 @@ void BundleWriter::add_others(const Ledger& ledger) {
 }
 
 void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) {
-    if (!order_.has_records) {
+    if (!readers_.order().has_records) {
         return;
     }
     for (const auto& [log, state] : ledger.logs()) {
@@ -281,8 +206,8 @@ void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) 
             continue;
         }
         IntervalSet wanted;
-        for (const auto& target : targets_) {
-            wanted.add(lacks(ledger, target, log, state.held));
+        for (const auto& target : readers_.all()) {
+            wanted.add(readers_.lacked(ledger, target, log, state.held));
         }
         if (!wanted.empty()) {
             small_[log] = std::move(wanted);
@@ -311,27 +236,6 @@ void BundleWriter::begin_stage(const Ledger& ledger) {
     }
 }
 
-// The run of that record, if this office leaves it out because a file of another office there has
-// it.
-Result<std::optional<Interval>> BundleWriter::left_to_others(const Ledger& ledger,
-                                                             const LogKey& log,
-                                                             Number number) const {
-    const std::optional<Interval> none;
-    const auto found = order_.of_others.find(log);
-    if (log.author == ledger.us() || found == order_.of_others.end() ||
-        !found->second.contains(number)) {
-        return none;
-    }
-    const auto record = TRY(ledger.store().record(log, number, storage::WithBody::no));
-    // Counts from the time in the store, so a restart or a renamed file does not begin the wait
-    // anew.
-    if (!record) {
-        return none;
-    }
-    const std::chrono::seconds since{std::int64_t{at_.seconds} - record->received.seconds};
-    return since >= 0s && since < left_to_others_for ? std::optional(record->run) : none;
-}
-
 // Adds the next frame of records in one piece, or returns the record that must be published first.
 Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledger& ledger,
                                                                             std::size_t room) {
@@ -355,7 +259,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
             numbers.remove({*number, *number});  // it was delivered meanwhile
             continue;
         }
-        if (const auto left = TRY(left_to_others(ledger, log, *number))) {
+        if (const auto left = TRY(readers_.left_to_others(ledger, log, *number, at_))) {
             numbers.remove(*left);
             continue;
         }
@@ -365,7 +269,7 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         }
         const auto header = TRY(decode_header(record->header));
         const bool is_public = !record->id.is_zero();
-        if (!is_lacked(ledger, header) || (!is_public && !may_sign(ledger))) {
+        if (!readers_.lack(ledger, header) || (!is_public && !may_sign(ledger))) {
             numbers.remove(record->run);
             continue;
         }
@@ -416,14 +320,14 @@ Result<bool> BundleWriter::begin_large(const Ledger& ledger, const BundleMore& m
     Large large;
     large.shape = BodyShape{header.body_bytes};
     const IntervalSet all{{1, part_count(large.shape)}};
-    for (const auto& target : targets_) {
+    for (const auto& target : readers_.all()) {
         if (target.takes(ledger.roster(), header) &&
-            !lacks(ledger, target, log, {header.run()}).empty()) {
+            !readers_.lacked(ledger, target, log, {header.run()}).empty()) {
             const auto* partial = target.partial(log, number, record->id);
             large.parts.add(partial == nullptr ? all : without(all, partial->checked));
         }
     }
-    if (order_.is_all || large.parts.empty()) {
+    if (readers_.order().is_all || large.parts.empty()) {
         large.parts = all;
     }
     const auto cells = header.body_bytes / body_bytes_a_cell + 2;
@@ -506,7 +410,7 @@ BundleContent BundleWriter::content(BundleContent::Step step) {
             left_out_,
             is_short_,
             has_news_,
-            since_.has_value(),
+            readers_.since().has_value(),
             left_bytes(),
             step == BundleContent::Step::over ? said_ : Bytes{},
             step == BundleContent::Step::over ? std::exchange(holds_, {}) : RunsByLog{}};

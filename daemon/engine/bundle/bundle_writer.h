@@ -14,7 +14,7 @@
 
 #include <deque>
 
-#include "daemon/engine/bundle/bundle_knowledge.h"
+#include "daemon/engine/bundle/bundle_readers.h"
 
 namespace fieldpost::engine {
 
@@ -53,17 +53,8 @@ private:
         std::uint32_t offset = 0;  // in the first of them
     };
 
-    [[nodiscard]] bool is_enough(const Ledger& ledger) const;
+    explicit BundleWriter(BundleReaders readers) : readers_(std::move(readers)) {}
     [[nodiscard]] bool may_sign(const Ledger& ledger) const;
-    [[nodiscard]] bool is_lacked(const Ledger& ledger, const Header& header) const;
-    [[nodiscard]] bool is_lacked(const Register& entry, RegisterHashes& ours) const;
-    [[nodiscard]] Result<std::optional<Interval>> left_to_others(const Ledger& ledger,
-                                                                 const LogKey& log,
-                                                                 Number number) const;
-    // Numbers of `held` that a target lacks and does not get from the earlier bundles of the row
-    // either.
-    [[nodiscard]] IntervalSet lacks(const Ledger& ledger, const BundleKnowledge& target,
-                                    const LogKey& log, const IntervalSet& held) const;
     void add(crypto::BundlePart part, const Frame& frame);
     void add_roster(const Ledger& ledger);
     Result<void> add_head(Ledger& ledger, Now now);
@@ -84,11 +75,7 @@ private:
     [[nodiscard]] BundleContent content(BundleContent::Step step);
 
     WallTime at_;
-    BundleOrder order_;
-    std::vector<BundleKnowledge> targets_;
-    // Readers of our previous bundle in this row already have this. Nothing: the bundle is written
-    // in full.
-    std::optional<BundleKnowledge> since_;
+    BundleReaders readers_;
     Bytes said_;
     std::vector<Item> preamble_;  // roster, head and summary: they begin every file
     std::size_t preamble_left_ = 0;
