@@ -56,6 +56,9 @@ public:
     [[nodiscard]] const std::string& history() const { return history_; }
 
 private:
+    static constexpr Incarnation first_life{1, 7};  // as all offices of a World have it
+    static constexpr OfficeId nobody{999};
+
     bool chance(int one_in) { return dice_() % static_cast<unsigned>(one_in) == 0; }
     std::uint64_t any(std::uint64_t below) { return dice_() % below; }
     Bytes any_bytes(std::size_t size);

@@ -5,7 +5,7 @@
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "proto/limits.h"
-#include "tests/simulation/forging.h"
+#include "tests/simulation/lies.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;
@@ -17,70 +17,8 @@ namespace {
 constexpr Node liar = 2;
 const std::vector<std::string> names = {"hq", "hyesan", "liar", "wonsan"};
 
-// A receipt in `of`'s name, signed by `signer`: it has received these numbers of hyesan's normal
-// log.
-Register receipt_of(const World& world, Node of, Node signer, const IntervalSet& received,
-                    std::uint64_t counter) {
-    const auto& log =
-        world.ledger(hyesan).log({world.keys(hyesan).index, {1, 7}, RecordClass::normal});
-    Receipt receipt;
-    receipt.logs.push_back(
-        {{1, 7}, RecordClass::normal, short_hash(log.published_id), received, {}, {}});
-    Register entry;
-    entry.key = {world.keys(of).index, static_cast<std::uint8_t>(RegisterKind::receipt),
-                 receipt_subject(world.keys(hyesan).index)};
-    entry.version = {{1, 7}, counter};
-    entry.at = founded_at.plus(60);
-    entry.payload = encode_receipt(receipt);
-    crypto::sign_register(world.keys(signer).machine.identity, world.network().id(), entry);
-    return entry;
-}
-
-// A newer statement of the office `of` about itself.
-Register office_register(const World& world, Node of, const OfficeStatement& statement) {
-    Register entry;
-    entry.key = {world.keys(of).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
-    entry.version = {{1, 7}, 900};
-    entry.at = founded_at.plus(3600);
-    entry.payload = encode_office_statement(statement);
-    crypto::sign_register(world.keys(of).machine.identity, world.network().id(), entry);
-    return entry;
-}
-
 IntervalSet only(Number number) {
     return {{number, number}};
-}
-
-Custody custody_of(const World& world, Node of, Node signer, std::uint64_t counter) {
-    const auto& log =
-        world.ledger(hyesan).log({world.keys(hyesan).index, {1, 7}, RecordClass::normal});
-    Custody custody;
-    custody.signer = world.keys(of).index;
-    custody.version = {{1, 7}, counter};
-    custody.author = world.keys(hyesan).index;
-    custody.at = founded_at.plus(60);
-    custody.logs.push_back(
-        {{1, 7}, RecordClass::normal, short_hash(log.published_id), only(log.published)});
-    crypto::sign_custody(world.keys(signer).machine.identity, world.network().id(), custody);
-    return custody;
-}
-
-// A bundle's head and summary in `of`'s name, signed by `signer`: it has everything that hyesan may
-// ever write.
-std::vector<Frame> has_everything(const World& world, Node of, Node signer) {
-    LeafSummary leaf;
-    leaf.office = world.keys(hyesan).index;
-    leaf.logs.push_back({{1, 7}, RecordClass::normal, {{1, 1'000'000}}, {}});
-    const Summary summary{true, {leaf}};
-    ByteWriter sized;
-    sized.sized(encode_frame(summary));
-    BundleHead head;
-    head.writer = world.keys(of).index;
-    head.version = {{1, 7}, 1'000'000};
-    head.at = founded_at.plus(60);
-    head.summary = crypto::hash("bundle-summary", world.network().id(), {sized.bytes()});
-    crypto::sign_bundle_head(world.keys(signer).machine.identity, world.network().id(), head);
-    return {head, summary};
 }
 
 }  // namespace
@@ -287,10 +225,10 @@ TEST_CASE("a statement of custody counts for its signer only", "[simulation]") {
     // Another office must have seen the report, or it has no id yet.
     world.connect(hyesan, wonsan);
     world.run_until_idle(1h);
-    world.tell(hyesan, liar, custody_of(world, hq, liar, 900));
+    world.tell(hyesan, liar, custody_signed_by(world, hq, liar, 900));
     CHECK(world.was_told(hyesan, What::offender));
     CHECK(world.times_happened(hyesan, What::carried, *report, hq) == 0);
-    world.tell(hyesan, liar, custody_of(world, liar, liar, 900));
+    world.tell(hyesan, liar, custody_signed_by(world, liar, liar, 900));
     CHECK(world.times_happened(hyesan, What::carried, *report, liar) == 1);
 }
 
@@ -352,12 +290,12 @@ TEST_CASE("an old register and an old statement of custody, told again, take not
     world.connect(hyesan, wonsan);
     world.run_until_idle(1h);
     const auto old_receipt = receipt_of(world, hq, hq, {}, 800);
-    auto old_custody = custody_of(world, liar, liar, 800);
+    auto old_custody = custody_signed_by(world, liar, liar, 800);
     old_custody.logs.clear();
     crypto::sign_custody(world.keys(liar).machine.identity, world.network().id(), old_custody);
     world.tell(hyesan, liar,
                RegisterNews{{receipt_of(world, hq, hq, only(report->origin.number), 900)}});
-    world.tell(hyesan, liar, custody_of(world, liar, liar, 900));
+    world.tell(hyesan, liar, custody_signed_by(world, liar, liar, 900));
     world.tell(hyesan, liar, RegisterNews{{old_receipt}});
     world.tell(hyesan, liar, old_custody);
     const RegisterKey key = old_receipt.key;
