@@ -31,7 +31,7 @@ int run_ack(const Common& common, const AckOptions& options) {
     ack.set_staff(options.staff);
     ack.set_utc_offset_min(utc_offset_minutes());
     wire::Answer answer;
-    if (const auto asked = ask(common, request, answer); !asked) {
+    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
         return report(common, asked.error());
     }
     for (const auto& entry : answer.entries()) {

@@ -37,14 +37,10 @@ private:
     int fd_;
 };
 
-Failure timed_out(const wire::Request& request) {
-    const bool changes = (request.has_queue() && !request.queue().only_check()) ||
-                         request.has_ack() || request.has_invite() ||
-                         request.attention().dismiss_size() > 0 ||
-                         !request.roster().confirm().empty();
+Failure timed_out(Asking asking) {
     return {exit_timed_out, "outcome_unknown", "the daemon did not answer in time",
-            changes ? "look whether it was done before trying again"
-                    : "try again, or give it longer with --timeout"};
+            asking == Asking::to_change ? "look whether it was done before trying again"
+                                        : "try again, or give it longer with --timeout"};
 }
 
 // Explains the errno that connect() left.
@@ -160,7 +156,8 @@ Failure failure_of(const Error& error) {
     }
 }
 
-Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer) {
+Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer,
+                  Asking asking) {
     const Socket socket;
     if (auto connected = connect_to(common, socket); !connected) {
         return connected;
@@ -178,7 +175,7 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
         }
         if (now < 0 && errno == EAGAIN) {
             if (!is_ready(common, socket, POLLOUT)) {
-                return std::unexpected(timed_out(request));
+                return std::unexpected(timed_out(asking));
             }
             continue;
         }
@@ -192,7 +189,7 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
     std::array<std::byte, 65536> buffer;
     while (true) {
         if (!is_ready(common, socket, POLLIN)) {
-            return std::unexpected(timed_out(request));
+            return std::unexpected(timed_out(asking));
         }
         const auto got = ::read(socket.fd(), buffer.data(), buffer.size());
         if (got <= 0) {

@@ -82,7 +82,7 @@ int run_attention(const Common& common, const AttentionOptions& options) {
         for (const auto number : options.dismiss) {
             request.mutable_attention()->add_dismiss(number);
         }
-        if (const auto asked = ask(common, request, answer); !asked) {
+        if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
             return report(common, asked.error());
         }
         answer.Clear();

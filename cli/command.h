@@ -54,28 +54,17 @@ template <class T>
 using Outcome = std::expected<T, Failure>;
 Failure failure_of(const Error& error);
 
+// If no answer comes to a request that changes anything, the person has to look before trying
+// again.
+enum class Asking : std::uint8_t { to_see, to_change };
 // Sends the request to the daemon of the home and waits for the answer. An answer that is a
 // complaint of the daemon comes back as Failure.
-Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer);
+Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer,
+                  Asking asking = Asking::to_see);
 
-// Adds the subcommand. `run` is set to the function that runs it, once the options are parsed.
+// A command adds itself to the app with a function of this type. It sets `run` to the function that
+// runs the command, once the options are parsed. The list of all commands is in main.cpp.
 using Run = std::function<int()>;
-void add_init(CLI::App& app, const Common& common, Run& run);
-void add_invite(CLI::App& app, const Common& common, Run& run);
-void add_join(CLI::App& app, const Common& common, Run& run);
-void add_roster(CLI::App& app, const Common& common, Run& run);
-void add_queue(CLI::App& app, const Common& common, Run& run);
-void add_list(CLI::App& app, const Common& common, Run& run);
-void add_show(CLI::App& app, const Common& common, Run& run);
-void add_ack(CLI::App& app, const Common& common, Run& run);
-void add_trace(CLI::App& app, const Common& common, Run& run);
-void add_wait(CLI::App& app, const Common& common, Run& run);
-void add_watch(CLI::App& app, const Common& common, Run& run);
-void add_sync(CLI::App& app, const Common& common, Run& run);
-void add_bundle(CLI::App& app, const Common& common, Run& run);
-void add_completion(CLI::App& app, const Common& common, Run& run);
-void add_attention(CLI::App& app, const Common& common, Run& run);
-void add_status(CLI::App& app, const Common& common, Run& run);
-void add_peers(CLI::App& app, const Common& common, Run& run);
+using AddCommand = void(CLI::App& app, const Common& common, Run& run);
 
 }  // namespace fieldpost::cli

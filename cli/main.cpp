@@ -14,6 +14,15 @@
 #include "home/office_home.h"
 #include "proto/report.h"
 
+namespace fieldpost::cli {
+
+// Each stands in a file of its own, or with those that are like it.
+AddCommand add_ack, add_attention, add_bundle, add_completion, add_init, add_invite, add_join,
+    add_list, add_peers, add_queue, add_roster, add_show, add_status, add_sync, add_trace, add_wait,
+    add_watch;
+
+}  // namespace fieldpost::cli
+
 namespace {
 
 using namespace fieldpost;
@@ -153,7 +162,7 @@ int main(int argc, char* argv[]) {
     app.add_option("--home", common.home, "the office's own folder");
     app.add_flag("--json", common.json, "machine output: one JSON document");
     app.add_option("--timeout", timeout, "how long the daemon may stay silent: 10s");
-    app.add_flag("--quiet", common.quiet, "no words on standard error but errors");
+    app.add_flag("--quiet", common.quiet, "no words on standard error but errors and warnings");
     app.add_option("--color", color, "auto, always or never")
         ->check(CLI::IsMember({"auto", "always", "never"}));
     app.footer("Help on one: fieldpost queue --help");

@@ -225,7 +225,7 @@ int run_invite(const Common& common, const InviteOptions& options) {
     request.mutable_invite()->set_role(role_of(options.role));
     request.mutable_invite()->set_valid_s(*valid);
     wire::Answer answer;
-    if (const auto asked = ask(common, request, answer); !asked) {
+    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
         return report(common, asked.error());
     }
     const auto invite = crypto::decode_invite_content(as_bytes(answer.invitation().content()));

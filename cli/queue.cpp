@@ -331,7 +331,7 @@ int run_queue(const Common& common, const QueueOptions& options) {
         text.draft = keep_draft(text.words).value_or("");
     }
     wire::Answer answer;
-    if (const auto asked = ask(common, *request, answer); !asked) {
+    if (const auto asked = ask(common, *request, answer, Asking::to_change); !asked) {
         return report(common, with_draft(asked.error(), text));
     }
     if (!text.draft.empty()) {

@@ -254,7 +254,7 @@ int confirm(const Common& common, const std::string& office) {
     wire::Request request;
     request.mutable_roster()->set_confirm(office);
     wire::Answer answer;
-    if (const auto asked = ask(common, request, answer); !asked) {
+    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
         return report(common, asked.error());
     }
     if (common.json) {

@@ -4,6 +4,8 @@
 // The check is the first half of SipHash-2-4 over table, key and value (Aumasson, Bernstein 2012),
 // without a secret. It finds accidents, not forgery. Values that must not be forged are signed or
 // sealed.
+//
+// Not here: what happens once a check has failed (damage.h).
 #pragma once
 
 #include <memory>

@@ -6,7 +6,8 @@
 //
 // Files of others are never touched. The cost of the folder is bounded by what it brings.
 //
-// Not here: files, the daemon and the clock (FolderHands).
+// Not here: when another file is due, and when everything is left again (folder_row.h); which files
+// to read, and when (folder_files.h); files, the daemon and the clock (FolderHands).
 #pragma once
 
 #include <functional>

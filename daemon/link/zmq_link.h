@@ -115,7 +115,7 @@ struct WatchedFd {
 class ZmqLink {
 public:
     // Gives the caller that may come in with this link key. Empty: nobody. It is asked for every
-    // handshake.
+    // handshake. The daemon's answer is in runtime/links.cpp.
     using Admit = std::function<std::optional<Caller>(const BoxPublic& key)>;
 
     static Result<std::unique_ptr<ZmqLink>> open(KeyPair keys, Admit admit);

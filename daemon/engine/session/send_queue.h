@@ -2,6 +2,8 @@
 //
 // What the peer has is known from its summaries, from what it sent itself and from what it
 // acknowledged. Nothing here survives the link.
+//
+// Not here: the order of the classes (PeerSession).
 #pragma once
 
 #include <deque>
