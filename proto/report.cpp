@@ -77,8 +77,12 @@ Result<void> check_line(std::string_view what, std::string_view text, std::size_
     return ok();
 }
 
+// A text without U+0000: databases refuse it, and a file's name would end there.
 Result<void> check_bytes(std::string_view what, std::string_view text, std::size_t max) {
     TRY(check_utf8(what, text));
+    if (text.contains('\0')) {
+        return fail(Errc::malformed, fmt::format("{} holds a NUL character", what));
+    }
     if (text.size() > max) {
         return fail(Errc::limit_exceeded,
                     fmt::format("{} has {} bytes, at most {}", what, text.size(), max));

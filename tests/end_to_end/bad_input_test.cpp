@@ -121,6 +121,7 @@ TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end][slow]
             {"a text not UTF-8", with({}), 6, "\xff\xfe"},
             {"a text cut inside a character", with({}), 6, "\xed\x98"},
             {"a surrogate in the text", with({}), 6, "\xed\xa0\x80"},
+            {"a text with U+0000", with({}), 6, std::string("a\0b", 3)},
             {"a text over 1 MiB", with({}), 6, std::string(2 << 20, 'x')},
             {"a text file not there", with({two.path("missing")}), 4},
             {"a text file over 1 MiB", with({two.path("long")}), 6},

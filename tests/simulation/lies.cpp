@@ -39,8 +39,10 @@ Custody custody_signed_by(const World& world, Node of, Node signer, std::uint64_
     custody.version = {{1, 7}, counter};
     custody.author = world.keys(hyesan).index;
     custody.at = founded_at.plus(60);
-    custody.logs.push_back(
-        {{1, 7}, RecordClass::normal, short_hash(log.published_id), only(log.published)});
+    custody.logs.push_back({{1, 7},
+                            RecordClass::normal,
+                            short_hash(log.published_id),
+                            IntervalSet{{log.published, log.published}}});
     crypto::sign_custody(world.keys(signer).machine.identity, world.network().id(), custody);
     return custody;
 }

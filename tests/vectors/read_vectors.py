@@ -240,8 +240,8 @@ def readers_of(file):
 
 
 def check_pair(checks, readers, pair):
-    zeros = pair.get("zeros_behind", {})
-    good, bad = (bytes.fromhex(pair[name]) + bytes(zeros.get(name, 0)) for name in ("good", "bad"))
+    letters = pair.get("letters_behind", {})
+    good, bad = (bytes.fromhex(pair[name]) + b"a" * letters.get(name, 0) for name in ("good", "bad"))
     read, what = readers[pair["object"]], f"{pair['object']}: {pair['why']}"
     checks.does(f"{what}: without", read, good)
     checks.refuses(what, read, bad)

@@ -14,11 +14,11 @@ struct Refusals {
     void add(const char* object, const char* why, std::string_view good, std::string_view bad) {
         add(object, why, from_hex(good).value(), from_hex(bad).value());
     }
-    // Both followed by zeros, which the file only counts.
+    // Both followed by letters a, which the file only counts.
     void add_long(const char* object, const char* why, std::string_view good,
-                  std::size_t good_zeros, std::string_view bad, std::size_t bad_zeros) {
+                  std::size_t good_letters, std::string_view bad, std::size_t bad_letters) {
         add(object, why, good, bad);
-        pairs.back()["zeros_behind"] = {{"good", good_zeros}, {"bad", bad_zeros}};
+        pairs.back()["letters_behind"] = {{"good", good_letters}, {"bad", bad_letters}};
     }
 };
 

@@ -255,6 +255,11 @@ void add_text_refusals(Refusals& out) {
     out.add("report", "text that is not UTF-8", text_field(1, "ok"), text_field(1, "\xff\xfe"));
     out.add("report", "an overlong form", text_field(1, "/"), text_field(1, "\xc0\xaf"));
     out.add("report", "a surrogate", text_field(1, "\xed\x9f\xbf"), text_field(1, "\xed\xa0\x80"));
+    const std::string_view nul("\0", 1);
+    out.add("report", "text with U+0000", text_field(1, "\x01"), text_field(1, nul));
+    out.add("report", "a field's value with U+0000", form_field("k", "\x01"), form_field("k", nul));
+    out.add("report", "an attachment's name with U+0000", attachment("\x01", 1),
+            attachment(nul, 1));
     out.add("report", "a code point over U+10FFFF", text_field(1, "\xf4\x8f\xbf\xbf"),
             text_field(1, "\xf4\x90\x80\x80"));
     out.add("report", "a subject with a line break", text_field(3, "a b"), text_field(3, "a\nb"));

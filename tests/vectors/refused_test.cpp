@@ -109,8 +109,9 @@ std::map<std::string, Accepts> readers(const json& file) {
 
 Bytes bytes_of_pair(const json& pair, const char* name) {
     auto bytes = unhex(pair[name]);
-    if (pair.contains("zeros_behind")) {
-        bytes.resize(bytes.size() + pair["zeros_behind"][name].get<std::size_t>());
+    if (pair.contains("letters_behind")) {
+        bytes.resize(bytes.size() + pair["letters_behind"][name].get<std::size_t>(),
+                     std::byte{'a'});
     }
     return bytes;
 }

@@ -52,6 +52,9 @@ TEST_CASE("a report that breaks a rule is refused", "[proto]") {
     CHECK(refused([](Report& r) { r.text = "\xff\xfe"; }));
     CHECK(refused([](Report& r) { r.text = "\xed\xa0\x80"; }));  // a surrogate
     CHECK(refused([](Report& r) { r.text = "\xc0\xaf"; }));      // an overlong form
+    CHECK(refused([](Report& r) { r.text = std::string("a\0b", 3); }));
+    CHECK(refused([](Report& r) { r.fields[0].value = std::string(1, '\0'); }));
+    CHECK(refused([](Report& r) { r.attachments[0].name = std::string("a.jpg\0.exe", 10); }));
     CHECK(refused([](Report& r) { r.text = std::string(limits::text_bytes_max + 1, 'x'); }));
     CHECK(refused([](Report& r) { r.subject = "two\nlines"; }));
     CHECK(refused([](Report& r) { r.subject = "\x1b[31m"; }));

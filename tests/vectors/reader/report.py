@@ -64,7 +64,7 @@ def read_report(data):
     need(len(data) <= 3 * MIB, "at most 3 MiB")
     report = read_message(data, "Report")
     need(len(report.text) <= MIB, "text of at most 1 MiB")
-    text_of(report.text)
+    check_text(report.text)
     check_line(report.subject, 256)
     check_line(report.staff, 64)
     check_line(report.type, 64)
@@ -88,13 +88,17 @@ def check_line(data, characters):
     need(not any(c < " " or "\x7f" <= c <= "\x9f" for c in text), "no control characters")
 
 
+def check_text(data):
+    need("\0" not in text_of(data), "no U+0000")
+
+
 def check_fields(fields):
     need(len(fields) <= 256, "at most 256 fields")
     need(len({field.key for field in fields}) == len(fields), "no key twice")
     for field in fields:
         need(1 <= len(field.key) <= 64 and len(field.value) <= 4096, "keys of 1 to 64 bytes, values of 4 KiB")
         check_line(field.key, 64)
-        text_of(field.value)
+        check_text(field.value)
 
 
 def check_attachments(attachments):
@@ -102,7 +106,7 @@ def check_attachments(attachments):
     need(sum(one.size for one in attachments) <= 64 * MIB, "at most 64 MiB of attachments")
     for one in attachments:
         need(1 <= len(one.name) <= 255, "a name of 1 to 255 bytes")
-        text_of(one.name)
+        check_text(one.name)
 
 
 def report_hash(network, author, origin, unit):
