@@ -1,5 +1,7 @@
 // Words for the numbers in requests and answers (proto/words.h). The daemon is of the same release,
 // so the numbers in its answers are known here.
+//
+// Not here: the names of events and the advice for them. The daemon sends them (storage/events.h).
 #pragma once
 
 #include <string>

@@ -1,5 +1,7 @@
 // A summary over several frames. Leaves are packed into frames as they come. A leaf that is larger
 // than a frame goes in parts (WIRE.md 6).
+//
+// Not here: the bytes of a leaf and of the frame (sync_frames.h).
 #pragma once
 
 #include <functional>

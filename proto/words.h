@@ -2,6 +2,8 @@
 // one table, so that the command and the daemon cannot differ.
 //
 // Errors: an unknown word gives nothing.
+//
+// Not here: the names of events and the advice for them (storage/events.h).
 #pragma once
 
 #include <optional>

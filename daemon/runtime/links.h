@@ -4,7 +4,8 @@
 // Promise: at most one link to each office, and both ends keep the same one; a link whose policy
 // does not hold any more is closed.
 //
-// It decides whose key may connect: see open(). What a stranger may say then: engine/session/door.h.
+// It decides whose key may connect: see open(). What a stranger may say then:
+// engine/session/door.h.
 #pragma once
 
 #include <map>

@@ -519,7 +519,8 @@ void World::check_promised(const storage::ReportKey& report, Node author) {
     store.abort();
 }
 
-void World::check_shown(const storage::ReportKey& report, Node author, const std::vector<Node>& to) {
+void World::check_shown(const storage::ReportKey& report, Node author,
+                        const std::vector<Node>& to) {
     for (Node node = 0; node < size(); ++node) {
         if (is_taken_over(node)) {
             continue;  // a taken-over office may say anything of itself

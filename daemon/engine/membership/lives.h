@@ -4,6 +4,8 @@
 // back.
 //
 // Kept in memory only: two machines that go on meeting us are noticed again.
+//
+// Not here: this office's own store put back from a copy (../self_check.h).
 #pragma once
 
 #include <map>

@@ -428,8 +428,8 @@ void Comparison::settle(const Step& step, const Hello& theirs, const Rest& rest)
         ledger.edit_peer(step.peer).settled = {};
         ledger.edit_peer(step.peer).settled_own = {};
     }
-    if (!rest.is_nothing_left || (!is_in_step_ && !has_summary_) ||
-        is_anything_kept_back || is_in_question_) {
+    if (!rest.is_nothing_left || (!is_in_step_ && !has_summary_) || is_anything_kept_back ||
+        is_in_question_) {
         return;
     }
     const auto digest = ledger.digest();

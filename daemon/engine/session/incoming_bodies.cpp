@@ -7,6 +7,7 @@ namespace fieldpost::engine {
 
 namespace {
 
+// Twice as many as a sender of ours has under way at once (send_queue.cpp).
 constexpr std::size_t incoming_streams_max = 16;
 // Bodies that were put off for want of room are looked at again after the first of these times.
 // After each failure the time doubles, up to the second.

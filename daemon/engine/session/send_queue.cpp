@@ -15,7 +15,7 @@ constexpr std::uint32_t small_body_bytes = 4096;
 // ZeroMQ and CURVE (42), and of its header.
 constexpr std::uint32_t small_body_bytes_min = 1024;
 // Smaller streams may interrupt larger ones, up to so many. It is half of what a receiver lets be
-// under way.
+// under way (incoming_bodies.cpp).
 constexpr std::size_t outgoing_streams_max = 8;
 // The numbers that a chunk carries.
 constexpr std::size_t chunk_head_bytes = 16;
