@@ -96,6 +96,7 @@ ReadBundle read_of(const wire::BundleRead& told) {
     read.refused = told.refused();
     read.damaged_bytes = told.damaged_bytes();
     read.bookmark = told.bookmark();
+    read.tail = told.tail();
     return read;
 }
 
@@ -218,9 +219,9 @@ bool has_rejected(const ReadBundle& told) {
 
 }  // namespace
 
-Outcome<Standing> standing_since(const Common& common, const std::string& bookmark) {
+Outcome<Standing> standing_since(const Common& common, const std::string& state) {
     wire::Request request;
-    request.mutable_folder_state()->set_bookmark(bookmark);
+    request.mutable_folder_state()->set_state(state);
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
         return std::unexpected(asked.error());
@@ -230,13 +231,13 @@ Outcome<Standing> standing_since(const Common& common, const std::string& bookma
 }
 
 Outcome<std::vector<std::size_t>> row_among(const Common& common,
-                                            const std::vector<NamedBookmark>& files) {
+                                            const std::vector<RowCandidate>& files) {
     wire::Request request;
     auto& asked_about = *request.mutable_folder_row();
-    for (const auto& [name, bookmark] : files) {
+    for (const auto& [name, bookmark, tail] : files) {
         auto* file = asked_about.add_files();
         file->set_name(name);
-        file->set_bookmark(bookmark);
+        file->set_tail(tail);
     }
     wire::Answer answer;
     if (const auto asked = ask(common, request, answer); !asked) {
@@ -373,6 +374,7 @@ public:
         if (options.row) {
             auto& row = *wanted.mutable_row();
             row.mutable_files()->Add(options.row->files.begin(), options.row->files.end());
+            row.set_tail(options.row->tail);
             row.set_is_only_addition(options.row->is_only_addition);
         }
     }
@@ -460,6 +462,8 @@ private:
             }
             if (told.is_file_end()) {
                 written_.bookmark = told.bookmark();
+                written_.tail = told.tail();
+                written_.state = told.state();
                 return keep(std::move(file), told.is_over());
             }
         }

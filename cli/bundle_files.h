@@ -57,9 +57,9 @@ struct ReadBundle {
     // place was taken in.
     std::string broken_off;
     std::uint64_t damaged_bytes = 0;
-    // Opaque, for later requests of the process that looks after a folder. Empty: the daemon need
-    // not be told of the file again.
-    std::string bookmark;
+    // Opaque, for later requests of the process that looks after a folder.
+    std::string bookmark;  // empty: the file holds nothing
+    std::string tail;      // empty: the file is of no row of this office
     struct Record {
         std::string id;
         RecordClass priority{};
@@ -133,8 +133,9 @@ struct WriteOptions {
     // before it, and all of that. It leaves room for urgent reports that come later. If that cannot
     // be, the write fails with exit_no_space and the code "not_in_one".
     struct Row {
-        std::vector<std::string>
-            files{};  // bookmarks, in the order of the row; none: it begins one
+        // Bookmarks, in the order of the row, and the tail of the last. None: it begins a row.
+        std::vector<std::string> files{};
+        std::string tail{};
         bool is_only_addition = false;
     };
     std::optional<Row> row{};
@@ -151,24 +152,27 @@ struct Written {
     bool is_short = false;
     bool is_addition = false;
     std::string bookmark{};
+    std::string tail{};
+    std::string state{};
 };
 // The state of this office, as far as it matters for bundles.
 struct Standing {
-    bool is_unchanged = false;  // since the bundle with that bookmark was written
+    bool is_unchanged = false;  // since a bundle was written, and told that state
     std::uint32_t roster_version = 0;
     // The number of urgent reports that this office knows of, or has known of. If it changes, an
     // urgent report has come.
     std::uint64_t urgent_known = 0;
 };
-Outcome<Standing> standing_since(const Common& common, const std::string& bookmark);
-struct NamedBookmark {
+Outcome<Standing> standing_since(const Common& common, const std::string& state);
+struct RowCandidate {
     std::string name;
     std::string bookmark;
+    std::string tail;
 };
 // The files of this office's row, in its order: their numbers in `files`, which stand in the order
 // in which they were made.
 Outcome<std::vector<std::size_t>> row_among(const Common& common,
-                                            const std::vector<NamedBookmark>& files);
+                                            const std::vector<RowCandidate>& files);
 // Writes to a new file, or to a folder under names that tell nothing. not_found: the medium that
 // should be mounted there is not (mounts.h).
 Outcome<Written> write_bundle(const Common& common, const std::filesystem::path& path,

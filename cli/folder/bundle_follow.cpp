@@ -93,10 +93,10 @@ public:
     }
     void stop_reading(const std::string& name) override { readings_.erase(name); }
 
-    Outcome<Standing> standing(const std::string& bookmark) override {
-        return standing_since(common_, bookmark);
+    Outcome<Standing> standing(const std::string& state) override {
+        return standing_since(common_, state);
     }
-    Outcome<std::vector<std::size_t>> row_among(const std::vector<NamedBookmark>& files) override {
+    Outcome<std::vector<std::size_t>> row_among(const std::vector<RowCandidate>& files) override {
         return cli::row_among(common_, files);
     }
     Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) override {

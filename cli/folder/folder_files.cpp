@@ -69,7 +69,7 @@ bool has_refused(const ReadBundle& told) {
 }
 
 std::size_t bytes_of(const ReadBundle& told) {
-    return told.bookmark.size();
+    return told.bookmark.size() + told.tail.size();
 }
 
 std::chrono::nanoseconds rest_after(const FolderFiles::File& file) {
@@ -242,6 +242,7 @@ void FolderFiles::bound_holds(File& file) {
     }
     if (holds_bytes_ + bytes_of(file.told) > holds_bytes_max) {
         file.told.bookmark.clear();
+        file.told.tail.clear();
     }
     holds_bytes_ += bytes_of(file.told);
 }
@@ -390,6 +391,7 @@ void FolderFiles::forget_own() {
     for (auto& [name, file] : files_) {
         if (file.told.is_own) {
             file.told.bookmark.clear();
+            file.told.tail.clear();
         }
     }
 }

@@ -31,27 +31,30 @@ bool is_part_name(const std::string& name) {
 
 }  // namespace
 
-std::vector<NamedBookmark> FolderRow::candidates(const FolderFiles::Files& files) const {
-    std::multimap<std::int64_t, NamedBookmark> ours;
+std::vector<RowCandidate> FolderRow::candidates(const FolderFiles::Files& files) const {
+    std::multimap<std::int64_t, RowCandidate> ours;
     for (const auto& [name, file] : files) {
-        if (file.is_read && file.told.is_own && file.told.is_whole && !file.told.bookmark.empty() &&
+        if (file.is_read && file.told.is_own && file.told.is_whole && !file.told.tail.empty() &&
             !is_part_name(name) && std::ranges::is_permutation(file.told.targets, offices_)) {
-            ours.emplace(file.told.made_unix_s, NamedBookmark{name, file.told.bookmark});
+            ours.emplace(file.told.made_unix_s,
+                         RowCandidate{name, file.told.bookmark, file.told.tail});
         }
     }
-    std::vector<NamedBookmark> candidates;
+    std::vector<RowCandidate> candidates;
     for (auto& [made, file] : ours) {
         candidates.push_back(std::move(file));
     }
     return candidates;
 }
 
-void FolderRow::remember(const std::vector<NamedBookmark>& candidates,
+void FolderRow::remember(const std::vector<RowCandidate>& candidates,
                          const std::vector<std::size_t>& row) {
     row_.clear();
+    tail_.clear();
     for (const auto index : row) {
         if (index < candidates.size()) {
-            row_.push_back(candidates[index]);
+            row_.push_back({candidates[index].name, candidates[index].bookmark});
+            tail_ = candidates[index].tail;
         }
     }
 }
@@ -127,6 +130,7 @@ WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now) {
         for (const auto& left : row_) {
             row.files.push_back(left.bookmark);
         }
+        row.tail = tail_;
     }
     // This holds back everything else. It is written when the time is over.
     row.is_only_addition = now - wrote_all_at_ < write_all_every;
@@ -158,7 +162,7 @@ std::vector<std::string> FolderRow::replaced_by(const Written& written,
 
 void FolderRow::wrote(const Written& written, bool is_in_row, std::set<std::string> relied_on,
                       FolderTime now) {
-    newest_ = written.bookmark;
+    state_ = written.state;
     relied_on_ = std::move(relied_on);
     wrote_at_ = now;
     if (!written.is_addition) {
@@ -176,6 +180,7 @@ void FolderRow::wrote(const Written& written, bool is_in_row, std::set<std::stri
         broken_since_.reset();
         whole_since_.reset();
     }
+    tail_ = is_in_row ? written.tail : "";
     for (const auto& path : written.files) {
         if (is_in_row) {
             row_.push_back({path.filename().string(), written.bookmark});

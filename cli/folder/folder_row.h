@@ -22,9 +22,8 @@ public:
     // To be called after a start, once our files there were read. `candidates` are those that may
     // be a row of an earlier run, and `row` is their row, as the daemon told it. Files of an
     // earlier run are then not left again, if their row is whole.
-    [[nodiscard]] std::vector<NamedBookmark> candidates(const FolderFiles::Files& files) const;
-    void remember(const std::vector<NamedBookmark>& candidates,
-                  const std::vector<std::size_t>& row);
+    [[nodiscard]] std::vector<RowCandidate> candidates(const FolderFiles::Files& files) const;
+    void remember(const std::vector<RowCandidate>& candidates, const std::vector<std::size_t>& row);
     // To be called at each look.
     void note(const FolderFiles::Files& files, FolderTime now);
     // True if a file is due although nothing has changed in this office.
@@ -45,9 +44,9 @@ public:
                                                        const FolderFiles::Files& files,
                                                        FolderTime now) const;
 
-    // The bookmark of the last bundle that was written, also if it held no news and no file was
-    // left.
-    [[nodiscard]] const std::string& newest() const { return newest_; }
+    // The state of this office when the last bundle was written, also if it held no news and no
+    // file was left.
+    [[nodiscard]] const std::string& state() const { return state_; }
     [[nodiscard]] const std::string& left_out() const { return left_out_; }
     [[nodiscard]] std::vector<std::string> names() const;
 
@@ -61,8 +60,13 @@ private:
     // The newest file there that holds everything, and the files that were put beside it since, in
     // order. Older files may be there too, because a person who copies both ways brings back
     // removed files.
-    std::vector<NamedBookmark> row_;
-    std::string newest_;
+    struct Left {
+        std::string name;
+        std::string bookmark;
+    };
+    std::vector<Left> row_;
+    std::string tail_;  // of the last of them
+    std::string state_;
     // Files of others that this office relied on: it did not leave what they hold.
     std::set<std::string> relied_on_;
     bool is_held_back_ = false;

@@ -205,7 +205,7 @@ Outcome<void> Follower::read() {
 
 // True if this office has changed since the last file was left there.
 Outcome<bool> Follower::has_changed() {
-    const auto standing = hands_.standing(row_.newest());
+    const auto standing = hands_.standing(row_.state());
     if (!standing) {
         return std::unexpected(standing.error());
     }

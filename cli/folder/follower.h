@@ -58,10 +58,9 @@ public:
     virtual Outcome<std::optional<ReadBundle>> read(const std::string& name,
                                                     std::uint64_t bytes_max) = 0;
     virtual void stop_reading(const std::string& name) = 0;
-    virtual Outcome<Standing> standing(const std::string& bookmark) = 0;
+    virtual Outcome<Standing> standing(const std::string& state) = 0;
     // As row_among() of bundle_files.h.
-    virtual Outcome<std::vector<std::size_t>> row_among(
-        const std::vector<NamedBookmark>& files) = 0;
+    virtual Outcome<std::vector<std::size_t>> row_among(const std::vector<RowCandidate>& files) = 0;
     // An Error also if `place` is no longer the folder's place. Then nothing was left.
     virtual Outcome<Written> write(const WriteOptions& order, const FolderPlace& place) = 0;
     virtual Outcome<void> tell(const std::string& trouble) = 0;

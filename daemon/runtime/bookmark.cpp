@@ -20,35 +20,31 @@ bool is_after(const std::string& name, BytesView said) {
            name.substr(2 * half_bytes) == check_of(said, name.substr(0, 2 * half_bytes)) + ".bin";
 }
 
-Result<Bookmark> decode(BytesView bytes) {
+Result<Tail> decode(BytesView bytes) {
     ByteReader in(bytes);
-    Bookmark bookmark;
-    bookmark.said = to_bytes(TRY(in.read_sized(bytes.size())));
+    Tail tail;
+    tail.said = to_bytes(TRY(in.read_sized(bytes.size())));
     if (const auto place = TRY(in.read_u8()); place > 0) {
-        bookmark.place = static_cast<std::uint8_t>(place - 1);
+        tail.place = static_cast<std::uint8_t>(place - 1);
     }
-    bookmark.holds = to_bytes(TRY(in.read_sized(bytes.size())));
-    bookmark.state = to_bytes(TRY(in.read_sized(bytes.size())));
-    return bookmark;
+    return tail;
 }
 
 }  // namespace
 
-Bytes encode(const Bookmark& bookmark) {
-    if (bookmark == Bookmark{}) {
+Bytes encode(const Tail& tail) {
+    if (tail == Tail{}) {
         return {};
     }
     ByteWriter out;
-    out.sized(bookmark.said);
-    out.u8(bookmark.place ? static_cast<std::uint8_t>(*bookmark.place + 1) : 0);
-    out.sized(bookmark.holds);
-    out.sized(bookmark.state);
+    out.sized(tail.said);
+    out.u8(tail.place ? static_cast<std::uint8_t>(*tail.place + 1) : 0);
     return out.take();
 }
 
-Bookmark decode_bookmark(BytesView bytes) {
-    auto bookmark = decode(bytes);
-    return bookmark ? std::move(*bookmark) : Bookmark{};
+Tail decode_tail(BytesView bytes) {
+    auto tail = decode(bytes);
+    return tail ? std::move(*tail) : Tail{};
 }
 
 std::string name_after(BytesView said, std::uint16_t chance) {
@@ -57,20 +53,21 @@ std::string name_after(BytesView said, std::uint16_t chance) {
 }
 
 // Files that were written in another way, such as by `bundle export`, prove nothing about a row.
-std::vector<std::size_t> row_among(std::span<const NamedBookmark> files) {
+std::vector<std::size_t> row_among(std::span<const NamedTail> files) {
     std::vector<std::size_t> row;
     for (std::size_t i = 0; i < files.size(); ++i) {
-        const auto& [name, bookmark] = files[i];
-        if (!bookmark.place) {
+        const auto& [name, tail] = files[i];
+        if (!tail.place) {
             continue;
         }
-        const bool is_next = !row.empty() && *bookmark.place == row.size() &&
-                             is_after(name, files[row.back()].bookmark.said);
-        if (*bookmark.place != 0 && !is_next) {
+        const bool is_next = !row.empty() && *tail.place == row.size() &&
+                             is_after(name, files[row.back()].tail.said);
+        // Nothing can follow a file whose tail is not known.
+        if ((*tail.place != 0 && !is_next) || tail.said.empty()) {
             row.clear();
             continue;
         }
-        if (*bookmark.place == 0) {
+        if (*tail.place == 0) {
             row.clear();
         }
         row.push_back(i);

@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds gives_way_after = 10s;
 constexpr std::size_t open_max = 8;
 // A cell of ours has a few large ones.
 constexpr std::size_t frames_a_cell_max = 4096;
+// As many as a follower looks at (cli/folder/folder_files.h).
+constexpr int row_candidates_max = 10'000;
 
 template <class T>
 const T* told_of(const std::vector<engine::Notice>& notices, engine::BundleId id) {
@@ -59,11 +61,10 @@ void describe(const engine::Ledger& ledger, const engine::BundleReport& report,
     }
     told.set_refused(report.refused);
     told.set_brought_roster(report.brought_roster);
-    Bookmark bookmark{report.said, {}, engine::encode_runs(report.holds), {}};
-    if (!report.said.empty()) {
-        bookmark.place = report.place;
+    told.set_bookmark(std::string(as_text(engine::encode_runs(report.holds))));
+    if (report.writer == ledger.us()) {
+        told.set_tail(std::string(as_text(encode(Tail{report.said, report.place}))));
     }
-    told.set_bookmark(std::string(as_text(encode(bookmark))));
 }
 
 void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& told) {
@@ -283,13 +284,14 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
     if (bytes.empty()) {
         told.set_is_file_end(true);
         told.set_is_over(writer.is_over);
-        Bookmark bookmark{
-            writer.last.said, {}, engine::encode_runs(writer.last.holds), writer.state};
+        Tail tail{writer.last.said};
         const auto written = engine::BundleKnowledge::after(writer.last.said);
         if (written.head()) {
-            bookmark.place = written.head()->place;
+            tail.place = written.head()->place;
         }
-        told.set_bookmark(std::string(as_text(encode(bookmark))));
+        told.set_tail(std::string(as_text(encode(tail))));
+        told.set_bookmark(std::string(as_text(engine::encode_runs(writer.last.holds))));
+        told.set_state(std::string(as_text(writer.state)));
         writer.sealer = crypto::BundleSealer(keys());
         writer.is_file_ended = false;
         writer.is_new_file = true;
@@ -301,16 +303,19 @@ Answered Bundles::state(const engine::Ledger& ledger,
                         const wire::FolderStateRequest& request) const {
     wire::Answer answer;
     auto& told = *answer.mutable_folder_state();
-    told.set_is_unchanged(decode_bookmark(as_bytes(request.bookmark())).state == state_of(ledger));
+    told.set_is_unchanged(to_bytes(as_bytes(request.state())) == state_of(ledger));
     told.set_roster_version(ledger.roster().version());
     told.set_urgent_known(urgent_known(ledger));
     return encode(answer);
 }
 
 Answered Bundles::row(const wire::FolderRowRequest& request) {
-    std::vector<NamedBookmark> files;
+    if (request.files_size() > row_candidates_max) {
+        return complain(exit_invalid, "invalid", "too many files", "name fewer");
+    }
+    std::vector<NamedTail> files;
     for (const auto& file : request.files()) {
-        files.push_back({file.name(), decode_bookmark(as_bytes(file.bookmark()))});
+        files.push_back({file.name(), decode_tail(as_bytes(file.tail()))});
     }
     wire::Answer answer;
     for (const auto index : row_among(files)) {
@@ -332,7 +337,7 @@ std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& 
     order.targets = ASK(targets_of(ledger, request));
     Writer writer{.sealer = crypto::BundleSealer(keys()), .state = state_of(ledger)};
     for (const auto& bytes : request.others()) {
-        engine::add_runs(order.of_others, decode_bookmark(as_bytes(bytes)).holds);
+        engine::add_runs(order.of_others, as_bytes(bytes));
     }
     if (request.has_row()) {
         if (ledger.meta().stopped) {
@@ -343,11 +348,10 @@ std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& 
         }
         order.is_in_row = true;
         order.is_only_addition = request.row().is_only_addition();
-        Bookmark last;
         for (const auto& bytes : request.row().files()) {
-            last = decode_bookmark(as_bytes(bytes));
-            engine::add_runs(order.in_row, last.holds);
+            engine::add_runs(order.in_row, as_bytes(bytes));
         }
+        const auto last = decode_tail(as_bytes(request.row().tail()));
         if (engine::is_said_by_us(ledger, last.said)) {
             order.since = last.said;
         }

@@ -521,6 +521,7 @@ void World::check_promised(const storage::ReportKey& report, Node author) {
 
 void World::check_shown(const storage::ReportKey& report, Node author,
                         const std::vector<Node>& to) {
+    INFO("report " << report.origin.number << " of office " << author);
     for (Node node = 0; node < size(); ++node) {
         if (is_taken_over(node)) {
             continue;  // a taken-over office may say anything of itself

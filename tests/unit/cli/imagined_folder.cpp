@@ -73,23 +73,11 @@ std::string said_by(const Parsed& bundle) {
     return std::to_string(bundle.counter) + ";" + text_of(bundle.has);
 }
 
-// The bookmarks are the daemon's own. Only their contents are imagined.
-std::string bookmark_of(const Parsed& bundle, bool is_own, const std::string& state = {}) {
-    runtime::Bookmark bookmark{
-        {}, {}, to_bytes(as_bytes(text_of(bundle.holds))), to_bytes(as_bytes(state))};
-    if (is_own) {
-        bookmark.said = to_bytes(as_bytes(said_by(bundle)));
-        bookmark.place = static_cast<std::uint8_t>(bundle.place - 1);
-    }
-    return std::string(as_text(encode(bookmark)));
-}
-
-runtime::Bookmark read_bookmark(const std::string& bookmark) {
-    return runtime::decode_bookmark(as_bytes(bookmark));
-}
-
-Reports held_by(const std::string& bookmark) {
-    return numbers_in(std::string(as_text(read_bookmark(bookmark).holds)));
+// The tail is the daemon's own. Only its content is imagined.
+std::string tail_of(const Parsed& bundle) {
+    const runtime::Tail tail{to_bytes(as_bytes(said_by(bundle))),
+                             static_cast<std::uint8_t>(bundle.place - 1)};
+    return std::string(as_text(encode(tail)));
 }
 
 }  // namespace
@@ -221,8 +209,9 @@ Outcome<std::optional<ReadBundle>> ImaginedOffice::read(const std::string& name,
     told.office = bundle->writer;
     told.is_own = bundle->writer == name_;
     told.made_unix_s = bundle->counter;
-    told.bookmark = bookmark_of(*bundle, told.is_own);
+    told.bookmark = text_of(bundle->holds);
     if (told.is_own) {
+        told.tail = tail_of(*bundle);
         return told;
     }
     const auto news = without(bundle->holds, reports_);
@@ -238,16 +227,15 @@ Outcome<std::optional<ReadBundle>> ImaginedOffice::read(const std::string& name,
     return told;
 }
 
-Outcome<Standing> ImaginedOffice::standing(const std::string& bookmark) {
-    const auto then = read_bookmark(bookmark).state;
-    return Standing{as_text(then) == state(), 1, urgent_known_};
+Outcome<Standing> ImaginedOffice::standing(const std::string& state_then) {
+    return Standing{state_then == state(), 1, urgent_known_};
 }
 
 Outcome<std::vector<std::size_t>> ImaginedOffice::row_among(
-    const std::vector<NamedBookmark>& files) {
-    std::vector<runtime::NamedBookmark> named;
-    for (const auto& [name, bookmark] : files) {
-        named.push_back({name, read_bookmark(bookmark)});
+    const std::vector<RowCandidate>& files) {
+    std::vector<runtime::NamedTail> named;
+    for (const auto& [name, bookmark, tail] : files) {
+        named.push_back({name, runtime::decode_tail(as_bytes(tail))});
     }
     return runtime::row_among(named);
 }
@@ -276,24 +264,26 @@ Outcome<Written> ImaginedOffice::write(const WriteOptions& order, const FolderPl
     Parsed bundle{name_, ++counter_, 1, reports_, lacked(), true};
     bool has_news = !order.must_hold_news;
     Written written;
-    const auto row = order.row.value_or(WriteOptions::Row{}).files;
+    const auto [row, tail, is_only_addition] = order.row.value_or(WriteOptions::Row{});
     written.is_addition = !row.empty();
     auto name = fmt::format("{}{:x}.bin", name_, ++next_name_);
     if (written.is_addition) {
         bundle.place = static_cast<std::uint32_t>(row.size()) + 1;
         for (const auto& before : row) {
-            bundle.holds = without(bundle.holds, held_by(before));
+            bundle.holds = without(bundle.holds, numbers_in(before));
         }
-        const auto last = read_bookmark(row.back()).said;
+        const auto last = runtime::decode_tail(as_bytes(tail)).said;
         const auto said = std::string(as_text(last));
         has_news =
             has_news || !without(reports_, numbers_in(said.substr(said.find(';') + 1))).empty();
         name = runtime::name_after(last, static_cast<std::uint16_t>(folder_.dice()));
     }
     for (const auto& other : order.others) {
-        bundle.holds = without(bundle.holds, without(held_by(other), own_));
+        bundle.holds = without(bundle.holds, without(numbers_in(other), own_));
     }
-    written.bookmark = bookmark_of(bundle, true, state());
+    written.bookmark = text_of(bundle.holds);
+    written.tail = tail_of(bundle);
+    written.state = state();
     if (!has_news && bundle.holds.empty()) {
         return written;
     }

@@ -84,9 +84,9 @@ public:
     cli::Outcome<std::optional<cli::ReadBundle>> read(const std::string& name,
                                                       std::uint64_t bytes_max) override;
     void stop_reading(const std::string& name) override { done_.erase(name); }
-    cli::Outcome<cli::Standing> standing(const std::string& bookmark) override;
+    cli::Outcome<cli::Standing> standing(const std::string& state) override;
     cli::Outcome<std::vector<std::size_t>> row_among(
-        const std::vector<cli::NamedBookmark>& files) override;
+        const std::vector<cli::RowCandidate>& files) override;
     cli::Outcome<cli::Written> write(const cli::WriteOptions& order,
                                      const cli::FolderPlace& place) override;
     cli::Outcome<void> tell(const std::string& trouble) override;
