@@ -1,9 +1,10 @@
-// The daemon's opaque words about the files of a folder that is followed. The daemon makes them when
-// a file is read or written. The process that looks after the folder keeps them, and hands them back
-// with later requests. Only the daemon reads them.
+// The daemon's opaque words about the files of a folder that is followed. The daemon makes them
+// when a file is read or written. The process that looks after the folder keeps them, and hands
+// them back with later requests. Only the daemon reads them.
 //
 // - bookmark: the records that the file holds (engine::encode_runs). It is kept for each file.
-// - tail: what another file behind it in a row needs to know. It is large: a row keeps its last one.
+// - tail: what another file behind it in a row needs to know. It is large: a row keeps its last
+// one.
 //
 // A row is a full file of this office and the additions that it left beside it since. Each file but
 // the first has a name that shows which file it follows, to readers of that file only.
@@ -20,8 +21,8 @@
 namespace fieldpost::runtime {
 
 struct Tail {
-    Bytes said;                            // engine::said_of; empty: the summary was too large
-    std::optional<std::uint8_t> place{};   // BundleHead::place
+    Bytes said;                           // engine::said_of; empty: the summary was too large
+    std::optional<std::uint8_t> place{};  // BundleHead::place
     bool operator==(const Tail&) const = default;
 };
 // Empty if there is nothing to remember.
