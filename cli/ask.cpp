@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "cli/text.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/size_text.h"
 
 namespace fieldpost::cli {

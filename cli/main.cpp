@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/text.h"
 #include "crypto/secret.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/report.h"
 
 namespace fieldpost::cli {

@@ -16,7 +16,7 @@
 #include "crypto/invite.h"
 #include "crypto/register_seal.h"
 #include "crypto/roster.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/office_statement.h"

@@ -9,7 +9,7 @@
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/words.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/report.h"

@@ -8,7 +8,7 @@
 #include "cli/text.h"
 #include "cli/words.h"
 #include "crypto/roster.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {

@@ -13,7 +13,7 @@
 #include "cli/text.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
 
 namespace fieldpost::cli {

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "crypto/bundle_cells.h"
+#include "daemon/home/office_home.h"
 #include "daemon/runtime/answering.h"
-#include "home/office_home.h"
 
 namespace fieldpost::wire {
 class BundleRead;

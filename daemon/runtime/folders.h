@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "daemon/engine/inputs.h"
+#include "daemon/home/office_home.h"
 #include "daemon/runtime/configuration.h"
-#include "home/office_home.h"
 
 namespace fieldpost::runtime {
 

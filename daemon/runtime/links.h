@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/engine/engine.h"
+#include "daemon/home/office_home.h"
 #include "daemon/link/link_watch.h"
 #include "daemon/runtime/configuration.h"
 #include "daemon/runtime/daily_use.h"
@@ -22,7 +23,6 @@
 #include "daemon/runtime/joining_keys.h"
 #include "daemon/runtime/neighbours.h"
 #include "daemon/runtime/spares.h"
-#include "home/office_home.h"
 
 namespace fieldpost::runtime {
 

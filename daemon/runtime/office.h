@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "daemon/control/control_socket.h"
+#include "daemon/home/office_home.h"
 #include "daemon/runtime/configuration.h"
 #include "daemon/runtime/dialler.h"
-#include "home/office_home.h"
 
 namespace fieldpost::runtime {
 

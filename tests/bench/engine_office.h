@@ -4,7 +4,7 @@
 
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ledger.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "tests/bench/meters.h"
 #include "tests/support/network.h"
 

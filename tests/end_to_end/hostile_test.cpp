@@ -12,8 +12,8 @@
 #include <cstring>
 
 #include "crypto/roster.h"
+#include "daemon/home/office_home.h"
 #include "daemon/link/zmq_link.h"
-#include "home/office_home.h"
 #include "proto/sync_frames.h"
 #include "tests/end_to_end/offices.h"
 

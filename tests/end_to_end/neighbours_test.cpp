@@ -15,7 +15,7 @@
 
 #include "crypto/beacon.h"
 #include "crypto/roster.h"
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 #include "tests/end_to_end/two_sites.h"
 
 using namespace fieldpost;

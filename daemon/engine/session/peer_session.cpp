@@ -20,8 +20,8 @@ namespace {
 constexpr std::chrono::milliseconds greeting_patience = std::chrono::seconds{5};
 // A peer that was shown our roster and still says nothing will never speak.
 constexpr std::chrono::milliseconds longest_silence = std::chrono::seconds{30};
-// Of a transfer that lasts at least so long, and is at least so large, another connection stands
-// ready. It costs 2 kB.
+// Another connection stands ready beside a transfer that is at least so large and lasts at least so
+// long. It costs 2 kB.
 constexpr std::uint64_t long_bytes = 100'000;
 constexpr std::uint64_t long_seconds = 10;
 

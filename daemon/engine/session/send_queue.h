@@ -1,7 +1,7 @@
 // The records that this office has and the peer lacks, and those on their way to the peer.
 //
-// What the peer has is known from its summaries, from what it sent itself and from what it
-// acknowledged. Nothing here survives the link.
+// A session knows the records of the peer from three things: its summaries, the records that it
+// sent itself, and its acknowledgements. Nothing here survives the link.
 //
 // Not here: the order of the classes (PeerSession).
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace fieldpost::engine {
 
-// What the peer takes from this office now.
+// The records that the peer takes from this office now.
 struct PeerTerms {
     const Hello& hello;
     // True if this office also passes it records that are neither from nor for one of the two.

@@ -1,6 +1,6 @@
 // Goal: secrets are never written into a file that somebody else made.
 // Method: things of another user at the file's name and beside it, in a temporary folder.
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 
 #include <sys/stat.h>
 

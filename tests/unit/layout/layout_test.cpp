@@ -19,13 +19,14 @@ const std::map<std::string, std::set<std::string>> may_include = {
     {"proto", {}},
     {"crypto", {"proto"}},
     {"daemon/link", {"proto"}},
-    {"home", {"proto", "crypto"}},
-    {"cli", {"proto", "crypto", "home"}},
+    {"daemon/home", {"proto", "crypto"}},
+    {"cli", {"proto", "crypto", "daemon/home"}},
     {"storage", {"proto", "crypto/hash.h", "crypto/box.h", "crypto/secret.h"}},
     {"daemon/control", {"proto", "crypto/hash.h", "crypto/box.h", "crypto/secret.h"}},
     {"daemon/engine", {"proto", "crypto", "storage/record_store.h"}},
     {"daemon/runtime",
-     {"proto", "crypto", "home", "storage", "daemon/engine", "daemon/link", "daemon/control"}},
+     {"proto", "crypto", "storage", "daemon/home", "daemon/engine", "daemon/link",
+      "daemon/control"}},
 };
 
 // The name in an #include with the quote or bracket before it. Empty for any other line.

@@ -1,4 +1,4 @@
-#include "home/office_home.h"
+#include "daemon/home/office_home.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
