@@ -6,7 +6,6 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 #include "tests/end_to_end/offices.h"
@@ -38,6 +37,24 @@ std::vector<std::string> blocks_of(const fs::path& page) {
         is_after_empty = line.empty();
     }
     return blocks;
+}
+
+// Every time of the form 2026-11-21 14:05 as TIME. By hand: std::regex, optimised and under the
+// sanitizers, makes gcc 12 warn of the library's own code.
+std::string without_times(std::string text) {
+    constexpr std::string_view form = "0000-00-00 00:00";
+    const auto is_like = [](char wanted, char found) {
+        return wanted == '0' ? found >= '0' && found <= '9' : wanted == found;
+    };
+    for (auto at = text.begin();;) {
+        at = std::search(at, text.end(), form.begin(), form.end(), [&](char found, char wanted) {
+            return is_like(wanted, found);
+        });
+        if (at == text.end()) return text;
+        const auto place = at - text.begin();
+        text.replace(static_cast<std::size_t>(place), form.size(), "TIME");
+        at = text.begin() + place;
+    }
 }
 
 std::string replaced(std::string text, std::string_view what, const std::string& by) {
@@ -233,8 +250,5 @@ TEST_CASE("the blocks of README.md do what they say", "[end_to_end]") {
                                                 folder.path().string(), typed)}});
     CAPTURE(ran);
     CHECK(ran.exit_code == 0);
-    const auto without_times = [](const std::string& text) {
-        return std::regex_replace(text, std::regex(R"(\d{4}-\d\d-\d\d \d\d:\d\d)"), "TIME");
-    };
     CHECK(without_times(ran.out).ends_with(without_times(blocks.at(1))));
 }
