@@ -20,20 +20,25 @@ struct AckOptions {
     std::string staff;
 };
 
-int run_ack(const Common& common, const AckOptions& options) {
+// So many are answered in one commit. Links come first between two of them.
+constexpr std::size_t answers_a_commit = 500;
+
+wire::Request request_for(const AckOptions& options, std::span<const std::string> ids,
+                          bool only_check) {
     wire::Request request;
     auto& ack = *request.mutable_ack();
-    for (const auto& id : options.ids) {
+    for (const auto& id : ids) {
         ack.add_ids(id);
     }
     ack.set_outcome(outcome_of(options.outcome));
     ack.set_note(options.note);
     ack.set_staff(options.staff);
     ack.set_utc_offset_min(utc_offset_minutes());
-    wire::Answer answer;
-    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
-        return report(common, asked.error());
-    }
+    ack.set_only_check(only_check);
+    return request;
+}
+
+void print(const Common& common, const AckOptions& options, const wire::Answer& answer) {
     for (const auto& entry : answer.entries()) {
         if (common.json) {
             const nlohmann::json object = {{"id", entry.id()}, {"state", entry.state()}};
@@ -48,6 +53,33 @@ int run_ack(const Common& common, const AckOptions& options) {
                        before.staff().empty() ? "" : " by " + safe_line(before.staff()),
                        local_time(before.acknowledged_unix_s()), options.outcome);
         }
+    }
+}
+
+int run_ack(const Common& common, const AckOptions& options) {
+    std::vector<std::span<const std::string>> batches;
+    for (auto left = std::span(options.ids); !left.empty();) {
+        batches.push_back(left.first(std::min(left.size(), answers_a_commit)));
+        left = left.subspan(batches.back().size());
+    }
+    // Many are all checked before the first is answered. A few are checked with their answer.
+    for (const auto& batch : batches) {
+        wire::Answer answer;
+        const auto asked = batches.size() == 1
+                               ? Outcome<void>{}
+                               : ask(common, request_for(options, batch, true), answer);
+        if (!asked) {
+            return report(common, asked.error());
+        }
+    }
+    for (const auto& batch : batches) {
+        wire::Answer answer;
+        if (const auto asked =
+                ask(common, request_for(options, batch, false), answer, Asking::to_change);
+            !asked) {
+            return report(common, asked.error());
+        }
+        print(common, options, answer);
     }
     return exit_done;
 }

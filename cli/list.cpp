@@ -6,6 +6,8 @@
 
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/progress.h"
+#include "cli/report_filter.h"
 #include "cli/reports.h"
 #include "cli/text.h"
 #include "cli/words.h"
@@ -18,21 +20,8 @@ namespace {
 constexpr int on_a_terminal = 50;
 
 struct ListOptions {
-    bool inbox = false;
-    bool outbox = false;
-    bool carried = false;
-    std::string state;
-    std::string from;
-    std::string to;
-    std::string type;
-    std::string since;
-    std::string held_by;
+    ReportFilter filter;
     std::string before;
-    std::string priority;
-    std::string outcome;
-    std::string grep;
-    bool unanswered = false;
-    bool all_versions = false;
     int limit = -1;
 };
 
@@ -59,7 +48,7 @@ std::string got(const wire::Entry& entry) {
 }
 
 // "1,204".
-std::string grouped(std::uint32_t number) {
+std::string grouped(std::uint64_t number) {
     auto digits = std::to_string(number);
     for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
         digits.insert(static_cast<std::size_t>(at), ",");
@@ -67,86 +56,167 @@ std::string grouped(std::uint32_t number) {
     return digits;
 }
 
-void print_table(const Common& common, const wire::Answer& answer) {
-    Table table({"ID", "WITH", "STATE", "GOT", "AGE", "SIZE", "SUBJECT"});
-    for (const auto& entry : answer.entries()) {
-        const auto age = unix_now() - entry.received_unix_s();
-        table.add({id_of(entry), with_whom(entry), state_words(entry), got(entry), human_age(age),
-                   human_size(entry.size_bytes()),
-                   safe_line(entry.subject().empty() ? entry.preview() : entry.subject())});
+std::vector<std::string> row_for(const wire::Entry& entry) {
+    return {id_of(entry),
+            with_whom(entry),
+            state_words(entry),
+            got(entry),
+            human_age(unix_now() - entry.received_unix_s()),
+            human_size(entry.size_bytes()),
+            safe_line(entry.subject().empty() ? entry.preview() : entry.subject())};
+}
+
+Table table_of_reports() {
+    return Table({"ID", "WITH", "STATE", "GOT", "AGE", "SIZE", "SUBJECT"});
+}
+
+std::string next_text(Table& table) {
+    return table.next_text(terminal_width(), {.right = {4, 5}, .names = {1}});
+}
+
+// Asks for one page after the other, until `take` has enough.
+using TakePage = std::function<bool(const wire::Answer&)>;
+Outcome<void> each_page(const Common& common, wire::Request request, const TakePage& take) {
+    ProgressLine progress(common);
+    std::uint64_t found = 0;
+    while (true) {
+        wire::Answer answer;
+        if (auto asked = ask(common, request, answer); !asked) {
+            return asked;
+        }
+        found += static_cast<std::uint64_t>(answer.entries_size());
+        if (!take(answer) || answer.next_seq() == 0) {
+            return {};
+        }
+        // A filter may have to look at every report.
+        progress.show(fmt::format("{} found; looking for more", grouped(found)));
+        request.mutable_list()->set_from_seq(answer.next_seq());
     }
-    fmt::print("{}", table.text(terminal_width(), {.right = {4, 5}, .names = {1}}));
-    const auto shown = static_cast<std::uint32_t>(answer.entries_size());
-    if (!answer.has_more() || common.quiet) {
+}
+
+// The newest reports that fit, the newest first: one more than `limit` if there are more.
+struct Newest {
+    std::vector<wire::Entry> entries;
+    // The number of all that fit, if the daemon can tell.
+    std::optional<std::uint64_t> total;
+};
+Outcome<Newest> newest(const Common& common, wire::Request request, std::size_t limit) {
+    Newest found;
+    auto& list = *request.mutable_list();
+    list.set_newest_first(true);
+    list.set_limit(static_cast<std::uint32_t>(limit + 1));
+    auto asked = each_page(common, std::move(request), [&](const wire::Answer& answer) {
+        if (answer.has_total()) {
+            found.total = answer.total();
+        }
+        for (const auto& entry : answer.entries()) {
+            if (found.entries.size() <= limit) {
+                found.entries.push_back(entry);
+            }
+        }
+        return found.entries.size() <= limit;
+    });
+    return asked ? Outcome<Newest>(std::move(found)) : std::unexpected(asked.error());
+}
+
+// Prints the reports from an arrival on, without keeping them, and `most` of them at most.
+Outcome<void> print_from(const Common& common, wire::Request request, std::uint64_t from,
+                         std::uint64_t most) {
+    request.mutable_list()->set_from_seq(from);
+    const auto each = [&](const std::function<void(const wire::Entry&)>& one,
+                          const std::function<void()>& page_ends) {
+        std::uint64_t count = 0;
+        return each_page(common, request, [&](const wire::Answer& answer) {
+            for (const auto& entry : answer.entries()) {
+                if (count++ < most) {
+                    one(entry);
+                }
+            }
+            page_ends();
+            return count < most;
+        });
+    };
+    if (common.json) {
+        auto separator = "[";
+        auto printed = each(
+            [&](const wire::Entry& entry) {
+                fmt::print("{}{}", std::exchange(separator, ",\n"), json_text(list_json(entry)));
+            },
+            [] {});
+        // After an error it stays open, so that nobody takes it for the whole list.
+        if (printed) {
+            fmt::print("{}]\n", separator[0] == '[' ? "[" : "");
+        }
+        return printed;
+    }
+    // Once for the widths of the columns, and once to print.
+    auto table = table_of_reports();
+    auto measured = each([&](const wire::Entry& entry) { table.measure(row_for(entry)); }, [] {});
+    if (!measured) {
+        return measured;
+    }
+    return each([&](const wire::Entry& entry) { table.add(row_for(entry)); },
+                [&] { fmt::print("{}", next_text(table)); });
+}
+
+void print_newest(const Common& common, const Newest& found, std::size_t limit) {
+    const auto shown = std::min(found.entries.size(), limit);
+    const auto entries = std::span(found.entries).first(shown) | std::views::reverse;
+    if (common.json) {
+        auto array = nlohmann::ordered_json::array();
+        for (const auto& entry : entries) {
+            array.push_back(list_json(entry));
+        }
+        fmt::print("{}\n", json_text(array));
         return;
     }
-    // Without a filter all reports are counted. With a filter a count would have to look at every
-    // report.
-    const auto which = answer.total() > shown
-                           ? fmt::format("{} of {}, newest last", shown, grouped(answer.total()))
+    auto table = table_of_reports();
+    for (const auto& entry : entries) {
+        table.add(row_for(entry));
+    }
+    fmt::print("{}", next_text(table));
+    if (found.entries.size() <= limit || common.quiet) {
+        return;
+    }
+    const auto which = found.total
+                           ? fmt::format("{} of {}, newest last", shown, grouped(*found.total))
                            : fmt::format("The last {}; there are more", shown);
     fmt::print(stderr,
                "{}. GOT: recipients that have it. All: list --limit 0\n"
                "The page before: --before {}\n",
-               which, answer.entries(0).id());
+               which, entries.front().id());
 }
+
+// So many reports are kept in memory, to be printed the newest last.
+constexpr std::size_t kept_max = 1000;
 
 int run_list(const Common& common, const ListOptions& options) {
     wire::Request request;
     auto& list = *request.mutable_list();
-    const bool any_box = options.inbox || options.outbox || options.carried;
-    if (options.inbox || !any_box) {
-        list.add_boxes(wire::BOX_INBOX);
+    if (const auto filled = fill(options.filter, list); !filled) {
+        return report(common, filled.error());
     }
-    if (options.outbox || !any_box) {
-        list.add_boxes(wire::BOX_OUTBOX);
-    }
-    if (options.carried) {
-        list.add_boxes(wire::BOX_CARRIED);
-    }
-    list.set_state(options.state);
-    list.set_from(options.from);
-    list.set_to(options.to);
-    list.set_type(options.type);
-    list.set_held_by(options.held_by);
     list.set_before(options.before);
-    if (!options.priority.empty()) {
-        list.set_priority(priority_of(options.priority));
-    }
-    if (!options.outcome.empty()) {
-        list.set_outcome(outcome_of(options.outcome));
-    }
-    list.set_grep(options.grep);
-    list.set_unanswered(options.unanswered);
-    list.set_all_versions(options.all_versions);
-    if (!options.since.empty()) {
-        const auto since = parse_time(options.since);
-        if (!since) {
-            return report(common,
-                          {exit_invalid, "invalid", fmt::format("{} is no time", options.since),
-                           "write 2026-11-21, an age such as 7d, or RFC 3339"});
-        }
-        list.set_since_unix_s(*since);
-    }
     const bool is_limited =
         options.limit > 0 || (options.limit < 0 && isatty(STDOUT_FILENO) != 0 && !common.json);
-    list.set_want_total(is_limited && !common.json);
-    list.set_limit(
-        is_limited ? static_cast<std::uint32_t>(options.limit > 0 ? options.limit : on_a_terminal)
-                   : 0);
-    wire::Answer answer;
-    if (const auto asked = ask(common, request, answer); !asked) {
-        return report(common, asked.error());
+    if (!is_limited) {
+        const auto printed = print_from(common, request, 0, UINT64_MAX);
+        return printed ? static_cast<int>(exit_done) : report(common, printed.error());
     }
-    if (common.json) {
-        auto array = nlohmann::ordered_json::array();
-        for (const auto& entry : answer.entries()) {
-            array.push_back(list_json(entry));
-        }
-        fmt::print("{}\n", json_text(array));
-    } else {
-        print_table(common, answer);
+    const auto limit = static_cast<std::size_t>(options.limit > 0 ? options.limit : on_a_terminal);
+    list.set_want_total(!common.json);
+    list.set_only_seq(limit > kept_max);
+    const auto found = newest(common, request, limit);
+    if (!found) {
+        return report(common, found.error());
     }
+    if (limit > kept_max && !found->entries.empty()) {
+        list.set_only_seq(false);
+        const auto first = std::min(found->entries.size(), limit) - 1;
+        const auto printed = print_from(common, request, found->entries[first].seq(), limit);
+        return printed ? static_cast<int>(exit_done) : report(common, printed.error());
+    }
+    print_newest(common, *found, limit);
     return exit_done;
 }
 
@@ -155,25 +225,7 @@ int run_list(const Common& common, const ListOptions& options) {
 void add_list(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("list", "one line a report, newest last");
     auto options = std::make_shared<ListOptions>();
-    command->add_flag("--inbox", options->inbox, "what was received here");
-    command->add_flag("--outbox", options->outbox, "what was queued here");
-    command->add_flag("--carried", options->carried, "what is carried for others");
-    command->add_option("--state", options->state, "queued, carried, delivered ...")
-        ->check(
-            CLI::IsMember({"queued", "carried", "delivered", "acknowledged", "expired", "failed"}));
-    command->add_option("--from", options->from, "by this office");
-    command->add_option("--to", options->to, "to this office or @group");
-    command->add_option("--type", options->type, "of this form");
-    command->add_option("--since", options->since, "arrived here since: 2026-11-21, 7d");
-    command->add_option("--held-by", options->held_by, "own ones that this office says it carries");
-    command->add_option("--priority", options->priority, "urgent, normal or bulk")
-        ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
-    command->add_option("--outcome", options->outcome, "answered so: accepted, correct or refused")
-        ->check(CLI::IsMember({"accepted", "correct", "refused"}));
-    command->add_flag("--unanswered", options->unanswered,
-                      "received here, and not answered by this office");
-    command->add_option("--grep", options->grep, "with this in subject, text or fields");
-    command->add_flag("--all-versions", options->all_versions, "corrected ones too");
+    add_filter(*command, options->filter);
     command->add_option("--before", options->before, "older than this ID");
     command->add_option("--limit", options->limit, "the last N; 0: all")
         ->check(CLI::NonNegativeNumber);

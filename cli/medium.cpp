@@ -177,17 +177,28 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       temporary_(std::exchange(other.temporary_, {})),
       size_(other.size_) {}
 
+namespace {
+
+constexpr int new_file = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+
+}  // namespace
+
 Outcome<OutputFile> OutputFile::create(const fs::path& path, const std::string& name) {
     auto temporary = name.empty() ? new_name(folder_of(path)).replace_extension(".part")
                                   : folder_of(path) / name;
     // Everybody may read it, because the file is noise without the keys. The user at the next
     // office is another user here.
-    const int fd =
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return trouble(folder_of(path), "cannot be written to", errno);
-    }
-    return OutputFile(fd, path, temporary);
+    const int fd = ::open(temporary.c_str(), new_file, 0644);
+    return fd < 0 ? trouble(folder_of(path), "cannot be written to", errno)
+                  : Outcome<OutputFile>(OutputFile(fd, path, temporary));
+}
+
+Outcome<OutputFile> OutputFile::create_private(const fs::path& path) {
+    const fs::path temporary = path.string() + ".part";
+    ::unlink(temporary.c_str());
+    const int fd = ::open(temporary.c_str(), new_file, 0600);
+    return fd < 0 ? trouble(folder_of(path), "cannot be written to", errno)
+                  : Outcome<OutputFile>(OutputFile(fd, path, temporary));
 }
 
 OutputFile::~OutputFile() {
@@ -252,6 +263,14 @@ Outcome<void> OutputFile::finish() {
                                      fmt::format("{} is there already", safe_line(path_.string())),
                                      "choose another name"})
                                : trouble(path_, "could not be named", errno);
+    }
+    temporary_.clear();
+    return sync_folder(folder_of(path_));
+}
+
+Outcome<void> OutputFile::replace() {
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+        return trouble(path_, "could not be named", errno);
     }
     temporary_.clear();
     return sync_folder(folder_of(path_));

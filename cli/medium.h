@@ -78,6 +78,9 @@ public:
     // nothing and ends in ".part". refused: the folder cannot be written to.
     static Outcome<OutputFile> create(const std::filesystem::path& path,
                                       const std::string& temporary = {});
+    // The same for what only its owner may read. Until finish() its name ends in ".part"; what a
+    // killed program left under that name is taken away.
+    static Outcome<OutputFile> create_private(const std::filesystem::path& path);
     // Removes the file, if it was not finished.
     ~OutputFile();
     OutputFile(OutputFile&& other) noexcept;
@@ -90,7 +93,13 @@ public:
     Outcome<void> close();
     // Afterwards the file has its name. invalid: another file has that name, and keeps it.
     Outcome<void> finish();
+    // The same, but a file that has the name is replaced.
+    Outcome<void> replace();
+    // The name that it will have.
+    void rename_to(std::filesystem::path path) { path_ = std::move(path); }
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+    // The name that it has until then.
+    [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
 
 private:

@@ -87,6 +87,7 @@ ordered_json list_json(const wire::Entry& entry) {
         {"replaced_by", text_or_null(entry.replaced_by())},
         {"outcome", text_or_null(word_of(entry.outcome()))},
         {"preview", text_or_null(entry.preview())},
+        {"change", entry.change() != 0 ? ordered_json(entry.change()) : ordered_json()},
         {"utc_offset", entry.has_utc_offset_min()
                            ? ordered_json(offset_text(entry.utc_offset_min()))
                            : ordered_json()},
@@ -95,7 +96,7 @@ ordered_json list_json(const wire::Entry& entry) {
     };
 }
 
-ordered_json show_json(const wire::Entry& entry) {
+ordered_json show_json(const wire::Entry& entry, const std::vector<std::string>& sums) {
     auto object = list_json(entry);
     object["text"] = if_open(entry, entry.text());
     ordered_json fields = ordered_json::object();
@@ -104,11 +105,12 @@ ordered_json show_json(const wire::Entry& entry) {
     }
     object["fields"] = if_open(entry, fields);
     ordered_json attachments = ordered_json::array();
-    for (const auto& file : entry.attachments()) {
+    for (int i = 0; i < entry.attachments_size(); ++i) {
+        const auto& file = entry.attachments(i);
         attachments.push_back({{"name", file.name()},
                                {"size_bytes", file.size_bytes()},
                                {"media_type", media_type_of(file.name())},
-                               {"sha256", to_hex(as_bytes(file.sha256()))}});
+                               {"sha256", sums.at(static_cast<std::size_t>(i))}});
     }
     object["attachments"] = if_open(entry, attachments);
     return object;

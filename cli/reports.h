@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 namespace fieldpost::wire {
 class Entry;
@@ -11,7 +12,8 @@ class Entry;
 namespace fieldpost::cli {
 
 nlohmann::ordered_json list_json(const wire::Entry& entry);
-nlohmann::ordered_json show_json(const wire::Entry& entry);
+// `sums` are those of the attachments (attachments.h).
+nlohmann::ordered_json show_json(const wire::Entry& entry, const std::vector<std::string>& sums);
 // "hyesan-42"; for a run that is only carried "hyesan-40..47".
 std::string id_of(const wire::Entry& entry);
 // "to hq +1", "from hq".

@@ -6,7 +6,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/attachments.h"
 #include "cli/command.h"
+#include "cli/file_names.h"
 #include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
@@ -24,56 +26,67 @@ struct ShowOptions {
     bool raw = false;
 };
 
-// A received name, made harmless: no separators, no control characters, no leading dot or dash.
-std::string clean_name(const std::string& name) {
-    std::string clean;
-    for (const char c : safe_line(name)) {
-        clean += c == '/' || c == '\\' ? '_' : c;
-    }
-    while (!clean.empty() && (clean.front() == '.' || clean.front() == '-')) {
-        clean.erase(0, 1);
-    }
-    return clean.empty() ? "attachment" : clean;
+// Explains the errno that is set.
+Failure not_written(const std::filesystem::path& path) {
+    const int why = errno;
+    return {why == ENOSPC ? exit_no_space : exit_failed, "failed",
+            fmt::format("cannot write {}: {}", path.string(), std::strerror(why)),
+            "choose another folder"};
 }
 
 // Never writes over a file: "1.jpg", "1 (2).jpg", "1 (3).jpg" ...
-Outcome<std::string> save_new(const std::filesystem::path& folder, const std::string& name,
-                              const std::string& content) {
+struct NewFile {
+    std::filesystem::path path;
+    int fd = -1;
+};
+Outcome<NewFile> create_new(const std::filesystem::path& folder, const std::string& name) {
     const std::filesystem::path plain(name);
     for (int i = 1; i < 1000; ++i) {
-        auto candidate =
-            i == 1 ? name
-                   : fmt::format("{} ({}){}", plain.stem().string(), i, plain.extension().string());
-        const auto path = folder / candidate;
+        const auto path = folder / (i == 1 ? name
+                                           : fmt::format("{} ({}){}", plain.stem().string(), i,
+                                                         plain.extension().string()));
         const int fd =
             ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (fd < 0 && errno == EEXIST) {
-            continue;
-        }
-        std::size_t done = 0;
-        while (fd >= 0 && done < content.size()) {
-            const auto written = ::write(fd, content.data() + done, content.size() - done);
-            if (written <= 0) {
-                break;
-            }
-            done += static_cast<std::size_t>(written);
-        }
-        const bool is_whole = fd >= 0 && done == content.size() && ::fsync(fd) == 0;
-        const int why = errno;
         if (fd >= 0) {
-            ::close(fd);
+            return NewFile{path, fd};
         }
-        if (!is_whole) {
-            ::unlink(path.c_str());
-            return std::unexpected(
-                Failure{why == ENOSPC ? exit_no_space : exit_failed, "failed",
-                        fmt::format("cannot write {}: {}", path.string(), std::strerror(why)),
-                        "choose another folder"});
+        if (errno != EEXIST) {
+            return std::unexpected(not_written(path));
         }
-        return candidate;
     }
     return std::unexpected(
         Failure{exit_failed, "failed", "too many files of that name", "choose another folder"});
+}
+
+Outcome<void> write_piece(const NewFile& file, BytesView piece) {
+    while (!piece.empty()) {
+        const auto written = ::write(file.fd, piece.data(), piece.size());
+        if (written <= 0) {
+            return std::unexpected(not_written(file.path));
+        }
+        piece = piece.subspan(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+// The attachment comes in pieces, and stands there whole or not at all.
+Outcome<std::string> save_new(const Common& common, const std::filesystem::path& folder,
+                              const std::string& name, const wire::Entry& entry, int attachment) {
+    const auto file = create_new(folder, name);
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    auto saved = each_piece(common, entry.id(), attachment,
+                            [&](BytesView piece) { return write_piece(*file, piece); });
+    if (saved && ::fsync(file->fd) != 0) {
+        saved = std::unexpected(not_written(file->path));
+    }
+    ::close(file->fd);
+    if (!saved) {
+        ::unlink(file->path.c_str());
+        return std::unexpected(saved.error());
+    }
+    return file->path.filename().string();
 }
 
 // Text as the editor of another machine meant it: without a byte-order mark, and with line ends of
@@ -173,39 +186,14 @@ void print_entry(const wire::Entry& entry) {
     }
 }
 
-// A simpler name, for a folder that refuses the first one: short, and without characters that FAT
-// and NTFS do not take.
-std::string plain_name(const std::string& name) {
-    constexpr std::size_t stem_bytes_max = 100;
-    constexpr std::size_t ending_bytes_max = 16;
-    const std::filesystem::path whole(name);
-    auto stem = whole.stem().string();
-    auto ending = whole.extension().string();
-    for (auto* part : {&stem, &ending}) {
-        std::ranges::replace_if(
-            *part, [](char c) { return std::string_view("<>:\"|?*").contains(c); }, '_');
-        const auto bytes_max = part == &stem ? stem_bytes_max : ending_bytes_max;
-        auto end = std::min(part->size(), bytes_max);
-        while (end < part->size() && end > 0 &&
-               (static_cast<unsigned char>((*part)[end]) & 0xc0U) == 0x80U) {
-            --end;
-        }
-        part->resize(end);
-        while (!part->empty() && (part->back() == '.' || part->back() == ' ')) {
-            part->pop_back();
-        }
-    }
-    return stem.empty() ? "attachment" + ending : stem + ending;
-}
-
 // Saves every attachment that can be saved. The error is that of the first one that cannot.
 Outcome<void> save_all(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
     Outcome<void> all;
-    for (const auto& file : entry.attachments()) {
-        const auto name = clean_name(file.name());
-        auto saved = save_new(options.save, name, file.content());
-        if (!saved && saved.error().exit != exit_no_space) {
-            saved = save_new(options.save, plain_name(name), file.content());
+    for (int i = 0; i < entry.attachments_size(); ++i) {
+        const auto name = clean_name(entry.attachments(i).name());
+        auto saved = save_new(common, options.save, name, entry, i);
+        if (!saved && saved.error().exit == exit_failed) {
+            saved = save_new(common, options.save, plain_name(name), entry, i);
         }
         if (!saved) {
             all = all ? std::unexpected(saved.error()) : std::move(all);
@@ -219,16 +207,21 @@ Outcome<void> save_all(const Common& common, const ShowOptions& options, const w
     return all;
 }
 
-void print(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
+Outcome<void> print(const Common& common, const ShowOptions& options, const wire::Entry& entry) {
     if (options.raw) {
         const bool to_terminal = isatty(STDOUT_FILENO) != 0;
         const auto text = to_terminal ? safe_text(entry.text()) : entry.text();
         std::fwrite(text.data(), 1, text.size(), stdout);
     } else if (common.json) {
-        fmt::print("{}\n", json_text(show_json(entry)));
+        const auto sums = sums_of(common, entry);
+        if (!sums) {
+            return std::unexpected(sums.error());
+        }
+        fmt::print("{}\n", json_text(show_json(entry, *sums)));
     } else {
         print_entry(entry);
     }
+    return {};
 }
 
 int run_show(const Common& common, const ShowOptions& options) {
@@ -248,29 +241,17 @@ int run_show(const Common& common, const ShowOptions& options) {
     }
     bool is_first = true;
     Outcome<void> saved;
-    for (auto& entry : *answer.mutable_entries()) {
-        const bool wants_files = !options.save.empty();
-        if ((wants_files || common.json) && entry.attachments_size() > 0) {
-            // One attachment at a time. All together may be larger than memory, and may take longer
-            // than the daemon may stay silent.
-            wire::Request one;
-            one.mutable_show()->add_ids(entry.id());
-            one.mutable_show()->set_with_content(wants_files);
-            one.mutable_show()->set_with_sums(true);
-            wire::Answer whole;
-            if (const auto asked = ask(common, one, whole); !asked) {
-                return report(common, asked.error());
-            }
-            entry = whole.entries(0);
-            if (wants_files) {
-                auto these = save_all(common, options, entry);
-                saved = saved ? std::move(these) : std::move(saved);
-            }
+    for (const auto& entry : answer.entries()) {
+        if (!options.save.empty()) {
+            auto these = save_all(common, options, entry);
+            saved = saved ? std::move(these) : std::move(saved);
         }
         if (!is_first && !options.raw && !common.json) {
             fmt::print("\n");
         }
-        print(common, options, entry);
+        if (const auto printed = print(common, options, entry); !printed) {
+            return report(common, printed.error());
+        }
         is_first = false;
     }
     return saved ? static_cast<int>(exit_done) : report(common, saved.error());

@@ -191,6 +191,25 @@ int run_peers(const Common& common) {
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());
     }
+    // What waits is counted in parts, so that the daemon goes on with its links meanwhile.
+    std::map<std::string, std::pair<std::uint32_t, std::uint64_t>> waiting;
+    while (true) {
+        for (const auto& peer : answer.peers()) {
+            waiting[peer.office()].first += peer.pending_records();
+            waiting[peer.office()].second += peer.pending_bytes();
+        }
+        if (answer.next_part().empty()) {
+            break;
+        }
+        request.mutable_peers()->set_from(answer.next_part());
+        if (const auto asked = ask(common, request, answer); !asked) {
+            return report(common, asked.error());
+        }
+    }
+    for (auto& peer : *answer.mutable_peers()) {
+        peer.set_pending_records(waiting[peer.office()].first);
+        peer.set_pending_bytes(waiting[peer.office()].second);
+    }
     auto array = ordered_json::array();
     Table table({"OFFICE", "LINK", "HEARD", "MET", "TO SEND", "WHY, AND WHAT NEXT"});
     for (const auto& peer : answer.peers()) {

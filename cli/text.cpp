@@ -259,10 +259,6 @@ std::size_t terminal_width() {
     return narrowest;
 }
 
-std::size_t Table::columns() const {
-    return rows_.front().size();
-}
-
 namespace {
 
 constexpr std::size_t gap = 2;
@@ -285,19 +281,21 @@ void finish(std::string& out, std::string line) {
 
 }  // namespace
 
-std::vector<std::size_t> Table::natural_widths() const {
-    std::vector<std::size_t> widths(columns(), 0);
-    for (const auto& row : rows_) {
-        for (std::size_t i = 0; i < columns() && row.size() == columns(); ++i) {
-            widths[i] = std::max(widths[i], cells(row[i]));
-        }
+void Table::measure(const std::vector<std::string>& row) {
+    natural_widths_.resize(row.size(), 0);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        natural_widths_[i] = std::max(natural_widths_[i], cells(row[i]));
     }
-    return widths;
+}
+
+std::string Table::next_text(std::size_t width, const TableLook& look) {
+    auto out = text(width, look);
+    rows_.clear();
+    return out;
 }
 
 std::string Table::text(std::size_t width, const TableLook& look) const {
-    auto widths = natural_widths();
-    const auto natural = widths;
+    auto widths = natural_widths_;
     const auto last = columns() - 1;
     const auto least = std::min(widths[last], last_least);
     const auto used = [&] {
@@ -318,7 +316,7 @@ std::string Table::text(std::size_t width, const TableLook& look) const {
     }
     const bool is_one_line = used() + least <= width;
     if (!is_one_line) {
-        widths = natural;
+        widths = natural_widths_;
     }
     const auto room = is_one_line ? width - used() : 0;
     std::string out;

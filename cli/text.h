@@ -60,17 +60,24 @@ struct TableLook {
 // still does not fit one line continues in the next: an ID is never cut.
 class Table {
 public:
-    explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
-    void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+    explicit Table(std::vector<std::string> head) { add(std::move(head)); }
+    void add(std::vector<std::string> row) {
+        measure(row);
+        rows_.push_back(std::move(row));
+    }
     // Added below the last row, unchanged.
     void add_line(std::string line) { rows_.push_back({std::move(line)}); }
+    // Makes room for a row that is added later, so that a table can be printed in parts.
+    void measure(const std::vector<std::string>& row);
     [[nodiscard]] std::string text(std::size_t width, const TableLook& look = {}) const;
+    // The text of the rows since the last call; they are not kept.
+    std::string next_text(std::size_t width, const TableLook& look = {});
 
 private:
-    [[nodiscard]] std::size_t columns() const;
-    [[nodiscard]] std::vector<std::size_t> natural_widths() const;
+    [[nodiscard]] std::size_t columns() const { return natural_widths_.size(); }
 
     std::vector<std::vector<std::string>> rows_;
+    std::vector<std::size_t> natural_widths_;
 };
 // The width of the terminal, at least 80.
 std::size_t terminal_width();

@@ -89,9 +89,24 @@ Bytes labelled(std::string_view label, const NetworkId& network,
     return out.take();
 }
 
-Bytes sha256(BytesView bytes) {
+struct Sha256::State {
+    crypto_hash_sha256_state state;
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+    crypto_hash_sha256_init(&state_->state);
+}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::add(BytesView bytes) {
+    crypto_hash_sha256_update(&state_->state, raw(bytes), bytes.size());
+}
+
+Bytes Sha256::finish() {
     Bytes sum(crypto_hash_sha256_BYTES);
-    crypto_hash_sha256(raw(std::span(sum)), raw(bytes), bytes.size());
+    crypto_hash_sha256_final(&state_->state, raw(std::span(sum)));
     return sum;
 }
 

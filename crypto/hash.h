@@ -33,7 +33,20 @@ private:
 };
 
 // SHA-256 (FIPS 180-4), for people who compare a saved file with another tool's sum.
-Bytes sha256(BytesView bytes);
+class Sha256 {
+public:
+    Sha256();
+    ~Sha256();
+    Sha256(Sha256&&) noexcept;
+    Sha256& operator=(Sha256&&) noexcept;
+    void add(BytesView bytes);
+    // To be called once.
+    Bytes finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 // Eight bytes that find accidental damage in what this machine wrote: SipHash-2-4 without a secret.
 std::uint64_t accident_check(BytesView bytes);

@@ -196,6 +196,14 @@ Result<void> Roster::apply(const RosterChange& change) {
         return done;
     }
     hashes_.push_back(roster_change_hash(network_, change));
+    for (const auto& statement : change.statements) {
+        if (const auto* admit = std::get_if<Admit>(&statement)) {
+            names_.emplace(admit->name, admit->index);
+        }
+        if (const auto* invitation = std::get_if<Invitation>(&statement)) {
+            names_.emplace(invitation->name, invitation->index);
+        }
+    }
     return ok();
 }
 
@@ -226,18 +234,27 @@ const RosterOffice* Roster::find(OfficeId index) const {
 
 const RosterOffice* Roster::find(std::string_view name) const {
     const RosterOffice* invited = nullptr;
-    for (const auto& [index, office] : offices_) {
-        if (office.name != name) {
-            continue;
+    for (const auto* office : offices_named(name)) {
+        if (office->is_member()) {
+            return office;
         }
-        if (office.is_member()) {
-            return &office;
-        }
-        if (office.state == OfficeState::invited) {
-            invited = &office;
+        if (office->state == OfficeState::invited) {
+            invited = office;
         }
     }
     return invited;
+}
+
+std::vector<const RosterOffice*> Roster::offices_named(std::string_view name) const {
+    std::vector<const RosterOffice*> all;
+    for (auto at = names_.lower_bound({std::string(name), OfficeId{0}});
+         at != names_.end() && at->first == name; ++at) {
+        const auto* office = find(at->second);
+        if (office != nullptr && office->name == name) {
+            all.push_back(office);
+        }
+    }
+    return all;
 }
 
 std::optional<OfficeId> Roster::office_of_link(const BoxPublic& link) const {

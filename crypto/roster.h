@@ -72,6 +72,8 @@ public:
     [[nodiscard]] const RosterOffice* find(OfficeId index) const;
     // The member of this name. If there is no member, the open invitation for this name.
     [[nodiscard]] const RosterOffice* find(std::string_view name) const;
+    // All offices that have or had this name, by index.
+    [[nodiscard]] std::vector<const RosterOffice*> offices_named(std::string_view name) const;
     // The office that may come in with this link key: a member, or an invitee with its one-time
     // key.
     [[nodiscard]] std::optional<OfficeId> office_of_link(const BoxPublic& link) const;
@@ -88,6 +90,7 @@ private:
     Founding founding_;
     std::vector<Hash> hashes_;
     std::map<OfficeId, RosterOffice> offices_;
+    std::set<std::pair<std::string, OfficeId>> names_;
 };
 
 // Checks that each signature is good, that each is by another key of the founding statement, and

@@ -246,18 +246,23 @@ Result<SealKey> payload_key_of(const NetworkId& network, const SigningPublic& au
     return payload_key(file_key, network, author, core);
 }
 
+Result<void> open_one(const SealKey& key, const Hash& ad, BodyShape shape, const PieceSource& piece,
+                      std::uint32_t number, Bytes& plain) {
+    const auto sealed = TRY(piece(number));
+    if (sealed.size() != shape.segment_size(number)) {
+        return fail(Errc::malformed, "body: a piece of another size");
+    }
+    plain.resize(sealed.size() - tag_bytes);
+    return open_piece(key, ad, shape, number, sealed, plain);
+}
+
 // Opens the pieces in order, until `take` returns false because it has enough.
 Result<void> open_each(const SealKey& key, const Hash& ad, BodyShape shape,
                        const PieceSource& piece,
                        const std::function<Result<bool>(BytesView plain)>& take) {
     Bytes plain;
     for (std::uint32_t i = 0; i < shape.segment_count(); ++i) {
-        const auto sealed = TRY(piece(i));
-        if (sealed.size() != shape.segment_size(i)) {
-            return fail(Errc::malformed, "body: a piece of another size");
-        }
-        plain.resize(sealed.size() - tag_bytes);
-        TRY(open_piece(key, ad, shape, i, sealed, plain));
+        TRY(open_one(key, ad, shape, piece, i, plain));
         if (!TRY(take(plain))) {
             break;
         }
@@ -350,6 +355,42 @@ Result<std::vector<ReportUnit>> open_reports(const NetworkId& network, const Sig
                   }));
     ByteReader in(front);
     return read_reports(in, header.count);
+}
+
+Result<Bytes> open_attachment_bytes(const NetworkId& network, const SigningPublic& author,
+                                    const Header& header, const FileKey& file_key,
+                                    const PieceSource& piece, std::uint64_t offset,
+                                    std::size_t size) {
+    const auto key = TRY(payload_key_of(network, author, header, file_key));
+    const auto ad = associated_data(network, author, header);
+    const BodyShape shape{header.body_bytes};
+    Bytes front;
+    std::optional<std::size_t> reports_end;
+    TRY(open_each(key, ad, shape, piece, [&](BytesView plain) -> Result<bool> {
+        front.insert(front.end(), plain.begin(), plain.end());
+        reports_end = end_of_reports(front);
+        return !reports_end;
+    }));
+    Bytes wanted;
+    if (!reports_end) {
+        return fail(Errc::malformed, "body: no reports");
+    }
+    auto from = *reports_end + offset;
+    std::uint64_t begins = 0;  // of the piece, in the plaintext
+    for (std::uint32_t i = 0; i < shape.segment_count() && wanted.size() < size; ++i) {
+        const auto ends = begins + shape.segment_size(i) - tag_bytes;
+        if (from < ends) {
+            Bytes plain;
+            TRY(open_one(key, ad, shape, piece, i, plain));
+            const auto some = BytesView(plain).subspan(from - begins);
+            const auto taken = some.first(std::min(some.size(), size - wanted.size()));
+            wanted.insert(wanted.end(), taken.begin(), taken.end());
+            from = ends;
+        }
+        begins = ends;
+    }
+    return wanted.size() == size ? Result<Bytes>(std::move(wanted))
+                                 : fail(Errc::malformed, "body: shorter than its attachments");
 }
 
 Result<CheckedBody> check_body(const NetworkId& network, const SigningPublic& author,

@@ -60,6 +60,13 @@ Result<std::vector<ReportUnit>> open_reports(const NetworkId& network, const Sig
                                              const Header& header, const FileKey& file_key,
                                              const PieceSource& piece);
 
+// Opens `size` bytes of the attachments, from `offset` of all of them together. Only the pieces that
+// hold them are opened, so a large attachment can be read in parts. malformed: they end before.
+Result<Bytes> open_attachment_bytes(const NetworkId& network, const SigningPublic& author,
+                                    const Header& header, const FileKey& file_key,
+                                    const PieceSource& piece, std::uint64_t offset,
+                                    std::size_t size);
+
 // A body that opens and keeps all rules, in the parts that a recipient has to know. It is checked
 // piece by piece, and is never in memory as a whole. Errors as open_body().
 struct CheckedBody {

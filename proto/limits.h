@@ -53,6 +53,8 @@ inline constexpr std::size_t text_bytes_max = 1U << 20;
 inline constexpr std::size_t subject_code_points_max = 256;
 inline constexpr std::size_t staff_code_points_max = 64;
 inline constexpr std::size_t type_bytes_max = 64;
+// Types of one office that get a number in the index of reports. More than any set of forms has.
+inline constexpr std::size_t types_per_office_max = 64;
 inline constexpr std::size_t fields_max = 256;
 inline constexpr std::size_t field_key_bytes_max = 64;
 inline constexpr std::size_t field_value_bytes_max = 4096;

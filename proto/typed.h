@@ -11,4 +11,8 @@ namespace fieldpost {
 // Text that is not UTF-8 comes back unchanged.
 std::string plain_typed(std::string_view text);
 
+// For comparing without regard to case: Unicode case folding, NFC. Text that is not UTF-8 comes
+// back unchanged.
+std::string case_folded(std::string_view text);
+
 }  // namespace fieldpost

@@ -25,12 +25,19 @@ public:
         TRY(parts());
         TRY(events());
         TRY(archive());
-        TRY(keep_readable(Table::reports, decode_progress));
         TRY(keep_readable(Table::keys, decode_keyed));
         // In these tables the key says everything, or only this office writes the value.
-        for (const auto table : {Table::answers, Table::expiries, Table::bundled}) {
+        for (const auto table : {Table::answers, Table::expiries, Table::bundled, Table::types}) {
             TRY(each(table, [](BytesView, BytesView) -> Result<bool> { return true; }));
         }
+        // Pages last, and what follows from them and is made anew.
+        const auto before = gone_.values;
+        TRY(keep_readable(Table::reports, decode_progress));
+        for (const auto table :
+             {Table::report_index, Table::changes, Table::feed_starts, Table::days}) {
+            TRY(each(table, [](BytesView, BytesView) -> Result<bool> { return true; }));
+        }
+        gone_.has_lost_pages = gone_.values > before;
         return gone_;
     }
 

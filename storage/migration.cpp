@@ -113,7 +113,11 @@ public:
         progress.arrival = arrival;
         const auto record = TRY(record_at(arrival));
         const auto header = TRY(decode_header(record.header));
+        // Both are known once the engine has opened the report.
+        progress.type = other_type;
+        progress.size_bytes = header.body_bytes;
         if (report.author == us_) {
+            progress.box = Box::outbox;
             for (const auto& stanza : header.stanzas) {
                 progress.recipients.push_back({.office = stanza.recipient});
             }

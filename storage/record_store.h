@@ -25,12 +25,13 @@
 #include "proto/vocabulary.h"
 #include "storage/checked_tables.h"
 #include "storage/events.h"
+#include "storage/feed.h"
 #include "storage/log_state.h"
+#include "storage/report_index.h"
+#include "storage/report_page.h"
 
 namespace fieldpost::storage {
 
-// The order in which records became whole here. A run takes one value for each of its reports.
-enum class Arrival : std::uint64_t {};
 // Names the parts of a body that is too large to lie in the row of its record. 0: none.
 enum class Blob : std::uint64_t {};
 
@@ -83,58 +84,6 @@ struct ArchiveEntry {
     [[nodiscard]] bool waits_for_keys() const {
         return form == Form::public_key || form == Form::unopened || form == Form::of_schema_1;
     }
-};
-
-struct ReportKey {
-    OfficeId author{};
-    Origin origin;
-    auto operator<=>(const ReportKey&) const = default;
-};
-// The key of a report that was first written in `log` under `number`.
-inline ReportKey report_in(const LogKey& log, Number number) {
-    return {log.author, {log.incarnation, log.record_class, number}};
-}
-inline LogKey log_of(const ReportKey& report) {
-    return {report.author, report.origin.incarnation, report.origin.record_class};
-}
-
-// How far a report has come. The numbers are stored.
-enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
-// The last two (no_key, closed) mean that the report was never sealed to this recipient.
-enum class FailReason : std::uint8_t {
-    none,
-    unreadable,
-    revoked,
-    retired,
-    refused,
-    damaged,
-    no_key,
-    closed,
-};
-
-// The state of one recipient of a report, as this office has proved it. The proofs may be thrown
-// away later. This state stays as long as the report does. Only engine/record/progress changes it.
-struct Recipient {
-    OfficeId office{};
-    State state = State::queued;
-    FailReason reason = FailReason::none;       // why it `failed`
-    WallTime carried_at{};                      // zero: never; so for all times here
-    OfficeId carried_by{};                      // the office whose statement of custody showed it
-    WallTime delivered_at{};                    // time when the receipt of `office` came
-    WallTime acknowledged_at{};                 // time when the newest answer of `office` came
-    ReplyOutcome outcome = ReplyOutcome::none;  // the outcome of that answer
-    std::optional<Origin> answer{};             // the origin of that answer, in a log of `office`
-    bool operator==(const Recipient&) const = default;
-};
-
-// The page of a report in an inbox or outbox.
-struct ReportProgress {
-    Arrival arrival{};
-    // For an own report, all offices that it was addressed to. For a report of another office, this
-    // office alone.
-    std::vector<Recipient> recipients;
-    std::optional<ReportKey> replaced_by;  // its newest correction
-    bool operator==(const ReportProgress&) const = default;
 };
 
 // One thing that happened. If it happens again, its row may stand for the repetition too. The row
@@ -299,14 +248,27 @@ struct PutReport {
 struct DropReport {
     ReportKey report;
 };
+// Files an answer, or a correction, with the report that it is about.
 struct AddAnswer {
     ReportKey about;
     Arrival arrival{};
+    bool is_correction = false;
+};
+// Gives a type of reports its number.
+struct PutType {
+    TypeNumber type{};
+    Bytes sealed;  // its name, and the office that used it first
 };
 struct PutKeyed {
     Hash key;
     KeyedReport report;
 };
+// The daemon has started, and drew this number.
+struct NoteStart {
+    std::uint32_t start = 0;
+};
+// The store was put back: all who read the feed begin again.
+struct RenewFeed {};
 // The last `events_kept` events are kept. An event that is there already is replaced.
 struct PutEvent {
     Event event;
@@ -337,8 +299,9 @@ struct DropExpiry {
 using StoreChange =
     std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, DropReport, AddAnswer, PutKeyed, PutEvent,
-                 PutLeaf, PutPeer, PutAttention, DropAttention, PutExpiry, DropExpiry>;
+                 PutArchive, DropArchive, PutReport, DropReport, AddAnswer, PutType, PutKeyed,
+                 NoteStart, RenewFeed, PutEvent, PutLeaf, PutPeer, PutAttention, DropAttention,
+                 PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 2;
 inline constexpr std::uint64_t events_kept = 100'000;
@@ -352,7 +315,8 @@ struct Expiry {
 };
 
 struct PutAside {
-    std::size_t values = 0;  // number of damaged values
+    std::size_t values = 0;       // number of damaged values
+    bool has_lost_pages = false;  // pages of reports were among them, or what follows from pages
 };
 
 class RecordStore {
@@ -365,11 +329,11 @@ public:
 
     // storage_full: no disk space could be set aside.
     Result<void> begin() { return tables_.raw().begin(); }
-    // Reads see the change at once.
+    // Reads see the change at once. A page brings the index, the counts and the feed along.
     Result<void> apply(const StoreChange& change);
     // After a failure nothing of the transaction is kept, and no transaction is open.
-    Result<void> commit() { return tables_.raw().commit(); }
-    void abort() { tables_.raw().abort(); }
+    Result<void> commit();
+    void abort();
 
     // --- reads. A failure is Errc::corrupt or Errc::unavailable.
     // Nothing in a store that was never written to.
@@ -403,6 +367,23 @@ public:
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
     // All reports that have a page.
     Result<std::vector<ReportKey>> reports() const;
+    // How many reports stand where. Kept, not counted.
+    Result<ReportCounts> counts() const;
+    // The reports that fit.
+    Result<Selection> select(ReportFilter filter) const;
+    // No record that was received at `time` or later arrived before this one. Nothing: none was.
+    Result<std::optional<Arrival>> first_received_since(WallTime time) const;
+    // The sealed names of types, by their numbers.
+    Result<std::vector<std::pair<TypeNumber, Bytes>>> types() const;
+
+    // The feed. Its end is the place of the newest change.
+    Result<FeedPlace> feed_end() const;
+    Result<FeedPlace> feed_place(std::uint64_t number) const;
+    // False: whoever was at this place begins again at 0.
+    Result<bool> is_in_feed(const FeedPlace& place) const;
+    // The first `limit` changes with a number > `after`.
+    Result<std::vector<Change>> changes(std::uint64_t after, std::size_t limit) const;
+
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
@@ -449,8 +430,14 @@ public:
     Usage usage() const { return tables_.usage(); }
 
 private:
+    struct Applier;
     RecordStore(std::unique_ptr<Tables> tables, crypto::SealKey seal_key)
         : tables_(std::move(tables)), seal_key_(std::move(seal_key)) {}
+    Result<void> put_page(const ReportKey& report, ReportProgress page);
+    Result<void> drop_page(const ReportKey& report);
+    Result<void> tell_answer(const ReportKey& about, Arrival answer);
+    Result<void> derive_from_rows();
+    Result<void> flush() const;
     Result<void> bring_to_this_schema();
     template <class Each>
     Result<void> for_each_sound(Table table, const Each& each) const;
@@ -458,6 +445,9 @@ private:
 
     CheckedTables tables_;
     crypto::SealKey seal_key_;
+    // Both hold changes of the open transaction until they are read or committed.
+    mutable ReportIndex index_{tables_};
+    mutable Feed feed_{tables_};
     mutable std::set<std::pair<Table, Bytes>> damaged_;
     mutable bool is_in_doubt_ = false;
     mutable std::set<Blob> doubted_;

@@ -37,8 +37,13 @@ enum class Table : std::uint8_t {
     attention,
     bundled,
     waiting_for_keys,
+    report_index,
+    changes,
+    feed_starts,
+    days,
+    types,
 };
-inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::waiting_for_keys) + 1;
+inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::types) + 1;
 
 struct TableEntry {
     Bytes key;

@@ -91,6 +91,27 @@ Bytes report_event_key(const ReportKey& report, What what, OfficeId office) {
                   office_key(office));
 }
 
+Bytes index_key(std::uint32_t block, const Term& term) {
+    Bytes key;
+    big_endian(key, block, 4);
+    big_endian(key, static_cast<std::uint8_t>(term.facet), 1);
+    big_endian(key, term.value, 4);
+    return key;
+}
+
+Bytes day_key(WallTime time) {
+    constexpr std::uint32_t seconds_a_day = 86400;
+    Bytes key;
+    big_endian(key, time.seconds / seconds_a_day, 4);
+    return key;
+}
+
+Bytes type_key(TypeNumber type) {
+    Bytes key;
+    big_endian(key, static_cast<std::uint32_t>(type), 4);
+    return key;
+}
+
 Bytes joined(BytesView a, BytesView b) {
     auto both = to_bytes(a);
     both.insert(both.end(), b.begin(), b.end());
@@ -126,6 +147,13 @@ Result<OfficeId> read_office_key(BytesView key) {
 
 std::uint64_t trailing_number(BytesView key) {
     return read_big_endian(key.last(std::min<std::size_t>(key.size(), 8)));
+}
+
+Result<std::uint32_t> read_index_block(BytesView key) {
+    if (key.size() != 9) {
+        return fail(Errc::corrupt, "store: a key of the index");
+    }
+    return static_cast<std::uint32_t>(read_big_endian(key.first(4)));
 }
 
 Result<Expiry> read_expiry_key(BytesView key) {
@@ -309,34 +337,66 @@ Result<KeyedReport> read_keyed(ByteReader& in) {
     return keyed;
 }
 
-Result<ReportProgress> read_progress(ByteReader& in) {
-    ReportProgress progress;
-    progress.arrival = Arrival{TRY(in.read_varint())};
-    if (TRY(read_flag(in))) {
-        progress.replaced_by = TRY(read_report_key(in));
-    }
-    const auto count = TRY(in.read_varint());
-    for (std::uint64_t i = 0; i < count; ++i) {
-        Recipient one;
-        one.office = OfficeId{TRY(in.read_u16())};
-        one.state = State{TRY(in.read_u8())};
+// Flags for the parts of a page that are there.
+constexpr std::uint8_t page_is_outbox = 1;
+constexpr std::uint8_t page_is_replaced = 2;
+// Flags for the parts of a recipient that are there, above its state.
+constexpr std::uint8_t state_mask = 0x7;
+constexpr std::uint8_t was_carried = 0x08;
+constexpr std::uint8_t was_delivered = 0x10;
+constexpr std::uint8_t was_answered = 0x20;
+constexpr std::uint8_t has_reason = 0x40;
+constexpr std::uint8_t was_told = 0x80;
+
+Result<Recipient> read_recipient(ByteReader& in) {
+    Recipient one;
+    one.office = OfficeId{TRY(in.read_u16())};
+    const auto flags = TRY(in.read_u8());
+    one.state = State{static_cast<std::uint8_t>(flags & state_mask)};
+    if ((flags & has_reason) != 0) {
         one.reason = FailReason{TRY(in.read_u8())};
-        one.outcome = ReplyOutcome{TRY(in.read_u8())};
-        if (one.state > State::failed || one.reason > FailReason::closed ||
-            one.outcome > ReplyOutcome::refused) {
-            return fail(Errc::corrupt, "a state that is none");
-        }
+    }
+    if ((flags & was_carried) != 0) {
         one.carried_at = WallTime{TRY(in.read_u32())};
         one.carried_by = OfficeId{TRY(in.read_u16())};
-        one.delivered_at = WallTime{TRY(in.read_u32())};
-        one.acknowledged_at = WallTime{TRY(in.read_u32())};
-        if (TRY(read_flag(in))) {
-            one.answer = TRY(read_origin(in));
-        }
-        progress.recipients.push_back(one);
     }
-    TRY(in.expect_end("report"));
-    return progress;
+    if ((flags & was_delivered) != 0) {
+        one.delivered_at = WallTime{TRY(in.read_u32())};
+    }
+    if ((flags & was_answered) != 0) {
+        one.acknowledged_at = WallTime{TRY(in.read_u32())};
+        one.outcome = ReplyOutcome{TRY(in.read_u8())};
+        one.answer = TRY(read_origin(in));
+    }
+    if ((flags & was_told) != 0) {
+        one.change = TRY(in.read_varint());
+    }
+    if (one.state > State::failed || one.reason > FailReason::closed ||
+        one.outcome > ReplyOutcome::refused) {
+        return fail(Errc::corrupt, "a state that is none");
+    }
+    return one;
+}
+
+Result<ReportProgress> read_progress(ByteReader& in) {
+    ReportProgress page;
+    page.arrival = Arrival{TRY(in.read_varint())};
+    const auto flags = TRY(in.read_u8());
+    page.box = (flags & page_is_outbox) != 0 ? Box::outbox : Box::inbox;
+    page.type = TypeNumber{static_cast<std::uint32_t>(TRY(in.read_varint()))};
+    page.size_bytes = TRY(in.read_varint());
+    page.change = TRY(in.read_varint());
+    if ((flags & page_is_replaced) != 0) {
+        page.replaced_by = TRY(read_report_key(in));
+    }
+    const auto addressed = TRY(in.read_varint());
+    for (std::uint64_t i = 0; i < addressed; ++i) {
+        page.addressed.push_back(OfficeId{TRY(in.read_u16())});
+    }
+    while (!in.at_end()) {
+        page.recipients.push_back(TRY(read_recipient(in)));
+    }
+    return page;
 }
 
 }  // namespace
@@ -466,27 +526,57 @@ Bytes encode(const KeyedReport& report) {
     return out.take();
 }
 
-Bytes encode(const ReportProgress& progress) {
-    ByteWriter out;
-    out.varint(static_cast<std::uint64_t>(progress.arrival));
-    write_flag(out, progress.replaced_by.has_value());
-    if (progress.replaced_by) {
-        write_report_key(out, *progress.replaced_by);
-    }
-    out.varint(progress.recipients.size());
-    for (const auto& one : progress.recipients) {
-        out.u16(value_of(one.office));
-        out.u8(static_cast<std::uint8_t>(one.state));
+namespace {
+
+void write(ByteWriter& out, const Recipient& one) {
+    const auto flag_if = [](bool is_there, std::uint8_t flag) {
+        return is_there ? flag : std::uint8_t{0};
+    };
+    out.u16(value_of(one.office));
+    out.u8(static_cast<std::uint8_t>(
+        static_cast<std::uint8_t>(one.state) | flag_if(one.reason != FailReason::none, has_reason) |
+        flag_if(one.carried_at != WallTime{}, was_carried) |
+        flag_if(one.delivered_at != WallTime{}, was_delivered) |
+        flag_if(one.answer.has_value(), was_answered) | flag_if(one.change != 0, was_told)));
+    if (one.reason != FailReason::none) {
         out.u8(static_cast<std::uint8_t>(one.reason));
-        out.u8(static_cast<std::uint8_t>(one.outcome));
+    }
+    if (one.carried_at != WallTime{}) {
         out.u32(one.carried_at.seconds);
         out.u16(value_of(one.carried_by));
+    }
+    if (one.delivered_at != WallTime{}) {
         out.u32(one.delivered_at.seconds);
+    }
+    if (one.answer) {
         out.u32(one.acknowledged_at.seconds);
-        write_flag(out, one.answer.has_value());
-        if (one.answer) {
-            write(out, *one.answer);
-        }
+        out.u8(static_cast<std::uint8_t>(one.outcome));
+        write(out, *one.answer);
+    }
+    if (one.change != 0) {
+        out.varint(one.change);
+    }
+}
+
+}  // namespace
+
+Bytes encode(const ReportProgress& page) {
+    ByteWriter out;
+    out.varint(static_cast<std::uint64_t>(page.arrival));
+    out.u8(static_cast<std::uint8_t>((page.box == Box::outbox ? page_is_outbox : 0) |
+                                     (page.replaced_by ? page_is_replaced : 0)));
+    out.varint(static_cast<std::uint32_t>(page.type));
+    out.varint(page.size_bytes);
+    out.varint(page.change);
+    if (page.replaced_by) {
+        write_report_key(out, *page.replaced_by);
+    }
+    out.varint(page.addressed.size());
+    for (const auto office : page.addressed) {
+        out.u16(value_of(office));
+    }
+    for (const auto& one : page.recipients) {
+        write(out, one);
     }
     return out.take();
 }

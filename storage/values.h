@@ -33,12 +33,16 @@ Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject,
                    const ShortHash& enrolment);
 // The key of an event about a report, in the table report_events.
 Bytes report_event_key(const ReportKey& report, What what, OfficeId office);
+Bytes index_key(std::uint32_t block, const Term& term);
+Bytes day_key(WallTime time);
+Bytes type_key(TypeNumber type);
 Bytes joined(BytesView a, BytesView b);
 
 Result<LogKey> read_log_key(BytesView key);
 Result<ReportKey> read_report_key(BytesView key);
 Result<OfficeId> read_office_key(BytesView key);
 Result<Expiry> read_expiry_key(BytesView key);
+Result<std::uint32_t> read_index_block(BytesView key);
 // The big-endian number that a key ends in.
 std::uint64_t trailing_number(BytesView key);
 

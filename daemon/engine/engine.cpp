@@ -194,6 +194,7 @@ Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
 Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::function<Now()>& time,
                                    Consequences& out) {
     if (std::exchange(is_new, false)) {
+        ledger.write(storage::NoteStart{ledger.config().life});
         const bool had_lost_records = checked.has_value();
         TRY(put_aside_damage(ledger, std::exchange(checked, {}), time(), out.notify));
         bound_under_way(ledger);
@@ -333,6 +334,7 @@ void Engine::Parts::look_at_mail_keys() {
     const auto* mail = ledger.config().mail;
     if (mail == nullptr) {
         waiting_from.reset();
+        ledger.types().forget();
     } else if (!was_mail_open) {
         waiting_from = storage::Arrival{0};
         if (ledger.meta().archive_key != mail->archive.public_key) {
@@ -396,9 +398,8 @@ Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& ou
     sessions.close_links_to_closed(ledger, out);
     TRY(apply_cut_offs(ledger));
     for (const auto& [log, state] : std::map(ledger.logs())) {
-        for (auto number = state.held.next(1); number && log.author == ledger.us();
-             number = state.held.after(*number)) {
-            TRY(prove_again(ledger, storage::report_in(log, *number), now));
+        if (log.author == ledger.us()) {
+            TRY(prove_again(ledger, log, state.held, now));
         }
         TRY(settle_held(ledger, log, state.held));
     }

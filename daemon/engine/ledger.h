@@ -19,6 +19,7 @@
 #include "daemon/engine/consequences.h"
 #include "daemon/engine/membership/lives.h"
 #include "daemon/engine/record/heard_receipts.h"
+#include "daemon/engine/record/report_types.h"
 #include "daemon/engine/record/under_way.h"
 #include "daemon/engine/register_name.h"
 #include "daemon/engine/via.h"
@@ -183,6 +184,9 @@ public:
     // The machines of each office that came last. Not in the store.
     [[nodiscard]] Lives& lives() { return lives_; }
 
+    [[nodiscard]] const ReportTypes& types() const { return types_; }
+    ReportTypes& types() { return types_; }
+
     // --- everything else is written only
     storage::Arrival next_arrival(std::uint32_t reports);
     storage::Blob next_blob();
@@ -292,6 +296,7 @@ private:
     bool meta_edited_ = false;
     Moved moved_;
     Lives lives_;
+    ReportTypes types_;
     News news_;
 };
 

@@ -122,13 +122,16 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
         return std::optional<storage::ReportKey>{};
     }
     // Several indexes may have had the name; the ordinal tells their stores apart.
-    for (const auto& [log, state] : ledger.logs()) {
-        const auto* author = ledger.roster().find(log.author);
-        if (author == nullptr || author->name != parsed->office ||
-            log.record_class != parsed->record_class ||
-            log.incarnation.ordinal != parsed->ordinal) {
-            continue;
+    std::vector<LogKey> logs;
+    for (const auto* author : ledger.roster().offices_named(parsed->office)) {
+        for (const auto& [log, state] : ledger.logs_of(author->index)) {
+            if (log.record_class == parsed->record_class &&
+                log.incarnation.ordinal == parsed->ordinal) {
+                logs.push_back(log);
+            }
         }
+    }
+    for (const auto& log : logs) {
         const storage::ReportKey key{log.author,
                                      {log.incarnation, log.record_class, parsed->number}};
         const bool has_page = TRY(ledger.store().report(key)).has_value();
@@ -140,7 +143,7 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
             if (record && record->run == Interval{parsed->number, *parsed->last}) {
                 return std::optional(key);
             }
-        } else if (has_page || state.held.contains(parsed->number)) {
+        } else if (has_page || ledger.log(log).held.contains(parsed->number)) {
             return std::optional(key);
         }
     }
@@ -148,20 +151,6 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
 }
 
 namespace {
-
-// A record is where its least advanced recipient is that is still under way.
-State combined(const std::vector<storage::Recipient>& recipients) {
-    std::optional<State> least;
-    State ended = State::queued;
-    for (const auto& one : recipients) {
-        if (one.state == State::expired || one.state == State::failed) {
-            ended = std::max(ended, one.state);
-        } else if (!least || one.state < *least) {
-            least = one.state;
-        }
-    }
-    return least.value_or(ended);
-}
 
 // The header of a carried record names its recipients, and their receipts say who has it.
 void add_known_of_carried(const Ledger& ledger, ReportView& view) {
@@ -198,8 +187,9 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
         view.reason = is_unreadable ? name_of(storage::FailReason::unreadable) : "";
         return ok();
     }
-    view.state = combined(progress->recipients);
+    view.state = storage::combined_state(progress->recipients);
     view.replaced_by = progress->replaced_by;
+    view.change = progress->change;
     for (const auto& one : progress->recipients) {
         if (view.state == State::failed && one.state == State::failed) {
             view.reason = name_of(one.reason);
@@ -209,7 +199,8 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
     return ok();
 }
 
-// Adds staff and note of the newest answers.
+}  // namespace
+
 Result<void> add_words(const Ledger& ledger, ReportView& view) {
     for (auto& one : view.recipients) {
         const auto answer =
@@ -236,24 +227,8 @@ Result<void> add_words(const Ledger& ledger, ReportView& view) {
     return ok();
 }
 
-void add_content(const OpenedRecord& opened, std::size_t position, ReportView& view) {
-    view.report = opened.reports[position];
-    view.hash = opened.hashes[position];
-    if (opened.attachments.empty()) {
-        return;
-    }
-    std::size_t before = 0;
-    for (std::size_t i = 0; i < position; ++i) {
-        before += opened.reports[i].attachment_bytes();
-    }
-    view.attachments =
-        to_bytes(BytesView(opened.attachments).subspan(before, view.report->attachment_bytes()));
-}
-
-}  // namespace
-
-Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record,
-                                         Opening opening) {
+Result<std::vector<ReportView>> views_of(const Ledger& ledger,
+                                         const storage::StoredRecord& record) {
     ReportView base;
     base.record = record;
     base.arrival = record.arrival;
@@ -262,15 +237,19 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::St
     base.key = {record.log.author,
                 {record.log.incarnation, record.log.record_class, record.run.first}};
     std::vector<ReportView> views;
-    const auto opened = base.entry ? open_archived(ledger, record, *base.entry, opening)
+    const auto opened = base.entry ? open_archived(ledger, record, *base.entry, Opening::reports)
                                    : fail(Errc::untrusted, "only carried");
+    base.record.body.clear();  // each report of a pack would have a copy
     if (!opened) {
         views.push_back(std::move(base));
         TRY(add_state(ledger, views.back()));
         return views;
     }
+    std::uint64_t attachments_from = 0;
     for (std::size_t i = 0; i < opened->units.size(); ++i) {
         auto view = base;
+        view.attachments_from = attachments_from;
+        attachments_from += opened->reports[i].attachment_bytes();
         view.arrival = storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i};
         view.key.origin.number = static_cast<Number>(record.run.first + i);
         if (opened->units[i].origin) {
@@ -281,50 +260,25 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::St
         if (!progress || progress->arrival != view.arrival) {
             continue;
         }
-        add_content(*opened, i, view);
+        view.report = opened->reports[i];
+        view.hash = opened->hashes[i];
         TRY(add_state(ledger, view));
         views.push_back(std::move(view));
     }
     return views;
 }
 
-Result<Counts> count_reports(const Ledger& ledger) {
-    Counts counts;
-    auto from = storage::Arrival{0};
-    while (const auto record = TRY(ledger.store().record_from(from, WithBody::no))) {
-        from = storage::Arrival{static_cast<std::uint64_t>(record->arrival) + 1};
-        const auto header = TRY(decode_header(record->header));
-        const auto entry = TRY(ledger.store().archive(record->arrival));
-        if (!entry || header.kind != static_cast<std::uint8_t>(RecordKind::report)) {
-            continue;
-        }
-        for (std::uint64_t n = record->run.first; n <= record->run.last; ++n) {
-            ReportView view;
-            view.entry = entry;
-            view.key = storage::report_in(record->log, static_cast<Number>(n));
-            TRY(add_state(ledger, view));
-            const bool is_inbox = entry->box == Box::inbox;
-            if (view.replaced_by) {
-                ++(is_inbox ? counts.replaced_in_inbox : counts.replaced_in_outbox);
+Result<std::optional<RecordPlace>> count_waiting(const Ledger& ledger, RecordPlace from,
+                                                 const IsSpent& is_spent,
+                                                 std::map<OfficeId, Waiting>& waiting) {
+    bool has_looked = false;  // at one record at least, so that the count comes to an end
+    for (auto at = ledger.logs().lower_bound(from.first); at != ledger.logs().end(); ++at) {
+        const auto& [log, state] = *at;
+        auto number = state.held.next(log == from.first ? std::max<Number>(from.second, 1) : 1);
+        while (number) {
+            if (std::exchange(has_looked, true) && is_spent()) {
+                return RecordPlace{log, *number};
             }
-            if (is_inbox) {
-                ++(view.state == State::acknowledged ? counts.acknowledged : counts.unacknowledged);
-                continue;
-            }
-            ++counts.outbox[view.state];
-            if (view.state == State::queued) {
-                ++counts.only_here;
-                counts.only_here_bytes += header.body_bytes;
-            }
-        }
-    }
-    return counts;
-}
-
-Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
-    std::map<OfficeId, Waiting> waiting;
-    for (const auto& [log, state] : ledger.logs()) {
-        for (auto number = state.held.next(1); number;) {
             const auto record = TRY(ledger.store().record(log, *number, WithBody::no));
             if (!record) {
                 return fail(Errc::corrupt, "store: a held number without its record");
@@ -340,16 +294,16 @@ Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger) {
             number = state.held.after(record->run.last);
         }
     }
-    return waiting;
+    return std::optional<RecordPlace>{};
 }
 
-Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening) {
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) {
     const auto progress = TRY(ledger.store().report(key));
     const auto record =
         progress ? TRY(ledger.store().record_until(progress->arrival, WithBody::yes))
                  : TRY(ledger.store().record(log_of(key), key.origin.number, WithBody::yes));
     if (record) {
-        for (auto& view : TRY(views_of(ledger, *record, opening))) {
+        for (auto& view : TRY(views_of(ledger, *record))) {
             if (view.key == key || !progress) {
                 TRY(add_words(ledger, view));
                 return std::move(view);
@@ -368,6 +322,26 @@ Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, 
     TRY(add_state(ledger, view));
     TRY(add_words(ledger, view));
     return view;
+}
+
+Result<Bytes> attachment_part(const Ledger& ledger, const storage::ReportKey& key,
+                              std::size_t attachment, std::uint64_t offset, std::size_t size) {
+    const auto view = TRY(view_of(ledger, key));
+    if (!view.report || attachment >= view.report->attachments.size()) {
+        return fail(Errc::not_found, "no such attachment here");
+    }
+    auto from = view.attachments_from + offset;
+    for (std::size_t i = 0; i < attachment; ++i) {
+        from += view.report->attachments[i].size;
+    }
+    const auto whole = view.report->attachments[attachment].size;
+    const auto left = whole - std::min<std::uint64_t>(whole, offset);
+    const auto record = TRY(ledger.store().record(view.record.arrival, WithBody::yes));
+    if (!record) {
+        return fail(Errc::not_found, "no such record here");
+    }
+    return attachment_bytes(ledger, *record, *view.entry, from,
+                            static_cast<std::size_t>(std::min<std::uint64_t>(left, size)));
 }
 
 }  // namespace fieldpost::engine

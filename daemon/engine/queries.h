@@ -4,6 +4,8 @@
 // what may be thrown away.
 #pragma once
 
+#include <functional>
+
 #include "daemon/engine/record/delivery.h"
 #include "daemon/engine/record/progress.h"
 
@@ -33,10 +35,12 @@ struct ReportView {
     // are known.
     std::vector<RecipientView> recipients;
     std::optional<storage::ReportKey> replaced_by;
+    std::uint64_t change = 0;  // the number of its newest change in the feed; 0: none
     // If it can be read here.
     std::optional<Report> report;
     Hash hash;
-    Bytes attachments;
+    // Where its attachments begin among those of the record.
+    std::uint64_t attachments_from = 0;
 };
 
 // A printed id, such as "hyesan-42", "hyesan.2-u7". A run that is only carried, "hyesan-40..47", is
@@ -49,30 +53,32 @@ bool is_id(std::string_view id);
 Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id);
 
 // The reports of one stored record, one each; a carried record is one.
-Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record,
-                                         Opening opening);
-// How many reports stand where, in both boxes. Nothing is opened for it.
-struct Counts {
-    std::map<State, std::uint32_t> outbox;
-    std::uint32_t unacknowledged = 0;
-    std::uint32_t acknowledged = 0;
-    // Reports among those above that a newer one corrects.
-    std::uint32_t replaced_in_inbox = 0;
-    std::uint32_t replaced_in_outbox = 0;
-    // Own reports that no other office has yet.
-    std::uint32_t only_here = 0;
-    std::uint64_t only_here_bytes = 0;
-};
-Result<Counts> count_reports(const Ledger& ledger);
+Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record);
+// Adds staff and note of the newest answers.
+Result<void> add_words(const Ledger& ledger, ReportView& view);
 
-// Records that are held here for an office and not receipted by it.
+// True once a walk has taken long enough: the rest goes on in another turn.
+using IsSpent = std::function<bool()>;
+
+// The records that are held here for an office and not receipted by it, counted over some of the
+// logs.
 struct Waiting {
     std::uint32_t records = 0;
     std::uint64_t bytes = 0;
 };
-Result<std::map<OfficeId, Waiting>> waiting_for_each(const Ledger& ledger);
+// Counts from `from` on, and stops once `is_spent`. Returns the record to go on with; nothing: all
+// were counted.
+using RecordPlace = std::pair<LogKey, Number>;
+Result<std::optional<RecordPlace>> count_waiting(const Ledger& ledger, RecordPlace from,
+                                                 const IsSpent& is_spent,
+                                                 std::map<OfficeId, Waiting>& waiting);
 
 // With the words of its answers. not_found: not in a box here and not carried.
-Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key, Opening opening);
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key);
+
+// At most `size` bytes of one attachment, counted from 0, from `offset` on. Empty at its end. So a
+// large file is read in parts. not_found: no such report or attachment here, or it cannot be read.
+Result<Bytes> attachment_part(const Ledger& ledger, const storage::ReportKey& key,
+                              std::size_t attachment, std::uint64_t offset, std::size_t size);
 
 }  // namespace fieldpost::engine

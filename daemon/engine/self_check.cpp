@@ -12,6 +12,7 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
     auto& meta = ledger.edit_meta();
     meta.stopped = true;
     meta.caught = ledger.wall(now);
+    ledger.write(storage::RenewFeed{});
     ledger.note(What::rolled_back, {.office = ledger.us(), .report = report, .via = via}, now,
                 notify);
 }

@@ -4,7 +4,7 @@
 #include <expected>
 #include <span>
 
-#include "daemon/engine/queries.h"
+#include "daemon/engine/report_walk.h"
 #include "daemon/runtime/answers.h"
 #include "proto/exit_code.h"
 
@@ -13,8 +13,10 @@ class AckRequest;
 class Answer;
 class AttentionRequest;
 class Entry;
+class FeedRequest;
 class InviteRequest;
 class ListRequest;
+class PeersRequest;
 class QueueRequest;
 class RosterRequest;
 class SyncRequest;
@@ -38,6 +40,13 @@ inline std::unexpected<Complaint> complain(Exit exit, std::string code, std::str
     return std::unexpected(
         Complaint{exit, std::move(code), std::move(what), std::move(next), std::move(ids)});
 }
+
+// A page of a list or a feed holds so many things, or so many bytes of them.
+inline constexpr int page_items_max = 500;
+inline constexpr std::size_t page_bytes_max = std::size_t{1} << 20;
+
+// What needs the words of reports cannot be done.
+std::unexpected<Complaint> locked();
 
 Complaint complaint_of(const Error& error);
 Bytes encode(const Complaint& complaint);
@@ -75,6 +84,8 @@ std::expected<std::vector<engine::ReportView>, Complaint> views_by_id(
     const engine::Ledger& ledger, std::span<const std::string* const> ids);
 // A report as lists and details show it, without its text and files.
 Result<wire::Entry> entry_of(const engine::Ledger& ledger, const engine::ReportView& view);
+// The same with text, fields, names and sizes of the attachments, and the words of the answers.
+Result<wire::Entry> whole_entry_of(const engine::Ledger& ledger, engine::ReportView view);
 
 // Requests that make this office write (answers_write.cpp). Their first Input has the number
 // `number`.
@@ -85,13 +96,20 @@ Answered acknowledge(const engine::Ledger& ledger, const wire::AckRequest& reque
 Answered invite(const wire::InviteRequest& request, std::uint64_t number);
 
 // Lists of reports (answers_list.cpp).
-Answered list(const engine::Ledger& ledger, const wire::ListRequest& request);
+Answered list(const engine::Ledger& ledger, const wire::ListRequest& request,
+              const engine::IsSpent& is_spent);
+std::expected<engine::ReportQuery, Complaint> query_of(const engine::Ledger& ledger,
+                                                       const wire::ListRequest& request);
+// The feed (answers_feed.cpp).
+Answered feed(const engine::Ledger& ledger, const wire::FeedRequest& request,
+              const engine::IsSpent& is_spent);
 // Stands for the subject of a report that has none.
 Result<std::string> preview_of(const engine::Ledger& ledger, const Report& report);
 
 // About this office and the others (answers_office.cpp).
 Answered status(const engine::Ledger& ledger, const Surroundings& around);
-Answered peers(const engine::Ledger& ledger, const Surroundings& around);
+Answered peers(const engine::Ledger& ledger, const wire::PeersRequest& request,
+               const Surroundings& around);
 Answered roster(const engine::Ledger& ledger, const Surroundings& around);
 Answered attention(const engine::Ledger& ledger);
 Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number);

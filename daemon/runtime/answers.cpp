@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "crypto/hash.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/authoring.h"
@@ -13,6 +12,10 @@
 #include "proto/limits.h"
 
 namespace fieldpost::runtime {
+
+std::unexpected<Complaint> locked() {
+    return complain(exit_refused, "locked", "mail is locked", "open it first: fieldpost unlock");
+}
 
 Complaint complaint_of(const Error& error) {
     switch (error.code) {
@@ -106,7 +109,7 @@ std::expected<std::vector<ReportView>, Complaint> views_by_id(
         if (!seen.insert(*key).second) {
             continue;
         }
-        views.push_back(ASK(or_complain(engine::view_of(ledger, *key, engine::Opening::reports))));
+        views.push_back(ASK(or_complain(engine::view_of(ledger, *key))));
         bytes += views.back().report ? views.back().report->text.size() : 0;
         if (bytes > answer_bytes_max) {
             return std::unexpected(too_much());
@@ -198,6 +201,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     wire::Entry entry;
     entry.set_id(engine::printed_id(ledger, view.key));
     entry.set_seq(static_cast<std::uint64_t>(view.arrival));
+    entry.set_change(view.change);
     entry.set_box(static_cast<wire::Box>(view.entry ? view.entry->box : Box::carried));
     entry.set_from(engine::printed_name(ledger, view.key.author));
     entry.set_priority(static_cast<wire::Priority>(view.header.log.record_class));
@@ -218,19 +222,15 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     if (view.report) {
         TRY(describe(ledger, view, *view.report, entry));
     }
-    for (const auto office : engine::carriers_of(ledger, view.key)) {
-        entry.add_carried_by(engine::printed_name(ledger, office));
-    }
     add_named(ledger, view, entry);
     return entry;
 }
 
-namespace {
-
-// The files and their sums if the attachments were opened.
-void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
+Result<wire::Entry> whole_entry_of(const Ledger& ledger, ReportView view) {
+    TRY(add_words(ledger, view));
+    auto entry = TRY(entry_of(ledger, view));
     if (!view.report) {
-        return;
+        return entry;
     }
     entry.set_text(view.report->text);
     for (const auto& field : view.report->fields) {
@@ -238,44 +238,36 @@ void add_content(const ReportView& view, bool with_files, wire::Entry& entry) {
         added->set_key(field.key);
         added->set_value(field.value);
     }
-    std::size_t at = 0;
     for (const auto& attachment : view.report->attachments) {
         auto* file = entry.add_attachments();
         file->set_name(attachment.name);
         file->set_size_bytes(attachment.size);
-        if (at + attachment.size > view.attachments.size()) {
-            continue;
-        }
-        const auto bytes = BytesView(view.attachments).subspan(at, attachment.size);
-        file->set_sha256(text_of(crypto::sha256(bytes)));
-        if (with_files) {
-            file->set_content(text_of(bytes));
-        }
-        at += attachment.size;
     }
+    return entry;
 }
+
+namespace {
 
 Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     wire::Answer answer;
-    // All are checked first. Only one at a time is open whole, and none if nobody wants its files.
-    const auto views = ASK(views_by_id(ledger, all_of(request.ids())));
-    std::uint64_t bytes = 0;
-    for (const auto& view : views) {
-        bytes += view.report && request.with_content() ? view.report->attachment_bytes() : 0;
-        if (bytes > answer_bytes_max) {
-            return std::unexpected(too_much());
-        }
-        auto entry = ASK(or_complain(entry_of(ledger, view)));
-        const bool is_wanted = request.with_content() || request.with_sums();
-        if (is_wanted && view.report && !view.report->attachments.empty()) {
-            const auto whole =
-                ASK(or_complain(engine::view_of(ledger, view.key, engine::Opening::attachments)));
-            add_content(whole, request.with_content(), entry);
-        } else {
-            add_content(view, false, entry);
-        }
-        *answer.add_entries() = std::move(entry);
+    for (const auto& view : ASK(views_by_id(ledger, all_of(request.ids())))) {
+        *answer.add_entries() = ASK(or_complain(whole_entry_of(ledger, view)));
     }
+    return encode(answer);
+}
+
+constexpr std::size_t piece_bytes = std::size_t{1} << 20;
+
+Answered attachment(const Ledger& ledger, const wire::AttachmentRequest& request) {
+    const auto key = ASK(or_complain(engine::find_id(ledger, request.id())));
+    if (!key) {
+        return complain(exit_not_found, "not_found", fmt::format("no record {} here", request.id()),
+                        "see: fieldpost list", {request.id()});
+    }
+    wire::Answer answer;
+    const auto piece = ASK(or_complain(engine::attachment_part(ledger, *key, request.attachment(),
+                                                               request.offset(), piece_bytes)));
+    answer.set_piece(text_of(piece));
     return encode(answer);
 }
 
@@ -348,9 +340,13 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kQueue:
             return queue(ledger, request.queue(), first_request);
         case wire::Request::kList:
-            return list(ledger, request.list());
+            return list(ledger, request.list(), around.is_spent);
+        case wire::Request::kFeed:
+            return feed(ledger, request.feed(), around.is_spent);
         case wire::Request::kShow:
             return show(ledger, request.show());
+        case wire::Request::kAttachment:
+            return attachment(ledger, request.attachment());
         case wire::Request::kAck:
             return acknowledge(ledger, request.ack(), first_request);
         case wire::Request::kTrace:
@@ -358,7 +354,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kStatus:
             return status(ledger, around);
         case wire::Request::kPeers:
-            return peers(ledger, around);
+            return peers(ledger, request.peers(), around);
         case wire::Request::kRoster:
             return request.roster().confirm().empty()
                        ? roster(ledger, around)
@@ -419,10 +415,9 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             answer.set_id(engine::printed_id(ledger, accepted->report));
             // A report that was queued before under the same key has its hash in the store.
-            const auto hash =
-                accepted->is_repeat
-                    ? TRY(engine::view_of(ledger, accepted->report, engine::Opening::reports)).hash
-                    : accepted->hash;
+            const auto hash = accepted->is_repeat
+                                  ? TRY(engine::view_of(ledger, accepted->report)).hash
+                                  : accepted->hash;
             answer.set_hash(text_of(hash.view()));
             for (const auto& one : accepted->left_out) {
                 answer.add_left_out(engine::why_not(ledger, one));

@@ -20,6 +20,8 @@ struct Surroundings {
     WallTime started;
     std::chrono::milliseconds longest_batch{};  // since then, of the processor's time
     Now now;
+    // A walk over many reports ends its part once this is true.
+    std::function<bool()> is_spent = [] { return false; };
     std::set<OfficeId> linked;
     std::map<OfficeId, Links::Traffic> traffic;
     std::set<OfficeId> in_small_segments;

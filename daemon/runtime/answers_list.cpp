@@ -1,12 +1,11 @@
 // Answers to `list`: which reports fit, a line each, and what stands for a subject.
 #include <fmt/format.h>
-#include <utf8proc.h>
 
-#include <cstdlib>
-
-#include "daemon/engine/queries.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/report_walk.h"
 #include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
+#include "proto/typed.h"
 
 namespace fieldpost::runtime {
 
@@ -18,20 +17,6 @@ namespace {
 
 // A preview is cut there, at a whole character. Lists have room for less.
 constexpr std::size_t preview_bytes_max = 120;
-
-// For comparing without regard to case (Unicode, NFC).
-std::string folded(std::string_view text) {
-    utf8proc_uint8_t* mapped = nullptr;
-    const auto size = utf8proc_map(
-        reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-        static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD));
-    std::string result = size < 0 ? std::string(text)
-                                  : std::string(reinterpret_cast<const char*>(mapped),
-                                                static_cast<std::size_t>(size));
-    std::free(mapped);  // NOLINT(cppcoreguidelines-no-malloc): utf8proc_map allocates so
-    return result;
-}
 
 std::string first_words(std::string_view text) {
     constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
@@ -55,66 +40,99 @@ std::string first_words(std::string_view text) {
 }
 
 bool has_words(const Report& report, const std::string& wanted) {
-    const auto has = [&](std::string_view text) { return folded(text).contains(wanted); };
+    const auto has = [&](std::string_view text) { return case_folded(text).contains(wanted); };
     return has(report.subject) || has(report.text) ||
            std::ranges::any_of(report.fields, [&](const Report::Field& field) {
                return has(field.key) || has(field.value);
            });
 }
 
-struct Filter {
-    const wire::ListRequest& request;
-    std::string grep;
-};
-
-bool fits(const ReportView& view, const wire::Entry& entry, const Filter& filter) {
-    const auto& wanted = filter.request;
-    const auto names = [](const auto& list, const auto& name) {
-        return std::ranges::find(list, name) != list.end();
-    };
-    const bool is_to = wanted.to().empty() || names(entry.to(), wanted.to()) ||
-                       std::ranges::any_of(entry.recipients(), [&](const auto& r) {
-                           return r.office() == wanted.to();
-                       });
-    const bool is_unanswered =
-        entry.box() == wire::BOX_INBOX && view.report && entry.state() == "delivered";
-    return names(wanted.boxes(), entry.box()) &&
-           (wanted.state().empty() || entry.state() == wanted.state()) &&
-           (wanted.from().empty() || entry.from() == wanted.from()) && is_to &&
-           (wanted.type().empty() || entry.type() == wanted.type()) &&
-           (wanted.held_by().empty() || names(entry.carried_by(), wanted.held_by())) &&
-           (!wanted.has_priority() || entry.priority() == wanted.priority()) &&
-           (wanted.outcome() == wire::OUTCOME_NONE || entry.outcome() == wanted.outcome()) &&
-           (!wanted.unanswered() || is_unanswered) &&
-           (wanted.all_versions() || entry.replaced_by().empty()) &&
-           entry.received_unix_s() >= wanted.since_unix_s() && !entry.is_acknowledgement() &&
-           (filter.grep.empty() || (view.report && has_words(*view.report, filter.grep)));
-}
-
-bool is_filtered(const wire::ListRequest& request) {
-    return !request.state().empty() || !request.from().empty() || !request.to().empty() ||
-           !request.type().empty() || !request.held_by().empty() || request.since_unix_s() != 0 ||
-           !request.before().empty() || request.has_priority() ||
-           request.outcome() != wire::OUTCOME_NONE || request.unanswered() ||
-           !request.grep().empty();
-}
-
-std::uint32_t total_of(const engine::Counts& counts, const wire::ListRequest& request) {
-    std::uint32_t total = 0;
-    const auto wants = [&](wire::Box box) {
-        return std::ranges::find(request.boxes(), box) != request.boxes().end();
-    };
-    if (wants(wire::BOX_INBOX)) {
-        total += counts.acknowledged + counts.unacknowledged;
-        total -= request.all_versions() ? 0 : counts.replaced_in_inbox;
-    }
-    if (wants(wire::BOX_OUTBOX)) {
-        for (const auto& [state, count] : counts.outbox) {
-            total += count;
+// The offices that have or had a name, or the group.
+std::expected<std::vector<OfficeId>, Complaint> named(const Ledger& ledger,
+                                                      const std::string& name) {
+    std::vector<OfficeId> all;
+    if (name.starts_with('@')) {
+        const auto group = engine::group_named(name);
+        if (!group) {
+            return complain(exit_not_found, "not_found", fmt::format("there is no group {}", name),
+                            "groups are @hq, @field, @relay and @all", {name});
         }
-        total -= request.all_versions() ? 0 : counts.replaced_in_outbox;
+        all.push_back(*group);
+    } else if (!name.empty()) {
+        for (const auto* office : ledger.roster().offices_named(name)) {
+            all.push_back(office->index);
+        }
+        if (all.empty()) {
+            return complain(exit_not_found, "not_found",
+                            fmt::format("no office is called {}", name), "see: fieldpost roster",
+                            {name});
+        }
     }
-    return total;
+    return all;
+}
+
+std::optional<engine::State> state_named(const std::string& name) {
+    for (std::uint8_t number = 0; number < storage::state_count; ++number) {
+        if (engine::name_of(engine::State{number}) == name) {
+            return engine::State{number};
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::expected<engine::ReportQuery, Complaint> query_of(const Ledger& ledger,
+                                                       const wire::ListRequest& request) {
+    engine::ReportQuery query;
+    for (const auto box : request.boxes()) {
+        query.boxes.push_back(static_cast<Box>(box));
+    }
+    query.from = ASK(named(ledger, request.from()));
+    query.to = ASK(named(ledger, request.to()));
+    query.held_by = ASK(named(ledger, request.held_by()));
+    if (!request.state().empty()) {
+        query.state = state_named(request.state());
+        if (!query.state) {
+            return complain(exit_invalid, "invalid",
+                            fmt::format("there is no state {}", request.state()),
+                            "see: fieldpost list --help", {request.state()});
+        }
+    }
+    if (!request.type().empty()) {
+        query.type = request.type();
+    }
+    if (request.has_priority()) {
+        query.priority = static_cast<RecordClass>(request.priority());
+    }
+    query.outcome = static_cast<ReplyOutcome>(request.outcome());
+    query.unanswered = request.unanswered();
+    query.all_versions = request.all_versions();
+    query.since = WallTime::from_unix(request.since_unix_s());
+    if (!request.grep().empty()) {
+        query.has_words = [wanted = case_folded(request.grep())](const Report& report) {
+            return has_words(report, wanted);
+        };
+    }
+    return query;
+}
+
+namespace {
+
+// The arrival of a report here. A report that is only carried has no page.
+std::expected<storage::Arrival, Complaint> arrival_of(const Ledger& ledger, const std::string& id) {
+    const auto key = ASK(or_complain(engine::find_id(ledger, id)));
+    if (const auto page = key ? ASK(or_complain(ledger.store().report(*key))) : std::nullopt) {
+        return page->arrival;
+    }
+    const auto carried = key ? ASK(or_complain(ledger.store().record(
+                                   log_of(*key), key->origin.number, WithBody::no)))
+                             : std::nullopt;
+    if (!carried) {
+        return complain(exit_not_found, "not_found", fmt::format("no report {} here", id),
+                        "see: fieldpost list", {id});
+    }
+    return carried->arrival;
 }
 
 }  // namespace
@@ -122,7 +140,7 @@ std::uint32_t total_of(const engine::Counts& counts, const wire::ListRequest& re
 Result<std::string> preview_of(const Ledger& ledger, const Report& report) {
     if (report.reply_to) {
         const storage::ReportKey key{report.reply_to->author, report.reply_to->origin};
-        const auto original = engine::view_of(ledger, key, engine::Opening::reports);
+        const auto original = engine::view_of(ledger, key);
         if (original && original->report && !original->report->subject.empty()) {
             return "re: " + first_words(original->report->subject);
         }
@@ -144,69 +162,47 @@ Result<std::string> preview_of(const Ledger& ledger, const Report& report) {
     return report.attachments.empty() ? "" : first_words(report.attachments.front().name);
 }
 
-Answered list(const Ledger& ledger, const wire::ListRequest& request) {
-    for (const auto* name : {&request.from(), &request.to(), &request.held_by()}) {
-        if (name->starts_with('@') && !is_group_name(*name)) {
-            return complain(exit_not_found, "not_found", fmt::format("there is no group {}", *name),
-                            "groups are @hq, @field, @relay and @all", {*name});
-        }
-        if (!name->empty() && !name->starts_with('@') && ledger.roster().find(*name) == nullptr) {
-            return complain(exit_not_found, "not_found",
-                            fmt::format("no office is called {}", *name), "see: fieldpost roster",
-                            {*name});
-        }
+Answered list(const Ledger& ledger, const wire::ListRequest& request,
+              const engine::IsSpent& is_spent) {
+    using Order = engine::ReportWalk::Order;
+    if (request.with_content() && ledger.config().mail == nullptr) {
+        return locked();
     }
-    auto before = storage::Arrival{UINT64_MAX};
-    if (!request.before().empty()) {
-        const auto key = ASK(or_complain(engine::find_id(ledger, request.before())));
-        const auto progress = key ? ASK(or_complain(ledger.store().report(*key))) : std::nullopt;
-        // A report that is only carried has no page.
-        const auto carried = key && !progress
-                                 ? ASK(or_complain(ledger.store().record(
-                                       log_of(*key), key->origin.number, WithBody::no)))
-                                 : std::nullopt;
-        if (!progress && !carried) {
-            return complain(exit_not_found, "not_found",
-                            fmt::format("no report {} here", request.before()),
-                            "see: fieldpost list", {request.before()});
-        }
-        before = progress ? progress->arrival : carried->arrival;
-    }
-    const Filter filter{request, folded(request.grep())};
-    // From the newest back, so that a short list of a long history is cheap.
-    std::vector<wire::Entry> found;
-    bool has_more = false;
-    auto to = before;
-    while (!has_more) {
-        const auto record = ASK(or_complain(ledger.store().record_until(to, WithBody::yes)));
-        if (!record || static_cast<std::uint64_t>(record->arrival) == 0) {
-            break;
-        }
-        to = storage::Arrival{static_cast<std::uint64_t>(record->arrival) - 1};
-        const auto views =
-            ASK(or_complain(engine::views_of(ledger, *record, engine::Opening::reports)));
-        for (auto at = views.rbegin(); at != views.rend() && !has_more; ++at) {
-            if (at->arrival >= before) {
-                continue;
-            }
-            auto entry = ASK(or_complain(entry_of(ledger, *at)));
-            if (!fits(*at, entry, filter)) {
-                continue;
-            }
-            if (request.limit() != 0 && found.size() == request.limit()) {
-                has_more = true;
-            } else {
-                found.push_back(std::move(entry));
-            }
-        }
+    engine::ReportWalk walk(ledger, ASK(query_of(ledger, request)));
+    const auto before = request.before().empty() ? storage::Arrival{UINT64_MAX}
+                                                 : ASK(arrival_of(ledger, request.before()));
+    auto from = storage::Arrival{request.from_seq()};
+    if (request.newest_first() && request.from_seq() == 0) {
+        from = storage::Arrival{static_cast<std::uint64_t>(before) - 1};
     }
     wire::Answer answer;
-    answer.set_has_more(has_more);
-    if (request.want_total() && !is_filtered(request)) {
-        answer.set_total(total_of(ASK(or_complain(engine::count_reports(ledger))), request));
+    std::size_t bytes = 0;
+    const auto entries_max = request.limit() == 0
+                                 ? page_items_max
+                                 : std::min<int>(page_items_max, static_cast<int>(request.limit()));
+    const auto take = [&](const ReportView& view) -> Result<bool> {
+        if (view.arrival >= before) {
+            return false;
+        }
+        auto* entry = answer.add_entries();
+        if (request.only_seq()) {
+            entry->set_seq(static_cast<std::uint64_t>(view.arrival));
+        } else {
+            *entry =
+                TRY(request.with_content() ? whole_entry_of(ledger, view) : entry_of(ledger, view));
+        }
+        bytes += entry->ByteSizeLong();
+        return answer.entries_size() < entries_max && bytes < page_bytes_max;
+    };
+    const auto next = ASK(or_complain(walk.run(
+        from, request.newest_first() ? Order::newest_first : Order::oldest_first, is_spent, take)));
+    if (next && (request.newest_first() || *next < before)) {
+        answer.set_next_seq(static_cast<std::uint64_t>(*next));
     }
-    for (auto at = found.rbegin(); at != found.rend(); ++at) {
-        *answer.add_entries() = std::move(*at);
+    if (request.want_total() && request.before().empty()) {
+        if (const auto total = ASK(or_complain(walk.count()))) {
+            answer.set_total(*total);
+        }
     }
     return encode(answer);
 }

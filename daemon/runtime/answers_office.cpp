@@ -42,18 +42,17 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_mail(ledger.config().mail == nullptr ? "locked" : "unprotected");
     auto& outbox = *status->mutable_outbox();
     auto& inbox = *status->mutable_inbox();
-    for (const auto* name :
-         {"queued", "carried", "delivered", "acknowledged", "expired", "failed"}) {
-        outbox[name] = 0;
+    const auto counts = ASK(or_complain(ledger.store().counts()));
+    const auto acknowledged = static_cast<std::size_t>(engine::State::acknowledged);
+    for (std::size_t state = 0; state < storage::state_count; ++state) {
+        outbox[std::string(engine::name_of(static_cast<engine::State>(state)))] =
+            static_cast<std::uint32_t>(counts.outbox[state]);
+        inbox[state == acknowledged ? "acknowledged" : "unacknowledged"] +=
+            static_cast<std::uint32_t>(counts.inbox[state]);
     }
-    const auto counts = ASK(or_complain(engine::count_reports(ledger)));
-    for (const auto& [state, count] : counts.outbox) {
-        outbox[std::string(engine::name_of(state))] = count;
-    }
-    inbox["unacknowledged"] = counts.unacknowledged;
-    inbox["acknowledged"] = counts.acknowledged;
-    status->set_to_send_records(counts.only_here);
-    status->set_to_send_bytes(counts.only_here_bytes);
+    status->set_to_send_records(
+        static_cast<std::uint32_t>(counts.outbox[static_cast<std::size_t>(engine::State::queued)]));
+    status->set_to_send_bytes(counts.queued_bytes);
     for (const auto& [key, item] : ledger.attention().items()) {
         if (item.dismissed == WallTime{}) {
             const bool is_urgent = storage::kind_of(key.what).severity == storage::Severity::urgent;
@@ -156,9 +155,33 @@ void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId off
 
 }  // namespace
 
-Answered peers(const Ledger& ledger, const Surroundings& around) {
+namespace {
+
+Bytes encode(const engine::RecordPlace& place) {
+    ByteWriter out;
+    write(out, KeyPart{.log = place.first, .number = place.second});
+    return out.take();
+}
+
+// The first record for a place that is none.
+engine::RecordPlace record_place(BytesView bytes) {
+    ByteReader in(bytes);
+    const auto part = read_key_part(in);
+    return part ? engine::RecordPlace{part->log, part->number} : engine::RecordPlace{};
+}
+
+}  // namespace
+
+Answered peers(const Ledger& ledger, const wire::PeersRequest& request,
+               const Surroundings& around) {
     wire::Answer answer;
-    const auto waiting = ASK(or_complain(engine::waiting_for_each(ledger)));
+    std::map<OfficeId, engine::Waiting> waiting;
+    const auto next = ASK(or_complain(engine::count_waiting(
+        ledger, record_place(as_bytes(request.from())), around.is_spent, waiting)));
+    if (next) {
+        const auto place = encode(*next);
+        answer.set_next_part(std::string(as_text(place)));
+    }
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (index == ledger.us() || office.state == crypto::OfficeState::invited ||
             office.state == crypto::OfficeState::cancelled) {

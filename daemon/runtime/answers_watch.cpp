@@ -107,7 +107,8 @@ Answered sync(const Ledger& ledger, const wire::SyncRequest& request, const Surr
         }
     }
     if (request.want_only_here()) {
-        sync->set_only_here(ASK(or_complain(engine::count_reports(ledger))).only_here);
+        sync->set_only_here(ASK(or_complain(ledger.store().counts()))
+                                .outbox[static_cast<std::size_t>(engine::State::queued)]);
     }
     add_transfers(ledger, around, *sync);
     return encode(answer);

@@ -284,6 +284,9 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
         draft.report.reply_to = reference_to(view);
         pending.inputs.emplace_back(std::move(submitted));
     }
+    if (request.only_check()) {
+        return encode(answer);
+    }
     pending.finish = [answer](const Ledger&, const std::vector<engine::Notice>& notices) {
         for (const auto& notice : notices) {
             if (const auto* declined = std::get_if<engine::Declined>(&notice)) {

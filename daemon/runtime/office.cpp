@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <deque>
 
 #include "daemon/engine/membership/founding.h"
 #include "daemon/engine/record/authoring.h"
@@ -26,6 +27,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// So much of the processor's time goes into requests before the loop looks at links again, and so
+// much into one request that walks over many reports.
+constexpr std::chrono::milliseconds requests_a_turn = 20ms;
+constexpr std::chrono::milliseconds a_request = 10ms;
 // While the disk takes nothing at all.
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
 // Windows open and close then, and a clock that was changed is noticed.
@@ -53,7 +58,8 @@ private:
     Result<void> batch_or_recover(const std::vector<engine::Input>& inputs);
     Result<std::vector<engine::Notice>> batch(const std::vector<engine::Input>& inputs);
     Result<Handled> read_request(const control::RequestIn& request);
-    Result<void> answer(const std::vector<control::RequestIn>& requests);
+    Result<void> answer_waiting();
+    Result<void> answer(const control::RequestIn& request);
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
 
@@ -78,6 +84,7 @@ private:
     WallTime started_;
     std::chrono::milliseconds longest_batch_{};  // of the processor's time
     std::uint32_t roster_written_ = 0;
+    std::deque<control::RequestIn> requests_;  // that were not answered yet
     std::uint64_t next_request_ = 1;
 };
 
@@ -281,9 +288,11 @@ Result<T> with_memory(const Work& work) {
 
 Result<Handled> Office::read_request(const control::RequestIn& request) {
     TRY(store_->begin());
+    const auto slice_ends = used_by_this_thread() + a_request;
     const Surroundings around{started_,
                               longest_batch_,
                               now(),
+                              [slice_ends] { return used_by_this_thread() >= slice_ends; },
                               links_->linked(true),
                               links_->traffic(),
                               links_->in_small_segments(),
@@ -297,53 +306,59 @@ Result<Handled> Office::read_request(const control::RequestIn& request) {
     return read;
 }
 
-// Every request has its own commit: what is answered is on disk, and one that fails fails alone.
-Result<void> Office::answer(const std::vector<control::RequestIn>& requests) {
-    for (const auto& request : requests) {
-        if (full_until_) {
-            // Somebody may have made room since.
-            TRY(recover({Errc::storage_full, full_why_}));
-        }
-        auto read = read_request(request);
-        if (store_->is_in_doubt()) {
-            TRY(put_aside_what_was_met());
-            read = read_request(request);
-        }
-        if (!read && read.error().code == Errc::no_memory) {
-            control_->answer(request.client, refuse_request(read.error()), now().steady);
-            continue;
-        }
-        auto handled = TRY(std::move(read));
-        if (auto* answer = std::get_if<Bytes>(&handled)) {
-            const bool is_too_much = !control_->has_room_for(answer->size());
-            control_->answer(request.client,
-                             is_too_much ? refuse_request({Errc::unavailable,
-                                                           "too many large answers are being read"})
-                                         : std::move(*answer),
-                             now().steady);
-            continue;
-        }
-        const auto& pending = std::get<Pending>(handled);
-        next_request_ += pending.inputs.size();
-        const auto done =
-            full_until_
-                ? Result<std::vector<engine::Notice>>(fail(Errc::storage_full, "the disk is full"))
-                : batch(pending.inputs);
-        if (!done) {
-            control_->answer(request.client, refuse_request(done.error()), now().steady);
-            TRY(full_until_ ? ok() : recover(done.error()));
-            continue;
-        }
-        TRY(store_->begin());
-        auto answer =
-            with_memory<Bytes>([&] { return finish_request(engine_->ledger(), pending, *done); });
-        store_->abort();
-        control_->answer(request.client,
-                         answer ? std::move(*answer) : refuse_request(answer.error()),
-                         now().steady);
-        TRY(put_aside_what_was_met());
+// The requests that came, the oldest first, until they have taken their share of this turn.
+Result<void> Office::answer_waiting() {
+    const auto turn_ends = used_by_this_thread() + requests_a_turn;
+    while (!requests_.empty() && used_by_this_thread() < turn_ends) {
+        const auto request = std::move(requests_.front());
+        requests_.pop_front();
+        TRY(answer(request));
     }
     return ok();
+}
+
+// Every request has its own commit: what is answered is on disk, and one that fails fails alone.
+Result<void> Office::answer(const control::RequestIn& request) {
+    if (full_until_) {
+        // Somebody may have made room since.
+        TRY(recover({Errc::storage_full, full_why_}));
+    }
+    auto read = read_request(request);
+    if (store_->is_in_doubt()) {
+        TRY(put_aside_what_was_met());
+        read = read_request(request);
+    }
+    if (!read && read.error().code == Errc::no_memory) {
+        control_->answer(request.client, refuse_request(read.error()), now().steady);
+        return ok();
+    }
+    auto handled = TRY(std::move(read));
+    if (auto* answer = std::get_if<Bytes>(&handled)) {
+        const bool is_too_much = !control_->has_room_for(answer->size());
+        control_->answer(request.client,
+                         is_too_much ? refuse_request({Errc::unavailable,
+                                                       "too many large answers are being read"})
+                                     : std::move(*answer),
+                         now().steady);
+        return ok();
+    }
+    const auto& pending = std::get<Pending>(handled);
+    next_request_ += pending.inputs.size();
+    const auto done =
+        full_until_
+            ? Result<std::vector<engine::Notice>>(fail(Errc::storage_full, "the disk is full"))
+            : batch(pending.inputs);
+    if (!done) {
+        control_->answer(request.client, refuse_request(done.error()), now().steady);
+        return full_until_ ? ok() : recover(done.error());
+    }
+    TRY(store_->begin());
+    auto answer =
+        with_memory<Bytes>([&] { return finish_request(engine_->ledger(), pending, *done); });
+    store_->abort();
+    control_->answer(request.client, answer ? std::move(*answer) : refuse_request(answer.error()),
+                     now().steady);
+    return put_aside_what_was_met();
 }
 
 Result<void> Office::notice_admission() {
@@ -376,6 +391,9 @@ Result<void> Office::run(int signals) {
         links_->turn(full_until_.has_value());
         folders_.turn(now().steady);
         auto wait = full_until_ ? full_disk_retry : to_next_minute();
+        if (!requests_.empty()) {
+            wait = 0ms;
+        }
         for (const auto at :
              {wake_at_, links_->wake_at(), control_->wake_at(), folders_.wake_at()}) {
             if (at) {
@@ -400,10 +418,12 @@ Result<void> Office::run(int signals) {
         }
         for (const auto& client : std::span(watched).subspan(1)) {
             if (client.is_readable || client.is_writable) {
-                TRY(answer(control_->handle(client.fd, client.is_readable, client.is_writable,
-                                            now().steady)));
+                std::ranges::move(control_->handle(client.fd, client.is_readable,
+                                                   client.is_writable, now().steady),
+                                  std::back_inserter(requests_));
             }
         }
+        TRY(answer_waiting());
         // After what is ready was taken: a client is not late because this office was busy.
         control_->drop_stalled(now().steady);
         if (watched.front().is_readable && !TRY(handle_signals(signals))) {

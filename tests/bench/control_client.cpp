@@ -68,6 +68,61 @@ bool ControlClient::peers() const {
     return ask(path_, request, answer);
 }
 
+bool ControlClient::status() const {
+    wire::Request request;
+    request.mutable_status();
+    wire::Answer answer;
+    return ask(path_, request, answer);
+}
+
+bool ControlClient::list(const ListFilter& filter) const {
+    wire::Request request;
+    auto& list = *request.mutable_list();
+    list.add_boxes(wire::BOX_INBOX);
+    list.add_boxes(wire::BOX_OUTBOX);
+    list.set_newest_first(true);
+    list.set_limit(51);
+    list.set_want_total(true);
+    list.set_state(filter.state);
+    list.set_from(filter.from);
+    list.set_type(filter.type);
+    list.set_unanswered(filter.unanswered);
+    if (filter.priority != 0) {
+        list.set_priority(static_cast<wire::Priority>(filter.priority));
+    }
+    int found = 0;
+    while (true) {
+        wire::Answer answer;
+        if (!ask(path_, request, answer)) {
+            return false;
+        }
+        found += answer.entries_size();
+        if (answer.next_seq() == 0 || found > 50) {
+            return true;
+        }
+        list.set_from_seq(answer.next_seq());
+    }
+}
+
+std::string ControlClient::queue_urgent(const std::string& to, const std::string& text) const {
+    wire::Request request;
+    auto& queue = *request.mutable_queue();
+    queue.add_to(to);
+    queue.set_text(text);
+    queue.set_priority(wire::PRIORITY_URGENT);
+    queue.set_lifetime_s(limits::lifetime_seconds_default);
+    wire::Answer answer;
+    return ask(path_, request, answer) ? answer.id() : "";
+}
+
+bool ControlClient::is_delivered(const std::string& id) const {
+    wire::Request request;
+    request.mutable_show()->add_ids(id);
+    wire::Answer answer;
+    return ask(path_, request, answer) && answer.entries_size() == 1 &&
+           answer.entries(0).state() == "delivered";
+}
+
 bool ControlClient::answers() const {
     wire::Request request;
     request.mutable_roster();

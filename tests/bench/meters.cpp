@@ -69,9 +69,11 @@ Memory resident_beyond(pid_t process, const std::string& map) {
             memory.bytes += kilobytes_of(line);
         }
     }
-    if (has_any) {
-        return memory;
-    }
+    return has_any ? memory : anonymous(process);
+}
+
+Memory anonymous(pid_t process) {
+    Memory memory;
     auto status = proc(process, "status");
     for (std::string line; std::getline(status, line);) {
         if (line.starts_with("RssAnon:")) {

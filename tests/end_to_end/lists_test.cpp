@@ -58,7 +58,9 @@ TEST_CASE("a limit is a number of reports, whatever record they travelled in", "
     CHECK(std::ranges::count(whole.out, '\n') == 7);
     CHECK(whole.err.find("6 of 16, newest last") != std::string::npos);
     const auto filtered = at.hq.show({"list", "--state", "delivered", "--limit", "6"});
-    CHECK(filtered.err.find("The last 6; there are more") != std::string::npos);
+    CHECK(filtered.err.find("6 of 16, newest last") != std::string::npos);
+    const auto searched = at.hq.show({"list", "--grep", "20", "--limit", "6"});
+    CHECK(searched.err.find("The last 6; there are more") != std::string::npos);
     CHECK(filtered.err.find("--before hyesan-11") != std::string::npos);
     CHECK(at.hq.show({"list", "--state", "delivered", "--limit", "16"}).err.empty());
     // The list of carried records has pages, too.

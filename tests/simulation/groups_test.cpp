@@ -48,11 +48,11 @@ bool is_held(const World& world, Node node, const storage::ReportKey& report) {
 
 // The record as it travels, for one that gets nothing else.
 RecordNews taken_from(World& world, Node node, const storage::ReportKey& report) {
-    const auto view = world.view(node, report);
+    const auto record = world.record(node, report);
     ByteWriter entry;
-    entry.raw(elide_header(view.header, nullptr));
-    entry.raw(view.record.signature.view());
-    entry.raw(view.record.body);
+    entry.raw(elide_header(decode_header(record.header).value(), nullptr));
+    entry.raw(record.signature.view());
+    entry.raw(record.body);
     return {{entry.take()}};
 }
 

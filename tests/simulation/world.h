@@ -16,6 +16,7 @@
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/queries.h"
 #include "storage/memory_tables.h"
+#include "tests/support/feed_reader.h"
 #include "tests/support/network.h"
 #include "tests/support/seeded_random.h"
 
@@ -156,6 +157,8 @@ public:
         return times_happened(node, engine::What::received, report) == 1;
     }
     std::vector<Report> inbox(Node node);
+    // The record that holds the report.
+    storage::StoredRecord record(Node node, const storage::ReportKey& report);
     // The report as people at that office see it.
     engine::ReportView view(Node node, const storage::ReportKey& report);
     [[nodiscard]] const std::map<storage::ReportKey, std::vector<Node>>& promised() const {
@@ -195,6 +198,8 @@ private:
         std::optional<BoxPublic> one_time;  // of an office that joined by an invitation
         bool is_taken_over = false;
         bool is_spoiled = false;
+        FeedReader reader;
+        std::uint64_t moves = 0;  // batches in which a report or the feed changed
     };
     struct Flight {
         std::int64_t at_ms = 0;
@@ -253,6 +258,8 @@ private:
     void note_sent(Node node, engine::OutgoingFrame sent);
     void check(Node node);
     void check_progress(Node node);
+    // P13, and that the index follows from the pages.
+    void check_feed(Node node);
     void check_bodies_under_way(Node node);
     void check_settled(Node node);
     void check_parts_on_disk(Node node);

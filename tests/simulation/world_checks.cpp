@@ -199,10 +199,18 @@ std::vector<Report> World::inbox(Node node) {
     return reports;
 }
 
+storage::StoredRecord World::record(Node node, const storage::ReportKey& report) {
+    return read_from(node,
+                     [&](const storage::RecordStore& store) {
+                         return store.record(storage::log_of(report), report.origin.number,
+                                             WithBody::yes);
+                     })
+        .value();
+}
+
 engine::ReportView World::view(Node node, const storage::ReportKey& report) {
-    return read_from(node, [&](const storage::RecordStore&) {
-        return engine::view_of(ledger(node), report, engine::Opening::reports);
-    });
+    return read_from(
+        node, [&](const storage::RecordStore&) { return engine::view_of(ledger(node), report); });
 }
 
 bool World::waits_unopened(Node node, const storage::ReportKey& report) {
@@ -256,6 +264,23 @@ bool may_become(const storage::Recipient& before, const storage::Recipient& afte
 }
 
 }  // namespace
+
+void World::check_feed(Node node) {
+    auto& office = offices_[node];
+    const bool has_moved = std::ranges::any_of(office.disk->changed, [](const auto& place) {
+        return place.first == storage::Table::reports || place.first == storage::Table::changes;
+    });
+    // A spoiled row is met when it is read, and the whole store is checked then. A scan of all pages
+    // after each step would take most of a simulation's time.
+    constexpr std::uint64_t moves_a_look = 8;
+    if (!has_moved || office.is_spoiled || ++office.moves % moves_a_look != 0) {
+        return;
+    }
+    REQUIRE(office.store->begin().has_value());
+    check_index(*office.store, node);
+    office.reader.take_turn(*office.store, node);
+    office.store->abort();
+}
 
 void World::check_progress(Node node) {
     auto& office = offices_[node];
@@ -375,6 +400,7 @@ void World::check_parts_on_disk(Node node) {
 }
 
 void World::check(Node node) {
+    check_feed(node);
     check_progress(node);
     check_bodies_under_way(node);
     check_settled(node);
@@ -562,6 +588,10 @@ void World::check_everything() {
         REQUIRE(store.begin().has_value());
         check_parts_on_disk(node);
         check_records_held(node);
+        if (!offices_[node].is_spoiled) {
+            check_index(store, node);
+            offices_[node].reader.catch_up(store, node);
+        }
         store.abort();
         check_leaves(node);
     }

@@ -147,19 +147,48 @@ Result<void> file_again(Ledger& ledger, const storage::StoredRecord& record, con
     return ok();
 }
 
-Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
-                                   const storage::ArchiveEntry& entry, Opening opening) {
-    const auto* author = ledger.identity_of(record.log.author);
-    if (author == nullptr || entry.sealed_file_key.empty()) {
+namespace {
+
+// The file key, and the hashes of the reports behind it.
+Result<std::pair<crypto::FileKey, Bytes>> open_entry(const Ledger& ledger, const Header& header,
+                                                     const storage::ArchiveEntry& entry) {
+    if (entry.sealed_file_key.empty()) {
         return fail(Errc::untrusted, "record: forgotten or unreadable");
     }
-    OpenedRecord opened;
-    opened.header = TRY(decode_header(record.header));
-    const auto content = TRY(open_content(ledger, opened.header, entry));
+    auto content = TRY(open_content(ledger, header, entry));
     if (content.size() < crypto::FileKey::size) {
         return fail(Errc::corrupt, "archive: a file key of another size");
     }
-    const auto key = crypto::FileKey::from(BytesView(content).first(crypto::FileKey::size));
+    auto key = crypto::FileKey::from(BytesView(content).first(crypto::FileKey::size));
+    content.erase(content.begin(), content.begin() + crypto::FileKey::size);
+    return std::pair(std::move(key), std::move(content));
+}
+
+}  // namespace
+
+Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord& record,
+                               const storage::ArchiveEntry& entry, std::uint64_t offset,
+                               std::size_t size) {
+    const auto* author = ledger.identity_of(record.log.author);
+    if (author == nullptr) {
+        return fail(Errc::untrusted, "record: of an unknown office");
+    }
+    const auto header = TRY(decode_header(record.header));
+    const auto [key, hashes] = TRY(open_entry(ledger, header, entry));
+    return crypto::open_attachment_bytes(
+        ledger.network(), *author, header, key,
+        pieces_of(ledger, record.blob, record.body, BodyShape{header.body_bytes}), offset, size);
+}
+
+Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
+                                   const storage::ArchiveEntry& entry, Opening opening) {
+    const auto* author = ledger.identity_of(record.log.author);
+    if (author == nullptr) {
+        return fail(Errc::untrusted, "record: of an unknown office");
+    }
+    OpenedRecord opened;
+    opened.header = TRY(decode_header(record.header));
+    const auto [key, content] = TRY(open_entry(ledger, opened.header, entry));
     if (opening == Opening::attachments) {
         auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header, key,
                                           TRY(body_of(ledger.store(), record))));
@@ -173,7 +202,7 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
     for (const auto& unit : opened.units) {
         opened.reports.push_back(TRY(decode_report(unit.report)));
     }
-    ByteReader hashes(BytesView(content).subspan(crypto::FileKey::size));
+    ByteReader hashes(content);
     while (!hashes.at_end()) {
         opened.hashes.push_back(TRY(hashes.read_array<Hash>()));
     }

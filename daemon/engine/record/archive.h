@@ -48,4 +48,9 @@ enum class Opening : std::uint8_t { reports, attachments };
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
                                    const storage::ArchiveEntry& entry, Opening opening);
 
+// `size` bytes of the attachments of a record, from `offset` of all of them together.
+Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord& record,
+                               const storage::ArchiveEntry& entry, std::uint64_t offset,
+                               std::size_t size);
+
 }  // namespace fieldpost::engine

@@ -284,6 +284,7 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prep
     const storage::ReportKey key{ledger.us(), origin};
     storage::ReportProgress progress;
     progress.arrival = record.arrival;
+    progress.box = Box::outbox;
     for (const auto office : draft.to) {
         storage::Recipient one{.office = office};
         const auto& left_out = prepared.addressed.left_out;
@@ -294,13 +295,14 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prep
         }
         progress.recipients.push_back(one);
     }
+    describe(ledger, prepared.sealed.header, key, draft.report, progress);
     ledger.write(storage::PutReport{key, std::move(progress)});
     ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = draft.report.staff},
                 now, notify);
     if (draft.report.replaces) {
         const storage::ReportKey original{draft.report.replaces->author,
                                           draft.report.replaces->origin};
-        ledger.write(storage::AddAnswer{original, record.arrival});
+        ledger.write(storage::AddAnswer{original, record.arrival, true});
         TRY(replace(ledger, original, key));
     }
     if (draft.report.reply_to && draft.kind == RecordKind::acknowledgement) {

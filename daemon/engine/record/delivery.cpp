@@ -139,7 +139,7 @@ Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
         return ok();  // a correction comes after its report: two that correct each other would hide
                       // each other
     }
-    ledger.write(storage::AddAnswer{original, arrival});
+    ledger.write(storage::AddAnswer{original, arrival, true});
     return replace(ledger, original, key);
 }
 
@@ -229,15 +229,16 @@ Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, co
         progress.recipients = {{.office = ledger.us(),
                                 .state = storage::State::delivered,
                                 .delivered_at = record.received}};
+        const auto report = TRY(decode_report(unit.report));
+        describe(ledger, header, key, report, progress);
         ledger.write(storage::PutReport{key, std::move(progress)});
         TRY(find_replacements(ledger, key));
         ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,
                     notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
-            TRY(file_answer(ledger, key, arrival, TRY(decode_report(unit.report)), from, now,
-                            notify));
+            TRY(file_answer(ledger, key, arrival, report, from, now, notify));
         } else {
-            TRY(file_replacement(ledger, key, arrival, TRY(decode_report(unit.report))));
+            TRY(file_replacement(ledger, key, arrival, report));
         }
     }
     return ok();
@@ -265,8 +266,9 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
         ledger.write(storage::PutArchive{record.arrival, lost});
         ledger.note(What::damaged, {.office = record.log.author, .detail = "an archive entry"}, now,
                     notify);
+        return ok();
     }
-    return ok();
+    return describe_all(ledger, record);
 }
 
 }  // namespace

@@ -393,10 +393,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
     }
     // The carrier has let go of these; perhaps no other office carries them.
     for (const auto& [key, gone] : before) {
-        const auto live = intersection(gone, ledger.log(key).held);
-        for (auto number = live.next(1); number; number = live.after(*number)) {
-            TRY(prove_again(ledger, storage::report_in(key, *number), now));
-        }
+        TRY(prove_again(ledger, key, intersection(gone, ledger.log(key).held), now));
     }
     return std::optional<Prove>{};
 }

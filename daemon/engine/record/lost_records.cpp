@@ -146,6 +146,9 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
     storage::ReportProgress page;
     page.arrival =
         storage::Arrival{static_cast<std::uint64_t>(record.arrival) + number - record.run.first};
+    page.box = Box::outbox;
+    page.type = storage::other_type;
+    page.size_bytes = header.body_bytes;
     // A group names the offices that are still its members.
     all_of_addressees(ledger.roster(), header, [&](OfficeId office) {
         page.recipients.push_back({.office = office});
@@ -214,6 +217,12 @@ Result<void> deliver_again(Ledger& ledger, const storage::StoredRecord& record,
     return done || done.error().code != Errc::corrupt ? done : ok();
 }
 
+// The pages of a record that was read without its body.
+Result<void> describe_whole(Ledger& ledger, storage::Arrival arrival) {
+    const auto record = TRY(ledger.store().record(arrival, WithBody::yes));
+    return record ? describe_all(ledger, *record) : ok();
+}
+
 // Writes the missing pages of a received record. The record is in the inbox, and people were told
 // of it before.
 Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& record,
@@ -221,6 +230,7 @@ Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& reco
     // A record that did not open has a page for the first of its numbers only.
     const bool is_unreadable = entry.form == storage::ArchiveEntry::Form::unreadable;
     const auto last = is_unreadable ? record.run.first : record.run.last;
+    bool is_any_missing = false;
     for (std::uint64_t n = record.run.first; n <= last; ++n) {
         const auto report = storage::report_in(record.log, static_cast<Number>(n));
         if (TRY(ledger.store().report(report))) {
@@ -240,8 +250,9 @@ Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& reco
         page.recipients = {us};
         TRY(add_answers(ledger, report, page));
         ledger.write(storage::PutReport{report, std::move(page)});
+        is_any_missing = true;
     }
-    return ok();
+    return is_any_missing ? describe_whole(ledger, record.arrival) : ok();
 }
 
 // Mends the rows that other tables have about a record that is whole itself.
@@ -271,15 +282,17 @@ Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, No
         unreadable_here.form = storage::ArchiveEntry::Form::unreadable;
         ledger.write(storage::PutArchive{record.arrival, unreadable_here});
     }
+    bool is_any_missing = false;
     for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
         const auto number = static_cast<Number>(n);
         const auto report = storage::report_in(record.log, number);
         if (!TRY(ledger.store().report(report))) {
             ledger.write(
                 storage::PutReport{report, TRY(page_of(ledger, record, header, number, now))});
+            is_any_missing = true;
         }
     }
-    return ok();
+    return is_any_missing ? describe_whole(ledger, record.arrival) : ok();
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "daemon/engine/record/progress.h"
 
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/archive.h"
+
 namespace fieldpost::engine {
 
 using storage::FailReason;
@@ -146,6 +149,49 @@ Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof
     return has_changed;
 }
 
+void describe(Ledger& ledger, const Header& header, const storage::ReportKey& key,
+              const Report& report, storage::ReportProgress& page) {
+    page.type = ledger.types().number_of(ledger, report.type, key.author);
+    page.size_bytes = report.text.size() + report.attachment_bytes();
+    std::set<OfficeId> addressed;
+    for (const auto& name : report.addressed) {
+        if (const auto group = group_named(name)) {
+            addressed.insert(*group);
+        }
+    }
+    const auto groups = addressed;
+    for (const auto& stanza : header.stanzas) {
+        const auto* office = ledger.roster().find(stanza.recipient);
+        const bool is_by_group = std::ranges::any_of(groups, [&](OfficeId group) {
+            return office != nullptr && is_in_group(*office, group);
+        });
+        const bool is_recipient = std::ranges::find(page.recipients, stanza.recipient,
+                                                    &Recipient::office) != page.recipients.end();
+        if (!is_by_group && !is_recipient) {
+            addressed.insert(stanza.recipient);
+        }
+    }
+    page.addressed.assign(addressed.begin(), addressed.end());
+}
+
+Result<void> describe_all(Ledger& ledger, const storage::StoredRecord& record) {
+    const auto entry = TRY(ledger.store().archive(record.arrival));
+    const auto opened = entry ? open_archived(ledger, record, *entry, Opening::reports)
+                              : fail(Errc::not_found, "no archive entry");
+    if (!opened) {
+        return ok();
+    }
+    for (std::size_t i = 0; i < opened->units.size(); ++i) {
+        const storage::ReportKey key{record.log.author,
+                                     origin_of(opened->header, opened->units[i], i)};
+        if (auto page = TRY(ledger.store().report(key))) {
+            describe(ledger, opened->header, key, opened->reports[i], *page);
+            ledger.write(storage::PutReport{key, std::move(*page)});
+        }
+    }
+    return ok();
+}
+
 Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
                      const storage::ReportKey& correction) {
     auto progress = TRY(ledger.store().report(original));
@@ -166,21 +212,54 @@ Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
     return ok();
 }
 
-Result<void> prove_again(Ledger& ledger, const storage::ReportKey& report, Now now) {
-    const auto progress = TRY(ledger.store().report(report));
-    if (!progress) {
-        return ok();
-    }
-    if (carriers_of(ledger, report).empty()) {
-        TRY(prove(ledger, report, {.of = Proof::Of::carried_no_more}, now));
-    }
-    for (const auto& one : progress->recipients) {
-        const auto* office = ledger.roster().find(one.office);
-        if (office != nullptr && office->state == crypto::OfficeState::revoked) {
-            TRY(prove(ledger, report, {.of = Proof::Of::revoked, .recipient = one.office}, now));
+namespace {
+
+// Calls `each` with every office that is not cut off and the numbers of our `log` that its newest
+// statement of custody holds, until `each` returns false.
+template <class Each>
+void for_each_carrier(const Ledger& ledger, const LogKey& log, const Each& each) {
+    for (const auto& [office, custody] : ledger.all_custody()) {
+        const auto* carrier = ledger.roster().find(office);
+        if (carrier == nullptr || carrier->state == crypto::OfficeState::revoked) {
+            continue;
         }
-        if (office != nullptr && office->state == crypto::OfficeState::retired) {
-            TRY(prove(ledger, report, {.of = Proof::Of::retired, .recipient = one.office}, now));
+        for (const auto& held : custody.logs) {
+            if (held.incarnation == log.incarnation && held.record_class == log.record_class &&
+                !each(office, held.held)) {
+                return;
+            }
+        }
+    }
+}
+
+}  // namespace
+
+Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now) {
+    // Once for all of them: there may be a thousand carriers and a hundred thousand reports.
+    auto carried_by_nobody = numbers;
+    for_each_carrier(ledger, log, [&](OfficeId, const IntervalSet& held) {
+        carried_by_nobody = without(carried_by_nobody, held);
+        return !carried_by_nobody.empty();
+    });
+    for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
+        const auto report = storage::report_in(log, *number);
+        const auto page = TRY(ledger.store().report(report));
+        if (!page) {
+            continue;
+        }
+        if (carried_by_nobody.contains(*number)) {
+            TRY(prove(ledger, report, {.of = Proof::Of::carried_no_more}, now));
+        }
+        for (const auto& one : page->recipients) {
+            const auto* office = ledger.roster().find(one.office);
+            if (office != nullptr && office->state == crypto::OfficeState::revoked) {
+                TRY(prove(ledger, report, {.of = Proof::Of::revoked, .recipient = one.office},
+                          now));
+            }
+            if (office != nullptr && office->state == crypto::OfficeState::retired) {
+                TRY(prove(ledger, report, {.of = Proof::Of::retired, .recipient = one.office},
+                          now));
+            }
         }
     }
     return ok();
@@ -191,20 +270,25 @@ std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey
     if (report.author != ledger.us()) {
         return carriers;
     }
-    for (const auto& [office, custody] : ledger.all_custody()) {
-        const auto* carrier = ledger.roster().find(office);
-        if (carrier == nullptr || carrier->state == crypto::OfficeState::revoked) {
-            continue;
+    for_each_carrier(ledger, log_of(report), [&](OfficeId office, const IntervalSet& held) {
+        if (held.contains(report.origin.number)) {
+            carriers.push_back(office);
         }
-        for (const auto& log : custody.logs) {
-            if (log.incarnation == report.origin.incarnation &&
-                log.record_class == report.origin.record_class &&
-                log.held.contains(report.origin.number)) {
-                carriers.push_back(office);
-            }
-        }
-    }
+        return true;
+    });
     return carriers;
+}
+
+bool is_carried_by(const Ledger& ledger, const storage::ReportKey& report, OfficeId office) {
+    const auto* custody = report.author == ledger.us() ? ledger.custody(office) : nullptr;
+    const auto* carrier = ledger.roster().find(office);
+    return custody != nullptr && carrier != nullptr &&
+           carrier->state != crypto::OfficeState::revoked &&
+           std::ranges::any_of(custody->logs, [&](const auto& log) {
+               return log.incarnation == report.origin.incarnation &&
+                      log.record_class == report.origin.record_class &&
+                      log.held.contains(report.origin.number);
+           });
 }
 
 }  // namespace fieldpost::engine

@@ -37,16 +37,23 @@ bool advance(storage::Recipient& recipient, const Proof& proof, WallTime at);
 // Writes a proof to the report's page, if it has one here. True if that changed anything.
 Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof& proof, Now now);
 
+// Puts onto a page what people filter by, from the report.
+void describe(Ledger& ledger, const Header& header, const storage::ReportKey& key,
+              const Report& report, storage::ReportProgress& page);
+// The same for all reports of a record that have a page, if the record can be opened.
+Result<void> describe_all(Ledger& ledger, const storage::StoredRecord& record);
+
 // Notes on the page of `original`, if it has one here, that a correction was filed.
 Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
                      const storage::ReportKey& correction);
 
-// Proves an own report that is still under way once more, from the roster and all newest statements
-// of custody. Call when a carrier lets go of the report, and when an office is closed.
-Result<void> prove_again(Ledger& ledger, const storage::ReportKey& report, Now now);
+// Proves own reports that are still under way once more, from the roster and all newest statements
+// of custody. Call when a carrier lets go of them, and when an office is closed.
+Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now);
 
 // The offices whose newest statement of custody holds this report of ours. Cut-off offices do not
 // count.
 std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& report);
+bool is_carried_by(const Ledger& ledger, const storage::ReportKey& report, OfficeId office);
 
 }  // namespace fieldpost::engine

@@ -6,8 +6,7 @@
 #include "crypto/hash.h"
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/queue_key.h"
-#include "proto/office_statement.h"
-#include "tests/unit/engine/lone_office.h"
+#include "tests/unit/engine/writing_office.h"
 
 using namespace fieldpost;
 using namespace fieldpost::tests;
@@ -20,35 +19,9 @@ constexpr std::size_t writer = 1;
 constexpr std::size_t good = 2;
 constexpr std::size_t bad = 3;
 
-class Writer {
+class Writer : public WritingOffice {
 public:
-    Writer() {
-        state(0, keys_of(0));
-        state(good, keys_of(good));
-        engine::reserve_numbers(office.ledger());
-        office.write();
-    }
-    std::vector<Prekey> keys_of(std::size_t place) const {
-        const auto& one = network.offices[place];
-        std::vector<Prekey> prekeys;
-        for (const auto& [epoch, pair] : one.mail.prekeys) {
-            prekeys.push_back(crypto::sign_prekey(one.mail.signing, network.id(), one.index, epoch,
-                                                  pair.public_key));
-        }
-        return prekeys;
-    }
-    void state(std::size_t place, std::vector<Prekey> prekeys) {
-        OfficeStatement statement;
-        statement.prekeys = std::move(prekeys);
-        Register entry;
-        entry.key = {index(place), static_cast<std::uint8_t>(RegisterKind::office), {}};
-        entry.version = {{1, 7}, ++counter_};
-        entry.at = founded_at;
-        entry.payload = encode_office_statement(statement);
-        crypto::sign_register(network.offices[place].machine.identity, network.id(), entry);
-        office.ledger().keep_register(entry);
-    }
-    [[nodiscard]] OfficeId index(std::size_t place) const { return network.offices[place].index; }
+    Writer() : WritingOffice(make_network({"hq", "writer", "good", "bad"}), writer, {0, good}) {}
     // A draft to all other offices.
     [[nodiscard]] engine::Draft draft() const {
         engine::Draft draft;
@@ -57,12 +30,6 @@ public:
         draft.may_leave_out = {draft.to.begin(), draft.to.end()};
         draft.report.text = "to all";
         return draft;
-    }
-    engine::Notice submit(engine::Draft draft) {
-        office.notices().clear();
-        REQUIRE(engine::submit(office.ledger(), {1, std::move(draft)}, LoneOffice::now(),
-                               office.notices()));
-        return office.notices().back();
     }
     Errc declined(engine::Draft draft) {
         const auto before = office.write();
@@ -97,12 +64,6 @@ public:
                                     LoneOffice::now())
                           .value());
     }
-
-    Network network = make_network({"hq", "writer", "good", "bad"});
-    LoneOffice office{network, writer};
-
-private:
-    std::uint64_t counter_ = 0;
 };
 
 }  // namespace

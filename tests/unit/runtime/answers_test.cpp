@@ -95,6 +95,65 @@ TEST_CASE("a request names a thousand reports at most", "[answers]") {
     }
 }
 
+TEST_CASE("a list comes in pages that end, and a page in the time that it has", "[answers]") {
+    Asked asked;
+    engine::reserve_numbers(asked.office.ledger());
+    constexpr int reports = 1100;
+    for (std::uint32_t i = 1; i <= reports; ++i) {
+        storage::ReportProgress page;
+        page.arrival = storage::Arrival{i};
+        page.box = Box::outbox;
+        page.recipients = {{.office = asked.network.offices[1].index}};
+        const LogKey log{asked.network.offices[0].index, {1, 7}, RecordClass::normal};
+        storage::StoredRecord record;
+        record.arrival = page.arrival;
+        record.log = log;
+        record.run = {i, i};
+        Header header;
+        header.log = log;
+        header.number = i;
+        header.lifetime_seconds = 60;
+        header.body_bytes = 100;
+        header.stanzas = {{page.recipients[0].office, 1, {}}};
+        record.header = encode_header(header);
+        asked.office.ledger().write(storage::PutRecord{record});
+        asked.office.ledger().write(storage::PutReport{storage::report_in(log, i), page});
+    }
+    asked.office.write();
+    wire::Request request;
+    auto& list = *request.mutable_list();
+    list.add_boxes(wire::BOX_OUTBOX);
+    const bool is_in_a_hurry = GENERATE(false, true);
+    const bool newest_first = GENERATE(false, true);
+    list.set_newest_first(newest_first);
+    if (is_in_a_hurry) {
+        asked.around.is_spent = [] { return true; };
+    }
+    std::vector<std::uint64_t> seen;
+    int pages = 0;
+    while (true) {
+        const auto answer = asked.ask(request).value();
+        CAPTURE(answer.problem().what());
+        REQUIRE(answer.problem().what().empty());
+        CHECK(answer.entries_size() <= 500);
+        for (const auto& entry : answer.entries()) {
+            seen.push_back(entry.seq());
+        }
+        ++pages;
+        if (answer.next_seq() == 0) {
+            break;
+        }
+        list.set_from_seq(answer.next_seq());
+    }
+    CHECK(pages == (is_in_a_hurry ? reports : 3));
+    if (newest_first) {
+        std::ranges::reverse(seen);
+    }
+    REQUIRE(seen.size() == reports);
+    CHECK(std::ranges::is_sorted(seen));
+    CHECK(std::ranges::adjacent_find(seen) == seen.end());
+}
+
 TEST_CASE("what looks after a folder is told that something urgent has come, from the logs",
           "[answers]") {
     Asked asked;

@@ -174,6 +174,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->roster_changes().value() == std::vector<Bytes>{Bytes(200, std::byte{1})});
     CHECK(store->custody().value() == std::vector{custody_of(OfficeId{1})});
     CHECK(store->archive(Arrival{1}).value() == entry);
+    progress.change = 2;  // the page is the first change of the feed, the answer the second
     CHECK(store->report(report).value() == progress);
     CHECK(store->answers(report).value() == std::vector{Arrival{5}});
     CHECK(store->keyed({}).value() == keyed);
@@ -402,9 +403,22 @@ TEST_CASE("the page of a report has room for every office there is", "[storage]"
         }
         change(*store, {PutReport{report, progress}});
         REQUIRE(store->begin().has_value());
+        progress.change = 1;  // of the page that came first
         CHECK(store->report(report).value() == progress);
         store->abort();
     }
+}
+
+static bool has_sound_index(const RecordStore& store) {
+    for (const auto& term : {term_of(Facet::box, Box::inbox), term_of(Facet::state, State::queued),
+                             term_of(Facet::priority, RecordClass::normal),
+                             term_of(Facet::from, OfficeId{3}), term_of(Facet::to, OfficeId{1})}) {
+        auto selection = store.select({.all = {{term}}, .none = {}}).value();
+        if (!selection.count()) {
+            return false;
+        }
+    }
+    return true;
 }
 
 TEST_CASE("a value in which one bit has turned is damage, and is never read", "[storage]") {
@@ -426,10 +440,13 @@ TEST_CASE("a value in which one bit has turned is damage, and is never read", "[
                 const auto read = store->report(report);
                 const auto leaves = store->leaves();
                 const auto custody = store->custody();
+                const bool is_derived_sound = store->counts() && store->changes(0, 10) &&
+                                              store->feed_end() && has_sound_index(*store);
                 store->abort();
                 // Values that come again are left out; for all others this is an error.
                 const bool is_found = (!read && read.error().code == Errc::corrupt) ||
-                                      leaves.value().empty() || custody.value().empty();
+                                      leaves.value().empty() || custody.value().empty() ||
+                                      !is_derived_sound;
                 CHECK(is_found);
                 value[at] ^= std::byte{4};
             }

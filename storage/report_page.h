@@ -1,0 +1,92 @@
+// The page of a report: everything that this office shows of it besides its words.
+//
+// Only engine/record/progress changes the states on a page. The index (report_index.h), the counts
+// and the feed (feed.h) follow from pages: RecordStore writes them with each page.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "proto/report.h"
+#include "proto/vocabulary.h"
+
+namespace fieldpost::storage {
+
+// The order in which records became whole here. A run takes one value for each of its reports.
+enum class Arrival : std::uint64_t {};
+
+struct ReportKey {
+    OfficeId author{};
+    Origin origin;
+    auto operator<=>(const ReportKey&) const = default;
+};
+// The key of a report that was first written in `log` under `number`.
+inline ReportKey report_in(const LogKey& log, Number number) {
+    return {log.author, {log.incarnation, log.record_class, number}};
+}
+inline LogKey log_of(const ReportKey& report) {
+    return {report.author, report.origin.incarnation, report.origin.record_class};
+}
+
+// How far a report has come. The numbers are stored.
+enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
+inline constexpr std::size_t state_count = 6;
+// With no_key and closed the report was never sealed to this recipient.
+enum class FailReason : std::uint8_t {
+    none,
+    unreadable,
+    revoked,
+    retired,
+    refused,
+    damaged,
+    no_key,
+    closed,
+};
+
+// The state of one recipient of a report, as this office has proved it. The proofs may be thrown
+// away later. This state stays as long as the report does.
+struct Recipient {
+    OfficeId office{};
+    State state = State::queued;
+    FailReason reason = FailReason::none;       // why it `failed`
+    WallTime carried_at{};                      // zero: never; so for all times here
+    OfficeId carried_by{};                      // the office whose statement of custody showed it
+    WallTime delivered_at{};                    // time when the receipt of `office` came
+    WallTime acknowledged_at{};                 // time when the newest answer of `office` came
+    ReplyOutcome outcome = ReplyOutcome::none;  // the outcome of that answer
+    std::optional<Origin> answer{};             // the origin of that answer, in a log of `office`
+    // The number in the feed of its newest change of state; 0: never told. Only the store sets it.
+    std::uint64_t change = 0;
+    bool operator==(const Recipient&) const = default;
+};
+
+// The number of a report's type in the dictionary of types (RecordStore::types). The names of types
+// are sealed, and these numbers are not.
+enum class TypeNumber : std::uint32_t {};
+inline constexpr TypeNumber no_type{0};
+// A type that has no number: mail was locked when the report was filed, or the dictionary is full.
+inline constexpr TypeNumber other_type{1};
+inline constexpr TypeNumber first_type{2};
+
+// The page of a report in an inbox or outbox.
+struct ReportProgress {
+    Arrival arrival{};
+    Box box = Box::inbox;
+    TypeNumber type = no_type;
+    std::uint64_t size_bytes = 0;  // of the text and the attachments, as people count them
+    // For an own report, all offices that it was addressed to. For a report of another office, this
+    // office alone.
+    std::vector<Recipient> recipients;
+    // What it names besides: groups, and for a report of another office other offices.
+    std::vector<OfficeId> addressed{};
+    std::optional<ReportKey> replaced_by{};  // its newest correction
+    // The number in the feed of its newest change; 0: it was never told. Only the store sets it.
+    std::uint64_t change = 0;
+    bool operator==(const ReportProgress&) const = default;
+};
+
+// The state of a report with several recipients: that of the least advanced one that is still under
+// way. `expired` or `failed` only if none is.
+State combined_state(const std::vector<Recipient>& recipients);
+
+}  // namespace fieldpost::storage
