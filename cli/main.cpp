@@ -17,9 +17,9 @@
 namespace fieldpost::cli {
 
 // Each stands in a file of its own, or with those that are like it.
-AddCommand add_ack, add_attention, add_bundle, add_completion, add_init, add_invite, add_join,
-    add_list, add_peers, add_queue, add_roster, add_show, add_status, add_sync, add_trace, add_wait,
-    add_watch;
+AddCommand add_ack, add_attention, add_bundle, add_completion, add_export, add_init, add_invite,
+    add_join, add_list, add_peers, add_queue, add_roster, add_show, add_status, add_sync, add_trace,
+    add_wait, add_watch;
 
 }  // namespace fieldpost::cli
 
@@ -38,6 +38,7 @@ void add_commands(CLI::App& app, const Common& common, Run& run) {
         }
     };
     group("Reports", add_queue, add_list, add_show, add_ack, add_trace, add_wait);
+    group("Headquarters", add_export);
     group("Does it work?", add_status, add_peers, add_attention, add_watch, add_sync);
     group("By hand", add_bundle);
     group("The network", add_init, add_invite, add_join, add_roster);
