@@ -49,11 +49,15 @@ std::string got(const wire::Entry& entry) {
 
 // "1,204".
 std::string grouped(std::uint64_t number) {
-    auto digits = std::to_string(number);
-    for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-        digits.insert(static_cast<std::size_t>(at), ",");
+    const auto digits = std::to_string(number);
+    std::string words;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) {
+            words += ',';
+        }
+        words += digits[i];
     }
-    return digits;
+    return words;
 }
 
 std::vector<std::string> row_for(const wire::Entry& entry) {
