@@ -82,7 +82,8 @@ public:
         next_.assign(network_->offices.size(), 1);
         std::uint32_t records = 0;
         for (std::uint32_t done = 0; done < count;) {
-            const auto author = 1 + records % (network_->offices.size() - 1);
+            // All but headquarters, and the province whose daemon has a store of its own.
+            const auto author = 2 + records % (network_->offices.size() - 2);
             const bool is_pack = done >= count / 2;
             const auto some = is_pack ? std::min(reports_a_pack, count - done) : 1;
             add(author, some, texts, done);
