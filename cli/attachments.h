@@ -13,6 +13,9 @@ class Entry;
 
 namespace fieldpost::cli {
 
+// The code of a failure if an attachment cannot be opened here, and only that.
+inline constexpr auto unreadable_attachment = "unreadable";
+
 using TakePiece = std::function<Outcome<void>(BytesView piece)>;
 // Gives `take` all bytes of one attachment, counted from 0, in order.
 Outcome<void> each_piece(const Common& common, const std::string& id, int attachment,

@@ -89,6 +89,7 @@ Outcome<void> each_page(const Common& common, wire::Request request, const TakeP
             return asked;
         }
         found += static_cast<std::uint64_t>(answer.entries_size());
+        progress.clear();
         if (!take(answer) || answer.next_seq() == 0) {
             return {};
         }
@@ -123,44 +124,66 @@ Outcome<Newest> newest(const Common& common, wire::Request request, std::size_t 
     return asked ? Outcome<Newest>(std::move(found)) : std::unexpected(asked.error());
 }
 
-// Prints the reports from an arrival on, without keeping them, and `most` of them at most.
-Outcome<void> print_from(const Common& common, wire::Request request, std::uint64_t from,
-                         std::uint64_t most) {
+// Prints the reports that arrived from `from` to `to`, without keeping them. Returns the ID of the
+// first.
+Outcome<std::string> print_between(const Common& common, wire::Request request, std::uint64_t from,
+                                   std::uint64_t to) {
+    std::string first;
     request.mutable_list()->set_from_seq(from);
     const auto each = [&](const std::function<void(const wire::Entry&)>& one,
                           const std::function<void()>& page_ends) {
-        std::uint64_t count = 0;
         return each_page(common, request, [&](const wire::Answer& answer) {
+            bool is_over = false;
             for (const auto& entry : answer.entries()) {
-                if (count++ < most) {
+                is_over = is_over || entry.seq() > to;
+                if (!is_over) {
+                    first = first.empty() ? entry.id() : first;
                     one(entry);
                 }
             }
             page_ends();
-            return count < most;
+            return !is_over;
         });
     };
     if (common.json) {
         auto separator = "[";
-        auto printed = each(
+        const auto printed = each(
             [&](const wire::Entry& entry) {
                 fmt::print("{}{}", std::exchange(separator, ",\n"), json_text(list_json(entry)));
             },
             [] {});
-        // After an error it stays open, so that nobody takes it for the whole list.
-        if (printed) {
-            fmt::print("{}]\n", separator[0] == '[' ? "[" : "");
+        if (!printed) {
+            // The list stays open, so that nobody takes it for the whole list.
+            return std::unexpected(printed.error());
         }
-        return printed;
+        fmt::print("{}]\n", separator[0] == '[' ? "[" : "");
+        return first;
     }
     // Once for the widths of the columns, and once to print.
     auto table = table_of_reports();
-    auto measured = each([&](const wire::Entry& entry) { table.measure(row_for(entry)); }, [] {});
+    const auto measured =
+        each([&](const wire::Entry& entry) { table.measure(row_for(entry)); }, [] {});
     if (!measured) {
-        return measured;
+        return std::unexpected(measured.error());
     }
-    return each([&](const wire::Entry& entry) { table.add(row_for(entry)); },
-                [&] { fmt::print("{}", next_text(table)); });
+    const auto printed = each([&](const wire::Entry& entry) { table.add(row_for(entry)); },
+                              [&] { fmt::print("{}", next_text(table)); });
+    return printed ? Outcome<std::string>(first) : std::unexpected(printed.error());
+}
+
+// If there are. `first` is the ID of the oldest report that was printed.
+void say_that_there_are_more(const Common& common, const Newest& found, std::size_t shown,
+                             const std::string& first) {
+    if (found.entries.size() <= shown || common.quiet) {
+        return;
+    }
+    const auto which = found.total
+                           ? fmt::format("{} of {}, newest last", shown, grouped(*found.total))
+                           : fmt::format("The last {}; there are more", shown);
+    fmt::print(stderr,
+               "{}. GOT: recipients that have it. All: list --limit 0\n"
+               "The page before: --before {}\n",
+               which, first);
 }
 
 void print_newest(const Common& common, const Newest& found, std::size_t limit) {
@@ -179,16 +202,7 @@ void print_newest(const Common& common, const Newest& found, std::size_t limit) 
         table.add(row_for(entry));
     }
     fmt::print("{}", next_text(table));
-    if (found.entries.size() <= limit || common.quiet) {
-        return;
-    }
-    const auto which = found.total
-                           ? fmt::format("{} of {}, newest last", shown, grouped(*found.total))
-                           : fmt::format("The last {}; there are more", shown);
-    fmt::print(stderr,
-               "{}. GOT: recipients that have it. All: list --limit 0\n"
-               "The page before: --before {}\n",
-               which, entries.front().id());
+    say_that_there_are_more(common, found, shown, shown == 0 ? "" : entries.front().id());
 }
 
 // So many reports are kept in memory, to be printed the newest last.
@@ -204,7 +218,7 @@ int run_list(const Common& common, const ListOptions& options) {
     const bool is_limited =
         options.limit > 0 || (options.limit < 0 && isatty(STDOUT_FILENO) != 0 && !common.json);
     if (!is_limited) {
-        const auto printed = print_from(common, request, 0, UINT64_MAX);
+        const auto printed = print_between(common, request, 0, UINT64_MAX);
         return printed ? static_cast<int>(exit_done) : report(common, printed.error());
     }
     const auto limit = static_cast<std::size_t>(options.limit > 0 ? options.limit : on_a_terminal);
@@ -216,9 +230,16 @@ int run_list(const Common& common, const ListOptions& options) {
     }
     if (limit > kept_max && !found->entries.empty()) {
         list.set_only_seq(false);
-        const auto first = std::min(found->entries.size(), limit) - 1;
-        const auto printed = print_from(common, request, found->entries[first].seq(), limit);
-        return printed ? static_cast<int>(exit_done) : report(common, printed.error());
+        const auto shown = std::min(found->entries.size(), limit);
+        const auto first = print_between(common, request, found->entries[shown - 1].seq(),
+                                         found->entries.front().seq());
+        if (!first) {
+            return report(common, first.error());
+        }
+        if (!common.json) {
+            say_that_there_are_more(common, *found, shown, *first);
+        }
+        return exit_done;
     }
     print_newest(common, *found, limit);
     return exit_done;

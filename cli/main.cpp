@@ -90,9 +90,9 @@ std::string empty_option(const CLI::App& app) {
 
 // Commands that the manual announces. A person who types one has made no mistake.
 bool is_planned(std::string_view command) {
-    constexpr std::array<std::string_view, 14> planned = {
-        "withdraw", "export", "forget",  "coverage", "doctor", "passphrase", "lock",
-        "unlock",   "backup", "restore", "wipe",     "revoke", "block",      "retire"};
+    constexpr std::array<std::string_view, 13> planned = {
+        "withdraw", "forget",  "coverage", "doctor", "passphrase", "lock",  "unlock",
+        "backup",   "restore", "wipe",     "revoke", "block",      "retire"};
     return std::ranges::find(planned, command) != planned.end();
 }
 

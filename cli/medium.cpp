@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -40,16 +41,6 @@ std::unexpected<Failure> trouble(const fs::path& path, const std::string& what, 
             return std::unexpected(
                 Failure{exit_failed, "medium", words, "is the medium still there? try again"});
     }
-}
-
-Outcome<void> sync_folder(const fs::path& folder) {
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool is_synced = fd >= 0 && ::syncfs(fd) == 0;
-    const int why = errno;
-    if (fd >= 0) {
-        ::close(fd);
-    }
-    return is_synced ? Outcome<void>{} : trouble(folder, "could not be synced", why);
 }
 
 fs::path folder_of(const fs::path& path) {
@@ -168,6 +159,16 @@ Outcome<std::vector<fs::path>> files_of(const fs::path& folder) {
     return files;
 }
 
+Outcome<void> sync_folder(const fs::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool is_synced = fd >= 0 && ::syncfs(fd) == 0;
+    const int why = errno;
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return is_synced ? Outcome<void>{} : trouble(folder, "could not be synced", why);
+}
+
 OutputFile::OutputFile(int fd, fs::path path, fs::path temporary)
     : fd_(fd), path_(std::move(path)), temporary_(std::move(temporary)) {}
 
@@ -195,10 +196,33 @@ Outcome<OutputFile> OutputFile::create(const fs::path& path, const std::string& 
 
 Outcome<OutputFile> OutputFile::create_private(const fs::path& path) {
     const fs::path temporary = path.string() + ".part";
-    ::unlink(temporary.c_str());
-    const int fd = ::open(temporary.c_str(), new_file, 0600);
-    return fd < 0 ? trouble(folder_of(path), "cannot be written to", errno)
-                  : Outcome<OutputFile>(OutputFile(fd, path, temporary));
+    const int fd =
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0) {
+        return trouble(folder_of(path), "cannot be written to", errno);
+    }
+    // Who writes here holds the lock. Once it is held, the name may be another file's, because the
+    // one before us has finished.
+    struct stat ours{};
+    struct stat named{};
+    const bool is_ours = ::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::fstat(fd, &ours) == 0 &&
+                         ::stat(temporary.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
+                         ours.st_dev == named.st_dev;
+    if (!is_ours || ::ftruncate(fd, 0) != 0) {
+        ::close(fd);
+        return std::unexpected(
+            Failure{exit_failed, "busy",
+                    fmt::format("another process writes {} just now", safe_line(path.string())),
+                    "wait until it has ended, then try again"});
+    }
+    return OutputFile(fd, path, temporary);
+}
+
+Outcome<OutputFile> OutputFile::create_private_in(const fs::path& folder) {
+    const auto temporary = new_name(folder).replace_extension(".part");
+    const int fd = ::open(temporary.c_str(), new_file, S_IRUSR);
+    return fd < 0 ? trouble(folder, "cannot be written to", errno)
+                  : Outcome<OutputFile>(OutputFile(fd, temporary, temporary));
 }
 
 OutputFile::~OutputFile() {

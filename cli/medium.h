@@ -78,9 +78,12 @@ public:
     // nothing and ends in ".part". refused: the folder cannot be written to.
     static Outcome<OutputFile> create(const std::filesystem::path& path,
                                       const std::string& temporary = {});
-    // The same for what only its owner may read. Until finish() its name ends in ".part"; what a
-    // killed program left under that name is taken away.
+    // The same for what only its owner may read, under the name `path` with ".part" until then.
+    // What a killed program left under that name is used again. failed: another process is writing
+    // it.
     static Outcome<OutputFile> create_private(const std::filesystem::path& path);
+    // The same under a name that no other process uses.
+    static Outcome<OutputFile> create_private_in(const std::filesystem::path& folder);
     // Removes the file, if it was not finished.
     ~OutputFile();
     OutputFile(OutputFile&& other) noexcept;
@@ -109,6 +112,9 @@ private:
     std::filesystem::path temporary_;
     std::uint64_t size_ = 0;
 };
+
+// Afterwards everything in the folder is on the medium.
+Outcome<void> sync_folder(const std::filesystem::path& folder);
 
 // Gives a file another name in its folder. False: errno says why. EEXIST: a file with that name
 // exists.

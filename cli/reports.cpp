@@ -110,7 +110,9 @@ ordered_json show_json(const wire::Entry& entry, const std::vector<std::string>&
         attachments.push_back({{"name", file.name()},
                                {"size_bytes", file.size_bytes()},
                                {"media_type", media_type_of(file.name())},
-                               {"sha256", sums.at(static_cast<std::size_t>(i))}});
+                               {"sha256", i < static_cast<int>(sums.size())
+                                              ? ordered_json(sums[static_cast<std::size_t>(i)])
+                                              : ordered_json(nullptr)}});
     }
     object["attachments"] = if_open(entry, attachments);
     return object;

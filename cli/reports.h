@@ -12,7 +12,7 @@ class Entry;
 namespace fieldpost::cli {
 
 nlohmann::ordered_json list_json(const wire::Entry& entry);
-// `sums` are those of the attachments (attachments.h).
+// `sums` are those of the attachments (attachments.h); empty: they could not be read.
 nlohmann::ordered_json show_json(const wire::Entry& entry, const std::vector<std::string>& sums);
 // "hyesan-42"; for a run that is only carried "hyesan-40..47".
 std::string id_of(const wire::Entry& entry);

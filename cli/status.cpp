@@ -192,11 +192,11 @@ int run_peers(const Common& common) {
         return report(common, asked.error());
     }
     // What waits is counted in parts, so that the daemon goes on with its links meanwhile.
-    std::map<std::string, std::pair<std::uint32_t, std::uint64_t>> waiting;
+    std::map<std::uint32_t, std::pair<std::uint32_t, std::uint64_t>> waiting;  // by index
     while (true) {
         for (const auto& peer : answer.peers()) {
-            waiting[peer.office()].first += peer.pending_records();
-            waiting[peer.office()].second += peer.pending_bytes();
+            waiting[peer.index()].first += peer.pending_records();
+            waiting[peer.index()].second += peer.pending_bytes();
         }
         if (answer.next_part().empty()) {
             break;
@@ -207,8 +207,8 @@ int run_peers(const Common& common) {
         }
     }
     for (auto& peer : *answer.mutable_peers()) {
-        peer.set_pending_records(waiting[peer.office()].first);
-        peer.set_pending_bytes(waiting[peer.office()].second);
+        peer.set_pending_records(waiting[peer.index()].first);
+        peer.set_pending_bytes(waiting[peer.index()].second);
     }
     auto array = ordered_json::array();
     Table table({"OFFICE", "LINK", "HEARD", "MET", "TO SEND", "WHY, AND WHAT NEXT"});

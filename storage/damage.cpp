@@ -27,9 +27,10 @@ public:
         TRY(archive());
         TRY(keep_readable(Table::keys, decode_keyed));
         // In these tables the key says everything, or only this office writes the value.
-        for (const auto table : {Table::answers, Table::expiries, Table::bundled, Table::types}) {
+        for (const auto table : {Table::answers, Table::expiries, Table::bundled}) {
             TRY(each(table, [](BytesView, BytesView) -> Result<bool> { return true; }));
         }
+        TRY(types());
         // Pages last, and what follows from them and is made anew.
         const auto before = gone_.values;
         TRY(keep_readable(Table::reports, decode_progress));
@@ -72,6 +73,24 @@ private:
             TRY(decode(value));
             return true;
         });
+    }
+
+    // Reports have the number of a type, so the row stays although its name is lost.
+    Result<void> types() {
+        Bytes from;
+        while (const auto entry = TRY(tables_->raw().at_or_after(Table::types, from))) {
+            const auto key = entry->key;
+            from = after(key);
+            const auto value = tables_->get(Table::types, key);
+            if (!value && value.error().code == Errc::unavailable) {
+                return std::unexpected(value.error());
+            }
+            if (!value) {
+                ++gone_.values;
+                TRY(tables_->put(Table::types, key, {}));
+            }
+        }
+        return ok();
     }
 
     Result<void> archive() {

@@ -22,7 +22,9 @@ Arrival next_after(Arrival arrival) {
 // where to begin to look for what was received since a day.
 Result<void> note_day(CheckedTables& tables, const StoredRecord& record) {
     const auto day = day_key(record.received);
-    if (TRY(tables.get(Table::days, day))) {
+    const auto first = TRY(tables.get(Table::days, day));
+    // A record that was lost and taken back has its old arrival.
+    if (first && trailing_number(*first) <= static_cast<std::uint64_t>(record.arrival)) {
         return ok();
     }
     return tables.put(Table::days, day, number_key(static_cast<std::uint64_t>(record.arrival)));
@@ -134,7 +136,19 @@ Result<void> RecordStore::put_page(const ReportKey& key, ReportProgress page) {
     const auto* old = before ? &*before : nullptr;
     TRY(tell(feed_, key, old, page));
     TRY(index_.change(key, old, &page));
-    return tables_.put(Table::reports, report_key(key), encode(page));
+    TRY(tables_.put(Table::reports, report_key(key), encode(page)));
+    // A page that is made anew may have answers already.
+    return old == nullptr ? tell_answers(key) : ok();
+}
+
+Result<void> RecordStore::tell_answers(const ReportKey& about) {
+    for (const auto answer : TRY(answers(about))) {
+        const auto record = TRY(record_until(answer, WithBody::no));
+        if (record && record->log.record_class == RecordClass::reply) {
+            TRY(tell_answer(about, answer));
+        }
+    }
+    return ok();
 }
 
 Result<void> RecordStore::tell_answer(const ReportKey& about, Arrival answer) {
@@ -171,16 +185,16 @@ Result<void> RecordStore::derive_from_rows() {
         all.emplace_back(TRY(report(key)).value().arrival, key);
     }
     std::ranges::sort(all);
+    std::uint64_t told = 0;
     for (const auto& [arrival, key] : all) {
         auto page = TRY(report(key)).value();
         TRY(tell(feed_, key, nullptr, page));
         TRY(index_.change(key, nullptr, &page));
         TRY(tables_.put(Table::reports, report_key(key), encode(page)));
-        for (const auto answer : TRY(answers(key))) {
-            const auto record = TRY(record_until(answer, WithBody::no));
-            if (record && record->log.record_class == RecordClass::reply) {
-                TRY(tell_answer(key, answer));
-            }
+        TRY(tell_answers(key));
+        // A million reports are told at once: what is written does not stay in memory.
+        if (++told % arrivals_a_block == 0) {
+            TRY(flush());
         }
     }
     while (const auto day = TRY(tables_.raw().at_or_after(Table::days, {}))) {
@@ -612,11 +626,17 @@ Result<std::optional<Arrival>> RecordStore::first_received_since(WallTime time) 
 
 Result<std::vector<std::pair<TypeNumber, Bytes>>> RecordStore::types() const {
     std::vector<std::pair<TypeNumber, Bytes>> all;
-    TRY(for_each_sound(Table::types, [&](const TableEntry& entry) -> Result<void> {
-        all.emplace_back(TypeNumber{static_cast<std::uint32_t>(trailing_number(entry.key))},
-                         to_bytes(entry.value));
-        return ok();
-    }));
+    Bytes from;
+    while (const auto entry = TRY(tables_.raw().at_or_after(Table::types, from))) {
+        const TypeNumber type{static_cast<std::uint32_t>(trailing_number(entry->key))};
+        const auto value = tables_.get(Table::types, entry->key);
+        if (!value && value.error().code != Errc::corrupt) {
+            return std::unexpected(value.error());
+        }
+        all.emplace_back(type, value ? to_bytes(**value) : Bytes{});
+        from = entry->key;
+        from.push_back(std::byte{0});
+    }
     return all;
 }
 

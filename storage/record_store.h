@@ -373,7 +373,8 @@ public:
     Result<Selection> select(ReportFilter filter) const;
     // No record that was received at `time` or later arrived before this one. Nothing: none was.
     Result<std::optional<Arrival>> first_received_since(WallTime time) const;
-    // The sealed names of types, by their numbers.
+    // The sealed names of types, by their numbers. Empty: the disk spoiled it. Reports have the
+    // number all the same, so it is never given to another name.
     Result<std::vector<std::pair<TypeNumber, Bytes>>> types() const;
 
     // The feed. Its end is the place of the newest change.
@@ -436,6 +437,7 @@ private:
     Result<void> put_page(const ReportKey& report, ReportProgress page);
     Result<void> drop_page(const ReportKey& report);
     Result<void> tell_answer(const ReportKey& about, Arrival answer);
+    Result<void> tell_answers(const ReportKey& about);
     Result<void> derive_from_rows();
     Result<void> flush() const;
     Result<void> bring_to_this_schema();

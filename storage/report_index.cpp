@@ -12,7 +12,8 @@ constexpr std::size_t bitmap_bytes = arrivals_a_block / 8;
 constexpr std::uint64_t word_bits = 64;
 
 std::uint32_t block_of(Arrival arrival) {
-    return static_cast<std::uint32_t>(static_cast<std::uint64_t>(arrival) / arrivals_a_block);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(
+        static_cast<std::uint64_t>(arrival) / arrivals_a_block, UINT32_MAX));
 }
 std::size_t position_of(Arrival arrival) {
     return static_cast<std::uint64_t>(arrival) % arrivals_a_block;

@@ -24,8 +24,7 @@ namespace {
 // Its content lies in the folder under the sum of its bytes. Returns that sum.
 Outcome<std::string> save_content(const Common& common, const fs::path& folder,
                                   const std::string& id, int attachment) {
-    // Named by its sum, which is known at the end.
-    auto file = OutputFile::create_private(folder / "attachment");
+    auto file = OutputFile::create_private_in(folder);
     if (!file) {
         return std::unexpected(file.error());
     }
@@ -39,10 +38,11 @@ Outcome<std::string> save_content(const Common& common, const fs::path& folder,
         return std::unexpected(done.error());
     }
     auto name = to_hex(sum.finish());
-    file->rename_to(folder / name);
     std::error_code error;
-    if (!fs::exists(folder / name, error)) {
-        done = file->finish();
+    const auto there = fs::file_size(folder / name, error);
+    if (error || there != file->size()) {  // it is not there, or not whole
+        file->rename_to(folder / name);
+        done = file->replace();
     }
     return done ? Outcome<std::string>(std::move(name)) : std::unexpected(done.error());
 }
@@ -62,7 +62,7 @@ bool is_same(const fs::path& a, const fs::path& b) {
 }
 
 Outcome<void> copy_to(const fs::path& from, const fs::path& to) {
-    auto file = OutputFile::create_private(to);
+    auto file = OutputFile::create_private_in(to.parent_path());
     if (!file) {
         return std::unexpected(file.error());
     }
@@ -75,6 +75,7 @@ Outcome<void> copy_to(const fs::path& from, const fs::path& to) {
             file->write(std::string_view(buffer).substr(0, static_cast<std::size_t>(in.gcount())));
     }
     done = done ? file->close() : done;
+    file->rename_to(to);
     return done ? file->finish() : done;
 }
 

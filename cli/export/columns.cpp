@@ -1,5 +1,8 @@
 #include "cli/export/columns.h"
 
+#include <nlohmann/json.hpp>
+
+#include "cli/json.h"
 #include "crypto/hash.h"
 #include "proto/bytes.h"
 #include "proto/typed.h"
@@ -22,6 +25,9 @@ std::string hex_hash_of(const std::string& key) {
     sum.add(as_bytes(key));
     return to_hex(sum.finish());
 }
+
+// The column of what found no column of its own.
+constexpr auto further_fields = "more_fields";
 
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -54,23 +60,70 @@ const std::vector<std::string>& fixed_columns() {
 
 FieldColumns::FieldColumns() {
     taken_.insert(fixed_columns().begin(), fixed_columns().end());
+    taken_.insert(further_fields);
 }
 
-std::size_t FieldColumns::place_of(const std::string& key) {
-    const auto [found, is_new] = places_.try_emplace(key, names_.size());
-    if (!is_new) {
-        return found->second;
+// As csv writes it, too: a name that looks like a formula has a mark there.
+bool FieldColumns::is_free(const std::string& name) const {
+    return name.size() <= column_bytes_max && !taken_.contains(case_folded(name)) &&
+           !(may_be_formula(name) && taken_.contains(case_folded("'" + name)));
+}
+
+void FieldColumns::add(const std::string& key) {
+    if (places_.contains(key)) {
+        return;
+    }
+    if (fixed_columns().size() + names_.size() + 1 >= table_columns_max) {
+        has_further_ = true;
+        return;
     }
     auto name = key;
-    const auto hash = hex_hash_of(key);
-    // Six digits; more only where somebody made two keys with the same six.
-    for (std::size_t digits = 6;
-         name.size() > column_bytes_max || taken_.contains(case_folded(name)); digits += 2) {
+    // Another hash for each try: somebody may have taken the first names on purpose.
+    for (int tries = 0; !is_free(name); ++tries) {
+        constexpr std::size_t digits = 6;
+        const auto hash = hex_hash_of(tries == 0 ? key : key + '\n' + std::to_string(tries));
         name = cut(key, column_bytes_max - 1 - digits) + "_" + hash.substr(0, digits);
     }
     taken_.insert(case_folded(name));
+    if (may_be_formula(name)) {
+        taken_.insert(case_folded("'" + name));
+    }
+    places_.emplace(key, names_.size());
     names_.push_back(std::move(name));
-    return found->second;
+}
+
+std::optional<std::size_t> FieldColumns::place_of(const std::string& key) const {
+    const auto found = places_.find(key);
+    return found == places_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<std::string> FieldColumns::names() const {
+    auto names = names_;
+    if (has_further_) {
+        names.emplace_back(further_fields);
+    }
+    return names;
+}
+
+std::map<std::size_t, std::string> values_by_column(
+    const FieldColumns& columns, const std::vector<std::pair<std::string, std::string>>& fields) {
+    std::map<std::size_t, std::string> values;
+    auto further = nlohmann::ordered_json::object();
+    for (const auto& [key, value] : fields) {
+        if (const auto place = columns.place_of(key)) {
+            values[fixed_columns().size() + *place] = value;
+        } else {
+            further[key] = value;
+        }
+    }
+    if (!further.empty()) {
+        values[fixed_columns().size() + columns.count() - 1] = json_text(further);
+    }
+    return values;
+}
+
+bool may_be_formula(std::string_view text) {
+    return !text.empty() && std::string_view("=+-@\t\r").contains(text.front()) && !is_number(text);
 }
 
 bool is_number(std::string_view text) {

@@ -4,11 +4,6 @@ namespace fieldpost::cli {
 
 namespace {
 
-// A spreadsheet would take the cell for a formula, and run what a stranger wrote.
-bool may_be_formula(const std::string& text) {
-    return !text.empty() && std::string_view("=+-@\t\r").contains(text.front()) && !is_number(text);
-}
-
 void add_cell(std::string& line, const std::string& text, char delimiter) {
     const auto safe = may_be_formula(text) ? "'" + text : text;
     const bool needs_quotes =
@@ -39,15 +34,16 @@ std::string line_of(const std::vector<std::string>& cells, char delimiter) {
 
 std::string csv_head(const FieldColumns& columns, char delimiter) {
     auto names = fixed_columns();
-    names.insert(names.end(), columns.names().begin(), columns.names().end());
+    const auto of_fields = columns.names();
+    names.insert(names.end(), of_fields.begin(), of_fields.end());
     return "\xef\xbb\xbf" + line_of(names, delimiter);
 }
 
-std::string csv_line(const ReportRow& row, FieldColumns& columns, char delimiter) {
+std::string csv_line(const ReportRow& row, const FieldColumns& columns, char delimiter) {
     auto cells = row.cells;
-    cells.resize(fixed_columns().size() + columns.names().size());
-    for (const auto& [key, value] : row.fields) {
-        cells.at(fixed_columns().size() + columns.place_of(key)) = value;
+    cells.resize(fixed_columns().size() + columns.count());
+    for (auto& [place, value] : values_by_column(columns, row.fields)) {
+        cells.at(place) = value;
     }
     return line_of(cells, delimiter);
 }

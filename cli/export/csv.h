@@ -10,7 +10,7 @@ namespace fieldpost::cli {
 
 // The mark by which spreadsheets know UTF-8, and the names of all columns.
 std::string csv_head(const FieldColumns& columns, char delimiter);
-// All fields of the row must have their columns.
-std::string csv_line(const ReportRow& row, FieldColumns& columns, char delimiter);
+// All fields of the row must have been added to the columns.
+std::string csv_line(const ReportRow& row, const FieldColumns& columns, char delimiter);
 
 }  // namespace fieldpost::cli

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 #include <xlsxwriter.h>
 
+#include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
-#include <nlohmann/json.hpp>
+#include <cstring>
 
-#include "cli/json.h"
 #include "cli/text.h"
 #include "proto/typed.h"
 
@@ -15,88 +16,168 @@ namespace fieldpost::cli {
 
 namespace {
 
-// Spreadsheets take no more.
 constexpr lxw_row_t rows_max = LXW_ROW_MAX;
-constexpr std::size_t columns_max = LXW_COL_MAX;
 constexpr std::size_t sheet_characters_max = 31;
-// Each sheet is a temporary file until the end. Reports of further types share one.
 constexpr std::size_t sheets_max = 250;
-// A cell takes 32,767 characters, and characters beyond the first plane count twice there.
+constexpr auto more_types = "more types";
+// A cell takes 32,767 characters, counted as UTF-16 counts them.
 constexpr std::size_t cell_units_max = 32'700;
+constexpr std::string_view replacement = "\xef\xbf\xbd";
 
-// The code units of UTF-16 that a character takes, by the first byte of its UTF-8.
-std::size_t units_of(char first) {
-    return (static_cast<unsigned char>(first) & 0xf8U) == 0xf0U ? 2 : 1;
+// The bytes of the character that begins here.
+std::size_t bytes_of(std::string_view text) {
+    std::size_t size = 1;
+    while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80U) {
+        ++size;
+    }
+    return size;
 }
-bool begins_character(char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+
+// XML has no U+FFFE and no U+FFFF.
+bool is_in_no_xml(std::string_view character) {
+    return character == "\xef\xbf\xbe" || character == "\xef\xbf\xbf";
+}
+
+bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n';
 }
 
 // Spreadsheets read "_x0041_" as the character with that number. The library writes control
 // characters so, and leaves a text that looks so as it is.
 bool is_escape(std::string_view text) {
     constexpr std::size_t size = 7;
-    return text.size() >= size && text.starts_with("_x") && text[size - 1] == '_' &&
+    return text.size() >= size && text.starts_with("_x") &&
+           (text[size - 1] == '_' || is_control(text[size - 1])) &&
            std::ranges::all_of(text.substr(2, 4), [](unsigned char c) { return std::isxdigit(c); });
 }
 
-// XML has no U+FFFE and no U+FFFF.
-std::string for_xml(std::string text) {
-    for (auto at = text.find("_x"); at != std::string::npos; at = text.find("_x", at + 1)) {
-        if (is_escape(std::string_view(text).substr(at))) {
-            text.insert(at, "_x005F");
-            at += std::string_view("_x005F").size();
-        }
-    }
-    for (const std::string_view bad : {"\xef\xbf\xbe", "\xef\xbf\xbf"}) {
-        for (auto at = text.find(bad); at != std::string::npos; at = text.find(bad, at)) {
-            text.replace(at, bad.size(), "\xef\xbf\xbd");
-        }
-    }
-    return text;
+Failure not_written(const std::filesystem::path& path, const std::string& why) {
+    const bool is_full = errno == ENOSPC || errno == EDQUOT;
+    return {is_full ? exit_no_space : exit_failed, is_full ? "no_space" : "failed",
+            fmt::format("{} could not be written: {}", safe_line(path.string()), why),
+            "is there room for it, and as much again beside it?"};
 }
 
 }  // namespace
 
-std::string cut_for_cell(const std::string& text, const std::string& id) {
+std::string cell_text(const std::string& text, const std::string& id) {
+    std::string cell;
     std::size_t units = 0;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        units += begins_character(text[at]) ? units_of(text[at]) : 0;
-        if (begins_character(text[at]) && units > cell_units_max) {
-            return text.substr(0, at) + fmt::format(".. (show {})", id);
+    for (std::string_view left = text; !left.empty();) {
+        const auto character = left.substr(0, bytes_of(left));
+        auto piece = std::string(is_in_no_xml(character) ? replacement : character);
+        std::size_t size = character.size() > 3 ? 2 : 1;
+        if (is_control(left.front())) {
+            size = std::string_view("_x000D_").size();
+        } else if (is_escape(left)) {
+            piece = "_x005F_";
+            size = piece.size();
         }
+        units += size;
+        if (units > cell_units_max) {
+            return cell + fmt::format(".. (show {})", id);
+        }
+        cell += piece;
+        left.remove_prefix(character.size());
     }
-    return text;
+    return cell;
 }
 
 std::string sheet_name(const std::string& type, std::size_t characters_max) {
     std::string name;
     std::size_t units = 0;
-    for (const char c : type) {
-        units += begins_character(c) ? units_of(c) : 0;
+    for (std::string_view left = type; !left.empty();) {
+        const auto character = left.substr(0, bytes_of(left));
+        units += character.size() > 3 ? 2 : 1;
         if (units > characters_max) {
             break;
         }
-        const bool is_refused = std::string_view("[]:*?/\\'").contains(c);
-        name += is_refused ? '_' : c;
+        const bool is_refused =
+            std::string_view("[]:*?/\\'").contains(character.front()) || is_in_no_xml(character);
+        name += is_refused ? std::string("_") : std::string(character);
+        left.remove_prefix(character.size());
     }
     return name;
 }
 
+void WorkbookPlan::add(const ReportRow& row) {
+    auto& type = types_[row.type];
+    ++type.reports;
+    for (const auto& [key, value] : row.fields) {
+        if (type.keys.size() < table_columns_max && type.known.insert(key).second) {
+            type.keys.push_back(key);
+        }
+    }
+}
+
+// In the order of their names, and those with most reports if there are too many.
+std::vector<std::string> WorkbookPlan::with_a_sheet() const {
+    std::vector<std::pair<std::uint64_t, std::string>> all;
+    for (const auto& [name, type] : types_) {
+        all.emplace_back(type.reports, name);
+    }
+    std::ranges::stable_sort(all, [](const auto& a, const auto& b) { return a.first > b.first; });
+    if (all.size() > sheets_max) {
+        all.resize(sheets_max - 1);
+    }
+    std::vector<std::string> names;
+    for (auto& [reports, name] : all) {
+        names.push_back(std::move(name));
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+std::vector<WorkbookPlan::SheetPlan> WorkbookPlan::sheets() const {
+    std::vector<SheetPlan> sheets;
+    places_.clear();
+    for (const auto& name : with_a_sheet()) {
+        places_.emplace(name, sheets.size());
+        sheets.push_back({name.empty() ? "reports" : name, {}});
+        for (const auto& key : types_.at(name).keys) {
+            sheets.back().columns.add(key);
+        }
+    }
+    if (places_.size() == types_.size()) {
+        return sheets;
+    }
+    sheets.push_back({more_types, {}});
+    for (const auto& [name, type] : types_) {
+        if (places_.emplace(name, sheets.size() - 1).second) {
+            for (const auto& key : type.keys) {
+                sheets.back().columns.add(key);
+            }
+        }
+    }
+    return sheets;
+}
+
+std::size_t WorkbookPlan::sheet_of(const std::string& type) const {
+    return places_.at(type);
+}
+
+std::map<std::string, std::uint64_t> WorkbookPlan::counts() const {
+    std::map<std::string, std::uint64_t> counts;
+    for (const auto& [name, type] : types_) {
+        counts[name] = type.reports;
+    }
+    return counts;
+}
+
 struct Workbook::Parts {
     struct Sheet {
+        WorkbookPlan::SheetPlan plan;
         lxw_worksheet* worksheet = nullptr;
         lxw_row_t next_row = 1;
-        int number = 1;
-        FieldColumns* columns = nullptr;
     };
 
     std::filesystem::path path;
-    std::map<std::string, FieldColumns>* columns = nullptr;
+    std::string folder;
+    const WorkbookPlan* plan = nullptr;
     lxw_workbook* workbook = nullptr;
-    std::map<std::string, Sheet> sheets;
-    std::set<std::string> names;  // case folded
-    std::map<std::string, std::uint64_t> counts;
+    std::vector<Sheet> sheets;
+    // Case folded. Excel keeps the second for itself.
+    std::set<std::string> names = {"about", "history"};
 
     std::string free_name(const std::string& wanted) {
         auto name = sheet_name(wanted, sheet_characters_max);
@@ -108,122 +189,149 @@ struct Workbook::Parts {
         return name;
     }
 
-    void write(lxw_worksheet* worksheet, lxw_row_t row, std::size_t column, const std::string& text,
-               const std::string& id) const {
+    Outcome<void> write(lxw_worksheet* worksheet, lxw_row_t row, std::size_t column,
+                        const std::string& text, const std::string& id) const {
         const auto at = static_cast<lxw_col_t>(column);
         if (text.empty()) {
-            return;
+            return {};
         }
+        auto done = LXW_NO_ERROR;
         if (is_exact_number(text)) {
             double number = 0;
             std::from_chars(text.data(), text.data() + text.size(), number);
-            worksheet_write_number(worksheet, row, at, number, nullptr);
-            return;
+            done = worksheet_write_number(worksheet, row, at, number, nullptr);
+        } else {
+            done = worksheet_write_string(worksheet, row, at, cell_text(text, id).c_str(), nullptr);
         }
-        worksheet_write_string(worksheet, row, at, for_xml(cut_for_cell(text, id)).c_str(),
-                               nullptr);
+        return done == LXW_NO_ERROR ? Outcome<void>{}
+                                    : std::unexpected(not_written(path, lxw_strerror(done)));
     }
 
-    void begin(Sheet& sheet, const std::string& type) {
-        const auto name = free_name(type.empty() ? "reports" : type);
-        sheet.worksheet = workbook_add_worksheet(workbook, name.c_str());
+    Outcome<lxw_worksheet*> add_sheet(const std::string& name) {
+        errno = 0;
+        auto* worksheet = workbook_add_worksheet(workbook, name.c_str());
+        if (worksheet == nullptr) {
+            return std::unexpected(
+                not_written(path, errno == 0 ? "a sheet is refused" : strerror(errno)));
+        }
+        return worksheet;
+    }
+
+    // Also where a sheet has as many rows as it takes.
+    Outcome<void> begin(Sheet& sheet) {
+        auto added = add_sheet(free_name(sheet.plan.name));
+        if (!added) {
+            return std::unexpected(added.error());
+        }
+        sheet.worksheet = *added;
         sheet.next_row = 1;
         std::size_t at = 0;
-        for (const auto& column : fixed_columns()) {
-            write(sheet.worksheet, 0, at++, column, "");
-        }
-        for (const auto& column : sheet.columns->names()) {
-            if (at + 1 < columns_max) {
-                write(sheet.worksheet, 0, at++, column, "");
-            } else {
-                write(sheet.worksheet, 0, columns_max - 1, "more_fields", "");
-                break;
+        for (const auto& names_of : {fixed_columns(), sheet.plan.columns.names()}) {
+            for (const auto& column : names_of) {
+                if (auto done = write(sheet.worksheet, 0, at++, column, ""); !done) {
+                    return done;
+                }
             }
         }
         worksheet_freeze_panes(sheet.worksheet, 1, 0);
+        return {};
     }
 
-    Sheet& sheet_of(const std::string& type) {
-        const auto found = sheets.find(type);
-        if (found != sheets.end()) {
-            return found->second;
+    // The library does not look whether its temporary files took what it wrote.
+    Outcome<void> check(const Sheet& sheet) const {
+        auto* file = sheet.worksheet->optimize_tmpfile;
+        errno = 0;
+        if (file != nullptr && (std::fflush(file) != 0 || std::ferror(file) != 0)) {
+            return std::unexpected(not_written(path, strerror(errno == 0 ? EIO : errno)));
         }
-        if (sheets.size() >= sheets_max && type != "more types") {
-            return sheet_of("more types");
-        }
-        auto& sheet = sheets[type];
-        sheet.columns = &(*columns)[type];
-        begin(sheet, type);
-        return sheet;
+        return {};
     }
 };
 
-Workbook::Workbook(const std::filesystem::path& path, std::map<std::string, FieldColumns>& columns)
-    : parts_(std::make_unique<Parts>()) {
-    parts_->path = path;
-    parts_->columns = &columns;
+Workbook::Workbook(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Workbook::Workbook(Workbook&&) noexcept = default;
+
+Outcome<Workbook> Workbook::create(const std::filesystem::path& path, const WorkbookPlan& plan) {
+    Workbook made(std::make_unique<Parts>());
+    auto& parts = *made.parts_;
+    parts.path = path;
+    parts.folder = path.parent_path().empty() ? "." : path.parent_path().string();
+    parts.plan = &plan;
     lxw_workbook_options options{};
     options.constant_memory = LXW_TRUE;
     options.use_zip64 = LXW_TRUE;
-    parts_->workbook = workbook_new_opt(path.c_str(), &options);
+    options.tmpdir = parts.folder.data();
+    parts.workbook = workbook_new_opt(path.c_str(), &options);
+    if (parts.workbook == nullptr) {
+        return std::unexpected(not_written(path, "no memory"));
+    }
+    for (auto& sheet : plan.sheets()) {
+        parts.sheets.push_back({std::move(sheet)});
+        if (auto begun = parts.begin(parts.sheets.back()); !begun) {
+            return std::unexpected(begun.error());
+        }
+    }
+    return made;
 }
 
 Workbook::~Workbook() {
-    if (parts_->workbook != nullptr) {
+    if (parts_ && parts_->workbook != nullptr) {
         lxw_workbook_free(parts_->workbook);
     }
 }
 
 Outcome<void> Workbook::add(const ReportRow& row) {
-    auto& sheet = parts_->sheet_of(row.type);
-    ++parts_->counts[row.type];
+    auto& sheet = parts_->sheets.at(parts_->plan->sheet_of(row.type));
     if (sheet.next_row >= rows_max) {
-        parts_->begin(sheet, row.type);
+        auto done = parts_->check(sheet);
+        done = done ? parts_->begin(sheet) : done;
+        if (!done) {
+            return done;
+        }
     }
     const auto at = sheet.next_row++;
     const auto& id = row.cells.front();
-    for (std::size_t i = 0; i < row.cells.size(); ++i) {
-        parts_->write(sheet.worksheet, at, i, row.cells[i], id);
-    }
     // In constant memory the cells of a row have to come in order.
-    std::map<std::size_t, std::string> fields;
-    auto more = nlohmann::ordered_json::object();
-    for (const auto& [key, value] : row.fields) {
-        const auto column = fixed_columns().size() + sheet.columns->place_of(key);
-        column + 1 < columns_max ? void(fields[column] = value) : void(more[key] = value);
+    auto cells = values_by_column(sheet.plan.columns, row.fields);
+    for (std::size_t i = 0; i < row.cells.size(); ++i) {
+        cells[i] = row.cells[i];
     }
-    if (!more.empty()) {
-        fields[columns_max - 1] = json_text(more);
-    }
-    for (const auto& [column, value] : fields) {
-        parts_->write(sheet.worksheet, at, column, value, id);
+    for (const auto& [column, value] : cells) {
+        if (auto done = parts_->write(sheet.worksheet, at, column, value, id); !done) {
+            return done;
+        }
     }
     return {};
 }
 
 Outcome<void> Workbook::close(const std::vector<std::pair<std::string, std::string>>& about) {
-    auto* sheet = workbook_add_worksheet(parts_->workbook, parts_->free_name("about").c_str());
+    for (const auto& sheet : parts_->sheets) {
+        if (auto done = parts_->check(sheet); !done) {
+            return done;
+        }
+    }
+    const auto sheet = parts_->add_sheet("about");
+    if (!sheet) {
+        return std::unexpected(sheet.error());
+    }
+    auto lines = about;
+    for (const auto& [type, count] : parts_->plan->counts()) {
+        lines.emplace_back("reports of type " + (type.empty() ? "(none)" : type),
+                           std::to_string(count));
+    }
     lxw_row_t row = 0;
-    const auto add = [&](const std::string& label, const std::string& value) {
-        parts_->write(sheet, row, 0, label, "");
-        parts_->write(sheet, row, 1, value, "");
+    for (const auto& [label, value] : lines) {
+        auto done = parts_->write(*sheet, row, 0, label, "");
+        done = done ? parts_->write(*sheet, row, 1, value, "") : done;
+        if (!done) {
+            return done;
+        }
         ++row;
-    };
-    for (const auto& [label, value] : about) {
-        add(label, value);
     }
-    for (const auto& [type, count] : parts_->counts) {
-        add("reports of type " + (type.empty() ? "(none)" : type), std::to_string(count));
-    }
+    errno = 0;
     const auto done = workbook_close(std::exchange(parts_->workbook, nullptr));
-    if (done != LXW_NO_ERROR) {
-        return std::unexpected(
-            Failure{exit_failed, "failed",
-                    fmt::format("{} could not be written: {}", safe_line(parts_->path.string()),
-                                lxw_strerror(done)),
-                    "is there room for it, and for temporary files?"});
-    }
-    return {};
+    return done == LXW_NO_ERROR ? Outcome<void>{}
+                                : std::unexpected(not_written(parts_->path, lxw_strerror(done)));
 }
 
 }  // namespace fieldpost::cli

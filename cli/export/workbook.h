@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/export/columns.h"
@@ -14,13 +15,40 @@
 
 namespace fieldpost::cli {
 
+// The reports of a workbook, by their types, once all were looked at.
+class WorkbookPlan {
+public:
+    void add(const ReportRow& row);
+
+    // Each sheet is a temporary file until the end, so there cannot be one for each of ten thousand
+    // types. The types with most reports have one each, and all others share one.
+    struct SheetPlan {
+        std::string name;  // as wanted
+        FieldColumns columns;
+    };
+    [[nodiscard]] std::vector<SheetPlan> sheets() const;
+    // The place of the type's sheet among these.
+    [[nodiscard]] std::size_t sheet_of(const std::string& type) const;
+    [[nodiscard]] std::map<std::string, std::uint64_t> counts() const;
+
+private:
+    struct Type {
+        std::uint64_t reports = 0;
+        std::vector<std::string> keys;  // of its fields, in the order in which they were met
+        std::set<std::string> known;
+    };
+    [[nodiscard]] std::vector<std::string> with_a_sheet() const;
+    std::map<std::string, Type> types_;
+    mutable std::map<std::string, std::size_t> places_;
+};
+
 class Workbook {
 public:
-    // `columns`: those of each type's fields, all of them. They must outlive the workbook.
-    Workbook(const std::filesystem::path& path, std::map<std::string, FieldColumns>& columns);
+    // Temporary files lie beside the workbook. failed, no_space: it could not be begun.
+    static Outcome<Workbook> create(const std::filesystem::path& path, const WorkbookPlan& plan);
     ~Workbook();
-    Workbook(const Workbook&) = delete;
-    Workbook& operator=(const Workbook&) = delete;
+    Workbook(Workbook&&) noexcept;
+    Workbook& operator=(Workbook&&) = delete;
 
     Outcome<void> add(const ReportRow& row);
     // Writes the sheet `about`, and the file. `about`: labels and values.
@@ -28,12 +56,15 @@ public:
 
 private:
     struct Parts;
+    explicit Workbook(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;
 };
 
-// A name for a sheet that spreadsheets take: at most 31 characters, without those that they refuse.
+// A name for a sheet that spreadsheets take: at most `characters_max` characters, without those
+// that they refuse.
 std::string sheet_name(const std::string& type, std::size_t characters_max);
-// A longer text is cut, and says where the rest is.
-std::string cut_for_cell(const std::string& text, const std::string& id);
+// The text as it stands in a cell. A longer one than 32,700 characters is cut, and says where the
+// rest is.
+std::string cell_text(const std::string& text, const std::string& id);
 
 }  // namespace fieldpost::cli

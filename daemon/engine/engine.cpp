@@ -173,22 +173,26 @@ Result<Consequences> Engine::run_batch(std::span<const Input> inputs,
     Result<void> handled = ok();
     try {
         handled = parts_->handle(inputs, time, out);
+        if (handled) {
+            // The store has no transaction open afterwards, whatever comes of it.
+            handled = store.commit();
+            if (!handled) {
+                return std::unexpected(handled.error());
+            }
+            out.wake_at = parts_->wake_at;
+            return out;
+        }
     } catch (const std::bad_alloc&) {
         // The ledger may be half edited: it goes, as after a write that failed.
         handled = fail(Errc::no_memory, "not enough memory for what came over the links");
     }
-    if (!handled) {
-        store.abort();
-        // After a write that failed the reads of its transaction fail too, with less to say.
-        const auto error = parts_->ledger.write_failure().value_or(handled.error());
-        if (error.code == Errc::corrupt) {
-            store.doubt();
-        }
-        return std::unexpected(error);
+    store.abort();
+    // After a write that failed the reads of its transaction fail too, with less to say.
+    const auto error = parts_->ledger.write_failure().value_or(handled.error());
+    if (error.code == Errc::corrupt) {
+        store.doubt();
     }
-    TRY(store.commit());
-    out.wake_at = parts_->wake_at;
-    return out;
+    return std::unexpected(error);
 }
 
 Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::function<Now()>& time,

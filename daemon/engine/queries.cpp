@@ -297,7 +297,9 @@ Result<std::optional<RecordPlace>> count_waiting(const Ledger& ledger, RecordPla
     return std::optional<RecordPlace>{};
 }
 
-Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) {
+namespace {
+
+Result<ReportView> view_without_words(const Ledger& ledger, const storage::ReportKey& key) {
     const auto progress = TRY(ledger.store().report(key));
     const auto record =
         progress ? TRY(ledger.store().record_until(progress->arrival, WithBody::yes))
@@ -305,7 +307,6 @@ Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) 
     if (record) {
         for (auto& view : TRY(views_of(ledger, *record))) {
             if (view.key == key || !progress) {
-                TRY(add_words(ledger, view));
                 return std::move(view);
             }
         }
@@ -320,13 +321,20 @@ Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) 
     view.header.log = log_of(key);
     view.entry.emplace().box = Box::outbox;
     TRY(add_state(ledger, view));
+    return view;
+}
+
+}  // namespace
+
+Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key) {
+    auto view = TRY(view_without_words(ledger, key));
     TRY(add_words(ledger, view));
     return view;
 }
 
 Result<Bytes> attachment_part(const Ledger& ledger, const storage::ReportKey& key,
                               std::size_t attachment, std::uint64_t offset, std::size_t size) {
-    const auto view = TRY(view_of(ledger, key));
+    const auto view = TRY(view_without_words(ledger, key));
     if (!view.report || attachment >= view.report->attachments.size()) {
         return fail(Errc::not_found, "no such attachment here");
     }

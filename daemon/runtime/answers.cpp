@@ -229,6 +229,10 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
 Result<wire::Entry> whole_entry_of(const Ledger& ledger, ReportView view) {
     TRY(add_words(ledger, view));
     auto entry = TRY(entry_of(ledger, view));
+    if (const auto newer =
+            view.replaced_by ? TRY(ledger.store().report(*view.replaced_by)) : std::nullopt) {
+        entry.set_replaced_by_seq(static_cast<std::uint64_t>(newer->arrival));
+    }
     if (!view.report) {
         return entry;
     }
@@ -264,10 +268,15 @@ Answered attachment(const Ledger& ledger, const wire::AttachmentRequest& request
         return complain(exit_not_found, "not_found", fmt::format("no record {} here", request.id()),
                         "see: fieldpost list", {request.id()});
     }
+    const auto piece =
+        engine::attachment_part(ledger, *key, request.attachment(), request.offset(), piece_bytes);
+    if (!piece && piece.error().code != Errc::unavailable) {
+        return complain(exit_failed, "unreadable",
+                        fmt::format("an attachment of {} cannot be read here", request.id()),
+                        "see: fieldpost attention", {request.id()});
+    }
     wire::Answer answer;
-    const auto piece = ASK(or_complain(engine::attachment_part(ledger, *key, request.attachment(),
-                                                               request.offset(), piece_bytes)));
-    answer.set_piece(text_of(piece));
+    answer.set_piece(text_of(ASK(or_complain(piece))));
     return encode(answer);
 }
 

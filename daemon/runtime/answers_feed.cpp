@@ -61,6 +61,14 @@ public:
         std::optional<wire::Change> nothing;
         const auto page = TRY(ledger_->store().report(change.report));
         const auto* view = page ? TRY(walk_->view_at(page->arrival)) : nullptr;
+        std::optional<ReportView> without_record;
+        if (page && (view == nullptr || view->key != change.report)) {
+            // The disk lost the record; its page says how far the report has come.
+            auto lost = engine::view_of(*ledger_, change.report);
+            if (lost) {
+                view = &without_record.emplace(std::move(*lost));
+            }
+        }
         if (view == nullptr || view->key != change.report || !TRY(walk_->is_one(*view))) {
             return nothing;
         }
@@ -72,7 +80,7 @@ public:
             entry = TRY(whole_entry_of(*ledger_, *view));
         } else {
             entry.set_id(engine::printed_id(*ledger_, view->key));
-            entry.set_hash(std::string(as_text(view->hash.view())));
+            entry.set_hash(view->report ? std::string(as_text(view->hash.view())) : "");
             entry.set_is_open(view->report.has_value());
         }
         if (change.of == ChangeOf::replaced && view->replaced_by) {

@@ -85,8 +85,10 @@ std::optional<engine::State> state_named(const std::string& name) {
 std::expected<engine::ReportQuery, Complaint> query_of(const Ledger& ledger,
                                                        const wire::ListRequest& request) {
     engine::ReportQuery query;
-    for (const auto box : request.boxes()) {
-        query.boxes.push_back(static_cast<Box>(box));
+    for (const auto box : {Box::inbox, Box::outbox, Box::carried}) {
+        if (std::ranges::find(request.boxes(), static_cast<int>(box)) != request.boxes().end()) {
+            query.boxes.push_back(box);
+        }
     }
     query.from = ASK(named(ledger, request.from()));
     query.to = ASK(named(ledger, request.to()));
@@ -177,9 +179,10 @@ Answered list(const Ledger& ledger, const wire::ListRequest& request,
     }
     wire::Answer answer;
     std::size_t bytes = 0;
-    const auto entries_max = request.limit() == 0
-                                 ? page_items_max
-                                 : std::min<int>(page_items_max, static_cast<int>(request.limit()));
+    const auto entries_max =
+        request.limit() == 0
+            ? page_items_max
+            : static_cast<int>(std::min<std::uint32_t>(page_items_max, request.limit()));
     const auto take = [&](const ReportView& view) -> Result<bool> {
         if (view.arrival >= before) {
             return false;

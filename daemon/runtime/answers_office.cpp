@@ -189,6 +189,7 @@ Answered peers(const Ledger& ledger, const wire::PeersRequest& request,
         }
         auto* peer = answer.add_peers();
         peer->set_office(office.name);
+        peer->set_index(value_of(index));
         peer->set_state(office.is_member() ? "none" : name_of(office.state));
         add_attempts(ledger, around, index, *peer);
         if (around.linked.contains(index)) {

@@ -85,6 +85,7 @@ private:
     std::chrono::milliseconds longest_batch_{};  // of the processor's time
     std::uint32_t roster_written_ = 0;
     std::deque<control::RequestIn> requests_;  // that were not answered yet
+    [[nodiscard]] bool has_backlog() const;
     std::uint64_t next_request_ = 1;
 };
 
@@ -306,6 +307,17 @@ Result<Handled> Office::read_request(const control::RequestIn& request) {
     return read;
 }
 
+// While there is one no more requests are read: they would fill the memory.
+bool Office::has_backlog() const {
+    constexpr std::size_t waiting_max = 16;
+    constexpr std::size_t waiting_bytes_max = std::size_t{1} << 20;
+    std::size_t bytes = 0;
+    for (const auto& request : requests_) {
+        bytes += request.bytes.size();
+    }
+    return requests_.size() >= waiting_max || bytes >= waiting_bytes_max;
+}
+
 // The requests that came, the oldest first, until they have taken their share of this turn.
 Result<void> Office::answer_waiting() {
     const auto turn_ends = used_by_this_thread() + requests_a_turn;
@@ -402,7 +414,9 @@ Result<void> Office::run(int signals) {
         }
         std::vector<link::WatchedFd> watched{{signals}};
         for (const auto& interest : control_->interests()) {
-            watched.push_back({interest.fd, interest.wants_write});
+            if (interest.wants_write || !has_backlog()) {
+                watched.push_back({interest.fd, interest.wants_write});
+            }
         }
         auto inputs = links_->wait(watched, wait);
         std::ranges::move(links_->to_keep(false), std::back_inserter(inputs));
@@ -417,7 +431,7 @@ Result<void> Office::run(int signals) {
             TRY(batch_or_recover(inputs));
         }
         for (const auto& client : std::span(watched).subspan(1)) {
-            if (client.is_readable || client.is_writable) {
+            if (client.is_writable || (client.is_readable && !has_backlog())) {
                 std::ranges::move(control_->handle(client.fd, client.is_readable,
                                                    client.is_writable, now().steady),
                                   std::back_inserter(requests_));

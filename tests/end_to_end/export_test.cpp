@@ -276,6 +276,10 @@ TEST_CASE("a cursor or a use that does not fit is one clear error", "[end_to_end
     CHECK(exit_of({"--format", "jsonl", "--cursor", cursor, "--output", output}) == 6);
     write_file(cursor, R"({"place": "00", "filter": {}})");
     CHECK(exit_of({"--format", "jsonl", "--cursor", cursor, "--output", output}) == 6);
+    CHECK(exit_of({"--format", "jsonl", "--cursor", cursor, "--output", "-"}) == 2);
+    CHECK(exit_of({"--format", "jsonl", "--cursor", output, "--output", output}) == 2);
+    CHECK(exit_of({"--output", at.network.folder().string()}) == 6);
+    CHECK(exit_of({"--output", "/dev/null"}) == 6);
     // A folder that is gone, and a file that cannot be replaced.
     CHECK(exit_of({"--output", "/nonexistent/reports.csv"}) != 0);
 }

@@ -28,8 +28,11 @@ TypeNumber after(TypeNumber type) {
 }  // namespace
 
 void ReportTypes::load(const Ledger& ledger) const {
+    if (is_loaded_) {
+        return;
+    }
     const auto sealed = ledger.store().types();
-    if (is_loaded_ || !sealed) {
+    if (!sealed) {
         return;
     }
     is_loaded_ = true;

@@ -16,7 +16,8 @@ using namespace fieldpost::cli;
 namespace {
 
 std::string name_of(FieldColumns& columns, const std::string& key) {
-    return columns.names().at(columns.place_of(key));
+    columns.add(key);
+    return columns.names().at(columns.place_of(key).value());
 }
 
 ReportRow row_with(const std::string& text) {
@@ -69,7 +70,7 @@ TEST_CASE("a key that is taken or too long gets digits of its hash", "[export]")
 TEST_CASE("no two columns of ten thousand have one name", "[export]") {
     FieldColumns columns;
     for (int i = 0; i < 10'000; ++i) {
-        columns.place_of(fmt::format("{}{}", i % 2 == 0 ? "Key" : "key", i / 2));
+        columns.add(fmt::format("{}{}", i % 2 == 0 ? "Key" : "key", i / 2));
     }
     std::set<std::string> folded;
     for (const auto& name : columns.names()) {
@@ -77,6 +78,60 @@ TEST_CASE("no two columns of ten thousand have one name", "[export]") {
         folded.insert(case_folded(name));
     }
     CHECK(folded.size() == 10'000);
+}
+
+TEST_CASE("names that somebody took on purpose cost another try", "[export]") {
+    FieldColumns columns;
+    // What "note" would be called, and called then, and so on.
+    for (int i = 0; i < 25; ++i) {
+        FieldColumns before = columns;
+        const auto next = name_of(before, "note");
+        CHECK(name_of(columns, next) == next);
+    }
+    CHECK(name_of(columns, "note").starts_with("note_"));
+    // csv writes both of these with a mark.
+    CHECK(name_of(columns, "=x") == "=x");
+    CHECK(name_of(columns, "'=x") != "'=x");
+}
+
+TEST_CASE("fields beyond the last column stand in it together", "[export]") {
+    FieldColumns columns;
+    std::vector<std::pair<std::string, std::string>> fields;
+    for (std::size_t i = 0; i < table_columns_max; ++i) {
+        fields.emplace_back(fmt::format("k{}", i), fmt::format("{}", i));
+        columns.add(fields.back().first);
+    }
+    CHECK(fixed_columns().size() + columns.count() == table_columns_max);
+    CHECK(columns.names().back() == "more_fields");
+    const auto values = values_by_column(columns, fields);
+    CHECK(values.rbegin()->first == table_columns_max - 1);
+    CHECK(values.rbegin()->second.contains(fmt::format("\"k{}\"", table_columns_max - 1)));
+    CHECK(values.size() == table_columns_max - fixed_columns().size());
+}
+
+TEST_CASE("a workbook has a sheet for the types with most reports, and one for the others",
+          "[export]") {
+    WorkbookPlan plan;
+    for (int type = 0; type < 400; ++type) {
+        for (int i = 0; i < (type == 399 ? 3 : 1); ++i) {
+            auto row = row_with("text");
+            row.type = fmt::format("t{}", type);
+            row.fields = {{fmt::format("f{}", type), "1"}};
+            plan.add(row);
+        }
+    }
+    const auto sheets = plan.sheets();
+    REQUIRE(sheets.size() == 250);
+    CHECK(sheets.at(plan.sheet_of("t399")).name == "t399");
+    CHECK(sheets.back().name == "more types");
+    // What stands there has its columns.
+    std::size_t shared = 0;
+    for (int type = 0; type < 400; ++type) {
+        const auto place = plan.sheet_of(fmt::format("t{}", type));
+        shared += place == sheets.size() - 1 ? 1 : 0;
+        CHECK(sheets.at(place).columns.place_of(fmt::format("f{}", type)));
+    }
+    CHECK(shared == 151);
 }
 
 TEST_CASE("what a spreadsheet would run as a formula is text", "[export]") {
@@ -117,12 +172,28 @@ TEST_CASE("a sheet has a name that spreadsheets take", "[export]") {
     CHECK(sheet_name("a/b\\c?d*e[f]g:h'", 31) == "a_b_c_d_e_f_g_h_");
     CHECK(sheet_name(std::string(64, 'x'), 31).size() == 31);
     CHECK(sheet_name("주간보고", 2) == "주간");
+    CHECK(sheet_name("a\xef\xbf\xbf", 31) == "a_");
     // A character beyond the first plane counts twice.
     CHECK(sheet_name("\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 3) == "\xf0\x9f\x98\x80");
 }
 
 TEST_CASE("a text that is too long for a cell says where it goes on", "[export]") {
-    CHECK(cut_for_cell(std::string(32'700, 'x'), "hyesan-4").size() == 32'700);
-    CHECK(cut_for_cell(std::string(32'701, 'x'), "hyesan-4") ==
+    CHECK(cell_text(std::string(32'700, 'x'), "hyesan-4").size() == 32'700);
+    CHECK(cell_text(std::string(32'701, 'x'), "hyesan-4") ==
           std::string(32'700, 'x') + ".. (show hyesan-4)");
+    // As many characters as the file will have.
+    std::string escapes;
+    while (escapes.size() < 32'000) {
+        escapes += "_x0041_";
+    }
+    const auto cell = cell_text(escapes, "hyesan-4");
+    CHECK(cell.size() < 32'767);
+    CHECK(cell.ends_with(".. (show hyesan-4)"));
+}
+
+TEST_CASE("a cell says what was written", "[export]") {
+    CHECK(cell_text("_x0041_", "") == "_x005F_x0041_");
+    CHECK(cell_text("_x0041\r", "") == "_x005F_x0041\r");
+    CHECK(cell_text("_x00_ _y0041_", "") == "_x00_ _y0041_");
+    CHECK(cell_text("a\xef\xbf\xbe", "") == "a\xef\xbf\xbd");
 }

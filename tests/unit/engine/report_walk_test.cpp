@@ -174,6 +174,23 @@ TEST_CASE("a type that got no number is found by opening reports, and costs no o
         }
     }
     CHECK(many.found(query, Order::oldest_first, 1000) == expected);
+    // And if the disk spoils it, reports are found by opening them. No number gets another name.
+    const auto numbers_before =
+        many.office.ledger().types().numbers_of(many.office.ledger(), "form3");
+    for (auto& [key, value] :
+         many.office.disk().tables[static_cast<std::size_t>(storage::Table::types)]) {
+        value.back() ^= std::byte{1};
+    }
+    many.office.ledger().types().forget();
+    CHECK(many.found(query, Order::oldest_first, 1000) == expected);
+    engine::Draft draft;
+    draft.to = {many.index(0)};
+    draft.report.type = "form3";
+    draft.report.text = "after the damage";
+    const auto notice = many.submit(draft);
+    REQUIRE(std::holds_alternative<engine::Accepted>(notice));
+    const auto page = many.office.store().report(std::get<engine::Accepted>(notice).report).value();
+    CHECK(std::ranges::find(numbers_before, page->type) == numbers_before.end());
 }
 
 TEST_CASE("a walk finds what a carrier says it holds", "[engine]") {
