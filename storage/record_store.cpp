@@ -377,13 +377,15 @@ Result<void> for_each(const CheckedTables& tables, Table table, const Bytes& pre
                       const Each& each) {
     Bytes from = prefix;
     while (true) {
-        const auto entry = TRY(tables.at_or_after(table, from));
-        if (!entry || entry->key.size() < prefix.size() ||
-            !std::equal(prefix.begin(), prefix.end(), entry->key.begin())) {
+        // Only the rows that are wanted are checked: the one behind them may be damaged.
+        const auto found = TRY(tables.raw().at_or_after(table, from));
+        if (!found || found->key.size() < prefix.size() ||
+            !std::equal(prefix.begin(), prefix.end(), found->key.begin())) {
             return ok();
         }
-        TRY(each(*entry));
-        from = entry->key;
+        from = found->key;
+        const auto value = TRY(tables.get(table, from));
+        TRY(each(TableEntry{from, value.value()}));
         from.push_back(std::byte{0});
     }
 }
