@@ -34,7 +34,7 @@ constexpr std::size_t member_count = 1000;
 constexpr std::uint32_t reports_a_pack = 25;
 constexpr std::uint32_t filled_a_commit = 500;
 constexpr int asked_times = 20;
-constexpr int urgent_times = 30;
+constexpr int urgent_times = 20;
 
 std::uint32_t reports_wanted() {
     const char* wanted = std::getenv("FIELDPOST_BENCH_REPORTS");
