@@ -1,0 +1,185 @@
+// The pages of a RecordStore, and everything that follows from them: the index, the counts and the
+// feed. No other code writes a page, so nothing that follows can be forgotten. And the names of the
+// types that pages have as numbers.
+#include "storage/days.h"
+#include "storage/record_store.h"
+#include "storage/values.h"
+
+namespace fieldpost::storage {
+
+namespace {
+
+Arrival next_after(Arrival arrival) {
+    return Arrival{static_cast<std::uint64_t>(arrival) + 1};
+}
+
+}  // namespace
+
+Result<void> RecordStore::flush() const {
+    TRY(index_.flush());
+    return feed_.flush();
+}
+
+namespace {
+
+// What the feed tells of a page that was `before`, or was not there: only reports that people can
+// read, and the states of own ones. The numbers of these changes go on the page.
+Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* before,
+                  ReportProgress& page) {
+    const auto is_readable = [](const ReportProgress& one) {
+        return one.box == Box::outbox || combined_state(one.recipients) != State::failed;
+    };
+    for (auto& one : page.recipients) {
+        one.change = 0;
+    }
+    page.change = before == nullptr ? 0 : before->change;
+    if (report.origin.record_class == RecordClass::reply || !is_readable(page)) {
+        return ok();
+    }
+    if (before == nullptr || !is_readable(*before)) {
+        page.change = TRY(feed.append({.of = ChangeOf::report, .report = report}));
+        return ok();
+    }
+    if (page.replaced_by && page.replaced_by != before->replaced_by) {
+        page.change = TRY(feed.append({.of = ChangeOf::replaced, .report = report}));
+    }
+    for (auto& one : page.recipients) {
+        const auto old = std::ranges::find(before->recipients, one.office, &Recipient::office);
+        if (page.box != Box::outbox || old == before->recipients.end()) {
+            continue;
+        }
+        one.change = old->change;
+        if (one.state != old->state || one.reason != old->reason) {
+            if (old->change != 0) {
+                TRY(feed.drop(old->change));
+            }
+            one.change =
+                TRY(feed.append({.of = ChangeOf::state, .report = report, .office = one.office}));
+            page.change = one.change;
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result<void> RecordStore::put_page(const ReportKey& key, ReportProgress page) {
+    const auto before = TRY(report(key));
+    const auto* old = before ? &*before : nullptr;
+    TRY(tell(feed_, key, old, page));
+    TRY(index_.change(key, old, &page));
+    TRY(tables_.put(Table::reports, report_key(key), encode(page)));
+    // A page that is made anew may have answers already.
+    return old == nullptr ? tell_answers(key) : ok();
+}
+
+Result<void> RecordStore::tell_answers(const ReportKey& about) {
+    for (const auto answer : TRY(answers(about))) {
+        const auto record = TRY(record_until(answer, WithBody::no));
+        if (record && record->log.record_class == RecordClass::reply) {
+            TRY(tell_answer(about, answer));
+        }
+    }
+    return ok();
+}
+
+Result<void> RecordStore::tell_answer(const ReportKey& about, Arrival answer) {
+    const auto number =
+        TRY(feed_.append({.of = ChangeOf::answer, .report = about, .answer = answer}));
+    if (auto page = TRY(report(about))) {
+        page->change = number;
+        return tables_.put(Table::reports, report_key(about), encode(*page));
+    }
+    return ok();
+}
+
+Result<void> RecordStore::drop_page(const ReportKey& key) {
+    const auto before = TRY(report(key));
+    if (!before) {
+        return ok();
+    }
+    for (const auto& one : before->recipients) {
+        if (one.change != 0) {
+            TRY(feed_.drop(one.change));
+        }
+    }
+    TRY(index_.change(key, &*before, nullptr));
+    return tables_.erase(Table::reports, report_key(key));
+}
+
+// Makes everything anew that follows from other rows: the index, the counts and the feed from the
+// pages, in the order of their arrival, and the table of days from the records.
+Result<void> RecordStore::derive_from_rows() {
+    TRY(index_.clear());
+    TRY(feed_.begin_anew());
+    std::vector<std::pair<Arrival, ReportKey>> all;
+    for (const auto& key : TRY(reports())) {
+        all.emplace_back(TRY(report(key)).value().arrival, key);
+    }
+    std::ranges::sort(all);
+    std::uint64_t told = 0;
+    for (const auto& [arrival, key] : all) {
+        auto page = TRY(report(key)).value();
+        TRY(tell(feed_, key, nullptr, page));
+        TRY(index_.change(key, nullptr, &page));
+        TRY(tables_.put(Table::reports, report_key(key), encode(page)));
+        TRY(tell_answers(key));
+        // A million reports are told at once: what is written does not stay in memory.
+        if (++told % arrivals_a_block == 0) {
+            TRY(flush());
+        }
+    }
+    TRY(clear_days(tables_));
+    for (auto record = TRY(record_from(Arrival{0}, WithBody::no)); record;
+         record = TRY(record_from(next_after(record->arrival), WithBody::no))) {
+        TRY(note_day(tables_, *record));
+    }
+    return ok();
+}
+
+Result<ReportCounts> RecordStore::counts() const {
+    TRY(flush());
+    return index_.counts();
+}
+
+Result<Selection> RecordStore::select(ReportFilter filter) const {
+    TRY(flush());
+    return Selection(index_, std::move(filter));
+}
+
+Result<std::vector<std::pair<TypeNumber, Bytes>>> RecordStore::types() const {
+    std::vector<std::pair<TypeNumber, Bytes>> all;
+    Bytes from;
+    while (const auto entry = TRY(tables_.raw().at_or_after(Table::types, from))) {
+        const TypeNumber type{static_cast<std::uint32_t>(trailing_number(entry->key))};
+        const auto value = tables_.get(Table::types, entry->key);
+        if (!value && value.error().code != Errc::corrupt) {
+            return std::unexpected(value.error());
+        }
+        all.emplace_back(type, value ? to_bytes(**value) : Bytes{});
+        from = entry->key;
+        from.push_back(std::byte{0});
+    }
+    return all;
+}
+
+Result<FeedPlace> RecordStore::feed_end() const {
+    TRY(flush());
+    return feed_.end();
+}
+
+Result<FeedPlace> RecordStore::feed_place(std::uint64_t number) const {
+    TRY(flush());
+    return feed_.place_of(number);
+}
+
+Result<bool> RecordStore::is_in_feed(const FeedPlace& place) const {
+    return place.number <= TRY(feed_end()).number && TRY(feed_place(place.number)) == place;
+}
+
+Result<std::vector<Change>> RecordStore::changes(std::uint64_t after, std::size_t limit) const {
+    TRY(flush());
+    return feed_.changes(after, limit);
+}
+
+}  // namespace fieldpost::storage
