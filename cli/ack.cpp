@@ -20,7 +20,7 @@ struct AckOptions {
     std::string staff;
 };
 
-// So many are answered in one commit. Links come first between two of them.
+// The number of answers in one commit. Links come first between two commits.
 constexpr std::size_t answers_a_commit = 500;
 
 wire::Request request_for(const AckOptions& options, std::span<const std::string> ids,

@@ -159,7 +159,7 @@ Outcome<std::string> print_between(const Common& common, wire::Request request, 
         fmt::print("{}]\n", separator[0] == '[' ? "[" : "");
         return first;
     }
-    // Once for the widths of the columns, and once to print.
+    // The list is asked for twice: for the widths of the columns, and to print.
     auto table = table_of_reports();
     const auto measured =
         each([&](const wire::Entry& entry) { table.measure(row_for(entry)); }, [] {});
@@ -171,7 +171,7 @@ Outcome<std::string> print_between(const Common& common, wire::Request request, 
     return printed ? Outcome<std::string>(first) : std::unexpected(printed.error());
 }
 
-// If there are. `first` is the ID of the oldest report that was printed.
+// Prints nothing if there are no more. `first` is the ID of the oldest report that was printed.
 void say_that_there_are_more(const Common& common, const Newest& found, std::size_t shown,
                              const std::string& first) {
     if (found.entries.size() <= shown || common.quiet) {
@@ -205,7 +205,7 @@ void print_newest(const Common& common, const Newest& found, std::size_t limit) 
     say_that_there_are_more(common, found, shown, shown == 0 ? "" : entries.front().id());
 }
 
-// So many reports are kept in memory, to be printed the newest last.
+// The number of reports that are kept in memory, to be printed the newest last.
 constexpr std::size_t kept_max = 1000;
 
 int run_list(const Common& common, const ListOptions& options) {

@@ -201,8 +201,8 @@ Outcome<OutputFile> OutputFile::create_private(const fs::path& path) {
     if (fd < 0) {
         return trouble(folder_of(path), "cannot be written to", errno);
     }
-    // Who writes here holds the lock. Once it is held, the name may be another file's, because the
-    // one before us has finished.
+    // A process that writes this file holds the lock. If the process before us has finished, the
+    // name belongs to another file by now.
     struct stat ours{};
     struct stat named{};
     const bool is_ours = ::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::fstat(fd, &ours) == 0 &&

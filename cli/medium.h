@@ -78,9 +78,9 @@ public:
     // nothing and ends in ".part". refused: the folder cannot be written to.
     static Outcome<OutputFile> create(const std::filesystem::path& path,
                                       const std::string& temporary = {});
-    // The same for what only its owner may read, under the name `path` with ".part" until then.
-    // What a killed program left under that name is used again. failed: another process is writing
-    // it.
+    // The same for a file that only its owner may read. Until finish() its name is `path` with
+    // ".part". A file that a killed program left under that name is used again. failed: another
+    // process is writing it.
     static Outcome<OutputFile> create_private(const std::filesystem::path& path);
     // The same under a name that no other process uses.
     static Outcome<OutputFile> create_private_in(const std::filesystem::path& folder);

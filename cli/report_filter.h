@@ -30,7 +30,7 @@ struct ReportFilter {
 };
 
 void add_filter(CLI::App& command, ReportFilter& filter);
-// What is set, as JSON.
+// The filters that are set, as JSON.
 nlohmann::ordered_json json_of(const ReportFilter& filter);
 // Puts the filter into a request. invalid: a time that is none.
 Outcome<void> fill(const ReportFilter& filter, wire::ListRequest& list);

@@ -191,7 +191,7 @@ int run_peers(const Common& common) {
     if (const auto asked = ask(common, request, answer); !asked) {
         return report(common, asked.error());
     }
-    // What waits is counted in parts, so that the daemon goes on with its links meanwhile.
+    // The daemon counts the waiting records in parts, and goes on with its links between them.
     std::map<std::uint32_t, std::pair<std::uint32_t, std::uint64_t>> waiting;  // by index
     while (true) {
         for (const auto& peer : answer.peers()) {

@@ -58,7 +58,7 @@ public:
     Result<void> begin_anew();
     // Keeps all changes, under a new id.
     Result<void> draw_id();
-    // What is appended from now on was written after this start.
+    // Changes that are appended from now on were written after this start.
     Result<void> note_start(std::uint32_t start);
     Result<void> flush();
     // The transaction is not kept.

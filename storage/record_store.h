@@ -367,7 +367,7 @@ public:
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
     // All reports that have a page.
     Result<std::vector<ReportKey>> reports() const;
-    // How many reports stand where. Kept, not counted.
+    // The number of reports in each box and state. It is kept, not counted.
     Result<ReportCounts> counts() const;
     // The reports that fit.
     Result<Selection> select(ReportFilter filter) const;

@@ -170,7 +170,7 @@ Bitmap& Bitmap::remove(const Bitmap& other) {
     return *this;
 }
 
-// Whichever is shorter: the list of positions, or all bits.
+// The shorter one of two forms: the list of positions, or all bits.
 Bytes Bitmap::encode() const {
     ByteWriter out;
     if (count() * 2 < bitmap_bytes) {

@@ -47,7 +47,7 @@ struct ReportFilter {
     std::vector<Term> none;
 };
 
-// How many reports stand where.
+// The number of reports in each box and state.
 struct ReportCounts {
     std::array<std::uint64_t, state_count> outbox{};  // by state
     std::array<std::uint64_t, state_count> inbox{};

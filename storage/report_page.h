@@ -28,7 +28,7 @@ inline LogKey log_of(const ReportKey& report) {
     return {report.author, report.origin.incarnation, report.origin.record_class};
 }
 
-// How far a report has come. The numbers are stored.
+// The state of a report at one recipient. The numbers are stored.
 enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
 inline constexpr std::size_t state_count = 6;
 // With no_key and closed the report was never sealed to this recipient.
@@ -77,7 +77,7 @@ struct ReportProgress {
     // For an own report, all offices that it was addressed to. For a report of another office, this
     // office alone.
     std::vector<Recipient> recipients;
-    // What it names besides: groups, and for a report of another office other offices.
+    // Groups that it names, and for a report of another office also other offices.
     std::vector<OfficeId> addressed{};
     std::optional<ReportKey> replaced_by{};  // its newest correction
     // The number in the feed of its newest change; 0: it was never told. Only the store sets it.

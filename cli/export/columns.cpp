@@ -63,7 +63,7 @@ FieldColumns::FieldColumns() {
     taken_.insert(further_fields);
 }
 
-// As csv writes it, too: a name that looks like a formula has a mark there.
+// The name must be free in csv too: a name that looks like a formula has a mark there.
 bool FieldColumns::is_free(const std::string& name) const {
     return name.size() <= column_bytes_max && !taken_.contains(case_folded(name)) &&
            !(may_be_formula(name) && taken_.contains(case_folded("'" + name)));

@@ -40,7 +40,7 @@ struct ExportOptions {
     std::string delimiter = ",";
 };
 
-// Where the export goes: standard output, or a file that appears when it is whole.
+// The destination of an export: standard output, or a file that appears when it is whole.
 class Output {
 public:
     static Outcome<Output> open(const std::string& path) {
@@ -221,7 +221,7 @@ struct Cursor {
     std::string place;  // opaque; empty: the beginning
     std::uint64_t change = 0;
     ordered_json filter;
-    // What --since meant at the first export: an age means another time each day.
+    // The time that --since meant at the first export. An age means another time each day.
     std::int64_t since_unix_s = 0;
 };
 
@@ -287,12 +287,12 @@ int run_with_cursor(const Common& common, const ExportOptions& options, wire::Li
     }
     ProgressLine progress(common);
     filter.set_since_unix_s(cursor->since_unix_s);
-    // Who has a report has to hear that another one corrects it.
+    // A reader that has a report has to hear that another one corrects it.
     filter.set_all_versions(true);
     wire::Request request;
     *request.mutable_feed()->mutable_filter() = filter;
     std::uint64_t told = 0;
-    // What changes meanwhile is told the next time, or a busy office would never come to an end.
+    // Later changes are told the next time. Otherwise an export of a busy office would never end.
     std::optional<std::uint64_t> until;
     bool is_over = false;
     while (!is_over) {
@@ -337,7 +337,7 @@ int run_with_cursor(const Common& common, const ExportOptions& options, wire::Li
     done = done ? cursor_file->write(text_of(*cursor)) : done;
     done = done ? cursor_file->close() : done;
     done = done ? output->finish() : done;
-    // Last: only what is on the disk was told.
+    // The place moves last: only changes that are on the disk were told.
     done = done ? cursor_file->replace() : done;
     if (!done) {
         return report(common, done.error());

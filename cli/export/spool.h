@@ -17,7 +17,7 @@ namespace fieldpost::cli {
 
 class Spool {
 public:
-    // In this folder; if it is empty, where the system keeps temporary files.
+    // Makes it in this folder. If that is empty: where the system keeps temporary files.
     static Outcome<Spool> create(const std::filesystem::path& folder);
 
     Outcome<void> add(const wire::Entry& entry);

@@ -110,7 +110,7 @@ void WorkbookPlan::add(const ReportRow& row) {
     }
 }
 
-// In the order of their names, and those with most reports if there are too many.
+// The types that get a sheet, by name. If there are too many: those with most reports.
 std::vector<std::string> WorkbookPlan::with_a_sheet() const {
     std::vector<std::pair<std::uint64_t, std::string>> all;
     for (const auto& [name, type] : types_) {
@@ -217,7 +217,7 @@ struct Workbook::Parts {
         return worksheet;
     }
 
-    // Also where a sheet has as many rows as it takes.
+    // Begins a sheet, or the next one when this one is full.
     Outcome<void> begin(Sheet& sheet) {
         auto added = add_sheet(free_name(sheet.plan.name));
         if (!added) {

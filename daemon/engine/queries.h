@@ -39,7 +39,7 @@ struct ReportView {
     // If it can be read here.
     std::optional<Report> report;
     Hash hash;
-    // Where its attachments begin among those of the record.
+    // The place where its attachments begin among those of the record.
     std::uint64_t attachments_from = 0;
 };
 
@@ -76,7 +76,7 @@ Result<std::optional<RecordPlace>> count_waiting(const Ledger& ledger, RecordPla
 // With the words of its answers. not_found: not in a box here and not carried.
 Result<ReportView> view_of(const Ledger& ledger, const storage::ReportKey& key);
 
-// At most `size` bytes of one attachment, counted from 0, from `offset` on. Empty at its end. So a
+// Reads at most `size` bytes of one attachment, counted from 0, from `offset` on. Empty: its end. A
 // large file is read in parts. not_found: no such report or attachment here, or it cannot be read.
 Result<Bytes> attachment_part(const Ledger& ledger, const storage::ReportKey& key,
                               std::size_t attachment, std::uint64_t offset, std::size_t size);

@@ -59,7 +59,7 @@ storage::ReportFilter filter_of(const ReportQuery& query,
     return filter;
 }
 
-// What is true of a record that is only carried. There is no page of it.
+// The terms of a record that is only carried. There is no page of it.
 std::vector<Term> terms_of_carried(const ReportView& view) {
     std::vector<Term> terms{term_of(Facet::box, Box::carried), term_of(Facet::state, view.state),
                             term_of(Facet::priority, view.key.origin.record_class),
@@ -139,7 +139,7 @@ Result<const ReportView*> ReportWalk::view_at(Arrival arrival) {
     return found == views_.end() ? nullptr : &*found;
 }
 
-// What the index tells otherwise.
+// Tests the terms that the index tells otherwise.
 Result<bool> ReportWalk::fits_terms(const ReportView& view) const {
     if (!view.entry) {
         return storage::fits(filter_, terms_of_carried(view));
@@ -148,7 +148,7 @@ Result<bool> ReportWalk::fits_terms(const ReportView& view) const {
     return page && storage::fits(filter_, storage::terms_of(view.key, *page));
 }
 
-// What the index does not know.
+// Tests the filters that the index does not know.
 Result<bool> ReportWalk::fits_at_a_look(const ReportView& view) const {
     if (view.key.origin.record_class == RecordClass::reply || view.record.received < query_.since) {
         return false;
@@ -179,7 +179,7 @@ Result<std::optional<Arrival>> ReportWalk::run(Arrival from, Order order, const 
     if (order == Order::oldest_first) {
         from = std::max(from, *earliest);
     }
-    // At least one, or a walk that takes long to begin would never come to an end.
+    // A part looks at one report at least. Otherwise a slow walk would never end.
     bool has_looked = false;
     while (true) {
         const auto at = TRY(next(from, order));

@@ -45,7 +45,7 @@ inline std::unexpected<Complaint> complain(Exit exit, std::string code, std::str
 inline constexpr int page_items_max = 500;
 inline constexpr std::size_t page_bytes_max = std::size_t{1} << 20;
 
-// What needs the words of reports cannot be done.
+// Complains that mail is locked, to a request that needs the words of reports.
 std::unexpected<Complaint> locked();
 
 Complaint complaint_of(const Error& error);

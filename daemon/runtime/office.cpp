@@ -27,8 +27,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// So much of the processor's time goes into requests before the loop looks at links again, and so
-// much into one request that walks over many reports.
+// The processor's time that goes into requests before the loop looks at links again, and into one
+// request that walks over many reports.
 constexpr std::chrono::milliseconds requests_a_turn = 20ms;
 constexpr std::chrono::milliseconds a_request = 10ms;
 // While the disk takes nothing at all.

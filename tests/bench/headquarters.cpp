@@ -190,7 +190,7 @@ double median_of(const Work& work) {
     return percentile(times, 0.5);
 }
 
-// From queueing an urgent report in a province to its receipt there, in milliseconds.
+// The times from queueing an urgent report in a province to its receipt there, in milliseconds.
 std::vector<double> urgent_times_of(const ControlClient& province) {
     std::vector<double> times;
     for (int i = 0; i < urgent_times; ++i) {

@@ -34,7 +34,7 @@ struct Memory {
 // The memory of a process, without the mapping of files whose name ends with `map`.
 Memory resident_beyond(pid_t process, const std::string& map);
 
-// Only pages that no file gives: the map of a store is not among them.
+// The memory that no file gives: the map of a store is not in it.
 Memory anonymous(pid_t process);
 
 // Runs a program to its end and waits for nothing else: no pipes, no polling. False if it failed.

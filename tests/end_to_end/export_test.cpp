@@ -39,7 +39,7 @@ std::vector<Json> lines_of(const std::string& text) {
     return all;
 }
 
-// What a reader that keeps everything knows after these lines: for each report its newest text,
+// A reader that keeps everything. It knows for each report its newest text,
 // state, correction and answers.
 struct Reader {
     std::map<std::string, Json> reports;  // by hash

@@ -235,7 +235,7 @@ void for_each_carrier(const Ledger& ledger, const LogKey& log, const Each& each)
 }  // namespace
 
 Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now) {
-    // Once for all of them: there may be a thousand carriers and a hundred thousand reports.
+    // The carriers are looked at once: there may be a thousand, and a hundred thousand reports.
     auto carried_by_nobody = numbers;
     for_each_carrier(ledger, log, [&](OfficeId, const IntervalSet& held) {
         carried_by_nobody = without(carried_by_nobody, held);

@@ -82,7 +82,7 @@ TEST_CASE("no two columns of ten thousand have one name", "[export]") {
 
 TEST_CASE("names that somebody took on purpose cost another try", "[export]") {
     FieldColumns columns;
-    // What "note" would be called, and called then, and so on.
+    // The names that "note" would get, one after the other.
     for (int i = 0; i < 25; ++i) {
         FieldColumns before = columns;
         const auto next = name_of(before, "note");
@@ -124,7 +124,7 @@ TEST_CASE("a workbook has a sheet for the types with most reports, and one for t
     REQUIRE(sheets.size() == 250);
     CHECK(sheets.at(plan.sheet_of("t399")).name == "t399");
     CHECK(sheets.back().name == "more types");
-    // What stands there has its columns.
+    // The fields of the types that share it have their columns.
     std::size_t shared = 0;
     for (int type = 0; type < 400; ++type) {
         const auto place = plan.sheet_of(fmt::format("t{}", type));
@@ -181,7 +181,7 @@ TEST_CASE("a text that is too long for a cell says where it goes on", "[export]"
     CHECK(cell_text(std::string(32'700, 'x'), "hyesan-4").size() == 32'700);
     CHECK(cell_text(std::string(32'701, 'x'), "hyesan-4") ==
           std::string(32'700, 'x') + ".. (show hyesan-4)");
-    // As many characters as the file will have.
+    // The limit counts the characters that the file will have.
     std::string escapes;
     while (escapes.size() < 32'000) {
         escapes += "_x0041_";

@@ -18,7 +18,7 @@ using Order = engine::ReportWalk::Order;
 
 namespace {
 
-// So many types that some of them have no number.
+// The number of types: some of them get no number.
 constexpr std::size_t types = limits::types_per_office_max + 8;
 constexpr int reports = 500;
 
@@ -81,7 +81,7 @@ public:
                (!query.has_words || one.text == "plaster");
     }
 
-    // What the walk finds, in parts of a few steps.
+    // The reports that the walk finds, in parts of a few steps.
     std::vector<storage::ReportKey> found(const ReportQuery& query, Order order, int steps) {
         std::vector<storage::ReportKey> all;
         auto from = std::optional(order == Order::oldest_first ? storage::Arrival{0}
