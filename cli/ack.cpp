@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/batches.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
@@ -19,9 +20,6 @@ struct AckOptions {
     std::string note;
     std::string staff;
 };
-
-// The number of answers in one commit. Links come first between two commits.
-constexpr std::size_t answers_a_commit = 500;
 
 wire::Request request_for(const AckOptions& options, std::span<const std::string> ids,
                           bool only_check) {
@@ -57,31 +55,12 @@ void print(const Common& common, const AckOptions& options, const wire::Answer& 
 }
 
 int run_ack(const Common& common, const AckOptions& options) {
-    std::vector<std::span<const std::string>> batches;
-    for (auto left = std::span(options.ids); !left.empty();) {
-        batches.push_back(left.first(std::min(left.size(), answers_a_commit)));
-        left = left.subspan(batches.back().size());
-    }
-    // Many are all checked before the first is answered. A few are checked with their answer.
-    for (const auto& batch : batches) {
-        wire::Answer answer;
-        const auto asked = batches.size() == 1
-                               ? Outcome<void>{}
-                               : ask(common, request_for(options, batch, true), answer);
-        if (!asked) {
-            return report(common, asked.error());
-        }
-    }
-    for (const auto& batch : batches) {
-        wire::Answer answer;
-        if (const auto asked =
-                ask(common, request_for(options, batch, false), answer, Asking::to_change);
-            !asked) {
-            return report(common, asked.error());
-        }
-        print(common, options, answer);
-    }
-    return exit_done;
+    return ask_in_batches(
+        common, options.ids,
+        [&](std::span<const std::string> ids, bool only_check) {
+            return request_for(options, ids, only_check);
+        },
+        [&](const wire::Answer& answer) { print(common, options, answer); });
 }
 
 }  // namespace

@@ -17,9 +17,9 @@
 namespace fieldpost::cli {
 
 // Each stands in a file of its own, or with those that are like it.
-AddCommand add_ack, add_attention, add_bundle, add_completion, add_export, add_init, add_invite,
-    add_join, add_list, add_peers, add_queue, add_roster, add_show, add_status, add_sync, add_trace,
-    add_wait, add_watch;
+AddCommand add_ack, add_attention, add_bundle, add_completion, add_export, add_forget, add_init,
+    add_invite, add_join, add_list, add_peers, add_queue, add_roster, add_show, add_status,
+    add_sync, add_trace, add_wait, add_watch, add_withdraw;
 
 }  // namespace fieldpost::cli
 
@@ -37,7 +37,8 @@ void add_commands(CLI::App& app, const Common& common, Run& run) {
             }
         }
     };
-    group("Reports", add_queue, add_list, add_show, add_ack, add_trace, add_wait);
+    group("Reports", add_queue, add_list, add_show, add_ack, add_withdraw, add_trace, add_wait,
+          add_forget);
     group("Headquarters", add_export);
     group("Does it work?", add_status, add_peers, add_attention, add_watch, add_sync);
     group("By hand", add_bundle);
@@ -90,9 +91,9 @@ std::string empty_option(const CLI::App& app) {
 
 // Commands that the manual announces. A person who types one has made no mistake.
 bool is_planned(std::string_view command) {
-    constexpr std::array<std::string_view, 13> planned = {
-        "withdraw", "forget",  "coverage", "doctor", "passphrase", "lock",  "unlock",
-        "backup",   "restore", "wipe",     "revoke", "block",      "retire"};
+    constexpr std::array<std::string_view, 11> planned = {
+        "coverage", "doctor", "passphrase", "lock",  "unlock", "backup",
+        "restore",  "wipe",   "revoke",     "block", "retire"};
     return std::ranges::find(planned, command) != planned.end();
 }
 

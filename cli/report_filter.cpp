@@ -30,7 +30,7 @@ void add_filter(CLI::App& command, ReportFilter& filter) {
     command.add_flag("--unanswered", filter.unanswered,
                      "received here, and not answered by this office");
     command.add_option("--grep", filter.grep, "with this in subject, text or fields");
-    command.add_flag("--all-versions", filter.all_versions, "corrected ones too");
+    command.add_flag("--all-versions", filter.all_versions, "corrected and withdrawn ones too");
 }
 
 nlohmann::ordered_json json_of(const ReportFilter& filter) {

@@ -63,7 +63,7 @@ ordered_json list_json(const wire::Entry& entry) {
     }
     return {
         {"id", entry.id()},
-        {"hash", if_open(entry, to_hex(as_bytes(entry.hash())))},
+        {"hash", text_or_null(to_hex(as_bytes(entry.hash())))},
         {"seq", entry.seq()},
         {"box", word_of(entry.box())},
         {"from", entry.from()},
@@ -88,6 +88,8 @@ ordered_json list_json(const wire::Entry& entry) {
         {"outcome", text_or_null(word_of(entry.outcome()))},
         {"preview", text_or_null(entry.preview())},
         {"change", entry.change() != 0 ? ordered_json(entry.change()) : ordered_json()},
+        {"withdrawn_at", time_or_null(entry.withdrawn_unix_s())},
+        {"forgotten_at", time_or_null(entry.forgotten_unix_s())},
         {"utc_offset", entry.has_utc_offset_min()
                            ? ordered_json(offset_text(entry.utc_offset_min()))
                            : ordered_json()},
@@ -98,6 +100,7 @@ ordered_json list_json(const wire::Entry& entry) {
 
 ordered_json show_json(const wire::Entry& entry, const std::vector<std::string>& sums) {
     auto object = list_json(entry);
+    object["withdrawal_reason"] = text_or_null(entry.withdrawal_reason());
     object["text"] = if_open(entry, entry.text());
     ordered_json fields = ordered_json::object();
     for (const auto& field : entry.fields()) {

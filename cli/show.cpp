@@ -169,6 +169,11 @@ void print_entry(const wire::Entry& entry) {
         }
         line("", words);
     }
+    if (entry.withdrawn_unix_s() != 0) {
+        line("withdrawn",
+             local_time(entry.withdrawn_unix_s()) +
+                 (entry.withdrawal_reason().empty() ? "" : ": " + entry.withdrawal_reason()));
+    }
     line("reply to", entry.reply_to());
     line("replaces", entry.replaces());
     line("replaced", entry.replaced_by().empty() ? "" : "by " + entry.replaced_by());

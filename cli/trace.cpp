@@ -44,8 +44,7 @@ ordered_json trace_json(const wire::Trace& trace) {
                           {"via", text_or_null(one.via())}});
     }
     return {{"id", trace.entry().id()},
-            {"hash", trace.entry().is_open() ? ordered_json(to_hex(as_bytes(trace.entry().hash())))
-                                             : ordered_json(nullptr)},
+            {"hash", text_or_null(to_hex(as_bytes(trace.entry().hash())))},
             {"state", trace.entry().state()},
             {"recipients", recipients},
             {"carried_by", carried},
@@ -75,6 +74,9 @@ std::string proof_of(const wire::Trace& trace, const wire::RecipientState& one) 
     if (one.reason() == "closed") {
         return "not sent: it has signed two records as one";
     }
+    if (one.reason() == "withdrawn") {
+        return "withdrawn before it was known to have it";
+    }
     return one.reason();
 }
 
@@ -91,6 +93,15 @@ std::int64_t since_of(const wire::Trace& trace, const wire::RecipientState& one)
 std::string heard(std::int64_t unix_seconds) {
     return unix_seconds == 0 ? "never heard of"
                              : "heard " + human_length(unix_now() - unix_seconds) + " ago";
+}
+
+void print_withdrawn(const wire::Entry& entry) {
+    if (entry.withdrawn_unix_s() != 0) {
+        fmt::print("Withdrawn {}{}\n", local_time(entry.withdrawn_unix_s()),
+                   entry.withdrawal_reason().empty()
+                       ? ""
+                       : fmt::format(": \"{}\"", safe_line(entry.withdrawal_reason())));
+    }
 }
 
 // Prints what would bring the report on, for the first recipient that lacks it.
@@ -142,6 +153,7 @@ void print_trace(const wire::Trace& trace, const std::string& obstacle) {
         fmt::print(".");
     }
     fmt::print("\n");
+    print_withdrawn(entry);
     if (entry.recipients_size() > 0) {
         Table recipients({"RECIPIENT", "STATE", "SINCE", "PROOF"});
         for (const auto& one : entry.recipients()) {

@@ -156,6 +156,13 @@ Result<void> check_report(const Report& report) {
     if (report.outcome != ReplyOutcome::none) {
         TRY(check_bytes("the note", report.text, limits::note_bytes_max));
     }
+    if (report.withdraws) {
+        TRY(check_bytes("the reason", report.text, limits::note_bytes_max));
+    }
+    if (report.replaces.has_value() != (report.version > 0) ||
+        report.first_version.has_value() != (report.version > 1)) {
+        return fail(Errc::malformed, "a version that does not fit what the report corrects");
+    }
     return ok();
 }
 
@@ -215,6 +222,10 @@ Bytes encode_report(const Report& report) {
             static_cast<std::uint32_t>(*report.utc_offset_minutes + utc_offset_zero));
     }
     message.set_form_version(report.form_version);
+    message.set_version(report.version);
+    if (report.first_version) {
+        message.set_first_version(encode_ref(*report.first_version));
+    }
     return to_bytes(as_bytes(message.SerializeAsString()));
 }
 
@@ -232,6 +243,7 @@ const MessageRules& report_rules() {
         {wire::Report::kAttachmentsFieldNumber, {.is_repeated = true, .message = &attachment}},
         {wire::Report::kUtcOffsetFieldNumber, uint32_field},
         {wire::Report::kFormVersionFieldNumber, uint32_field},
+        {wire::Report::kVersionFieldNumber, uint32_field},
     }};
     return report;
 }
@@ -279,6 +291,8 @@ Result<Report> decode_report(BytesView bytes) {
             static_cast<std::int16_t>(static_cast<int>(message.utc_offset()) - utc_offset_zero);
     }
     report.form_version = message.form_version();
+    report.version = message.version();
+    report.first_version = TRY(decode_ref(message.first_version()));
     TRY(check_report(report));
     return report;
 }

@@ -121,7 +121,7 @@ private:
     Result<void> records() {
         return each(Table::records, [&](BytesView, BytesView value) -> Result<bool> {
             const auto record = TRY(decode_record(value, WithBody::no));
-            if (record.blob == Blob{}) {
+            if (record.blob == Blob{} || record.blob == forgotten_body) {
                 return true;
             }
             if (doubted_->contains(record.blob) || !TRY(has_all_parts(record))) {

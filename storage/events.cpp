@@ -64,12 +64,15 @@ constexpr std::array kinds = {
         What::damaged, "damaged", warning,
         "the disk spoiled part of the store, which was put aside; what other offices have of it "
         "comes again; if this comes again, replace the disk"},
+    EventKind{What::withdrawn, "withdrawn", warning,
+              "{} took back what was shown here; see: fieldpost list --all-versions"},
+    EventKind{What::forgotten, "forgotten"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::damaged) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::forgotten) + 1, "a row for each");
 
 }  // namespace
 

@@ -44,6 +44,8 @@ enum class What : std::uint8_t {
     invitation_reused = 29,  // a machine comes with an invitation that was used or replaced
     copied = 30,             // two machines use the keys of one office
     damaged = 31,            // something in the store could not be read, and was put aside
+    withdrawn = 32,          // its author took a report back
+    forgotten = 33,          // people here destroyed their readable copy of a report
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

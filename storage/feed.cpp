@@ -33,7 +33,7 @@ Result<Change> read_change(ByteReader& in) {
     const auto first = TRY(in.read_u8());
     Change change;
     change.of = static_cast<ChangeOf>(first >> 4);
-    if (change.of > ChangeOf::state || (first & 0xf) >= record_classes) {
+    if (change.of > ChangeOf::forgotten || (first & 0xf) >= record_classes) {
         return fail(Errc::corrupt, "store: a change that is none");
     }
     auto& origin = change.report.origin;

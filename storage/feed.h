@@ -17,10 +17,12 @@ namespace fieldpost::storage {
 
 // The numbers are stored: add at the end.
 enum class ChangeOf : std::uint8_t {
-    report = 0,    // it was filed here
-    replaced = 1,  // a newer report corrects it
-    answer = 2,    // an office answered it
-    state = 3,     // the state of one recipient of an own report
+    report = 0,     // it was filed here
+    replaced = 1,   // another report is its newest correction now, or none is
+    answer = 2,     // an office answered it
+    state = 3,      // the state of one recipient of an own report
+    withdrawn = 4,  // its author took it back
+    forgotten = 5,  // its readable copy here was destroyed
 };
 
 struct Change {

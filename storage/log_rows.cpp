@@ -100,7 +100,7 @@ Bytes encode_page(const LogState& state, NumberPage page) {
          static_cast<Number>((page << number_page_bits) + ((1U << number_page_bits) - 1))}};
     ByteWriter out;
     bool is_empty = true;
-    for (const auto* set : {&state.held, &state.receipted, &state.unreadable}) {
+    for (const auto* set : {&state.held, &state.receipted, &state.unreadable, &state.withdrawn}) {
         const auto here = intersection(*set, numbers);
         is_empty = is_empty && here.empty();
         write(out, here);
@@ -110,7 +110,7 @@ Bytes encode_page(const LogState& state, NumberPage page) {
 
 Result<void> read_page(BytesView value, LogState& state) {
     ByteReader in(value);
-    for (auto* set : {&state.held, &state.receipted, &state.unreadable}) {
+    for (auto* set : {&state.held, &state.receipted, &state.unreadable, &state.withdrawn}) {
         set->add(TRY(read_interval_set(in)));
     }
     return in.expect_end("page of a log");

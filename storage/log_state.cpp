@@ -79,6 +79,11 @@ void LogState::count_unreadable(Interval run) {
     touch(run);
 }
 
+void LogState::withdraw(Number number) {
+    withdrawn.add({number, number});
+    touch({number, number});
+}
+
 bool LogState::is_refused(Interval run) const {
     return std::ranges::any_of(refused,
                                [&](const auto& entry) { return entry.second.contains_any(run); });

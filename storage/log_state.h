@@ -32,6 +32,9 @@ struct LogState {
     // unreadable.
     IntervalSet receipted;
     IntervalSet unreadable;
+    // Reports that their author took back: in an own log those that may have left this office, in
+    // another's log those that were not shown here. Receipts leave them out.
+    IntervalSet withdrawn;
 
     // --- the part in which N is not exact, and the start of the exact part (log_bounds.h)
     IntervalSet closed;
@@ -69,6 +72,7 @@ struct LogState {
     void end(const IntervalSet& numbers);
     void count_receipted(Interval run, const ShortHash& id);
     void count_unreadable(Interval run);
+    void withdraw(Number number);
 
     [[nodiscard]] bool is_refused(Interval run) const;  // true if any of it is refused
     // True if all numbers of `run` are known to be owed to no recipient.

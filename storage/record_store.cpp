@@ -153,7 +153,7 @@ struct RecordStore::Applier {
     }
     Result<void> operator()(const DropReport& change) { return store.drop_page(change.report); }
     Result<void> operator()(const AddAnswer& change) {
-        if (!change.is_correction) {
+        if (change.is_answer) {
             TRY(store.tell_answer(change.about, change.arrival));
         }
         return put(Table::answers,

@@ -34,6 +34,8 @@ namespace fieldpost::storage {
 
 // Names the parts of a body that is too large to lie in the row of its record. 0: none.
 enum class Blob : std::uint64_t {};
+// The body was destroyed because people here forgot the report. Its hash stays, in `body`.
+inline constexpr Blob forgotten_body{UINT64_MAX};
 
 struct StoredRecord {
     Arrival arrival{};
@@ -73,10 +75,12 @@ struct ArchiveEntry {
         unopened = 2,     // not opened yet: mail was locked, or its group's key had not come
         unreadable = 3,   // will never open: opening the record failed
         of_schema_1 = 4,  // as own_key, but bound to less context (engine/record/archive)
+        forgotten = 5,    // some or all reports were forgotten; the others lie in the entry itself
     };
     Box box = Box::inbox;  // inbox or outbox
     Form form = Form::own_key;
-    // The file key, and the hash of each report if the record has attachments. Empty: none.
+    // The file key, and the hash of each report if the record has attachments. Empty: none. In the
+    // form `forgotten`: the hash of each report, and the content that is left.
     Bytes sealed_file_key;
     bool operator==(const ArchiveEntry&) const = default;
 
@@ -248,11 +252,11 @@ struct PutReport {
 struct DropReport {
     ReportKey report;
 };
-// Files an answer, or a correction, with the report that it is about.
+// Files an answer, a correction or a withdrawal with the report that it is about.
 struct AddAnswer {
     ReportKey about;
     Arrival arrival{};
-    bool is_correction = false;
+    bool is_answer = true;  // the feed tells only answers
 };
 // Gives a type of reports its number.
 struct PutType {
@@ -386,6 +390,8 @@ public:
     Result<std::vector<Change>> changes(std::uint64_t after, std::size_t limit) const;
 
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
+    // The last `limit` of them, the newest first.
+    Result<std::vector<Arrival>> newest_answers(const ReportKey& about, std::size_t limit) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
     // The first `limit` events with a seq >= `from`.

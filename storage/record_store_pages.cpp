@@ -1,6 +1,7 @@
 // The pages of a RecordStore, and everything that follows from them: the index, the counts and the
 // feed. No other code writes a page, so nothing that follows can be forgotten. And the names of the
 // types that pages have as numbers.
+#include "proto/record.h"
 #include "storage/days.h"
 #include "storage/record_store.h"
 #include "storage/values.h"
@@ -22,6 +23,25 @@ Result<void> RecordStore::flush() const {
 
 namespace {
 
+// If its author's reason comes after the news that it is withdrawn, that is told once more. Only
+// the newer change is kept.
+Result<void> tell_withdrawn(Feed& feed, const ReportKey& report,
+                            const std::optional<Withdrawn>& before, ReportProgress& page) {
+    if (!page.withdrawn) {
+        return ok();
+    }
+    page.withdrawn->change = before ? before->change : 0;
+    if (page.withdrawn == before) {
+        return ok();
+    }
+    if (page.withdrawn->change != 0) {
+        TRY(feed.drop(page.withdrawn->change));
+    }
+    page.change = TRY(feed.append({.of = ChangeOf::withdrawn, .report = report}));
+    page.withdrawn->change = page.change;
+    return ok();
+}
+
 // What the feed tells of a page that was `before`, or was not there: only reports that people can
 // read, and the states of own ones. The numbers of these changes go on the page.
 Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* before,
@@ -38,10 +58,15 @@ Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* bef
     }
     if (before == nullptr || !is_readable(*before)) {
         page.change = TRY(feed.append({.of = ChangeOf::report, .report = report}));
-        return ok();
+        // A page that is made anew may be withdrawn already.
+        return tell_withdrawn(feed, report, {}, page);
     }
-    if (page.replaced_by && page.replaced_by != before->replaced_by) {
+    if (page.replaced_by != before->replaced_by) {
         page.change = TRY(feed.append({.of = ChangeOf::replaced, .report = report}));
+    }
+    TRY(tell_withdrawn(feed, report, before->withdrawn, page));
+    if (page.forgotten_at != before->forgotten_at) {
+        page.change = TRY(feed.append({.of = ChangeOf::forgotten, .report = report}));
     }
     for (auto& one : page.recipients) {
         const auto old = std::ranges::find(before->recipients, one.office, &Recipient::office);
@@ -73,10 +98,19 @@ Result<void> RecordStore::put_page(const ReportKey& key, ReportProgress page) {
     return old == nullptr ? tell_answers(key) : ok();
 }
 
+namespace {
+
+bool is_answer(const StoredRecord& record) {
+    const auto header = decode_header(record.header);
+    return header && header->kind == static_cast<std::uint8_t>(RecordKind::acknowledgement);
+}
+
+}  // namespace
+
 Result<void> RecordStore::tell_answers(const ReportKey& about) {
     for (const auto answer : TRY(answers(about))) {
         const auto record = TRY(record_until(answer, WithBody::no));
-        if (record && record->log.record_class == RecordClass::reply) {
+        if (record && is_answer(*record)) {
             TRY(tell_answer(about, answer));
         }
     }
@@ -102,6 +136,9 @@ Result<void> RecordStore::drop_page(const ReportKey& key) {
         if (one.change != 0) {
             TRY(feed_.drop(one.change));
         }
+    }
+    if (before->withdrawn && before->withdrawn->change != 0) {
+        TRY(feed_.drop(before->withdrawn->change));
     }
     TRY(index_.change(key, &*before, nullptr));
     return tables_.erase(Table::reports, report_key(key));
@@ -135,6 +172,29 @@ Result<void> RecordStore::derive_from_rows() {
         TRY(note_day(tables_, *record));
     }
     return ok();
+}
+
+Result<std::vector<Arrival>> RecordStore::newest_answers(const ReportKey& about,
+                                                         std::size_t limit) const {
+    std::vector<Arrival> newest;
+    const auto prefix = report_key(about);
+    auto to = joined(prefix, number_key(UINT64_MAX));
+    while (newest.size() < limit) {
+        // As in for_each(): the row before the wanted ones may be damaged.
+        const auto found = TRY(tables_.raw().at_or_before(Table::answers, to));
+        if (!found || found->key.size() != to.size() ||
+            !std::equal(prefix.begin(), prefix.end(), found->key.begin())) {
+            break;
+        }
+        const auto key = to_bytes(found->key);
+        TRY(tables_.get(Table::answers, key));
+        newest.push_back(Arrival{trailing_number(key)});
+        if (newest.back() == Arrival{0}) {
+            break;
+        }
+        to = joined(prefix, number_key(trailing_number(key) - 1));
+    }
+    return newest;
 }
 
 Result<ReportCounts> RecordStore::counts() const {

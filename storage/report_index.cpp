@@ -31,8 +31,6 @@ Bytes encode(const ReportCounts& counts) {
             out.varint(count);
         }
     }
-    out.varint(counts.replaced_in_outbox);
-    out.varint(counts.replaced_in_inbox);
     out.varint(counts.queued_bytes);
     return out.take();
 }
@@ -45,8 +43,6 @@ Result<ReportCounts> decode_counts(BytesView value) {
             count = TRY(in.read_varint());
         }
     }
-    counts.replaced_in_outbox = TRY(in.read_varint());
-    counts.replaced_in_inbox = TRY(in.read_varint());
     counts.queued_bytes = TRY(in.read_varint());
     TRY(in.expect_end("counts"));
     return counts;
@@ -56,10 +52,10 @@ Result<ReportCounts> decode_counts(BytesView value) {
 void count(ReportCounts& counts, const ReportProgress& page, std::uint64_t sign) {
     const auto state = combined_state(page.recipients);
     const bool is_outbox = page.box == Box::outbox;
-    (is_outbox ? counts.outbox : counts.inbox)[static_cast<std::size_t>(state)] += sign;
-    if (page.replaced_by) {
-        (is_outbox ? counts.replaced_in_outbox : counts.replaced_in_inbox) += sign;
+    if (page.withdrawn || page.forgotten_at != WallTime{} || (!is_outbox && page.replaced_by)) {
+        return;
     }
+    (is_outbox ? counts.outbox : counts.inbox)[static_cast<std::size_t>(state)] += sign;
     if (is_outbox && state == State::queued) {
         counts.queued_bytes += sign * page.size_bytes;
     }
@@ -102,6 +98,12 @@ std::vector<Term> terms_of(const ReportKey& report, const ReportProgress& page) 
     }
     if (page.replaced_by) {
         terms.push_back(term_of(Facet::replaced, 1));
+    }
+    if (page.withdrawn) {
+        terms.push_back(term_of(Facet::withdrawn, 1));
+    }
+    if (page.forgotten_at != WallTime{}) {
+        terms.push_back(term_of(Facet::forgotten, 1));
     }
     if (page.type != no_type) {
         terms.push_back(term_of(Facet::type, page.type));

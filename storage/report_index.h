@@ -20,14 +20,16 @@ namespace fieldpost::storage {
 
 // The numbers are in the keys: add at the end.
 enum class Facet : std::uint8_t {
-    box = 0,       // Box
-    state = 1,     // State
-    outcome = 2,   // ReplyOutcome: the worst of the newest answers; none has no row
-    priority = 3,  // RecordClass
-    replaced = 4,  // 1
-    from = 5,      // OfficeId of the author
-    to = 6,        // OfficeId of a recipient, or of a group or office that it names
-    type = 7,      // TypeNumber; no_type has no row
+    box = 0,        // Box
+    state = 1,      // State
+    outcome = 2,    // ReplyOutcome: the worst of the newest answers; none has no row
+    priority = 3,   // RecordClass
+    replaced = 4,   // 1
+    from = 5,       // OfficeId of the author
+    to = 6,         // OfficeId of a recipient, or of a group or office that it names
+    type = 7,       // TypeNumber; no_type has no row
+    withdrawn = 8,  // 1
+    forgotten = 9,  // 1
 };
 struct Term {
     Facet facet{};
@@ -47,13 +49,11 @@ struct ReportFilter {
     std::vector<Term> none;
 };
 
-// The number of reports in each box and state.
+// The number of reports in each box and state. Those that were withdrawn or forgotten do not count,
+// nor do reports of the inbox that a newer one corrects.
 struct ReportCounts {
     std::array<std::uint64_t, state_count> outbox{};  // by state
     std::array<std::uint64_t, state_count> inbox{};
-    // Reports among those above that a newer one corrects.
-    std::uint64_t replaced_in_outbox = 0;
-    std::uint64_t replaced_in_inbox = 0;
     std::uint64_t queued_bytes = 0;  // of the outbox's `queued`
     bool operator==(const ReportCounts&) const = default;
 };

@@ -31,7 +31,8 @@ inline LogKey log_of(const ReportKey& report) {
 // The state of a report at one recipient. The numbers are stored.
 enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
 inline constexpr std::size_t state_count = 6;
-// With no_key and closed the report was never sealed to this recipient.
+// With no_key and closed the report was never sealed to this recipient. With withdrawn its author
+// took it back before this recipient was known to have it.
 enum class FailReason : std::uint8_t {
     none,
     unreadable,
@@ -41,6 +42,7 @@ enum class FailReason : std::uint8_t {
     damaged,
     no_key,
     closed,
+    withdrawn,
 };
 
 // The state of one recipient of a report, as this office has proved it. The proofs may be thrown
@@ -68,6 +70,22 @@ inline constexpr TypeNumber no_type{0};
 inline constexpr TypeNumber other_type{1};
 inline constexpr TypeNumber first_type{2};
 
+// The place of a correction among all versions of a report (WIRE.md "Report").
+struct Correction {
+    ReportKey first;  // version 0
+    std::uint32_t version = 0;
+    bool operator==(const Correction&) const = default;
+};
+
+// The author took the report back.
+struct Withdrawn {
+    WallTime at;                 // as the withdrawal says, or when this office learned of it
+    std::optional<Origin> by{};  // the withdrawal, in a log of the author; none: it is not here
+    // The number in the feed of this change; 0: never told. Only the store sets it.
+    std::uint64_t change = 0;
+    bool operator==(const Withdrawn&) const = default;
+};
+
 // The page of a report in an inbox or outbox.
 struct ReportProgress {
     Arrival arrival{};
@@ -79,10 +97,18 @@ struct ReportProgress {
     std::vector<Recipient> recipients;
     // Groups that it names, and for a report of another office also other offices.
     std::vector<OfficeId> addressed{};
-    std::optional<ReportKey> replaced_by{};  // its newest correction
+    std::optional<Correction> corrects{};    // of a correction
+    std::optional<ReportKey> replaced_by{};  // its newest version that stands
+    std::optional<Withdrawn> withdrawn{};
+    WallTime forgotten_at{};  // when the readable copy here was destroyed; zero: never
     // The number in the feed of its newest change; 0: it was never told. Only the store sets it.
     std::uint64_t change = 0;
     bool operator==(const ReportProgress&) const = default;
+
+    // False if a newer report corrects it, its author took it back, or it was forgotten here.
+    [[nodiscard]] bool is_current() const {
+        return !replaced_by && !withdrawn && forgotten_at == WallTime{};
+    }
 };
 
 // The state of a report with several recipients: that of the least advanced one that is still under

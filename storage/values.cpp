@@ -164,15 +164,6 @@ Result<Expiry> read_expiry_key(BytesView key) {
                   Arrival{read_big_endian(key.subspan(4))}};
 }
 
-namespace {
-
-void write_flag(ByteWriter& out, bool flag) {
-    out.u8(flag ? 1 : 0);
-}
-Result<bool> read_flag(ByteReader& in) {
-    return TRY(in.read_u8()) != 0;
-}
-
 void write_report_key(ByteWriter& out, const ReportKey& report) {
     out.u16(value_of(report.author));
     write(out, report.origin);
@@ -182,6 +173,15 @@ Result<ReportKey> read_report_key(ByteReader& in) {
     const OfficeId author{TRY(in.read_u16())};
     const auto origin = TRY(read_origin(in));
     return ReportKey{author, origin};
+}
+
+namespace {
+
+void write_flag(ByteWriter& out, bool flag) {
+    out.u8(flag ? 1 : 0);
+}
+Result<bool> read_flag(ByteReader& in) {
+    return TRY(in.read_u8()) != 0;
 }
 
 Result<OfficeMeta> read_meta(ByteReader& in) {
@@ -259,7 +259,7 @@ Result<ArchiveEntry> read_archive(ByteReader& in, bool is_of_1) {
     }
     entry.box = static_cast<Box>(box);
     const auto form = TRY(in.read_u8());
-    if (form > static_cast<std::uint8_t>(ArchiveEntry::Form::of_schema_1)) {
+    if (form > static_cast<std::uint8_t>(ArchiveEntry::Form::forgotten)) {
         return fail(Errc::corrupt, "a form of archive entry that is none");
     }
     entry.form = static_cast<ArchiveEntry::Form>(form);
@@ -335,68 +335,6 @@ Result<KeyedReport> read_keyed(ByteReader& in) {
     keyed.content_version = in.at_end() ? 0 : TRY(in.read_u8());
     TRY(in.expect_end("key"));
     return keyed;
-}
-
-// Flags for the parts of a page that are there.
-constexpr std::uint8_t page_is_outbox = 1;
-constexpr std::uint8_t page_is_replaced = 2;
-// Flags for the parts of a recipient that are there, above its state.
-constexpr std::uint8_t state_mask = 0x7;
-constexpr std::uint8_t was_carried = 0x08;
-constexpr std::uint8_t was_delivered = 0x10;
-constexpr std::uint8_t was_answered = 0x20;
-constexpr std::uint8_t has_reason = 0x40;
-constexpr std::uint8_t was_told = 0x80;
-
-Result<Recipient> read_recipient(ByteReader& in) {
-    Recipient one;
-    one.office = OfficeId{TRY(in.read_u16())};
-    const auto flags = TRY(in.read_u8());
-    one.state = State{static_cast<std::uint8_t>(flags & state_mask)};
-    if ((flags & has_reason) != 0) {
-        one.reason = FailReason{TRY(in.read_u8())};
-    }
-    if ((flags & was_carried) != 0) {
-        one.carried_at = WallTime{TRY(in.read_u32())};
-        one.carried_by = OfficeId{TRY(in.read_u16())};
-    }
-    if ((flags & was_delivered) != 0) {
-        one.delivered_at = WallTime{TRY(in.read_u32())};
-    }
-    if ((flags & was_answered) != 0) {
-        one.acknowledged_at = WallTime{TRY(in.read_u32())};
-        one.outcome = ReplyOutcome{TRY(in.read_u8())};
-        one.answer = TRY(read_origin(in));
-    }
-    if ((flags & was_told) != 0) {
-        one.change = TRY(in.read_varint());
-    }
-    if (one.state > State::failed || one.reason > FailReason::closed ||
-        one.outcome > ReplyOutcome::refused) {
-        return fail(Errc::corrupt, "a state that is none");
-    }
-    return one;
-}
-
-Result<ReportProgress> read_progress(ByteReader& in) {
-    ReportProgress page;
-    page.arrival = Arrival{TRY(in.read_varint())};
-    const auto flags = TRY(in.read_u8());
-    page.box = (flags & page_is_outbox) != 0 ? Box::outbox : Box::inbox;
-    page.type = TypeNumber{static_cast<std::uint32_t>(TRY(in.read_varint()))};
-    page.size_bytes = TRY(in.read_varint());
-    page.change = TRY(in.read_varint());
-    if ((flags & page_is_replaced) != 0) {
-        page.replaced_by = TRY(read_report_key(in));
-    }
-    const auto addressed = TRY(in.read_varint());
-    for (std::uint64_t i = 0; i < addressed; ++i) {
-        page.addressed.push_back(OfficeId{TRY(in.read_u16())});
-    }
-    while (!in.at_end()) {
-        page.recipients.push_back(TRY(read_recipient(in)));
-    }
-    return page;
 }
 
 }  // namespace
@@ -526,61 +464,6 @@ Bytes encode(const KeyedReport& report) {
     return out.take();
 }
 
-namespace {
-
-void write(ByteWriter& out, const Recipient& one) {
-    const auto flag_if = [](bool is_there, std::uint8_t flag) {
-        return is_there ? flag : std::uint8_t{0};
-    };
-    out.u16(value_of(one.office));
-    out.u8(static_cast<std::uint8_t>(
-        static_cast<std::uint8_t>(one.state) | flag_if(one.reason != FailReason::none, has_reason) |
-        flag_if(one.carried_at != WallTime{}, was_carried) |
-        flag_if(one.delivered_at != WallTime{}, was_delivered) |
-        flag_if(one.answer.has_value(), was_answered) | flag_if(one.change != 0, was_told)));
-    if (one.reason != FailReason::none) {
-        out.u8(static_cast<std::uint8_t>(one.reason));
-    }
-    if (one.carried_at != WallTime{}) {
-        out.u32(one.carried_at.seconds);
-        out.u16(value_of(one.carried_by));
-    }
-    if (one.delivered_at != WallTime{}) {
-        out.u32(one.delivered_at.seconds);
-    }
-    if (one.answer) {
-        out.u32(one.acknowledged_at.seconds);
-        out.u8(static_cast<std::uint8_t>(one.outcome));
-        write(out, *one.answer);
-    }
-    if (one.change != 0) {
-        out.varint(one.change);
-    }
-}
-
-}  // namespace
-
-Bytes encode(const ReportProgress& page) {
-    ByteWriter out;
-    out.varint(static_cast<std::uint64_t>(page.arrival));
-    out.u8(static_cast<std::uint8_t>((page.box == Box::outbox ? page_is_outbox : 0) |
-                                     (page.replaced_by ? page_is_replaced : 0)));
-    out.varint(static_cast<std::uint32_t>(page.type));
-    out.varint(page.size_bytes);
-    out.varint(page.change);
-    if (page.replaced_by) {
-        write_report_key(out, *page.replaced_by);
-    }
-    out.varint(page.addressed.size());
-    for (const auto office : page.addressed) {
-        out.u16(value_of(office));
-    }
-    for (const auto& one : page.recipients) {
-        write(out, one);
-    }
-    return out.take();
-}
-
 Result<OfficeMeta> decode_meta(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_meta(in));
@@ -620,11 +503,6 @@ Result<PeerState> decode_peer(BytesView value) {
 Result<KeyedReport> decode_keyed(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_keyed(in));
-}
-
-Result<ReportProgress> decode_progress(BytesView value) {
-    ByteReader in(value);
-    return or_corrupt(read_progress(in));
 }
 
 Bytes seal_context(Table table, BytesView key) {

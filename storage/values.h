@@ -38,6 +38,10 @@ Bytes day_key(WallTime time);
 Bytes type_key(TypeNumber type);
 Bytes joined(BytesView a, BytesView b);
 
+// The name of a report inside a value.
+void write_report_key(ByteWriter& out, const ReportKey& report);
+Result<ReportKey> read_report_key(ByteReader& in);
+
 Result<LogKey> read_log_key(BytesView key);
 Result<ReportKey> read_report_key(BytesView key);
 Result<OfficeId> read_office_key(BytesView key);

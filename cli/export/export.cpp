@@ -97,7 +97,9 @@ struct Beginning {
 bool is_wanted(const wire::Entry& entry, const Beginning& begins, bool all_versions) {
     const bool was_replaced =
         entry.replaced_by_seq() != 0 && entry.replaced_by_seq() <= begins.last;
-    return entry.is_open() && (all_versions || !was_replaced);
+    const bool was_withdrawn =
+        entry.withdrawn_unix_s() != 0 && entry.withdrawn_change() <= begins.change;
+    return entry.is_open() && (all_versions || !(was_replaced || was_withdrawn));
 }
 
 // Gives `take` what fits, in the order of arrival, up to the newest arrival at the beginning.
@@ -194,9 +196,7 @@ Outcome<std::string> report_line(const Common& common, const ExportOptions& opti
 
 ordered_json change_json(const wire::Change& change) {
     const auto& entry = change.entry();
-    ordered_json line{{"id", entry.id()},
-                      {"hash", entry.is_open() ? ordered_json(to_hex(as_bytes(entry.hash())))
-                                               : ordered_json(nullptr)}};
+    ordered_json line{{"id", entry.id()}, {"hash", text_or_null(to_hex(as_bytes(entry.hash())))}};
     if (change.op() == "replaced") {
         line["replaced_by"] = text_or_null(entry.replaced_by());
     } else if (change.op() == "answer") {
@@ -211,6 +211,9 @@ ordered_json change_json(const wire::Change& change) {
         line["state"] = text_or_null(change.state());
         line["reason"] = text_or_null(change.reason());
         line["at"] = time_or_null(change.at_unix_s());
+    } else if (change.op() == "withdrawn") {
+        line["at"] = time_or_null(change.at_unix_s());
+        line["reason"] = text_or_null(change.reason());
     }
     return with_head(change.number(), change.op(), line);
 }

@@ -12,10 +12,12 @@
 #include "daemon/engine/record/authoring.h"
 #include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/delivery.h"
+#include "daemon/engine/record/forgetting.h"
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/publication.h"
 #include "daemon/engine/record/receipts.h"
 #include "daemon/engine/record/terminal.h"
+#include "daemon/engine/record/withdrawal.h"
 #include "daemon/engine/self_check.h"
 #include "daemon/engine/session/door.h"
 #include "daemon/engine/session/sessions.h"
@@ -46,6 +48,8 @@ struct Engine::Parts {
     OpenBundles bundles{};
     Door door{};
     std::set<OfficeId> unreceipted{};
+    // Authors whose newest statement may say that reports here are taken back.
+    std::set<OfficeId> may_have_withdrawn{};
     std::map<OfficeId, Instant> receipted_at{};
     std::map<LogKey, Instant> published_at{};
     std::uint64_t room_when_released = 0;
@@ -73,6 +77,8 @@ struct Engine::Parts {
     Result<void> on(const BundleMore& more, Now now, Consequences& out);
     Result<void> on(const BundleEnded& ended, Now now, Consequences& out);
     Result<void> on(const Submitted& submitted, Now now, Consequences& out);
+    Result<void> on(const WithdrawalWanted& wanted, Now now, Consequences& out);
+    Result<void> on(const ForgetWanted& wanted, Now now, Consequences& out);
     Result<void> on(const InviteWanted& wanted, Now now, Consequences& out);
     Result<void> on(const Dismissed& dismissed, Now now, Consequences& out);
     Result<void> on(const Confirmed& confirmed, Now now, Consequences& out);
@@ -92,6 +98,7 @@ struct Engine::Parts {
     Result<void> settle_with_closed_offices(Now now, Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
     Result<bool> publish_wanted(Now now);
+    Result<void> mark_all_withdrawn(Now now, Consequences& out);
     Result<void> sign_receipts(Now now);
     Result<void> look_after(Now now);
     void tend_groups(Now now);
@@ -148,6 +155,7 @@ Result<Engine> Engine::load(storage::RecordStore& store, const Config& config,
     for (const auto& [log, state] : parts->ledger.logs()) {
         if (state.addresses_us) {
             parts->unreceipted.insert(log.author);
+            parts->may_have_withdrawn.insert(log.author);
         }
     }
     return Engine(std::move(parts));
@@ -275,6 +283,14 @@ Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Consequences
     return submit(ledger, submitted, now, out.notify);
 }
 
+Result<void> Engine::Parts::on(const WithdrawalWanted& wanted, Now now, Consequences& out) {
+    return withdraw(ledger, wanted, now, out.notify);
+}
+
+Result<void> Engine::Parts::on(const ForgetWanted& wanted, Now now, Consequences& out) {
+    return forget(ledger, wanted, now, out.notify);
+}
+
 Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Consequences& out) {
     invite(ledger, wanted, now, out.notify);
     return ok();
@@ -371,6 +387,11 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     }
     if (news.roster) {
         release_refused_by_roster(ledger);
+    }
+    for (const auto& name : news.registers) {
+        if (name.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
+            may_have_withdrawn.insert(name.key.signer);
+        }
     }
     const auto is_any = [&](RegisterKind kind) {
         return std::ranges::any_of(news.registers, [&](const RegisterName& name) {
@@ -486,6 +507,16 @@ void Engine::Parts::tend_groups(Now now) {
     tend_group_keys(ledger, now);
 }
 
+Result<void> Engine::Parts::mark_all_withdrawn(Now now, Consequences& out) {
+    if (const auto author = may_have_withdrawn.begin(); author != may_have_withdrawn.end()) {
+        if (!TRY(apply_withdrawn(ledger, *author, now, out.notify))) {
+            may_have_withdrawn.erase(author);
+        }
+    }
+    wake_by(may_have_withdrawn.empty() ? std::nullopt : std::optional(now.steady));
+    return ok();
+}
+
 // All that had arrived was handled: now what follows from it.
 Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
@@ -504,6 +535,7 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
             return std::unexpected(*ledger.write_failure());
         }
     }
+    TRY(mark_all_withdrawn(now, out));
     bundles.tell(out.notify);
     TRY(look_after(now));
     renew_statement(ledger, now);

@@ -78,6 +78,19 @@ struct Submitted {
     Draft draft;
 };
 
+// People here take back a report that they wrote. The draft is the withdrawal.
+struct WithdrawalWanted {
+    std::uint64_t request = 0;
+    storage::ReportKey report;
+    Draft draft;
+};
+
+// People here destroy their readable copy of a report.
+struct ForgetWanted {
+    std::uint64_t request = 0;
+    storage::ReportKey report;
+};
+
 // At the authority: make an invitation for a new office.
 struct InviteWanted {
     std::uint64_t request = 0;
@@ -113,8 +126,9 @@ struct TimerFired {};
 // The daemon stops in good order: what was reserved and not used need not be skipped.
 struct Stopping {};
 
-using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame,
-                           BundleWanted, BundleMore, BundleEnded, Submitted, InviteWanted,
-                           Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
+using Input =
+    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame, BundleWanted,
+                 BundleMore, BundleEnded, Submitted, WithdrawalWanted, ForgetWanted, InviteWanted,
+                 Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
 
 }  // namespace fieldpost::engine

@@ -51,7 +51,9 @@ void Ledger::note(What what, About about, Now now, std::vector<Notice>& notify) 
         event.via = about.via->office;
     }
     event.detail = std::move(about.detail);
-    if (storage::kind_of(what).severity) {
+    // People who take back their own report know of it.
+    const bool is_own_deed = what == What::withdrawn && event.office == us();
+    if (storage::kind_of(what).severity && !is_own_deed) {
         raise(event, 0);
     }
     auto before = event_counting(event);

@@ -20,8 +20,9 @@ std::string_view name_of(State state) {
 }
 
 std::string_view name_of(storage::FailReason reason) {
-    constexpr std::array<std::string_view, 8> names = {
-        "", "unreadable", "revoked", "retired", "refused", "damaged", "no_key", "closed"};
+    constexpr std::array<std::string_view, 9> names = {"",        "unreadable", "revoked",
+                                                       "retired", "refused",    "damaged",
+                                                       "no_key",  "closed",     "withdrawn"};
     return names[static_cast<std::size_t>(reason)];
 }
 
@@ -189,6 +190,8 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
     }
     view.state = storage::combined_state(progress->recipients);
     view.replaced_by = progress->replaced_by;
+    view.withdrawn = progress->withdrawn;
+    view.forgotten_at = progress->forgotten_at;
     view.change = progress->change;
     for (const auto& one : progress->recipients) {
         if (view.state == State::failed && one.state == State::failed) {
@@ -203,26 +206,19 @@ Result<void> add_state(const Ledger& ledger, ReportView& view) {
 
 Result<void> add_words(const Ledger& ledger, ReportView& view) {
     for (auto& one : view.recipients) {
-        const auto answer =
-            one.proved.answer ? TRY(ledger.store().report({one.proved.office, *one.proved.answer}))
+        const auto page = one.proved.answer
+                              ? TRY(ledger.store().report({one.proved.office, *one.proved.answer}))
                               : std::nullopt;
-        const auto record = answer
-                                ? TRY(ledger.store().record_until(answer->arrival, WithBody::yes))
-                                : std::nullopt;
-        const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
-        const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
-                                  : fail(Errc::not_found, "no answer");
-        if (!opened) {
-            continue;
+        if (const auto answer = page ? TRY(archived_at(ledger, page->arrival)) : std::nullopt) {
+            one.proved.outcome = answer->report.outcome;
+            one.staff = answer->report.staff;
+            one.note = answer->report.text;
         }
-        const auto position = static_cast<std::uint64_t>(answer->arrival) -
-                              static_cast<std::uint64_t>(record->arrival);
-        if (position < opened->reports.size()) {
-            const auto& words = opened->reports[position];
-            one.proved.outcome = words.outcome;
-            one.staff = words.staff;
-            one.note = words.text;
-        }
+    }
+    if (view.withdrawn && view.withdrawn->by) {
+        const auto page = TRY(ledger.store().report({view.key.author, *view.withdrawn->by}));
+        const auto words = page ? TRY(archived_at(ledger, page->arrival)) : std::nullopt;
+        view.withdrawal_reason = words ? words->report.text : "";
     }
     return ok();
 }
@@ -260,7 +256,9 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger,
         if (!progress || progress->arrival != view.arrival) {
             continue;
         }
-        view.report = opened->reports[i];
+        if (!opened->units[i].report.empty()) {
+            view.report = opened->reports[i];
+        }
         view.hash = opened->hashes[i];
         TRY(add_state(ledger, view));
         views.push_back(std::move(view));

@@ -35,7 +35,10 @@ struct ReportView {
     // are known.
     std::vector<RecipientView> recipients;
     std::optional<storage::ReportKey> replaced_by;
-    std::uint64_t change = 0;  // the number of its newest change in the feed; 0: none
+    std::optional<storage::Withdrawn> withdrawn;
+    std::string withdrawal_reason;  // if that was asked for
+    WallTime forgotten_at;          // zero: never
+    std::uint64_t change = 0;       // the number of its newest change in the feed; 0: none
     // If it can be read here.
     std::optional<Report> report;
     Hash hash;
@@ -54,7 +57,7 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
 
 // The reports of one stored record, one each; a carried record is one.
 Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record);
-// Adds staff and note of the newest answers.
+// Adds staff and note of the newest answers, and the reason of a withdrawal.
 Result<void> add_words(const Ledger& ledger, ReportView& view);
 
 // True once a walk has taken long enough: the rest goes on in another turn.

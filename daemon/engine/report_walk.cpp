@@ -55,6 +55,10 @@ storage::ReportFilter filter_of(const ReportQuery& query,
     }
     if (!query.all_versions) {
         filter.none.push_back(term_of(Facet::replaced, 1));
+        filter.none.push_back(term_of(Facet::withdrawn, 1));
+    }
+    if (query.unanswered) {
+        filter.none.push_back(term_of(Facet::forgotten, 1));
     }
     return filter;
 }

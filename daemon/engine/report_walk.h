@@ -16,7 +16,7 @@ struct ReportQuery {
     std::optional<RecordClass> priority{};
     ReplyOutcome outcome = ReplyOutcome::none;  // the worst of the newest answers
     bool unanswered = false;          // in the inbox, opened, and not answered by this office
-    bool all_versions = false;        // replaced ones too
+    bool all_versions = false;        // replaced and withdrawn ones too
     WallTime since{};                 // by when it was received here
     std::vector<OfficeId> held_by{};  // own ones, by these carriers' newest statement
     // A test that needs the opened report.

@@ -14,6 +14,7 @@ class Answer;
 class AttentionRequest;
 class Entry;
 class FeedRequest;
+class ForgetRequest;
 class InviteRequest;
 class ListRequest;
 class PeersRequest;
@@ -21,6 +22,7 @@ class QueueRequest;
 class RosterRequest;
 class SyncRequest;
 class WatchRequest;
+class WithdrawRequest;
 }  // namespace fieldpost::wire
 
 namespace fieldpost::runtime {
@@ -93,6 +95,10 @@ Answered queue(const engine::Ledger& ledger, const wire::QueueRequest& request,
                std::uint64_t number);
 Answered acknowledge(const engine::Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t number);
+Answered withdraw(const engine::Ledger& ledger, const wire::WithdrawRequest& request,
+                  std::uint64_t number);
+Answered forget(const engine::Ledger& ledger, const wire::ForgetRequest& request,
+                std::uint64_t number);
 Answered invite(const wire::InviteRequest& request, std::uint64_t number);
 
 // Lists of reports (answers_list.cpp).

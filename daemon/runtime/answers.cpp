@@ -149,10 +149,8 @@ void add_recipients(const Ledger& ledger, const ReportView& view, wire::Entry& e
     }
 }
 
-Result<void> describe(const Ledger& ledger, const ReportView& view, const Report& report,
-                      wire::Entry& entry) {
+Result<void> describe(const Ledger& ledger, const Report& report, wire::Entry& entry) {
     entry.set_is_open(true);
-    entry.set_hash(text_of(view.hash.view()));
     entry.set_subject(report.subject);
     entry.set_type(report.type);
     entry.set_staff(report.staff);
@@ -218,9 +216,21 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     if (view.replaced_by) {
         entry.set_replaced_by(engine::printed_id(ledger, *view.replaced_by));
     }
+    if (view.withdrawn) {
+        entry.set_withdrawn_unix_s(unix_of(view.withdrawn->at));
+        entry.set_withdrawn_change(view.withdrawn->change);
+        entry.set_withdrawal_reason(view.withdrawal_reason);
+        entry.set_withdrawal_id(
+            view.withdrawn->by ? engine::printed_id(ledger, {view.key.author, *view.withdrawn->by})
+                               : "");
+    }
+    entry.set_forgotten_unix_s(unix_of(view.forgotten_at));
+    if (!view.hash.is_zero()) {
+        entry.set_hash(text_of(view.hash.view()));
+    }
     add_recipients(ledger, view, entry);
     if (view.report) {
-        TRY(describe(ledger, view, *view.report, entry));
+        TRY(describe(ledger, *view.report, entry));
     }
     add_named(ledger, view, entry);
     return entry;
@@ -255,6 +265,12 @@ namespace {
 Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
     wire::Answer answer;
     for (const auto& view : ASK(views_by_id(ledger, all_of(request.ids())))) {
+        if (view.forgotten_at != WallTime{}) {
+            const auto id = engine::printed_id(ledger, view.key);
+            return complain(
+                exit_not_found, "forgotten", fmt::format("{} was forgotten here, on purpose", id),
+                fmt::format("its states are still there: fieldpost trace {}", id), {id});
+        }
         *answer.add_entries() = ASK(or_complain(whole_entry_of(ledger, view)));
     }
     return encode(answer);
@@ -358,6 +374,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return attachment(ledger, request.attachment());
         case wire::Request::kAck:
             return acknowledge(ledger, request.ack(), first_request);
+        case wire::Request::kWithdraw:
+            return withdraw(ledger, request.withdraw(), first_request);
+        case wire::Request::kForget:
+            return forget(ledger, request.forget(), first_request);
         case wire::Request::kTrace:
             return trace(ledger, request.trace(), around);
         case wire::Request::kStatus:

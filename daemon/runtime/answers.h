@@ -35,7 +35,8 @@ struct Surroundings {
 struct Pending {
     std::vector<engine::Input> inputs;
     // Makes the answer once the inputs were handled. Empty: the notices alone make it.
-    std::function<Bytes(const engine::Ledger&, const std::vector<engine::Notice>&)> finish{};
+    std::function<Result<Bytes>(const engine::Ledger&, const std::vector<engine::Notice>&)>
+        finish{};
 };
 using Handled = std::variant<Bytes, Pending>;
 

@@ -15,7 +15,7 @@ using storage::ChangeOf;
 
 namespace {
 
-std::string encode(const storage::FeedPlace& place) {
+std::string encode_feed_place(const storage::FeedPlace& place) {
     ByteWriter out;
     out.raw(place.feed.view());
     out.u64(place.number);
@@ -34,7 +34,8 @@ Result<storage::FeedPlace> decode_place(BytesView bytes) {
 }
 
 std::string_view name_of(ChangeOf of) {
-    constexpr std::array<std::string_view, 4> names = {"report", "replaced", "answer", "state"};
+    constexpr std::array<std::string_view, 6> names = {"report", "replaced",  "answer",
+                                                       "state",  "withdrawn", "forgotten"};
     return names[static_cast<std::size_t>(of)];
 }
 
@@ -80,7 +81,7 @@ public:
             entry = TRY(whole_entry_of(*ledger_, *view));
         } else {
             entry.set_id(engine::printed_id(*ledger_, view->key));
-            entry.set_hash(view->report ? std::string(as_text(view->hash.view())) : "");
+            entry.set_hash(view->hash.is_zero() ? "" : std::string(as_text(view->hash.view())));
             entry.set_is_open(view->report.has_value());
         }
         if (change.of == ChangeOf::replaced && view->replaced_by) {
@@ -88,6 +89,15 @@ public:
         }
         if (change.of == ChangeOf::state) {
             add_state(*view, change.office, told);
+        }
+        if (change.of == ChangeOf::withdrawn) {
+            auto with_words = *view;
+            TRY(add_words(*ledger_, with_words));
+            told.set_at_unix_s(with_words.withdrawn ? unix_of(with_words.withdrawn->at) : 0);
+            told.set_reason(with_words.withdrawal_reason);
+        }
+        if (change.of == ChangeOf::forgotten) {
+            told.set_at_unix_s(unix_of(view->forgotten_at));
         }
         if (change.of == ChangeOf::answer && !TRY(add_answer(change.answer, told))) {
             return nothing;
@@ -144,8 +154,8 @@ Answered feed(const Ledger& ledger, const wire::FeedRequest& request,
         return locked();
     }
     if (request.only_end()) {
-        feed.set_place(encode(end));
-        return runtime::encode(answer);
+        feed.set_place(encode_feed_place(end));
+        return encode(answer);
     }
     if (!request.place().empty()) {
         const auto given = decode_place(as_bytes(request.place()));
@@ -180,8 +190,8 @@ Answered feed(const Ledger& ledger, const wire::FeedRequest& request,
     // Numbers at the end may be missing: their changes came again under later numbers.
     const bool is_end = !is_over && changes.size() < page_items_max;
     feed.set_is_end(is_end);
-    feed.set_place(encode(is_end ? end : place));
-    return runtime::encode(answer);
+    feed.set_place(encode_feed_place(is_end ? end : place));
+    return encode(answer);
 }
 
 }  // namespace fieldpost::runtime

@@ -157,7 +157,7 @@ void add_attempts(const Ledger& ledger, const Surroundings& around, OfficeId off
 
 namespace {
 
-Bytes encode(const engine::RecordPlace& place) {
+Bytes encode_place(const engine::RecordPlace& place) {
     ByteWriter out;
     write(out, KeyPart{.log = place.first, .number = place.second});
     return out.take();
@@ -179,7 +179,7 @@ Answered peers(const Ledger& ledger, const wire::PeersRequest& request,
     const auto next = ASK(or_complain(engine::count_waiting(
         ledger, record_place(as_bytes(request.from())), around.is_spent, waiting)));
     if (next) {
-        const auto place = encode(*next);
+        const auto place = encode_place(*next);
         answer.set_next_part(std::string(as_text(place)));
     }
     for (const auto& [index, office] : ledger.roster().offices()) {

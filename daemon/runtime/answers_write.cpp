@@ -3,6 +3,7 @@
 
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/authoring.h"
+#include "daemon/engine/record/forgetting.h"
 #include "daemon/engine/record/queue_key.h"
 #include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
@@ -153,6 +154,11 @@ std::expected<void, Complaint> correct_report(const Ledger& ledger,
     const auto used = request.key().empty()
                           ? std::nullopt
                           : ASK(or_complain(engine::report_under(ledger, request.key())));
+    if (views.front().withdrawn && !used) {
+        return complain(exit_invalid, "invalid",
+                        fmt::format("{} was withdrawn", request.replaces()),
+                        "queue it anew, without --replaces", {request.replaces()});
+    }
     if (newer && !used) {
         const auto id = engine::printed_id(ledger, *newer);
         return complain(exit_invalid, "invalid",
@@ -160,6 +166,17 @@ std::expected<void, Complaint> correct_report(const Ledger& ledger,
                         fmt::format("correct that: --replaces {}", id), {id});
     }
     draft.report.replaces = reference_to(views.front());
+    const auto& before = views.front().report;
+    if (!before) {
+        return complain(exit_refused, "refused",
+                        fmt::format("{} cannot be read here", request.replaces()),
+                        "queue it anew, without --replaces", {request.replaces()});
+    }
+    draft.report.version = before->version + 1;
+    if (before->version > 0) {
+        draft.report.first_version =
+            before->version == 1 ? before->replaces : before->first_version;
+    }
     if (request.to().empty()) {
         std::ranges::copy(names_of_recipients(ledger, views.front()), std::back_inserter(names));
     }
@@ -294,6 +311,116 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
             }
         }
         return encode(answer);
+    };
+    return pending;
+}
+
+namespace {
+
+std::expected<void, Complaint> check_may_withdraw(const Ledger& ledger, const ReportView& view) {
+    const auto id = engine::printed_id(ledger, view.key);
+    if (view.key.author != ledger.us()) {
+        return complain(exit_refused, "refused", fmt::format("{} is not of this office", id),
+                        "only its author can withdraw it; answer it: fieldpost ack", {id});
+    }
+    if (view.key.origin.record_class == RecordClass::reply) {
+        return complain(exit_refused, "refused", fmt::format("{} is no report", id),
+                        "to change an answer, answer again: fieldpost ack", {id});
+    }
+    if (ledger.config().mail == nullptr) {
+        return locked();
+    }
+    if (view.hash.is_zero()) {
+        return complain(exit_refused, "refused", fmt::format("{} cannot be read here", id),
+                        "tell its recipients by another report", {id});
+    }
+    return {};
+}
+
+// The states of these reports after they were withdrawn or forgotten.
+Result<Bytes> states_of(const Ledger& ledger, const std::vector<storage::ReportKey>& reports,
+                        const std::vector<engine::Notice>& notices) {
+    wire::Answer answer;
+    for (const auto& notice : notices) {
+        if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+            return encode(complaint_of(declined->error));
+        }
+    }
+    for (const auto& report : reports) {
+        *answer.add_entries() = TRY(entry_of(ledger, TRY(engine::view_of(ledger, report))));
+    }
+    return encode(answer);
+}
+
+}  // namespace
+
+Answered withdraw(const Ledger& ledger, const wire::WithdrawRequest& request,
+                  std::uint64_t first_request) {
+    if (request.reason().empty() || request.reason().size() > limits::note_bytes_max) {
+        return complain(exit_invalid, "invalid",
+                        fmt::format("a reason has 1 to {} bytes", limits::note_bytes_max),
+                        "say in a few words why; the recipients are told");
+    }
+    const auto views = ASK(views_by_id(ledger, all_of(request.ids())));
+    for (const auto& view : views) {
+        ASK(check_may_withdraw(ledger, view));
+    }
+    if (request.only_check()) {
+        return encode(wire::Answer{});
+    }
+    Pending pending;
+    std::vector<storage::ReportKey> reports;
+    for (const auto& view : views) {
+        engine::WithdrawalWanted wanted{first_request + pending.inputs.size(), view.key, {}};
+        auto& draft = wanted.draft;
+        draft.kind = RecordKind::withdrawal;
+        draft.record_class = RecordClass::reply;
+        auto addressees = ASK(addressees_of(ledger, names_of_recipients(ledger, view)));
+        draft.to = std::move(addressees.offices);
+        draft.groups = std::move(addressees.groups);
+        draft.report.addressed = std::move(addressees.group_names);
+        draft.may_leave_out = {draft.to.begin(), draft.to.end()};
+        draft.report.text = request.reason();
+        set_utc_offset(request, draft.report);
+        draft.report.withdraws = reference_to(view);
+        pending.inputs.emplace_back(std::move(wanted));
+        reports.push_back(view.key);
+    }
+    pending.finish = [reports](const Ledger& after, const std::vector<engine::Notice>& notices) {
+        return states_of(after, reports, notices);
+    };
+    return pending;
+}
+
+Answered forget(const Ledger& ledger, const wire::ForgetRequest& request,
+                std::uint64_t first_request) {
+    const auto views = ASK(views_by_id(ledger, all_of(request.ids())));
+    if (ledger.config().mail == nullptr) {
+        return locked();
+    }
+    Pending pending;
+    std::vector<storage::ReportKey> reports;
+    for (const auto& view : views) {
+        const auto id = engine::printed_id(ledger, view.key);
+        const auto page = ASK(or_complain(ledger.store().report(view.key)));
+        if (!page) {
+            return complain(exit_refused, "refused", fmt::format("{} is only carried here", id),
+                            "it cannot be read here; it goes once its recipients have it", {id});
+        }
+        if (engine::is_owed(ledger, view.key, *page)) {
+            return complain(exit_refused, "refused", fmt::format("{} is still under way", id),
+                            "wait until it is delivered, or take it back first: fieldpost withdraw",
+                            {id});
+        }
+        reports.push_back(view.key);
+        pending.inputs.emplace_back(
+            engine::ForgetWanted{first_request + pending.inputs.size(), view.key});
+    }
+    if (request.only_check()) {
+        return encode(wire::Answer{});
+    }
+    pending.finish = [reports](const Ledger& after, const std::vector<engine::Notice>& notices) {
+        return states_of(after, reports, notices);
     };
     return pending;
 }

@@ -44,6 +44,8 @@ std::vector<Json> lines_of(const std::string& text) {
 struct Reader {
     std::map<std::string, Json> reports;  // by hash
     std::set<std::pair<std::string, std::string>> answers;
+    std::map<std::string, Json> reasons;  // of withdrawals
+    std::set<std::string> forgotten;
     std::uint64_t changes = 0;
 
     void take(const std::string& text) {
@@ -54,6 +56,11 @@ struct Reader {
                 reports[hash] = line;
             } else if (line["op"] == "replaced") {
                 reports.at(hash)["replaced_by"] = line["replaced_by"];
+            } else if (line["op"] == "withdrawn") {
+                reports.at(hash)["withdrawn_at"] = line["at"];
+                reasons[hash] = line["reason"];
+            } else if (line["op"] == "forgotten") {
+                forgotten.insert(hash);
             } else if (line["op"] == "answer") {
                 answers.emplace(hash, line["answer_id"].get<std::string>());
             } else if (line["op"] == "state") {
@@ -71,6 +78,8 @@ struct Reader {
             const auto known = reports.find(entry["hash"].get<std::string>());
             REQUIRE(known != reports.end());
             CHECK(known->second["replaced_by"] == entry["replaced_by"]);
+            CHECK(known->second["withdrawn_at"] == entry["withdrawn_at"]);
+            CHECK(forgotten.contains(known->first) == !entry["forgotten_at"].is_null());
             if (entry["box"] == "outbox") {
                 CHECK(known->second["recipient_states"] == entry["recipient_states"]);
             }

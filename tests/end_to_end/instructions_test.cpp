@@ -47,10 +47,10 @@ std::string without_times(std::string text) {
         return wanted == '0' ? found >= '0' && found <= '9' : wanted == found;
     };
     for (auto at = text.begin();;) {
-        at = std::search(at, text.end(), form.begin(), form.end(), [&](char found, char wanted) {
-            return is_like(wanted, found);
-        });
-        if (at == text.end()) return text;
+        at = std::search(at, text.end(), form.begin(), form.end(),
+                         [&](char found, char wanted) { return is_like(wanted, found); });
+        if (at == text.end())
+            return text;
         const auto place = at - text.begin();
         text.replace(static_cast<std::size_t>(place), form.size(), "TIME");
         at = text.begin() + place;
@@ -221,14 +221,17 @@ TEST_CASE("every block of deploy/README.md does what it says", "[end_to_end]") {
             CHECK(ran.exit_code == 0);
             CHECK(read_file(third.root() / "checkout/said").find("office    other (field)") !=
                   std::string::npos);
-        } else if (first == "mkdir kept") {
-            const auto id = hyesan.shell("fieldpost queue --to hq --text '석고 12kg'").out;
+        } else if (first == "mkdir kept-files") {
+            write_file(hyesan.root() / "checkout/note.txt", "석고 12kg");
+            const auto id =
+                hyesan.shell("fieldpost queue --to hq --text 재고 --attach note.txt").out;
             CHECK(hyesan.shell("fieldpost wait --for delivered " + id).exit_code == 0);
             const auto ran = hq.shell(block);
             CAPTURE(ran);
             CHECK(ran.exit_code == 0);
-            const auto kept = read_file(hq.root() / "checkout/kept/hyesan-1.txt");
-            CHECK(kept.find("석고 12kg") != std::string::npos);
+            CHECK(fs::file_size(hq.root() / "checkout/kept.xlsx") > 1000);
+            const auto kept = read_file(hq.root() / "checkout/kept-files/hyesan-1/note.txt");
+            CHECK(kept == "석고 12kg");
         } else {
             FAIL_CHECK("nobody plays this block");
         }

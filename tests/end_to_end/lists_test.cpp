@@ -216,9 +216,9 @@ TEST_CASE("an answer other than accepted is seen by its author, and by who gave 
     const auto windows = at.hyesan.queue({"--to", "hq"}, "\xef\xbb\xbf주간\r\n환자 12명\r\n");
     CHECK(at.hyesan.show({"show", windows}).out.ends_with("\n주간\n환자 12명\n"));
     CHECK(at.hyesan.run({"show", windows, "--raw"}).out == "\xef\xbb\xbf주간\r\n환자 12명\r\n");
-    const auto planned = at.hyesan.run({"withdraw", windows});
+    const auto planned = at.hyesan.run({"doctor", windows});
     CHECK(planned.exit_code == 2);
-    CHECK(planned.err.find("withdraw is not in this release") != std::string::npos);
+    CHECK(planned.err.find("doctor is not in this release") != std::string::npos);
     // A key finds the report that was queued under it, though a second report has corrected it
     // since.
     const Words keyed = {"queue", "--key", "k1", "--replaces", marked};

@@ -579,13 +579,7 @@ void share_a_folder(std::uint64_t seed) {
 
 // Plays twenty seeds, or the one seed that the environment names.
 void play(const std::function<void(std::uint64_t)>& scenario) {
-    if (const char* seed = std::getenv("FIELDPOST_SEED")) {
-        scenario(std::strtoull(seed, nullptr, 10));
-        return;
-    }
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-        scenario(seed);
-    }
+    for_each_seed(20, scenario);
 }
 
 }  // namespace

@@ -46,16 +46,6 @@ bool is_held(const World& world, Node node, const storage::ReportKey& report) {
     return world.ledger(node).log(storage::log_of(report)).held.contains(report.origin.number);
 }
 
-// The record as it travels, for one that gets nothing else.
-RecordNews taken_from(World& world, Node node, const storage::ReportKey& report) {
-    const auto record = world.record(node, report);
-    ByteWriter entry;
-    entry.raw(elide_header(decode_header(record.header).value(), nullptr));
-    entry.raw(record.signature.view());
-    entry.raw(record.body);
-    return {{entry.take()}};
-}
-
 }  // namespace
 
 TEST_CASE(
@@ -108,7 +98,7 @@ TEST_CASE(
         meet_briefly(world, hq, late);
     }
     REQUIRE(world.ledger(hq).roster().find(world.keys(late).index)->is_member());
-    world.tell(late, hq, taken_from(world, hq, before));
+    world.tell(late, hq, world.record_news(hq, before));
     CHECK(is_held(world, late, before));  // it carries it for the others
     CHECK(world.times_happened(late, engine::What::received, before) == 0);
     CHECK_FALSE(world.view(late, before).entry.has_value());
@@ -151,7 +141,7 @@ TEST_CASE("a report to a group waits for the key of mail, or of the group", "[si
     world.lock_mail(locked, false);
     CHECK(world.has_received(locked, report));
 
-    world.tell(without_slot, hq, taken_from(world, hq, report));
+    world.tell(without_slot, hq, world.record_news(hq, report));
     REQUIRE(world.view(without_slot, report).entry.has_value());
     CHECK(world.view(without_slot, report).entry->form == unopened);
     CHECK(world.inbox(without_slot).empty());
@@ -253,7 +243,7 @@ TEST_CASE("an office that has not heard of its admission gets its group's report
     const auto report = *queued;
     meet_briefly(world, hq, 4);
     REQUIRE_FALSE(header_of(world, hq, report).has_stanza_for(index));
-    world.tell(late, by_the_way, taken_from(world, hq, report));
+    world.tell(late, by_the_way, world.record_news(hq, report));
     CHECK_FALSE(is_held(world, late, report));
     for (int i = 0; i < 3; ++i) {
         meet_briefly(world, hq, late);

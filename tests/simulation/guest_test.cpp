@@ -4,8 +4,6 @@
 // checks each step. Then the guest is quiet, the weather clears, and every report promised among
 // the honest must have arrived. FIELDPOST_SEED and FIELDPOST_SEEDS as in storm_test.cpp;
 // FIELDPOST_ACTS=records,forks leaves the guest these acts only.
-#include <cstdlib>
-
 #include "tests/simulation/guest.h"
 
 using namespace fieldpost;
@@ -151,12 +149,5 @@ void host(std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("offices with a hostile guest keep what they promised each other", "[simulation]") {
-    if (std::getenv("FIELDPOST_SEED") != nullptr) {
-        host(number_from_environment("FIELDPOST_SEED", 0));
-        return;
-    }
-    const auto seeds = number_from_environment("FIELDPOST_SEEDS", 200);
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        host(seed);
-    }
+    for_each_seed(number_from_environment("FIELDPOST_SEEDS", 200), host);
 }

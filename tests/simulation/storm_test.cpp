@@ -5,8 +5,6 @@
 // FIELDPOST_SEEDS=10000 runs that many.
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
-
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;
@@ -29,10 +27,7 @@ void survive(std::uint64_t seed) {
     world.check_everything();
     // P3: there was a path, so the report arrived, and its author knows.
     for (const auto& [report, to] : world.promised()) {
-        Node author = 0;
-        while (world.ledger(author).us() != report.author) {
-            ++author;
-        }
+        const auto author = world.author_of(report);
         for (const auto node : to) {
             INFO("report " << report.origin.number << " class "
                            << static_cast<int>(report.origin.record_class) << " of " << author
@@ -46,14 +41,7 @@ void survive(std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("offices survive any weather, and everything promised arrives once", "[simulation]") {
-    if (std::getenv("FIELDPOST_SEED") != nullptr) {
-        survive(number_from_environment("FIELDPOST_SEED", 0));
-        return;
-    }
-    const auto seeds = number_from_environment("FIELDPOST_SEEDS", 200);
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        survive(seed);
-    }
+    for_each_seed(number_from_environment("FIELDPOST_SEEDS", 200), survive);
 }
 
 TEST_CASE("a peer that sends an older register still gets the newer one", "[simulation]") {

@@ -31,6 +31,8 @@ inline constexpr Node wonsan = 3;
 
 // Reads FIELDPOST_SEED or FIELDPOST_SEEDS.
 std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise);
+// Runs the seeds from 1 to `seeds`, or the one in FIELDPOST_SEED.
+void for_each_seed(std::uint64_t seeds, const std::function<void(std::uint64_t)>& run);
 
 struct Weather {
     double crash_before_commit = 0;
@@ -70,6 +72,11 @@ public:
     std::shared_ptr<const crypto::Invite> invite(const std::string& name);
     Node join(const crypto::Invite& invite);
     std::optional<storage::ReportKey> acknowledge(Node reader, const storage::ReportKey& report);
+    // Its author corrects it, for the same recipients.
+    std::optional<storage::ReportKey> correct(const storage::ReportKey& report);
+    // Its author takes it back. False if it is down, crashed or declined.
+    bool withdraw(const storage::ReportKey& report);
+    bool forget(Node node, const storage::ReportKey& report);
 
     void dismiss(Node node, std::uint32_t number);
 
@@ -117,6 +124,8 @@ public:
     void advertise(Node node, std::vector<std::string> endpoints);
     // Tells `node` this frame as if `as` had linked up and said nothing else.
     void tell(Node node, Node as, const Frame& frame);
+    // The record of a report as it travels, for an office that gets nothing else. A small one.
+    RecordNews record_news(Node node, const storage::ReportKey& report);
     // As tell(), with messages of any bytes. Returns the office's messages meanwhile.
     std::vector<Bytes> talk(Node node, Node as, const std::vector<Bytes>& messages);
     // As talk(), over a link that stays until a test hangs up or the office closes it. say()
@@ -161,6 +170,9 @@ public:
     storage::StoredRecord record(Node node, const storage::ReportKey& report);
     // The report as people at that office see it.
     engine::ReportView view(Node node, const storage::ReportKey& report);
+    // Its page there, if it has one.
+    std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
+    [[nodiscard]] Node author_of(const storage::ReportKey& report) const;
     [[nodiscard]] const std::map<storage::ReportKey, std::vector<Node>>& promised() const {
         return promised_;
     }
@@ -268,9 +280,11 @@ private:
     void check_leaves(Node node);
     void check_promised(const storage::ReportKey& report, Node author);
     void check_shown(const storage::ReportKey& report, Node author, const std::vector<Node>& to);
-    std::optional<storage::ReportProgress> progress(Node node, const storage::ReportKey& report);
     // True if the report is here for good and is shown once mail is opened.
     bool waits_unopened(Node node, const storage::ReportKey& report);
+    // True if it came while mail was locked there, and its author took it back before it was
+    // opened.
+    bool was_receipted_locked(Node node, const storage::ReportKey& report);
 
     SeededRandom random_;
     std::mt19937_64 dice_;

@@ -9,6 +9,15 @@ void World::tell(Node node, Node as, const Frame& frame) {
                  engine::FrameArrived{link, encode_frame(frame)}, engine::LinkDown{link}});
 }
 
+RecordNews World::record_news(Node node, const storage::ReportKey& report) {
+    const auto stored = record(node, report);
+    ByteWriter entry;
+    entry.raw(elide_header(decode_header(stored.header).value(), nullptr));
+    entry.raw(stored.signature.view());
+    entry.raw(stored.body);
+    return {{entry.take()}};
+}
+
 std::vector<Bytes> World::talk(Node node, Node as, const std::vector<Bytes>& messages) {
     const engine::LinkId link{next_link_++};
     std::vector<engine::Input> inputs{engine::LinkUp{link, index_of(as)}};

@@ -3,6 +3,16 @@
 
 namespace fieldpost::tests {
 
+void for_each_seed(std::uint64_t seeds, const std::function<void(std::uint64_t)>& run) {
+    if (const auto only = number_from_environment("FIELDPOST_SEED", 0); only != 0) {
+        run(only);
+        return;
+    }
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        run(seed);
+    }
+}
+
 // Machines, not links: a clock that comes back wrong, a disk or a carrier's share that is full.
 void World::trouble(Node node) {
     switch (any(5)) {

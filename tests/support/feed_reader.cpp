@@ -21,7 +21,9 @@ std::set<storage::Arrival> answers_to(const storage::RecordStore& store,
     const auto filed = store.answers(report).value();
     for (const auto arrival : filed) {
         const auto record = store.record_until(arrival, storage::WithBody::no).value();
-        if (record && record->log.record_class == RecordClass::reply) {
+        const auto header = record ? decode_header(record->header) : Result<Header>(Header{});
+        if (record && header &&
+            header->kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
             answers.insert(arrival);
         }
     }
@@ -33,6 +35,8 @@ std::set<storage::Arrival> answers_to(const storage::RecordStore& store,
 FeedReader::Known FeedReader::known_of(const storage::ReportProgress& page) {
     Known known;
     known.replaced_by = page.replaced_by;
+    known.withdrawn = page.withdrawn;
+    known.forgotten_at = page.forgotten_at;
     for (const auto& one : page.recipients) {
         if (page.box == Box::outbox) {
             known.states[one.office] = {one.state, one.reason};
@@ -59,6 +63,12 @@ void FeedReader::take(const storage::RecordStore& store, const storage::Change& 
         }
         case ChangeOf::replaced:
             known.replaced_by = page->replaced_by;
+            break;
+        case ChangeOf::withdrawn:
+            known.withdrawn = page->withdrawn;
+            break;
+        case ChangeOf::forgotten:
+            known.forgotten_at = page->forgotten_at;
             break;
         case ChangeOf::answer:
             known.answers.insert(change.answer);
@@ -88,6 +98,8 @@ void FeedReader::compare(const storage::RecordStore& store, std::size_t node) co
         auto expected = known_of(*page);
         CHECK(found->second.states == expected.states);
         CHECK(found->second.replaced_by == expected.replaced_by);
+        CHECK(found->second.withdrawn == expected.withdrawn);
+        CHECK(found->second.forgotten_at == expected.forgotten_at);
         CHECK(found->second.newest_change == page->change);
         for (const auto answer : answers_to(store, key)) {
             CHECK(found->second.answers.contains(answer));
@@ -144,9 +156,10 @@ void check_index(const storage::RecordStore& store, std::size_t node) {
         }
         const auto state = storage::combined_state(page.recipients);
         const bool is_outbox = page.box == Box::outbox;
+        if (page.withdrawn || page.forgotten_at != WallTime{} || (!is_outbox && page.replaced_by)) {
+            continue;
+        }
         ++(is_outbox ? counts.outbox : counts.inbox)[static_cast<std::size_t>(state)];
-        counts.replaced_in_outbox += is_outbox && page.replaced_by ? 1 : 0;
-        counts.replaced_in_inbox += !is_outbox && page.replaced_by ? 1 : 0;
         counts.queued_bytes += is_outbox && state == storage::State::queued ? page.size_bytes : 0;
     }
     CHECK(store.counts().value() == counts);

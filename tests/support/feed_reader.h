@@ -23,6 +23,8 @@ private:
     struct Known {
         std::map<OfficeId, std::pair<storage::State, storage::FailReason>> states;  // of own ones
         std::optional<storage::ReportKey> replaced_by;
+        std::optional<storage::Withdrawn> withdrawn;
+        WallTime forgotten_at;
         std::set<storage::Arrival> answers;
         std::uint64_t newest_change = 0;
         bool operator==(const Known&) const = default;

@@ -127,6 +127,11 @@ std::vector<Draft> further_drafts(const Network& network) {
     earlier.hash.bytes.fill(std::byte{0xab});
     auto correction = text("plaster: 3 kg, not 0");
     correction.replaces = earlier;
+    correction.version = 1;
+    auto again = text("plaster: 4 kg");
+    again.replaces = ReportRef{OfficeId{1}, {{1, 0xc0ffee}, RecordClass::urgent, 9}, {}};
+    again.version = 2;
+    again.first_version = earlier;
     auto withdrawal = text("sent to the wrong office");
     withdrawal.withdraws = earlier;
     auto request = text("");
@@ -168,6 +173,7 @@ std::vector<Draft> further_drafts(const Network& network) {
          1,
          {1, 0xc0ffee},
          flag_doubtful},
+        {"a correction of a correction", RecordClass::normal, {0}, {again}},
         {"a withdrawal", RecordClass::reply, {0}, {withdrawal}, {}, {}, RecordKind::withdrawal},
         {"a resend request", RecordClass::reply, {3}, {request}, {}, {}, RecordKind::resend},
         {"an acknowledgement that refuses",

@@ -324,8 +324,35 @@ void add_reference_refusals(Refusals& out) {
     });
     out.add("report", "a reference of 30 bytes", bytes_field(8, good),
             bytes_field(8, one_more(good)));
-    out.add("report", "a reference of 28 bytes", bytes_field(9, good),
-            bytes_field(9, one_less(good)));
+    // A correction: `replaces`, `version`, and from the second on `first_version`.
+    const auto correction = [&](BytesView replaces, std::optional<std::uint32_t> version,
+                                BytesView first = {}) {
+        return written_by([&](ByteWriter& to) {
+            if (!replaces.empty()) {
+                to.raw(bytes_field(9, replaces));
+            }
+            if (version) {
+                to.varint(16U << 3);
+                to.varint(*version);
+            }
+            if (!first.empty()) {
+                to.raw(bytes_field(17, first));
+            }
+        });
+    };
+    out.add("report", "a reference of 28 bytes", correction(good, 1),
+            correction(one_less(good), 1));
+    out.add("report", "a correction without its version", correction(good, 1),
+            correction(good, std::nullopt));
+    out.add("report", "the version of no correction", correction(good, 1), correction({}, 1));
+    out.add("report", "a second correction without the first version", correction(good, 2, good),
+            correction(good, 2));
+    out.add("report", "a first correction with a first version", correction(good, 2, good),
+            correction(good, 1, good));
+    const auto withdrawal = [&](std::size_t reason_bytes) {
+        return joined(text_field(1, repeated("r", reason_bytes)), bytes_field(12, good));
+    };
+    out.add("report", "a reason over 4 KiB", withdrawal(4096), withdrawal(4097));
     out.add("report", "a reference to no office", bytes_field(12, good),
             bytes_field(12, with(good, 0, "fffe")));
     out.add("report", "a reference to incarnation 0", bytes_field(8, good),

@@ -45,25 +45,10 @@ Result<void> close_whole(Ledger& ledger, OfficeId office) {
 
 Result<RecordProof> proof_of(const Ledger& ledger, const storage::StoredRecord& record) {
     const auto header = TRY(decode_header(record.header));
-    const BodyShape shape{header.body_bytes};
-    Bytes body = record.body;
-    std::vector<Hash> pieces;
-    if (record.blob != storage::Blob{} && !shape.is_one_piece()) {
-        const auto list = TRY(part_of(ledger.store(), record, shape, 1));
-        ByteReader in(list);
-        while (!in.at_end()) {
-            pieces.push_back(TRY(in.read_array<Hash>()));
-        }
-    } else {
-        if (record.blob != storage::Blob{}) {
-            body = TRY(part_of(ledger.store(), record, shape, 1));
-        }
-        pieces = crypto::piece_hashes(ledger.network(), shape, body);
-    }
     RecordProof proof;
     proof.key = key_part_of(header);
     proof.header_rest = crypto::header_rest_hash(ledger.network(), record.header);
-    proof.body = crypto::body_hash(ledger.network(), shape, pieces);
+    proof.body = TRY(body_hash_of(ledger, record, BodyShape{header.body_bytes}));
     proof.signature = record.signature;
     return proof;
 }

@@ -10,6 +10,44 @@ namespace {
 constexpr std::int64_t statement_renewal_seconds = 86400;
 // The own register's other fields and signature stay well below this.
 constexpr std::size_t statement_bytes_max = limits::register_bytes_max - 128;
+// Numbers that were taken back stay in the statement for good. So they get a part of it only.
+constexpr std::size_t withdrawn_bytes_max = limits::register_bytes_max / 4;
+
+std::size_t size_of(const IntervalSet& numbers) {
+    ByteWriter out;
+    write(out, numbers);
+    return out.bytes().size();
+}
+
+// Drops the lowest numbers from *withdrawn* until it fits. Their withdrawals have been on their way
+// for longest.
+void fit_withdrawn(OfficeStatement& statement) {
+    const auto largest = [&] {
+        return std::ranges::max_element(statement.logs, {},
+                                        [](const OwnLog& log) { return size_of(log.withdrawn); });
+    };
+    const auto is_large = [&] {
+        std::size_t bytes = 0;
+        for (const auto& log : statement.logs) {
+            bytes += size_of(log.withdrawn);
+        }
+        return bytes > withdrawn_bytes_max;
+    };
+    while (is_large()) {
+        auto& withdrawn = largest()->withdrawn;
+        withdrawn = without(withdrawn, lower_half(withdrawn));
+    }
+}
+
+bool has_more_withdrawn(const OfficeStatement& statement, const OfficeStatement& old) {
+    return std::ranges::any_of(statement.logs, [&](const OwnLog& log) {
+        const auto before = std::ranges::find_if(old.logs, [&](const OwnLog& one) {
+            return one.incarnation == log.incarnation && one.record_class == log.record_class;
+        });
+        return before == old.logs.end() ? !log.withdrawn.empty()
+                                        : !without(log.withdrawn, before->withdrawn).empty();
+    });
+}
 
 // Drops numbers of `done` until the statement fits: the highest first, and of the least urgent
 // class first. They are told later. By then the low numbers have become one run and there is room.
@@ -21,9 +59,10 @@ void fit(OfficeStatement& statement) {
     };
     for (const auto record_class : least_urgent_first) {
         for (auto& log : statement.logs) {
-            while (log.record_class == record_class && is_large() && !log.done.empty()) {
-                log.done = lower_half(log.done);
-                log.withdrawn = intersection(log.withdrawn, log.done);
+            auto rest = without(log.done, log.withdrawn);
+            while (log.record_class == record_class && is_large() && !rest.empty()) {
+                rest = lower_half(rest);
+                log.done = united(rest, log.withdrawn);
             }
         }
     }
@@ -48,6 +87,28 @@ std::vector<Prekey> prekeys_to_publish(const Ledger& ledger, const std::vector<P
     return prekeys;
 }
 
+bool has_withdrawn(const Ledger& ledger) {
+    return std::ranges::any_of(ledger.logs_of(ledger.us()),
+                               [](const auto& entry) { return !entry.second.withdrawn.empty(); });
+}
+
+void add_logs(const Ledger& ledger, OfficeStatement& statement) {
+    for (const auto& [log, state] : ledger.logs_of(ledger.us())) {
+        auto done = state.terminal();
+        if (state.closed_from != 0) {
+            done.remove({state.closed_from, UINT32_MAX});
+        }
+        if (state.published != 0 || !done.empty()) {
+            auto withdrawn = intersection(state.withdrawn, done);
+            statement.logs.push_back({log.incarnation, log.record_class, state.published,
+                                      short_hash(state.published_id), std::move(done),
+                                      std::move(withdrawn)});
+        }
+    }
+    fit_withdrawn(statement);
+    fit(statement);
+}
+
 }  // namespace
 
 void renew_statement(Ledger& ledger, Now now) {
@@ -63,32 +124,24 @@ void renew_statement(Ledger& ledger, Now now) {
     statement.software = config.software;
     statement.carries = config.carries;
     const RegisterKey key{ledger.us(), static_cast<std::uint8_t>(RegisterKind::office), {}};
+    // Logs and roster version alone are told once a day, so they do not count as a change. Reports
+    // that were taken back are told at once.
+    bool is_due = true;
     if (old != nullptr) {
-        // Logs and roster version alone are told once a day, so they do not count as a change.
         auto same = statement;
         same.logs = old->logs;
         same.roster_version = old->roster_version;
-        if (same == *old &&
-            !is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now))) {
+        is_due = same != *old ||
+                 is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now));
+        if (!is_due && !has_withdrawn(ledger)) {
             return;
         }
     }
     statement.roster_version = ledger.roster().version();
-    for (const auto& [log, state] : ledger.logs_of(ledger.us())) {
-        auto done = state.terminal();
-        if (state.closed_from != 0) {
-            done.remove({state.closed_from, UINT32_MAX});
-        }
-        if (state.published != 0 || !done.empty()) {
-            statement.logs.push_back({log.incarnation,
-                                      log.record_class,
-                                      state.published,
-                                      short_hash(state.published_id),
-                                      std::move(done),
-                                      {}});
-        }
+    add_logs(ledger, statement);
+    if (!is_due && !has_more_withdrawn(statement, *old)) {
+        return;
     }
-    fit(statement);
     Register entry;
     entry.key = key;
     entry.version = ledger.next_version();

@@ -1,5 +1,8 @@
 #include "daemon/engine/record/archive.h"
 
+#include "daemon/engine/record/stored_body.h"
+#include "proto/compression.h"
+
 namespace fieldpost::engine {
 
 using Form = storage::ArchiveEntry::Form;
@@ -41,12 +44,9 @@ crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesVie
     };
 }
 
-namespace {
-
-// The hashes of all reports of a record, in order.
-Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
-                                    const std::vector<ReportUnit>& units,
-                                    std::span<const Hash> attachments) {
+Result<std::vector<Hash>> report_hashes(const Ledger& ledger, const Header& header,
+                                        const std::vector<ReportUnit>& units,
+                                        std::span<const Hash> attachments) {
     std::vector<Hash> hashes;
     for (std::size_t i = 0; i < units.size(); ++i) {
         const auto files = TRY(decode_report(units[i].report)).attachments.size();
@@ -60,6 +60,8 @@ Result<std::vector<Hash>> hashes_of(const Ledger& ledger, const Header& header,
     }
     return hashes;
 }
+
+namespace {
 
 // An entry opens only in its table, in its form, and beside the record that it was made for.
 Bytes context_of(const Header& header, Form form) {
@@ -85,6 +87,7 @@ Result<Bytes> open_content(const Ledger& ledger, const Header& header,
     switch (entry.form) {
         case Form::own_key:
         case Form::of_schema_1:
+        case Form::forgotten:
             return crypto::open_value(crypto::own_key_of(mail->archive, ledger.network()), context,
                                       entry.sealed_file_key);
         case Form::public_key:
@@ -120,7 +123,7 @@ void seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const He
     ByteWriter content;
     content.raw(key.view());
     if (!attachments.empty()) {
-        const auto hashes = hashes_of(ledger, header, units, attachments);
+        const auto hashes = report_hashes(ledger, header, units, attachments);
         ensure(hashes.has_value(), "what was opened or sealed has all its attachments");
         for (const auto& hash : *hashes) {
             content.raw(hash.view());
@@ -164,7 +167,64 @@ Result<std::pair<crypto::FileKey, Bytes>> open_entry(const Ledger& ledger, const
     return std::pair(std::move(key), std::move(content));
 }
 
+// The content of an entry of which some reports were forgotten.
+Result<OpenedRecord> open_what_is_left(const Ledger& ledger, const Header& header,
+                                       const storage::ArchiveEntry& entry) {
+    const auto content = TRY(open_content(ledger, header, entry));
+    ByteReader in(content);
+    OpenedRecord opened;
+    opened.header = header;
+    for (std::size_t i = 0; i < header.count; ++i) {
+        opened.hashes.push_back(TRY(in.read_array<Hash>()));
+    }
+    const auto plain_bytes = TRY(in.read_varint());
+    const auto codec = TRY(in.read_u8());
+    const auto compressed = TRY(in.read_sized(in.left()));
+    opened.units = TRY(decode_units(
+        TRY(decompress(codec, compressed, static_cast<std::size_t>(plain_bytes))), header.count));
+    for (const auto& unit : opened.units) {
+        opened.reports.push_back(unit.report.empty() ? Report{} : TRY(decode_report(unit.report)));
+    }
+    opened.attachments = to_bytes(in.rest());
+    return opened;
+}
+
 }  // namespace
+
+void seal_what_is_left(const Ledger& ledger, const OpenedRecord& opened,
+                       storage::ArchiveEntry& entry) {
+    ByteWriter content;
+    for (const auto& hash : opened.hashes) {
+        content.raw(hash.view());
+    }
+    const auto plain = encode_units(opened.units);
+    const auto compressed = compress(plain);
+    content.varint(plain.size());
+    content.u8(static_cast<std::uint8_t>(compressed.codec));
+    content.sized(compressed.bytes);
+    content.raw(opened.attachments);
+    entry.form = Form::forgotten;
+    entry.sealed_file_key =
+        crypto::seal_value(crypto::own_key_of(ledger.config().mail->archive, ledger.network()),
+                           context_of(opened.header, entry.form), content.bytes());
+}
+
+Result<void> drop_body(Ledger& ledger, storage::Arrival arrival) {
+    auto record = TRY(ledger.store().record(arrival, storage::WithBody::yes));
+    if (!record || record->blob == storage::forgotten_body) {
+        return ok();
+    }
+    const auto header = TRY(decode_header(record->header));
+    const BodyShape shape{header.body_bytes};
+    const auto hash = TRY(body_hash_of(ledger, *record, shape));
+    if (record->blob != storage::Blob{}) {
+        ledger.write(storage::DropParts{record->blob, part_count(shape)});
+    }
+    record->blob = storage::forgotten_body;
+    record->body = to_bytes(hash.view());
+    ledger.write(storage::PutRecord{std::move(*record)});
+    return ok();
+}
 
 Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord& record,
                                const storage::ArchiveEntry& entry, std::uint64_t offset,
@@ -174,10 +234,44 @@ Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord
         return fail(Errc::untrusted, "record: of an unknown office");
     }
     const auto header = TRY(decode_header(record.header));
+    if (entry.form == Form::forgotten) {
+        const auto left = TRY(open_what_is_left(ledger, header, entry));
+        const auto rest = BytesView(left.attachments)
+                              .subspan(static_cast<std::size_t>(
+                                  std::min<std::uint64_t>(offset, left.attachments.size())));
+        return to_bytes(rest.first(std::min(size, rest.size())));
+    }
     const auto [key, hashes] = TRY(open_entry(ledger, header, entry));
     return crypto::open_attachment_bytes(
         ledger.network(), *author, header, key,
         pieces_of(ledger, record.blob, record.body, BodyShape{header.body_bytes}), offset, size);
+}
+
+Result<std::optional<ArchivedReport>> archived_at(const Ledger& ledger, storage::Arrival arrival) {
+    std::optional<ArchivedReport> nothing;
+    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
+    const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
+    const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
+                              : fail(Errc::not_found, "no archive entry");
+    if (!opened) {
+        return nothing;
+    }
+    const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
+                                                   static_cast<std::uint64_t>(record->arrival));
+    if (position >= opened->units.size() || opened->units[position].report.empty()) {
+        return nothing;
+    }
+    const auto origin = origin_of(opened->header, opened->units[position], position);
+    return std::optional(ArchivedReport{{record->log.author, origin},
+                                        opened->header,
+                                        opened->reports[position],
+                                        opened->hashes[position]});
+}
+
+Result<bool> may_have_hash(const Ledger& ledger, storage::Arrival arrival,
+                           const ReportHashPrefix& hash) {
+    const auto archived = TRY(archived_at(ledger, arrival));
+    return !archived || equal(archived->hash.first(ReportHashPrefix::size), hash.view());
 }
 
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
@@ -188,6 +282,9 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
     }
     OpenedRecord opened;
     opened.header = TRY(decode_header(record.header));
+    if (entry.form == Form::forgotten) {
+        return open_what_is_left(ledger, opened.header, entry);
+    }
     const auto [key, content] = TRY(open_entry(ledger, opened.header, entry));
     if (opening == Opening::attachments) {
         auto body = TRY(crypto::open_body(ledger.network(), *author, opened.header, key,
@@ -209,7 +306,7 @@ Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRe
     if (opened.hashes.empty()) {
         const auto attachments =
             TRY(attachment_hashes(ledger.network(), opened.units, opened.attachments));
-        opened.hashes = TRY(hashes_of(ledger, opened.header, opened.units, attachments));
+        opened.hashes = TRY(report_hashes(ledger, opened.header, opened.units, attachments));
     }
     if (opened.hashes.size() != opened.units.size()) {
         return fail(Errc::corrupt, "archive: not as many hashes as reports");

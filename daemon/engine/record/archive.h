@@ -22,6 +22,12 @@ crypto::PieceSource pieces_of(const Ledger& ledger, storage::Blob blob, BytesVie
 // The name that people know a report by. A reissued report keeps its first name.
 Origin origin_of(const Header& header, const ReportUnit& unit, std::size_t position);
 
+// The hashes of all reports of a record, in order, given those of their attachments. corrupt: there
+// are fewer attachments than the reports have.
+Result<std::vector<Hash>> report_hashes(const Ledger& ledger, const Header& header,
+                                        const std::vector<ReportUnit>& units,
+                                        std::span<const Hash> attachments);
+
 // Seals the file key into `entry`, in one form for open mail and in another for locked mail. The
 // hashes of the reports are sealed with it if computing them later would need the whole body.
 void seal_for_archive(const Ledger& ledger, const crypto::FileKey& key, const Header& header,
@@ -40,13 +46,34 @@ Result<std::vector<Hash>> attachment_hashes(const NetworkId& network,
 struct OpenedRecord {
     Header header;
     std::vector<ReportUnit> units;
-    std::vector<Report> reports;
+    std::vector<Report> reports;  // one that was forgotten is empty, and so are its bytes
     std::vector<Hash> hashes;
     Bytes attachments;  // only for Opening::attachments
 };
 enum class Opening : std::uint8_t { reports, attachments };
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
                                    const storage::ArchiveEntry& entry, Opening opening);
+
+// Destroys the file key of an opened record. `entry` keeps the hash of each report, and what is
+// left of the content: a report of which the bytes are empty is forgotten. Mail must be open.
+void seal_what_is_left(const Ledger& ledger, const OpenedRecord& opened,
+                       storage::ArchiveEntry& entry);
+// Destroys the sealed body of a record that is held for nobody. Its id can still be proved.
+Result<void> drop_body(Ledger& ledger, storage::Arrival arrival);
+
+// One report in our inbox or outbox, opened.
+struct ArchivedReport {
+    storage::ReportKey key;
+    Header header;
+    Report report;
+    Hash hash;
+};
+// Nothing: no report arrived so, or it cannot be read here.
+Result<std::optional<ArchivedReport>> archived_at(const Ledger& ledger, storage::Arrival arrival);
+// False if the report that arrived so has another hash. True if it cannot be read here any more,
+// for then nothing can be compared.
+Result<bool> may_have_hash(const Ledger& ledger, storage::Arrival arrival,
+                           const ReportHashPrefix& hash);
 
 // `size` bytes of the attachments of a record, from `offset` of all of them together.
 Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord& record,

@@ -9,6 +9,7 @@
 #include "daemon/engine/record/delivery.h"
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/queue_key.h"
+#include "daemon/engine/record/versions.h"
 #include "daemon/engine/self_check.h"
 #include "proto/limits.h"
 #include "proto/size_text.h"
@@ -299,11 +300,12 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prep
     ledger.write(storage::PutReport{key, std::move(progress)});
     ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = draft.report.staff},
                 now, notify);
-    if (draft.report.replaces) {
-        const storage::ReportKey original{draft.report.replaces->author,
-                                          draft.report.replaces->origin};
-        ledger.write(storage::AddAnswer{original, record.arrival, true});
-        TRY(replace(ledger, original, key));
+    TRY(file_correction(ledger, key, draft.report));
+    if (draft.report.withdraws) {
+        ledger.write(
+            storage::AddAnswer{{draft.report.withdraws->author, draft.report.withdraws->origin},
+                               record.arrival,
+                               false});
     }
     if (draft.report.reply_to && draft.kind == RecordKind::acknowledgement) {
         const storage::ReportKey about{draft.report.reply_to->author,
@@ -321,24 +323,36 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prep
 
 }  // namespace
 
+Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
+                              std::vector<Notice>& notify) {
+    if (ledger.meta().stopped) {
+        return Result<Written>(fail(Errc::refused, stopped_words));
+    }
+    if (ledger.config().mail == nullptr && ledger.meta().archive_key.is_zero()) {
+        return Result<Written>(
+            fail(Errc::refused, "mail is locked, and was never open here with this release"));
+    }
+    if (draft.report.attachment_bytes() != draft.attachments.size()) {
+        return Result<Written>(
+            fail(Errc::malformed, "the attachments are not of the size they were said to be"));
+    }
+    auto prepared = prepare(ledger, draft, now);
+    if (!prepared) {
+        return Result<Written>(std::unexpected(prepared.error()));
+    }
+    const auto report = TRY(write_record(ledger, draft, *prepared, now, notify));
+    return Result<Written>(Written{report,
+                                   crypto::report_hash(ledger.network(), ledger.us(), report.origin,
+                                                       prepared->report, prepared->attachments),
+                                   std::move(prepared->addressed.left_out)});
+}
+
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
                     std::vector<Notice>& notify) {
     const auto& draft = submitted.draft;
     const auto decline = [&](Error error) {
         notify.emplace_back(Declined{submitted.request, std::move(error)});
     };
-    if (ledger.meta().stopped) {
-        decline({Errc::refused, stopped_words});
-        return ok();
-    }
-    if (ledger.config().mail == nullptr && ledger.meta().archive_key.is_zero()) {
-        decline({Errc::refused, "mail is locked, and was never open here with this release"});
-        return ok();
-    }
-    if (draft.report.attachment_bytes() != draft.attachments.size()) {
-        decline({Errc::malformed, "the attachments are not of the size they were said to be"});
-        return ok();
-    }
     if (!draft.key.empty()) {
         if (const auto fits = check_report(draft.report); !fits) {
             decline(fits.error());
@@ -355,19 +369,16 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
             return ok();
         }
     }
-    auto prepared = prepare(ledger, draft, now);
-    if (!prepared) {
-        decline(prepared.error());
+    auto written = TRY(write(ledger, draft, now, notify));
+    if (!written) {
+        decline(written.error());
         return ok();
     }
-    const auto report = TRY(write_record(ledger, draft, *prepared, now, notify));
     if (!draft.key.empty()) {
-        keep_key(ledger, draft, report);
+        keep_key(ledger, draft, written->report);
     }
-    const auto hash = crypto::report_hash(ledger.network(), ledger.us(), report.origin,
-                                          prepared->report, prepared->attachments);
-    notify.emplace_back(
-        Accepted{submitted.request, report, hash, false, std::move(prepared->addressed.left_out)});
+    notify.emplace_back(Accepted{submitted.request, written->report, written->hash, false,
+                                 std::move(written->left_out)});
     return ok();
 }
 

@@ -7,7 +7,18 @@
 
 namespace fieldpost::engine {
 
-// Seals, numbers and files a draft, and answers with Accepted or Declined. An Error is the store's.
+struct Written {
+    storage::ReportKey report;
+    Hash hash;
+    std::vector<LeftOut> left_out{};
+};
+// Seals, numbers and files a draft. The inner Error is about the draft, and nothing was written.
+// The outer one is the store's.
+Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
+                              std::vector<Notice>& notify);
+
+// The same for what a person queued, and answers with Accepted or Declined. A key that was used
+// before names the report that it was used for.
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
                     std::vector<Notice>& notify);
 

@@ -4,7 +4,11 @@
 #include "crypto/sealed_record.h"
 #include "daemon/engine/membership/groups.h"
 #include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/progress.h"
+#include "daemon/engine/record/terminal.h"
+#include "daemon/engine/record/versions.h"
+#include "daemon/engine/record/withdrawal.h"
 
 namespace fieldpost::engine {
 
@@ -18,7 +22,11 @@ constexpr std::size_t waiting_entry_bytes = 16384;
 }  // namespace
 
 void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id) {
-    ledger.edit_log(header.log).count_receipted(header.run(), short_hash(id));
+    auto& state = ledger.edit_log(header.log);
+    const auto numbers = without(IntervalSet{header.run()}, state.withdrawn);
+    for (const auto run : numbers.intervals()) {
+        state.count_receipted(run, short_hash(id));
+    }
 }
 
 namespace {
@@ -68,22 +76,6 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Bod
     return Opened{std::move(key), std::move(body)};
 }
 
-// False if the hash shows that the person answered another text than the one under that name here.
-// True if the report cannot be read here any more: then the hash cannot be compared.
-Result<bool> may_answer(const Ledger& ledger, const ReportHashPrefix& hash,
-                        storage::Arrival arrival) {
-    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
-    const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
-    if (!entry) {
-        return true;
-    }
-    const auto opened = open_archived(ledger, *record, *entry, Opening::reports);
-    const auto position =
-        static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-    return !opened || position >= opened->hashes.size() ||
-           equal(opened->hashes[position].first(ReportHashPrefix::size), hash.view());
-}
-
 // An acknowledgement of one of our reports is filed with it.
 Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage::Arrival arrival,
                          const Report& answer, Via from, Now now, std::vector<Notice>& notify) {
@@ -100,7 +92,7 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     }
     // An office whose store was put back may have used a number twice. An answer to one of these
     // texts says nothing about the other.
-    if (!TRY(may_answer(ledger, answer.reply_to->hash, progress->arrival))) {
+    if (!TRY(may_have_hash(ledger, progress->arrival, answer.reply_to->hash))) {
         return ok();
     }
     ledger.write(storage::AddAnswer{about, arrival});
@@ -126,41 +118,6 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
                 notify);
     return ok();
 }
-
-// A correction is filed with the report that it corrects. Only the author of that report can
-// correct it.
-Result<void> file_replacement(Ledger& ledger, const storage::ReportKey& key,
-                              storage::Arrival arrival, const Report& report) {
-    if (!report.replaces || report.replaces->author != key.author) {
-        return ok();
-    }
-    const storage::ReportKey original{report.replaces->author, report.replaces->origin};
-    if (log_of(original) == log_of(key) && key.origin <= original.origin) {
-        return ok();  // a correction comes after its report: two that correct each other would hide
-                      // each other
-    }
-    ledger.write(storage::AddAnswer{original, arrival, true});
-    return replace(ledger, original, key);
-}
-
-// Corrections of a report that came before it.
-Result<void> find_replacements(Ledger& ledger, const storage::ReportKey& original) {
-    for (const auto arrival : TRY(ledger.store().answers(original))) {
-        const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
-        if (record && record->log.author == original.author) {
-            const auto position =
-                static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-            TRY(replace(ledger, original,
-                        storage::report_in(record->log,
-                                           static_cast<Number>(record->run.first + position))));
-        }
-    }
-    return ok();
-}
-
-}  // namespace
-
-namespace {
 
 // True if people here can read the report. A report that did not open has a page too.
 Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
@@ -198,47 +155,75 @@ Result<void> file_unreadable(Ledger& ledger, const storage::StoredRecord& record
     return ok();
 }
 
-bool is_withdrawn(const Ledger& ledger, OfficeId author, const Origin& place) {
-    const auto* own = ledger.author_on({author, place.incarnation, place.record_class});
-    return own != nullptr && own->withdrawn.contains(place.number);
-}
+struct Unit {
+    storage::ReportKey key;
+    storage::Arrival arrival{};
+    const ReportUnit* unit = nullptr;
+};
 
-Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
-                         const Opened& opened, Via from, Now now, std::vector<Notice>& notify) {
-    storage::ArchiveEntry entry;
-    seal_for_archive(ledger, opened.key, header, opened.body.units, opened.body.attachments, entry);
-    ledger.write(storage::PutArchive{record.arrival, entry});
+// The reports of a record that are to be shown here. Those that their author took back before they
+// were opened are neither shown nor receipted. A reissue is withdrawn with the report that it
+// repeats. A reissue of a report that was shown before is receipted and not shown again (P2).
+Result<std::vector<Unit>> to_show(Ledger& ledger, const storage::StoredRecord& record,
+                                  const Header& header, const Opened& opened) {
+    std::vector<Unit> shown;
     for (std::size_t i = 0; i < opened.body.units.size(); ++i) {
         const auto& unit = opened.body.units[i];
         const auto number = static_cast<Number>(header.number + i);
         const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
-        // Withdrawn before it was opened here: receipted and not shown. A reissue is withdrawn with
-        // the report that it repeats.
-        if (is_withdrawn(ledger, header.log.author, key.origin) ||
-            is_withdrawn(ledger, header.log.author,
-                         storage::report_in(header.log, number).origin)) {
-            continue;
-        }
-        // A reissue of a report that was shown before is receipted and not shown again (P2).
         if (TRY(is_shown(ledger, key))) {
             continue;
         }
-        const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
+        const auto hash = [&]() -> Result<Hash> {
+            return TRY(report_hashes(ledger, header, opened.body.units, opened.body.attachments))
+                .at(i);
+        };
+        if (TRY(is_withdrawn(ledger, key, header.log, number, hash))) {
+            ledger.edit_log(header.log).withdraw(number);
+            continue;
+        }
+        shown.push_back(
+            {key, storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i}, &unit});
+    }
+    return shown;
+}
+
+// Nobody here will read it. From here on it is carried for its other recipients, if it has any.
+Result<void> only_carry(Ledger& ledger, const storage::StoredRecord& record, const Header& header) {
+    ledger.write(storage::DropArchive{record.arrival});
+    ledger.write(storage::PutExpiry{record.expires, record.arrival});
+    ledger.count_carried(header.log, header.run(),
+                         bytes_on_disk(header, record.blob != storage::Blob{}));
+    return drop_if_ended(ledger, record, header);
+}
+
+Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                         const Opened& opened, Via from, Now now, std::vector<Notice>& notify) {
+    const auto shown = TRY(to_show(ledger, record, header, opened));
+    if (ledger.log(header.log).withdrawn.contains_all(header.run())) {
+        return only_carry(ledger, record, header);
+    }
+    storage::ArchiveEntry entry;
+    seal_for_archive(ledger, opened.key, header, opened.body.units, opened.body.attachments, entry);
+    ledger.write(storage::PutArchive{record.arrival, entry});
+    for (const auto& [key, arrival, unit] : shown) {
         storage::ReportProgress progress;
         progress.arrival = arrival;
         progress.recipients = {{.office = ledger.us(),
                                 .state = storage::State::delivered,
                                 .delivered_at = record.received}};
-        const auto report = TRY(decode_report(unit.report));
+        const auto report = TRY(decode_report(unit->report));
         describe(ledger, header, key, report, progress);
         ledger.write(storage::PutReport{key, std::move(progress)});
-        TRY(find_replacements(ledger, key));
+        TRY(find_corrections(ledger, key));
         ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,
                     notify);
         if (header.kind == static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
             TRY(file_answer(ledger, key, arrival, report, from, now, notify));
+        } else if (header.kind == static_cast<std::uint8_t>(RecordKind::withdrawal)) {
+            TRY(take_withdrawal(ledger, key, arrival, report, from, now, notify));
         } else {
-            TRY(file_replacement(ledger, key, arrival, report));
+            TRY(file_correction(ledger, key, report));
         }
     }
     return ok();
@@ -273,6 +258,18 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
 
 }  // namespace
 
+namespace {
+
+// While mail is locked, only the author's statement can tell what it took back.
+void note_told_withdrawn(Ledger& ledger, const Header& header) {
+    const auto told = told_withdrawn(ledger, header.log, header.run());
+    for (auto number = told.next(1); number; number = told.after(*number)) {
+        ledger.edit_log(header.log).withdraw(*number);
+    }
+}
+
+}  // namespace
+
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                      const Body& body, Via from, Now now, std::vector<Notice>& notify) {
     ledger.edit_log(header.log).addresses_us = true;
@@ -280,6 +277,7 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
                             ? fail(Errc::unavailable, "record: mail is locked")
                             : open_for_us(ledger, header, body);
     if (!opened && opened.error().code == Errc::unavailable) {
+        note_told_withdrawn(ledger, header);
         mark_receipted(ledger, header, record.id);
         storage::ArchiveEntry entry;
         entry.form = storage::ArchiveEntry::Form::unopened;
@@ -292,8 +290,9 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     if (!opened) {
         return file_unreadable(ledger, record, from, now, notify);
     }
+    TRY(file_opened(ledger, record, header, *opened, from, now, notify));
     mark_receipted(ledger, header, record.id);
-    return file_opened(ledger, record, header, *opened, from, now, notify);
+    return ok();
 }
 
 Result<std::optional<storage::Arrival>> deliver_waiting(Ledger& ledger, storage::Arrival from,

@@ -63,7 +63,7 @@ bool overlaps_one_that_ended(const storage::LogState& state, Interval run) {
     const auto is_cut_by = [&](const IntervalSet& read) {
         return read.contains_any(run) && !read.contains_all(run);
     };
-    return is_cut_by(state.receipted) || is_cut_by(state.unreadable);
+    return is_cut_by(united(state.receipted, state.withdrawn)) || is_cut_by(state.unreadable);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/delivery.h"
 #include "daemon/engine/record/progress.h"
+#include "daemon/engine/record/versions.h"
 
 namespace fieldpost::engine {
 
@@ -107,34 +108,46 @@ void tell_of_lost(Ledger& ledger, const Lost& lost, Now now, std::vector<Notice>
 Result<void> add_answers(const Ledger& ledger, const storage::ReportKey& report,
                          storage::ReportProgress& page) {
     for (const auto arrival : TRY(ledger.store().answers(report))) {
-        const auto record = TRY(ledger.store().record_until(arrival, WithBody::yes));
-        if (!record) {
-            continue;
+        const auto record = TRY(ledger.store().record_until(arrival, WithBody::no));
+        const auto header = record ? decode_header(record->header) : Result<Header>(Header{});
+        if (!record || !header ||
+            header->kind != static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
+            continue;  // versions.h looks at corrections and withdrawals
         }
         const auto position =
             static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
         const auto key =
             storage::report_in(record->log, static_cast<Number>(record->run.first + position));
-        const auto kind = TRY(decode_header(record->header)).kind;
-        if (kind != static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
-            page.replaced_by = std::max(page.replaced_by, std::optional(key));
-            continue;
-        }
-        const auto entry = TRY(ledger.store().archive(record->arrival));
-        const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
-                                  : fail(Errc::not_found, "no answer");
-        const bool has_words = opened && position < opened->reports.size();
+        const auto answer = TRY(archived_at(ledger, arrival));
         for (auto& one : page.recipients) {
             if (one.office == key.author) {
-                advance(
-                    one,
-                    {.of = Proof::Of::answered,
-                     .recipient = key.author,
-                     .answer = key.origin,
-                     .outcome = has_words ? opened->reports[position].outcome : ReplyOutcome::none},
-                    record->received);
+                advance(one,
+                        {.of = Proof::Of::answered,
+                         .recipient = key.author,
+                         .answer = key.origin,
+                         .outcome = answer ? answer->report.outcome : ReplyOutcome::none},
+                        record->received);
             }
         }
+    }
+    return ok();
+}
+
+// A page that was made anew: the corrections and the withdrawal of the report.
+Result<void> find_versions(Ledger& ledger, const storage::ReportKey& report, Now now) {
+    TRY(find_corrections(ledger, report));
+    std::optional<storage::Withdrawn> withdrawn;
+    if (ledger.log(storage::log_of(report)).withdrawn.contains(report.origin.number)) {
+        withdrawn.emplace().at = ledger.wall(now);
+    }
+    for (const auto arrival : TRY(withdrawals_of(ledger, report))) {
+        const auto record = TRY(ledger.store().record_until(arrival, WithBody::no));
+        withdrawn = {
+            .at = record->received,
+            .by = Origin{record->log.incarnation, record->log.record_class, record->run.first}};
+    }
+    if (withdrawn) {
+        TRY(mark_withdrawn(ledger, report, *withdrawn, now));
     }
     return ok();
 }
@@ -217,23 +230,33 @@ Result<void> deliver_again(Ledger& ledger, const storage::StoredRecord& record,
     return done || done.error().code != Errc::corrupt ? done : ok();
 }
 
-// The pages of a record that was read without its body.
-Result<void> describe_whole(Ledger& ledger, storage::Arrival arrival) {
-    const auto record = TRY(ledger.store().record(arrival, WithBody::yes));
-    return record ? describe_all(ledger, *record) : ok();
+// Adds to pages that were made anew what the reports themselves tell.
+Result<void> describe_anew(Ledger& ledger, storage::Arrival arrival,
+                           const std::vector<storage::ReportKey>& pages, Now now) {
+    const auto record =
+        pages.empty() ? std::nullopt : TRY(ledger.store().record(arrival, WithBody::yes));
+    if (record) {
+        TRY(describe_all(ledger, *record));
+    }
+    for (const auto& report : pages) {
+        TRY(find_versions(ledger, report, now));
+    }
+    return ok();
 }
 
 // Writes the missing pages of a received record. The record is in the inbox, and people were told
 // of it before.
 Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& record,
-                               const storage::ArchiveEntry& entry) {
+                               const storage::ArchiveEntry& entry, Now now) {
     // A record that did not open has a page for the first of its numbers only.
     const bool is_unreadable = entry.form == storage::ArchiveEntry::Form::unreadable;
     const auto last = is_unreadable ? record.run.first : record.run.last;
-    bool is_any_missing = false;
+    std::vector<storage::ReportKey> missing;
     for (std::uint64_t n = record.run.first; n <= last; ++n) {
         const auto report = storage::report_in(record.log, static_cast<Number>(n));
-        if (TRY(ledger.store().report(report))) {
+        // A report that was withdrawn before it was shown has no page.
+        if (TRY(ledger.store().report(report)) ||
+            ledger.log(record.log).withdrawn.contains(static_cast<Number>(n))) {
             continue;
         }
         storage::ReportProgress page;
@@ -250,9 +273,9 @@ Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& reco
         page.recipients = {us};
         TRY(add_answers(ledger, report, page));
         ledger.write(storage::PutReport{report, std::move(page)});
-        is_any_missing = true;
+        missing.push_back(report);
     }
-    return is_any_missing ? describe_whole(ledger, record.arrival) : ok();
+    return describe_anew(ledger, record.arrival, missing, now);
 }
 
 // Mends the rows that other tables have about a record that is whole itself.
@@ -266,7 +289,7 @@ Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, No
         if (entry && entry->form == storage::ArchiveEntry::Form::unopened) {
             return ok();  // it gets its page when mail is opened
         }
-        return entry ? put_missing_pages(ledger, record, *entry)
+        return entry ? put_missing_pages(ledger, record, *entry, now)
                      : deliver_again(ledger, record, header, now, notify);
     }
     if (ledger.log(record.log).held.contains_any(record.run)) {
@@ -282,17 +305,17 @@ Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, No
         unreadable_here.form = storage::ArchiveEntry::Form::unreadable;
         ledger.write(storage::PutArchive{record.arrival, unreadable_here});
     }
-    bool is_any_missing = false;
+    std::vector<storage::ReportKey> missing;
     for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
         const auto number = static_cast<Number>(n);
         const auto report = storage::report_in(record.log, number);
         if (!TRY(ledger.store().report(report))) {
             ledger.write(
                 storage::PutReport{report, TRY(page_of(ledger, record, header, number, now))});
-            is_any_missing = true;
+            missing.push_back(report);
         }
     }
-    return is_any_missing ? describe_whole(ledger, record.arrival) : ok();
+    return describe_anew(ledger, record.arrival, missing, now);
 }
 
 }  // namespace

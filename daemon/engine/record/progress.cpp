@@ -128,6 +128,11 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
                 set_under_way(one);
             }
             break;
+        case Proof::Of::withdrawn:
+            if (is_under_way(one) || is_damaged(one)) {
+                fail_for(one, FailReason::withdrawn);
+            }
+            break;
     }
     return one != before;
 }
@@ -148,6 +153,23 @@ Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof
     }
     return has_changed;
 }
+
+namespace {
+
+// Only the author of a report can correct it.
+std::optional<storage::Correction> correction_in(const storage::ReportKey& key,
+                                                 const Report& report) {
+    const auto& first = report.first_version ? report.first_version : report.replaces;
+    const bool is_correction = first && first->author == key.author &&
+                               first->origin != key.origin &&
+                               first->origin.record_class != RecordClass::reply &&
+                               key.origin.record_class != RecordClass::reply;
+    return is_correction
+               ? std::optional(storage::Correction{{first->author, first->origin}, report.version})
+               : std::nullopt;
+}
+
+}  // namespace
 
 void describe(Ledger& ledger, const Header& header, const storage::ReportKey& key,
               const Report& report, storage::ReportProgress& page) {
@@ -172,6 +194,7 @@ void describe(Ledger& ledger, const Header& header, const storage::ReportKey& ke
         }
     }
     page.addressed.assign(addressed.begin(), addressed.end());
+    page.corrects = correction_in(key, report);
 }
 
 Result<void> describe_all(Ledger& ledger, const storage::StoredRecord& record) {
@@ -184,31 +207,16 @@ Result<void> describe_all(Ledger& ledger, const storage::StoredRecord& record) {
     for (std::size_t i = 0; i < opened->units.size(); ++i) {
         const storage::ReportKey key{record.log.author,
                                      origin_of(opened->header, opened->units[i], i)};
-        if (auto page = TRY(ledger.store().report(key))) {
+        auto page = TRY(ledger.store().report(key));
+        if (page && opened->units[i].report.empty()) {
+            // A page that was made anew does not know that the report was forgotten.
+            page->forgotten_at = std::max(page->forgotten_at, record.received);
+            ledger.write(storage::PutReport{key, std::move(*page)});
+        } else if (page) {
             describe(ledger, opened->header, key, opened->reports[i], *page);
             ledger.write(storage::PutReport{key, std::move(*page)});
         }
     }
-    return ok();
-}
-
-Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
-                     const storage::ReportKey& correction) {
-    auto progress = TRY(ledger.store().report(original));
-    if (!progress) {
-        return ok();
-    }
-    // Corrections may come in any order; within a log the later one counts.
-    if (progress->replaced_by && log_of(*progress->replaced_by) == log_of(correction) &&
-        correction.origin <= progress->replaced_by->origin) {
-        return ok();
-    }
-    progress->replaced_by = correction;
-    for (const auto& one : progress->recipients) {
-        ledger.settle(What::correct, one.office, original);
-        ledger.settle(What::declined, one.office, original);
-    }
-    ledger.write(storage::PutReport{original, std::move(*progress)});
     return ok();
 }
 

@@ -22,6 +22,7 @@ struct Proof {
         retired,          // the recipient has closed
         damaged,          // the only known copy was damaged here
         taken_back,       // another office had a copy
+        withdrawn,        // people here took the report back
     };
     Of of{};
     // Nothing: the proof is about all recipients.
@@ -37,15 +38,11 @@ bool advance(storage::Recipient& recipient, const Proof& proof, WallTime at);
 // Writes a proof to the report's page, if it has one here. True if that changed anything.
 Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof& proof, Now now);
 
-// Puts onto a page what people filter by, from the report.
+// Puts onto a page what people filter by, and its place among corrections, from the report.
 void describe(Ledger& ledger, const Header& header, const storage::ReportKey& key,
               const Report& report, storage::ReportProgress& page);
 // The same for all reports of a record that have a page, if the record can be opened.
 Result<void> describe_all(Ledger& ledger, const storage::StoredRecord& record);
-
-// Notes on the page of `original`, if it has one here, that a correction was filed.
-Result<void> replace(Ledger& ledger, const storage::ReportKey& original,
-                     const storage::ReportKey& correction);
 
 // Proves own reports that are still under way once more, from the roster and all newest statements
 // of custody. Call when a carrier lets go of them, and when an office is closed.

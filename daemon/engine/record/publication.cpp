@@ -176,16 +176,6 @@ Result<std::optional<StoredRecord>> pack(Ledger& ledger, const std::vector<Unpub
     return record;
 }
 
-// For a body in segments the list of hashes was stored when the body was sealed.
-Result<Hash> body_hash_of(const Ledger& ledger, const StoredRecord& record, const Header& header) {
-    const BodyShape shape{header.body_bytes};
-    if (shape.is_one_piece()) {
-        return crypto::piece_hash(ledger.network(), shape, TRY(body_of(ledger.store(), record)));
-    }
-    return crypto::hash("segments", ledger.network(),
-                        {TRY(part_of(ledger.store(), record, shape, 1))});
-}
-
 }  // namespace
 
 Result<void> publish(Ledger& ledger, const LogKey& log, Number number, std::size_t bytes) {
@@ -206,7 +196,8 @@ Result<void> publish(Ledger& ledger, const LogKey& log, Number number, std::size
         auto header = TRY(decode_header(record.header));
         header.prev = prev_of(state.published_id);
         record.id =
-            crypto::record_id(ledger.network(), header, TRY(body_hash_of(ledger, record, header)));
+            crypto::record_id(ledger.network(), header,
+                              TRY(body_hash_of(ledger, record, BodyShape{header.body_bytes})));
         record.signature =
             crypto::sign_record(ledger.config().machine->identity, ledger.network(), record.id);
         record.header = encode_header(header);

@@ -44,11 +44,12 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
             entry.refused.emplace(reason, std::move(refused));
         }
     }
-    // Numbers that the author has closed from the beginning on need no word any more.
+    // Numbers that the author has closed from the beginning on need no word any more. But of a
+    // report that it took back it wants to know who has read it.
     const auto open = author == nullptr ? Number{1} : author->done.next_absent(1).value_or(1);
     if (open > 1) {
         const IntervalSet low{{1, open - 1}};
-        entry.received.remove(low);
+        entry.received.remove(without(low, author->withdrawn));
         forget_failed(entry, without(low, moved));
     }
     if (!entry.received.empty()) {

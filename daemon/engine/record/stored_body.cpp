@@ -42,6 +42,22 @@ Result<Bytes> checked_part_of(const Ledger& ledger, const storage::StoredRecord&
     return bytes;
 }
 
+Result<Hash> body_hash_of(const Ledger& ledger, const storage::StoredRecord& record,
+                          BodyShape shape) {
+    const auto& network = ledger.network();
+    if (record.blob == storage::forgotten_body) {
+        ByteReader in(record.body);
+        return in.read_array<Hash>();
+    }
+    if (shape.is_one_piece()) {
+        return crypto::piece_hash(network, shape,
+                                  record.blob == storage::Blob{}
+                                      ? record.body
+                                      : TRY(part_of(ledger.store(), record, shape, 1)));
+    }
+    return crypto::hash("segments", network, {TRY(part_of(ledger.store(), record, shape, 1))});
+}
+
 Result<Bytes> checked_piece_of(const Ledger& ledger, const storage::StoredRecord& record,
                                BodyShape shape) {
     // A body inside its record's row was checked with the row.

@@ -17,6 +17,10 @@ Result<Bytes> part_of(const storage::RecordStore& store, const storage::StoredRe
 // One part, compared with its hash.
 Result<Bytes> checked_part_of(const Ledger& ledger, const storage::StoredRecord& record,
                               BodyShape shape, std::uint32_t part);
+// The hash of a whole body, as its record's id has it. Nothing is compared with anything. A body
+// that was forgotten left its hash.
+Result<Hash> body_hash_of(const Ledger& ledger, const storage::StoredRecord& record,
+                          BodyShape shape);
 // A body in one piece, from the record or from a part in the store.
 Result<Bytes> checked_piece_of(const Ledger& ledger, const storage::StoredRecord& record,
                                BodyShape shape);

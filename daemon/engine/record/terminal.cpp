@@ -1,6 +1,7 @@
 #include "daemon/engine/record/terminal.h"
 
 #include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/archive.h"
 #include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/lost_records.h"
@@ -44,7 +45,8 @@ bool covers(const Ledger& ledger, OfficeId recipient, const LogKey& log, Number 
 bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, Number number) {
     if (recipient == ledger.us()) {
         const auto& state = ledger.log(header.log);
-        return state.receipted.contains(number) || state.unreadable.contains(number);
+        return state.receipted.contains(number) || state.unreadable.contains(number) ||
+               state.withdrawn.contains(number);
     }
     const auto* office = ledger.roster().find(recipient);
     if (office != nullptr && (office->state == crypto::OfficeState::revoked ||
@@ -67,8 +69,10 @@ namespace {
 Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record,
                              const Header& header) {
     ledger.write(storage::DropExpiry{record.expires, record.arrival});
-    if (TRY(ledger.store().archive(record.arrival))) {
-        return ok();
+    if (const auto entry = TRY(ledger.store().archive(record.arrival))) {
+        return entry->form == storage::ArchiveEntry::Form::forgotten
+                   ? drop_body(ledger, record.arrival)
+                   : ok();
     }
     ledger.write(storage::DropRecord{record.arrival, record.log, record.run.first});
     if (record.blob != storage::Blob{}) {
@@ -79,6 +83,14 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
 }
 
 }  // namespace
+
+Result<void> drop_if_ended(Ledger& ledger, const storage::StoredRecord& record,
+                           const Header& header) {
+    // A record is dropped once its whole run is terminal.
+    return ledger.log(record.log).held.contains_any(record.run)
+               ? ok()
+               : drop_if_useless(ledger, record, header);
+}
 
 namespace {
 
@@ -102,18 +114,14 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
         return ok();
     }
     const auto leaving = intersection(ledger.log(log).held, numbers);
-    auto& state = ledger.edit_log(log);
-    state.end(numbers);
+    ledger.edit_log(log).end(numbers);
     drop_partials(ledger, log);
     for (auto number = leaving.next(1); number;) {
         const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
         if (!record) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
-        // A record is dropped once its whole run is terminal.
-        if (!state.held.contains_any(record->run)) {
-            TRY(drop_if_useless(ledger, *record, TRY(decode_header(record->header))));
-        }
+        TRY(drop_if_ended(ledger, *record, TRY(decode_header(record->header))));
         number = leaving.after(record->run.last);
     }
     return ok();
@@ -131,11 +139,13 @@ Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptL
                : TRY(ledger.store().report(storage::report_in(log, number))).has_value();
 }
 
-Result<bool> has_expired_for(const Ledger& ledger, const storage::ReportKey& report,
-                             OfficeId recipient) {
+// True if the number is done although this recipient is not known to have the report.
+Result<bool> has_ended_without(const Ledger& ledger, const storage::ReportKey& report,
+                               OfficeId recipient) {
     const auto page = TRY(ledger.store().report(report));
     return page && std::ranges::any_of(page->recipients, [&](const storage::Recipient& one) {
-               return one.office == recipient && one.state == storage::State::expired;
+               return one.office == recipient && (one.state == storage::State::expired ||
+                                                  one.reason == storage::FailReason::withdrawn);
            });
 }
 
@@ -158,7 +168,7 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
         for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
             const auto report = storage::report_in(log, *number);
             if (entry.is_filled && of == Proof::Of::received &&
-                TRY(has_expired_for(ledger, report, by))) {
+                TRY(has_ended_without(ledger, report, by))) {
                 looked.only_filled.add(*number);
                 continue;  // it may only fill a hole, so it proves nothing
             }

@@ -16,6 +16,10 @@ namespace fieldpost::engine {
 // here any more. Records in the inbox or outbox stay.
 Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& numbers);
 
+// Drops a record that is held for nobody, unless it is in the inbox or outbox.
+Result<void> drop_if_ended(Ledger& ledger, const storage::StoredRecord& record,
+                           const Header& header);
+
 // Call after a newer receipt of `signer` for `author`'s records, which came from `from`. Acts on
 // the numbers that it covers and `before` did not.
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,

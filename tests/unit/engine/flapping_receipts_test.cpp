@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/record/progress.h"
 #include "daemon/engine/registers.h"
 #include "tests/unit/engine/lone_office.h"
 
@@ -43,6 +44,11 @@ public:
     storage::Recipient shown(Number number) {
         const auto page = office_.store().report(storage::report_in(log_, number)).value().value();
         return page.recipients.back();
+    }
+    void prove(Number number, engine::Proof::Of of) {
+        REQUIRE(engine::prove(office_.ledger(), storage::report_in(log_, number), {.of = of},
+                              LoneOffice::now())
+                    .value());
     }
     bool is_terminal(Number number) {
         return office_.ledger().log(log_).is_terminal({number, number});
@@ -155,13 +161,19 @@ TEST_CASE("a refusal that ends is shown, and so is the next one", "[engine]") {
     CHECK(author.shown(20).reason == storage::FailReason::refused);
 }
 
-TEST_CASE("a filled receipt is no proof of what has expired, and a later one is", "[engine]") {
+TEST_CASE("a filled receipt is no proof of what has ended otherwise, and a later one is",
+          "[engine]") {
     Author author;
+    const auto ended = GENERATE(engine::Proof::Of::expired, engine::Proof::Of::withdrawn);
+    author.prove(20, ended);
+    const auto before = author.shown(20);
     auto filled = says_received({{1, 50}});
     filled.is_filled = true;
     author.reads_of(filled);
     CHECK(author.shown(30).state == storage::State::delivered);
+    CHECK(author.shown(20) == before);
     author.reads_of(says_received({{1, 50}}));
+    CHECK(author.shown(20).state == storage::State::delivered);
     CHECK(author.reads_of(filled) < 20);
     CHECK(author.reads_of(says_received({{1, 50}})) < 20);
 }

@@ -50,6 +50,7 @@ public:
             if (!written.empty() && any(8) == 0) {
                 const auto& original = written[any(written.size())];
                 draft.report.replaces = ReportRef{index(1), original.key.origin, {}};
+                draft.report.version = 1;
             }
             const auto notice = submit(draft);
             REQUIRE(std::holds_alternative<engine::Accepted>(notice));

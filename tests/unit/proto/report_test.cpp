@@ -22,6 +22,7 @@ Report full_report() {
     report.staff = "김은희";
     report.reply_to = ReportRef{OfficeId{1}, {{1, 2}, RecordClass::normal, 3}, {}};
     report.replaces = ReportRef{OfficeId{2}, {{1, 2}, RecordClass::urgent, 9}, {}};
+    report.version = 1;
     report.addressed = {"@field"};
     report.attachments = {{"사진.jpg", 10}, {"b", 0}};
     report.utc_offset_minutes = 540;

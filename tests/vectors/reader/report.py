@@ -76,7 +76,10 @@ def read_report(data):
     need(report.utc_offset < 2880, "an offset from UTC of less than a day")
     check_fields(report.fields)
     check_attachments(report.attachments)
-    for reference in (report.reply_to, report.replaces, report.withdraws):
+    need(not report.withdraws or len(report.text) <= 4096, "a short reason")
+    need(bool(report.replaces) == (report.version > 0), "a version, and a report that is corrected")
+    need(bool(report.first_version) == (report.version > 1), "the first version, from the second correction on")
+    for reference in (report.reply_to, report.replaces, report.withdraws, report.first_version):
         if reference:
             whole(read_reference, reference)
     return report

@@ -1,0 +1,120 @@
+#include "daemon/engine/record/forgetting.h"
+
+#include "daemon/engine/record/archive.h"
+#include "daemon/engine/record/progress.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+// More answers to one report are possible only if a member sends them on purpose.
+constexpr std::size_t answers_forgotten_max = 1024;
+
+// The bytes of the attachments of report `position`, among those of the whole record.
+std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
+                                                   std::size_t position) {
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < position; ++i) {
+        from += static_cast<std::size_t>(opened.reports[i].attachment_bytes());
+    }
+    return {from, from + static_cast<std::size_t>(opened.reports[position].attachment_bytes())};
+}
+
+// Destroys the words of the report that arrived so. True if it had any that could be read here.
+Result<bool> destroy_words(Ledger& ledger, storage::Arrival arrival) {
+    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
+    auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
+    if (!entry) {
+        return false;
+    }
+    // Attachments of a pack are small. Those of a single report go, so they are not read.
+    const bool is_pack = record->run.count() > 1;
+    auto opened =
+        open_archived(ledger, *record, *entry, is_pack ? Opening::attachments : Opening::reports);
+    const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
+                                                   static_cast<std::uint64_t>(record->arrival));
+    if (!opened || position >= opened->units.size()) {
+        return false;
+    }
+    if (is_pack) {
+        const auto [from, to] = attachments_of(*opened, position);
+        auto& bytes = opened->attachments;
+        bytes.erase(bytes.begin() + static_cast<std::ptrdiff_t>(from),
+                    bytes.begin() + static_cast<std::ptrdiff_t>(to));
+    }
+    opened->units[position].report.clear();
+    seal_what_is_left(ledger, *opened, *entry);
+    ledger.write(storage::PutArchive{record->arrival, std::move(*entry)});
+    if (!ledger.log(record->log).held.contains_any(record->run)) {
+        TRY(drop_body(ledger, record->arrival));
+    }
+    return true;
+}
+
+Result<void> forget_report(Ledger& ledger, const storage::ReportKey& report, Now now) {
+    auto page = TRY(ledger.store().report(report));
+    if (!page || page->forgotten_at != WallTime{}) {
+        return ok();
+    }
+    TRY(destroy_words(ledger, page->arrival));
+    page->forgotten_at = ledger.wall(now);
+    page->type = storage::no_type;
+    for (const auto& one : page->recipients) {
+        ledger.settle(What::correct, one.office, report);
+        ledger.settle(What::declined, one.office, report);
+    }
+    ledger.write(storage::PutReport{report, std::move(*page)});
+    // The words of an event name the staff.
+    for (auto& event : TRY(ledger.store().events_of(report))) {
+        if (!event.detail.empty()) {
+            event.detail.clear();
+            ledger.write(storage::PutEvent{std::move(event)});
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+bool is_owed(const Ledger& ledger, const storage::ReportKey& report,
+             const storage::ReportProgress& page) {
+    return report.author == ledger.us() &&
+           (ledger.log(log_of(report)).held.contains(report.origin.number) ||
+            std::ranges::any_of(page.recipients, [](const storage::Recipient& one) {
+                return one.state == storage::State::queued ||
+                       one.state == storage::State::carried ||
+                       one.reason == storage::FailReason::refused ||
+                       one.reason == storage::FailReason::damaged;
+            }));
+}
+
+Result<void> forget(Ledger& ledger, const ForgetWanted& wanted, Now now,
+                    std::vector<Notice>& notify) {
+    const auto decline = [&](Error error) {
+        notify.emplace_back(Declined{wanted.request, std::move(error)});
+        return ok();
+    };
+    const auto page = TRY(ledger.store().report(wanted.report));
+    if (!page) {
+        return decline({Errc::not_found, "no such report here"});
+    }
+    if (ledger.config().mail == nullptr) {
+        return decline({Errc::refused, "mail is locked"});
+    }
+    if (is_owed(ledger, wanted.report, *page)) {
+        return decline({Errc::refused, "the report is still under way"});
+    }
+    for (const auto arrival :
+         TRY(ledger.store().newest_answers(wanted.report, answers_forgotten_max))) {
+        if (const auto filed = TRY(archived_at(ledger, arrival));
+            filed && filed->key.origin.record_class == RecordClass::reply) {
+            TRY(forget_report(ledger, filed->key, now));
+        }
+    }
+    TRY(forget_report(ledger, wanted.report, now));
+    ledger.note(What::forgotten, {.office = ledger.us(), .report = wanted.report}, now, notify);
+    notify.emplace_back(Accepted{wanted.request, wanted.report, {}, false, {}});
+    return ok();
+}
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,33 @@
+// Which version of a report counts: corrections, and reports that their author took back.
+//
+// All versions of a report are known by its first one. The highest version that was not withdrawn
+// counts, and replaces all others (WIRE.md "Report"). So all offices agree, in whatever order
+// versions came, and also where one of them never comes. Only the author of a report can correct
+// it, and only the text that it names by hash.
+//
+// Bounds: of what is filed with a report only the newest 1,024 are looked at, and of its versions
+// the newest 64. Beyond that an author spoils the lists of its own reports, and nothing else.
+#pragma once
+
+#include "daemon/engine/ledger.h"
+
+namespace fieldpost::engine {
+
+// Files a correction with the first version of its report, which may come later. The page of the
+// correction must be there.
+Result<void> file_correction(Ledger& ledger, const storage::ReportKey& correction,
+                             const Report& report);
+
+// Call after the page of a report was written: corrections of it may have come before.
+Result<void> find_corrections(Ledger& ledger, const storage::ReportKey& original);
+
+// Notes on the page of a report that its author took it back. Recipients that are not known to have
+// an own report will not get it. False: there is no page, or it says so already.
+Result<bool> mark_withdrawn(Ledger& ledger, const storage::ReportKey& report,
+                            const storage::Withdrawn& withdrawn, Now now);
+
+// The withdrawals by its author that are filed with a report, the newest first.
+Result<std::vector<storage::Arrival>> withdrawals_of(const Ledger& ledger,
+                                                     const storage::ReportKey& report);
+
+}  // namespace fieldpost::engine

@@ -1,0 +1,132 @@
+#include "daemon/engine/record/withdrawal.h"
+
+#include "daemon/engine/record/archive.h"
+#include "daemon/engine/record/authoring.h"
+#include "daemon/engine/record/terminal.h"
+#include "daemon/engine/record/versions.h"
+#include "daemon/engine/self_check.h"
+
+namespace fieldpost::engine {
+
+namespace {
+
+constexpr std::size_t numbers_a_call = 1000;
+
+}  // namespace
+
+Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
+                      std::vector<Notice>& notify) {
+    const auto decline = [&](Error error) {
+        notify.emplace_back(Declined{wanted.request, std::move(error)});
+        return ok();
+    };
+    if (ledger.meta().stopped) {
+        return decline({Errc::refused, stopped_words});
+    }
+    const auto page = TRY(ledger.store().report(wanted.report));
+    if (!page || page->box != Box::outbox) {
+        return decline({Errc::not_found, "no such report of this office"});
+    }
+    const auto log = storage::log_of(wanted.report);
+    const auto number = wanted.report.origin.number;
+    // Bytes are sent only after a record is public. What is not public is known to nobody.
+    const bool may_have_left = number <= ledger.log(log).published;
+    Accepted accepted{wanted.request, wanted.report, {}, page->withdrawn.has_value(), {}};
+    if (!page->withdrawn) {
+        storage::Withdrawn withdrawn{.at = ledger.wall(now)};
+        if (may_have_left && !wanted.draft.to.empty()) {
+            auto written = TRY(write(ledger, wanted.draft, now, notify));
+            if (!written) {
+                return decline(std::move(written.error()));
+            }
+            withdrawn.by = written->report.origin;
+            accepted.left_out = std::move(written->left_out);
+        }
+        if (may_have_left) {
+            ledger.edit_log(log).withdraw(number);
+        }
+        TRY(make_terminal(ledger, log, {{number, number}}));
+        TRY(mark_withdrawn(ledger, wanted.report, withdrawn, now));
+        ledger.note(What::withdrawn, {.office = ledger.us(), .report = wanted.report}, now, notify);
+    }
+    notify.emplace_back(std::move(accepted));
+    return ok();
+}
+
+Result<void> take_withdrawal(Ledger& ledger, const storage::ReportKey& key,
+                             storage::Arrival arrival, const Report& withdrawal, Via from, Now now,
+                             std::vector<Notice>& notify) {
+    const auto& named = withdrawal.withdraws;
+    if (!named || named->author != key.author || key.origin.record_class != RecordClass::reply ||
+        named->origin.record_class == RecordClass::reply) {
+        return ok();
+    }
+    const storage::ReportKey report{named->author, named->origin};
+    const auto page = TRY(ledger.store().report(report));
+    if (page && !TRY(may_have_hash(ledger, page->arrival, named->hash))) {
+        return ok();
+    }
+    ledger.write(storage::AddAnswer{report, arrival, false});
+    // Its author's clock may be ahead.
+    const storage::Withdrawn withdrawn{.at = std::min(withdrawal.created, ledger.wall(now)),
+                                       .by = key.origin};
+    if (TRY(mark_withdrawn(ledger, report, withdrawn, now))) {
+        ledger.note(What::withdrawn, {.office = key.author, .report = report, .via = from}, now,
+                    notify);
+    }
+    return ok();
+}
+
+IntervalSet told_withdrawn(const Ledger& ledger, const LogKey& log, Interval run) {
+    const auto* own = ledger.author_on(log);
+    return own == nullptr ? IntervalSet{} : intersection(own->withdrawn, {run});
+}
+
+Result<bool> is_withdrawn(const Ledger& ledger, const storage::ReportKey& report, const LogKey& log,
+                          Number number, const std::function<Result<Hash>()>& hash) {
+    const auto first_number = report.origin.number;
+    if (!told_withdrawn(ledger, storage::log_of(report), {first_number, first_number}).empty() ||
+        !told_withdrawn(ledger, log, {number, number}).empty()) {
+        return true;
+    }
+    for (const auto arrival : TRY(withdrawals_of(ledger, report))) {
+        const auto withdrawal = TRY(archived_at(ledger, arrival));
+        const auto* named =
+            withdrawal && withdrawal->report.withdraws ? &*withdrawal->report.withdraws : nullptr;
+        if (named != nullptr && named->origin == report.origin &&
+            equal(TRY(hash()).first(ReportHashPrefix::size), named->hash.view())) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, Now now,
+                             std::vector<Notice>& notify) {
+    const auto* statement = ledger.statement(author);
+    if (statement == nullptr || author == ledger.us()) {
+        return false;
+    }
+    std::size_t looked_at = 0;
+    for (const auto& own : std::vector(statement->logs)) {
+        const LogKey log{author, own.incarnation, own.record_class};
+        // The author can name any number. Only those that were read here are looked up, each once.
+        const auto& state = ledger.log(log);
+        const auto fresh = without(intersection(own.withdrawn, state.receipted), state.withdrawn);
+        for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
+            if (looked_at++ == numbers_a_call) {
+                return true;
+            }
+            ledger.edit_log(log).withdraw(*number);
+            const auto report = storage::report_in(log, *number);
+            if (TRY(mark_withdrawn(ledger, report, {.at = ledger.wall(now)}, now))) {
+                ledger.note(What::withdrawn,
+                            {.office = author, .report = report, .via = Via{author, How::local}},
+                            now, notify);
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace fieldpost::engine
