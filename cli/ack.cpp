@@ -56,7 +56,7 @@ void print(const Common& common, const AckOptions& options, const wire::Answer& 
 
 int run_ack(const Common& common, const AckOptions& options) {
     return ask_in_batches(
-        common, options.ids,
+        common, options.ids, answers_a_commit,
         [&](std::span<const std::string> ids, bool only_check) {
             return request_for(options, ids, only_check);
         },

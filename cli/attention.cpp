@@ -87,11 +87,20 @@ int run_attention(const Common& common, const AttentionOptions& options) {
         }
         answer.Clear();
     }
-    wire::Request request;
-    request.mutable_attention();
-    if (const auto asked = ask(common, request, answer); !asked) {
-        return report(common, asked.error());
-    }
+    do {
+        wire::Request request;
+        request.mutable_attention()->set_from(answer.next_part());
+        wire::Answer page;
+        if (const auto asked = ask(common, request, page); !asked) {
+            return report(common, asked.error());
+        }
+        answer.clear_next_part();
+        answer.MergeFrom(page);
+    } while (!answer.next_part().empty());
+    // Urgent items first, in the order in which they began.
+    std::ranges::stable_sort(*answer.mutable_items(), {}, [](const wire::Item& item) {
+        return std::pair(item.severity() != "urgent", item.no());
+    });
     if (common.json) {
         auto array = ordered_json::array();
         for (const auto& item : answer.items()) {

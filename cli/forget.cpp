@@ -26,7 +26,8 @@ void print(const Common& common, const wire::Answer& answer) {
         if (common.json) {
             fmt::print("{}\n", json_text(nlohmann::json{{"id", entry.id()}}));
         } else {
-            fmt::print("{} forgotten: nobody can read it on this machine any more\n", entry.id());
+            fmt::print("{} forgotten here; saved files and other offices are not touched\n",
+                       entry.id());
         }
     }
 }
@@ -38,11 +39,12 @@ void add_forget(CLI::App& app, const Common& common, Run& run) {
     auto ids = std::make_shared<std::vector<std::string>>();
     command->add_option("ID", *ids, "hyesan-42; several are allowed")->required();
     command->footer(
-        "Other offices keep their copies. Exported files and backups are not touched.\n"
+        "This cannot be undone. Other offices keep their copies. Other versions of the report,\n"
+        "exported files and backups are not touched.\n"
         "Example: fieldpost forget hyesan-42");
     command->callback([&common, &run, ids] {
         run = [&common, ids] {
-            return ask_in_batches(common, *ids, request_for,
+            return ask_in_batches(common, *ids, slow_changes_a_commit, request_for,
                                   [&](const wire::Answer& answer) { print(common, answer); });
         };
     });

@@ -28,10 +28,10 @@ struct ListOptions {
 // The state, and after it an outcome that needs the author. Lists have no room for "accepted".
 std::string state_words(const wire::Entry& entry) {
     if (entry.forgotten_unix_s() != 0) {
-        return "forgotten";
+        return entry.state() + ", forgotten";
     }
     if (entry.withdrawn_unix_s() != 0) {
-        return "withdrawn";
+        return entry.state() + ", withdrawn";
     }
     if (!entry.replaced_by().empty()) {
         return "replaced";

@@ -5,8 +5,10 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/attachments.h"
+#include "cli/batches.h"
 #include "cli/command.h"
 #include "cli/file_names.h"
 #include "cli/json.h"
@@ -236,28 +238,38 @@ int run_show(const Common& common, const ShowOptions& options) {
                                fmt::format("there is no folder {}", options.save),
                                "make it, or choose another"});
     }
-    wire::Request request;
-    for (const auto& id : options.ids) {
-        request.mutable_show()->add_ids(id);
-    }
-    wire::Answer answer;
-    if (const auto asked = ask(common, request, answer); !asked) {
-        return report(common, asked.error());
-    }
-    bool is_first = true;
+    std::set<std::string> printed;
     Outcome<void> saved;
-    for (const auto& entry : answer.entries()) {
-        if (!options.save.empty()) {
-            auto these = save_all(common, options, entry);
-            saved = saved ? std::move(these) : std::move(saved);
+    const auto print_page = [&](const wire::Answer& answer) -> Outcome<void> {
+        for (const auto& entry : answer.entries()) {
+            const bool is_first = printed.empty();
+            if (!printed.insert(entry.id()).second) {
+                continue;
+            }
+            if (!options.save.empty()) {
+                auto these = save_all(common, options, entry);
+                saved = saved ? std::move(these) : std::move(saved);
+            }
+            if (!is_first && !options.raw && !common.json) {
+                fmt::print("\n");
+            }
+            if (auto done = print(common, options, entry); !done) {
+                return done;
+            }
         }
-        if (!is_first && !options.raw && !common.json) {
-            fmt::print("\n");
-        }
-        if (const auto printed = print(common, options, entry); !printed) {
-            return report(common, printed.error());
-        }
-        is_first = false;
+        return {};
+    };
+    const auto shown = ask_in_pages(
+        common, options.ids,
+        [](std::span<const std::string> ids, bool only_check) {
+            wire::Request request;
+            request.mutable_show()->mutable_ids()->Assign(ids.begin(), ids.end());
+            request.mutable_show()->set_only_check(only_check);
+            return request;
+        },
+        print_page);
+    if (!shown) {
+        return report(common, shown.error());
     }
     return saved ? static_cast<int>(exit_done) : report(common, saved.error());
 }

@@ -2,8 +2,9 @@
 #include <CLI/CLI.hpp>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
-#include "cli/command.h"
+#include "cli/batches.h"
 #include "cli/json.h"
 #include "cli/reports.h"
 #include "cli/text.h"
@@ -46,6 +47,10 @@ ordered_json trace_json(const wire::Trace& trace) {
     return {{"id", trace.entry().id()},
             {"hash", text_or_null(to_hex(as_bytes(trace.entry().hash())))},
             {"state", trace.entry().state()},
+            {"withdrawn_at", time_or_null(trace.entry().withdrawn_unix_s())},
+            {"withdrawal_id", text_or_null(trace.entry().withdrawal_id())},
+            {"withdrawal_reason", text_or_null(trace.entry().withdrawal_reason())},
+            {"forgotten_at", time_or_null(trace.entry().forgotten_unix_s())},
             {"recipients", recipients},
             {"carried_by", carried},
             {"events", events}};
@@ -96,12 +101,17 @@ std::string heard(std::int64_t unix_seconds) {
 }
 
 void print_withdrawn(const wire::Entry& entry) {
-    if (entry.withdrawn_unix_s() != 0) {
-        fmt::print("Withdrawn {}{}\n", local_time(entry.withdrawn_unix_s()),
-                   entry.withdrawal_reason().empty()
-                       ? ""
-                       : fmt::format(": \"{}\"", safe_line(entry.withdrawal_reason())));
+    if (entry.withdrawn_unix_s() == 0) {
+        return;
     }
+    fmt::print("Withdrawn {}", local_time(entry.withdrawn_unix_s()));
+    if (!entry.withdrawal_reason().empty()) {
+        fmt::print(": \"{}\"", safe_line(entry.withdrawal_reason()));
+    }
+    if (entry.box() == wire::BOX_OUTBOX && !entry.withdrawal_id().empty()) {
+        fmt::print(". Who has been told: fieldpost trace {}", entry.withdrawal_id());
+    }
+    fmt::print("\n");
 }
 
 // Prints what would bring the report on, for the first recipient that lacks it.
@@ -180,22 +190,29 @@ void print_trace(const wire::Trace& trace, const std::string& obstacle) {
 }
 
 int run_trace(const Common& common, const std::vector<std::string>& ids) {
-    wire::Request request;
-    for (const auto& id : ids) {
-        request.mutable_trace()->add_ids(id);
-    }
-    wire::Answer answer;
-    if (const auto asked = ask(common, request, answer); !asked) {
-        return report(common, asked.error());
-    }
-    for (const auto& trace : answer.traces()) {
-        if (common.json) {
-            fmt::print("{}\n", json_text(trace_json(trace)));
-        } else {
-            print_trace(trace, answer.obstacle());
-        }
-    }
-    return exit_done;
+    std::set<std::string> printed;
+    const auto traced = ask_in_pages(
+        common, ids,
+        [](std::span<const std::string> some, bool only_check) {
+            wire::Request request;
+            request.mutable_trace()->mutable_ids()->Assign(some.begin(), some.end());
+            request.mutable_trace()->set_only_check(only_check);
+            return request;
+        },
+        [&](const wire::Answer& answer) -> Outcome<void> {
+            for (const auto& trace : answer.traces()) {
+                if (!printed.insert(trace.entry().id()).second) {
+                    continue;
+                }
+                if (common.json) {
+                    fmt::print("{}\n", json_text(trace_json(trace)));
+                } else {
+                    print_trace(trace, answer.obstacle());
+                }
+            }
+            return {};
+        });
+    return traced ? static_cast<int>(exit_done) : report(common, traced.error());
 }
 
 }  // namespace

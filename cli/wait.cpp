@@ -6,7 +6,7 @@
 #include <set>
 #include <thread>
 
-#include "cli/command.h"
+#include "cli/batches.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/text.h"
@@ -30,14 +30,22 @@ int rank_of(const std::string& state) {
     return found == order.end() ? -1 : static_cast<int>(found - order.begin());
 }
 
+wire::Request request_for_states(std::span<const std::string> ids, bool only_check) {
+    wire::Request request;
+    request.mutable_show()->set_only_check(only_check);
+    request.mutable_show()->mutable_ids()->Assign(ids.begin(), ids.end());
+    request.mutable_show()->set_only_states(true);
+    return request;
+}
+
 void print_reached(const Common& common, const wire::Entry& entry) {
     if (common.json) {
         const nlohmann::ordered_json object = {
             {"id", entry.id()}, {"state", entry.state()}, {"reason", text_or_null(entry.reason())}};
         fmt::print("{}\n", json_text(object));
     } else {
-        fmt::print("{} {}{}{}\n", entry.id(), entry.state(), entry.reason().empty() ? "" : ": ",
-                   entry.reason());
+        fmt::print("{} {}{}{}{}\n", entry.id(), entry.state(), entry.reason().empty() ? "" : ": ",
+                   entry.reason(), entry.withdrawn_unix_s() != 0 ? ", withdrawn" : "");
     }
     std::fflush(stdout);
 }
@@ -66,10 +74,6 @@ int run_wait(const Common& common, const WaitOptions& options) {
         }
         end = std::chrono::steady_clock::now() + std::chrono::seconds{*seconds};
     }
-    wire::Request request;
-    for (const auto& id : options.ids) {
-        request.mutable_show()->add_ids(id);
-    }
     std::set<std::string> told;
     bool any_failed = false;
     auto pause = 100ms;
@@ -77,20 +81,29 @@ int run_wait(const Common& common, const WaitOptions& options) {
     const auto begun = std::chrono::steady_clock::now();
     while (true) {
         wire::Answer answer;
-        if (const auto asked = ask(common, request, answer); !asked) {
-            progress.clear();
+        const auto asked = ask_in_pages(common, options.ids, request_for_states,
+                                        [&](const wire::Answer& page) -> Outcome<void> {
+                                            answer.MergeFrom(page);
+                                            return {};
+                                        });
+        progress.clear();
+        if (!asked) {
             return report(common, asked.error());
         }
-        progress.clear();
         for (const auto& entry : answer.entries()) {
-            const bool has_failed = rank_of(entry.state()) < 0;
+            // Nobody is expected to answer a report that was taken back.
+            const bool is_too_late =
+                entry.withdrawn_unix_s() != 0 && rank_of(entry.state()) < rank_of(options.state);
+            const bool has_failed = rank_of(entry.state()) < 0 || is_too_late;
             if ((has_failed || rank_of(entry.state()) >= rank_of(options.state)) &&
                 told.insert(entry.id()).second) {
                 any_failed = any_failed || has_failed;
                 print_reached(common, entry);
             }
         }
-        if (told.size() >= static_cast<std::size_t>(answer.entries_size())) {
+        if (std::ranges::all_of(answer.entries(), [&](const wire::Entry& entry) {
+                return told.contains(entry.id());
+            })) {
             return any_failed ? exit_needs_a_person : exit_done;
         }
         if (end && std::chrono::steady_clock::now() >= *end) {

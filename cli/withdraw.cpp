@@ -30,19 +30,22 @@ wire::Request request_for(const WithdrawOptions& options, std::span<const std::s
     return request;
 }
 
-// "2 of 3 recipients have it, and are told".
 std::string consequence_for(const wire::Entry& entry) {
+    if (entry.is_repeat()) {
+        return "already, " + local_time(entry.withdrawn_unix_s()) + "; that reason stands";
+    }
+    if (entry.never_left()) {
+        return "it never left this office";
+    }
     const auto having = std::ranges::count_if(entry.recipients(), [](const auto& one) {
         return one.state() == "delivered" || one.state() == "acknowledged";
     });
-    if (having > 0) {
-        return fmt::format("{} of {} {} it; they are told, with the reason", having,
-                           entry.recipients_size(),
-                           having == 1 ? "recipients has" : "recipients have");
+    if (having == 0) {
+        return "no recipient is known to have it; other offices drop it once they hear of it";
     }
-    return entry.withdrawal_id().empty()
-               ? "it never left this office"
-               : "no recipient is known to have it; other offices drop it";
+    return fmt::format("{} of {} recipients {} it and can still read it; {} told why", having,
+                       entry.recipients_size(), having == 1 ? "has" : "have",
+                       having == 1 ? "it is" : "they are");
 }
 
 void print(const Common& common, const wire::Answer& answer) {
@@ -50,15 +53,22 @@ void print(const Common& common, const wire::Answer& answer) {
         if (common.json) {
             const nlohmann::ordered_json object = {{"id", entry.id()}, {"state", entry.state()}};
             fmt::print("{}\n", json_text(object));
-        } else {
-            fmt::print("{} withdrawn: {}\n", entry.id(), consequence_for(entry));
+            continue;
         }
+        fmt::print("{} withdrawn: {}\n", entry.id(), consequence_for(entry));
+        if (!entry.standing().empty() && !common.quiet) {
+            fmt::print(stderr, "{} counts now. To take it back too: fieldpost withdraw {}\n",
+                       entry.standing(), entry.standing());
+        }
+    }
+    for (const auto& words : answer.left_out()) {
+        fmt::print(stderr, "fieldpost: cannot be told why: {}\n", safe_line(words));
     }
 }
 
 int run_withdraw(const Common& common, const WithdrawOptions& options) {
     return ask_in_batches(
-        common, options.ids,
+        common, options.ids, slow_changes_a_commit,
         [&](std::span<const std::string> ids, bool only_check) {
             return request_for(options, ids, only_check);
         },
@@ -73,7 +83,7 @@ void add_withdraw(CLI::App& app, const Common& common, Run& run) {
     command->add_option("ID", options->ids, "hyesan-42; several are allowed")->required();
     command->add_option("--reason", options->reason, "a few words, for its recipients")->required();
     command->footer(
-        "A report that has not left yet never leaves. Who has it already is told the reason.\n"
+        "A report that has not left yet never leaves. A recipient that has it is told the reason.\n"
         "Example: fieldpost withdraw hyesan-42 --reason \"wrong patient\"");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_withdraw(common, *options); };

@@ -65,7 +65,8 @@ constexpr std::array kinds = {
         "the disk spoiled part of the store, which was put aside; what other offices have of it "
         "comes again; if this comes again, replace the disk"},
     EventKind{What::withdrawn, "withdrawn", warning,
-              "{} took back what was shown here; see: fieldpost list --all-versions"},
+              "{0} took back reports that are here: do not use them; see: fieldpost list "
+              "--all-versions --from {0}"},
     EventKind{What::forgotten, "forgotten"},
 };
 

@@ -33,7 +33,8 @@ struct LogState {
     IntervalSet receipted;
     IntervalSet unreadable;
     // Reports that their author took back: in an own log those that may have left this office, in
-    // another's log those that were not shown here. Receipts leave them out.
+    // another's log those that this office has looked at. Those of them that were not shown here
+    // are not in `receipted`.
     IntervalSet withdrawn;
 
     // --- the part in which N is not exact, and the start of the exact part (log_bounds.h)

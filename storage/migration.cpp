@@ -247,6 +247,28 @@ private:
             });
     }
 
+public:
+    // In schema 1 the key did not say what a record is to the report that it is filed with.
+    Result<void> rename_answers(CheckedTables& tables) const {
+        std::vector<Bytes> keys;
+        TRY(each(Table::answers, {}, [&](const TableEntry& entry) -> Result<void> {
+            keys.push_back(to_bytes(entry.key));
+            return ok();
+        }));
+        for (const auto& key : keys) {
+            const Arrival arrival{trailing_number(key)};
+            const auto report = TRY(read_report_key(BytesView(key).first(key.size() - 8)));
+            const bool is_answer = TRY(record_at(arrival)).log.record_class == RecordClass::reply;
+            TRY(tables.erase(Table::answers, key));
+            TRY(tables.put(
+                Table::answers,
+                filed_key(report, is_answer ? Filed::answer : Filed::correction, arrival),
+                is_answer ? Bytes{} : Bytes(ReportHashPrefix::size)));
+        }
+        return ok();
+    }
+
+private:
     Tables* tables_;
     const crypto::SealKey* seal_key_;
     OfficeId us_{};
@@ -271,6 +293,7 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
     TRY(old.each(Table::log_pages, {}, [&](const TableEntry& entry) -> Result<void> {
         return tables.erase(Table::log_pages, entry.key);
     }));
+    TRY(old.rename_answers(tables));
     const auto enrolments = TRY(old.take_enrolments());
     for (std::size_t i = 0; i < table_count; ++i) {
         const auto table = static_cast<Table>(i);
@@ -278,7 +301,7 @@ Result<void> migrate_from_1(CheckedTables& tables, const crypto::SealKey& seal_k
         // transaction wrote them again, the old and the new parts together would not fit.
         if (table == Table::reports || table == Table::parts || table == Table::log_pages ||
             table == Table::events || table == Table::report_events ||
-            table == Table::waiting_for_keys) {
+            table == Table::waiting_for_keys || table == Table::answers) {
             continue;
         }
         TRY(old.each(table, {}, [&](const TableEntry& entry) -> Result<void> {

@@ -152,14 +152,12 @@ struct RecordStore::Applier {
         return store.put_page(change.report, change.progress);
     }
     Result<void> operator()(const DropReport& change) { return store.drop_page(change.report); }
-    Result<void> operator()(const AddAnswer& change) {
-        if (change.is_answer) {
+    Result<void> operator()(const FileWith& change) {
+        if (change.as == Filed::answer) {
             TRY(store.tell_answer(change.about, change.arrival));
         }
-        return put(Table::answers,
-                   joined(report_key(change.about),
-                          number_key(static_cast<std::uint64_t>(change.arrival))),
-                   {});
+        return put(Table::answers, filed_key(change.about, change.as, change.arrival),
+                   change.as == Filed::answer ? Bytes{} : to_bytes(change.hash.view()));
     }
     Result<void> operator()(const PutType& change) {
         return put(Table::types, type_key(change.type), change.sealed);
@@ -470,7 +468,7 @@ Result<std::optional<Arrival>> RecordStore::first_received_since(WallTime time) 
 
 Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const {
     std::vector<Arrival> all;
-    TRY(for_each(tables_, Table::answers, report_key(about),
+    TRY(for_each(tables_, Table::answers, filed_prefix(about, Filed::answer),
                  [&](const TableEntry& entry) -> Result<void> {
                      all.push_back(Arrival{trailing_number(entry.key)});
                      return ok();

@@ -140,6 +140,13 @@ struct PeerState {
     bool operator==(const PeerState&) const = default;
 };
 
+// What a record is to the report that it is filed with. The numbers are in keys.
+enum class Filed : std::uint8_t {
+    answer = 0,      // an acknowledgement by a recipient, or by this office
+    correction = 1,  // by the author; filed with the first version
+    withdrawal = 2,  // by the author
+};
+
 // One key given to `queue --key`.
 struct KeyedReport {
     Hash content;
@@ -252,11 +259,13 @@ struct PutReport {
 struct DropReport {
     ReportKey report;
 };
-// Files an answer, a correction or a withdrawal with the report that it is about.
-struct AddAnswer {
+// Files a record with the report that it is about.
+struct FileWith {
     ReportKey about;
+    Filed as{};
     Arrival arrival{};
-    bool is_answer = true;  // the feed tells only answers
+    // Of a correction and a withdrawal: the hash by which its author names the report.
+    ReportHashPrefix hash{};
 };
 // Gives a type of reports its number.
 struct PutType {
@@ -303,7 +312,7 @@ struct DropExpiry {
 using StoreChange =
     std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, DropReport, AddAnswer, PutType, PutKeyed,
+                 PutArchive, DropArchive, PutReport, DropReport, FileWith, PutType, PutKeyed,
                  NoteStart, RenewFeed, PutEvent, PutLeaf, PutPeer, PutAttention, DropAttention,
                  PutExpiry, DropExpiry>;
 
@@ -390,8 +399,14 @@ public:
     Result<std::vector<Change>> changes(std::uint64_t after, std::size_t limit) const;
 
     Result<std::vector<Arrival>> answers(const ReportKey& about) const;
-    // The last `limit` of them, the newest first.
-    Result<std::vector<Arrival>> newest_answers(const ReportKey& about, std::size_t limit) const;
+    // The last `limit` corrections or withdrawals of a report, the newest first. Answers of others
+    // do not count towards the limit.
+    struct FiledRecord {
+        Arrival arrival{};
+        ReportHashPrefix hash;
+    };
+    Result<std::vector<FiledRecord>> newest_filed(const ReportKey& about, Filed as,
+                                                  std::size_t limit) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
     // The first `limit` events with a seq >= `from`.

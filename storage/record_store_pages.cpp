@@ -1,7 +1,6 @@
 // The pages of a RecordStore, and everything that follows from them: the index, the counts and the
 // feed. No other code writes a page, so nothing that follows can be forgotten. And the names of the
 // types that pages have as numbers.
-#include "proto/record.h"
 #include "storage/days.h"
 #include "storage/record_store.h"
 #include "storage/values.h"
@@ -23,8 +22,8 @@ Result<void> RecordStore::flush() const {
 
 namespace {
 
-// If its author's reason comes after the news that it is withdrawn, that is told once more. Only
-// the newer change is kept.
+// The reason may come after the news. Then the change is told once more, and the older one is
+// dropped.
 Result<void> tell_withdrawn(Feed& feed, const ReportKey& report,
                             const std::optional<Withdrawn>& before, ReportProgress& page) {
     if (!page.withdrawn) {
@@ -53,6 +52,7 @@ Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* bef
         one.change = 0;
     }
     page.change = before == nullptr ? 0 : before->change;
+    page.replaced_change = 0;
     if (report.origin.record_class == RecordClass::reply || !is_readable(page)) {
         return ok();
     }
@@ -61,8 +61,13 @@ Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* bef
         // A page that is made anew may be withdrawn already.
         return tell_withdrawn(feed, report, {}, page);
     }
+    page.replaced_change = before->replaced_change;
     if (page.replaced_by != before->replaced_by) {
+        if (page.replaced_change != 0) {
+            TRY(feed.drop(page.replaced_change));
+        }
         page.change = TRY(feed.append({.of = ChangeOf::replaced, .report = report}));
+        page.replaced_change = page.change;
     }
     TRY(tell_withdrawn(feed, report, before->withdrawn, page));
     if (page.forgotten_at != before->forgotten_at) {
@@ -98,21 +103,9 @@ Result<void> RecordStore::put_page(const ReportKey& key, ReportProgress page) {
     return old == nullptr ? tell_answers(key) : ok();
 }
 
-namespace {
-
-bool is_answer(const StoredRecord& record) {
-    const auto header = decode_header(record.header);
-    return header && header->kind == static_cast<std::uint8_t>(RecordKind::acknowledgement);
-}
-
-}  // namespace
-
 Result<void> RecordStore::tell_answers(const ReportKey& about) {
     for (const auto answer : TRY(answers(about))) {
-        const auto record = TRY(record_until(answer, WithBody::no));
-        if (record && is_answer(*record)) {
-            TRY(tell_answer(about, answer));
-        }
+        TRY(tell_answer(about, answer));
     }
     return ok();
 }
@@ -139,6 +132,9 @@ Result<void> RecordStore::drop_page(const ReportKey& key) {
     }
     if (before->withdrawn && before->withdrawn->change != 0) {
         TRY(feed_.drop(before->withdrawn->change));
+    }
+    if (before->replaced_change != 0) {
+        TRY(feed_.drop(before->replaced_change));
     }
     TRY(index_.change(key, &*before, nullptr));
     return tables_.erase(Table::reports, report_key(key));
@@ -174,25 +170,28 @@ Result<void> RecordStore::derive_from_rows() {
     return ok();
 }
 
-Result<std::vector<Arrival>> RecordStore::newest_answers(const ReportKey& about,
-                                                         std::size_t limit) const {
-    std::vector<Arrival> newest;
-    const auto prefix = report_key(about);
+Result<std::vector<RecordStore::FiledRecord>> RecordStore::newest_filed(const ReportKey& about,
+                                                                        Filed as,
+                                                                        std::size_t limit) const {
+    std::vector<FiledRecord> newest;
+    const auto prefix = filed_prefix(about, as);
     auto to = joined(prefix, number_key(UINT64_MAX));
     while (newest.size() < limit) {
-        // As in for_each(): the row before the wanted ones may be damaged.
+        // The row before the wanted ones may be damaged, so it is not read.
         const auto found = TRY(tables_.raw().at_or_before(Table::answers, to));
         if (!found || found->key.size() != to.size() ||
             !std::equal(prefix.begin(), prefix.end(), found->key.begin())) {
             break;
         }
         const auto key = to_bytes(found->key);
-        TRY(tables_.get(Table::answers, key));
-        newest.push_back(Arrival{trailing_number(key)});
-        if (newest.back() == Arrival{0}) {
+        const auto value = TRY(tables_.get(Table::answers, key));
+        ByteReader in(value.value());
+        const Arrival arrival{trailing_number(key)};
+        newest.push_back({arrival, TRY(or_corrupt(in.read_array<ReportHashPrefix>()))});
+        if (arrival == Arrival{0}) {
             break;
         }
-        to = joined(prefix, number_key(trailing_number(key) - 1));
+        to = filed_key(about, as, Arrival{static_cast<std::uint64_t>(arrival) - 1});
     }
     return newest;
 }

@@ -52,7 +52,10 @@ Result<ReportCounts> decode_counts(BytesView value) {
 void count(ReportCounts& counts, const ReportProgress& page, std::uint64_t sign) {
     const auto state = combined_state(page.recipients);
     const bool is_outbox = page.box == Box::outbox;
-    if (page.withdrawn || page.forgotten_at != WallTime{} || (!is_outbox && page.replaced_by)) {
+    // A corrected report of the outbox is still under way.
+    const bool is_only_replaced =
+        page.replaced_by && !page.withdrawn && page.forgotten_at == WallTime{};
+    if (!page.is_current() && !(is_outbox && is_only_replaced)) {
         return;
     }
     (is_outbox ? counts.outbox : counts.inbox)[static_cast<std::size_t>(state)] += sign;

@@ -15,6 +15,7 @@ constexpr std::uint8_t page_is_correction = 4;
 constexpr std::uint8_t page_is_withdrawn = 8;
 constexpr std::uint8_t page_has_withdrawal = 0x10;
 constexpr std::uint8_t page_is_forgotten = 0x20;
+constexpr std::uint8_t page_was_replaced = 0x40;  // the feed has told so
 // Flags for the parts of a recipient that are there, above its state.
 constexpr std::uint8_t state_mask = 0x7;
 constexpr std::uint8_t was_carried = 0x08;
@@ -73,6 +74,9 @@ Result<ReportProgress> read_progress(ByteReader& in) {
     page.change = TRY(in.read_varint());
     if ((flags & page_is_replaced) != 0) {
         page.replaced_by = TRY(read_report_key(in));
+    }
+    if ((flags & page_was_replaced) != 0) {
+        page.replaced_change = TRY(in.read_varint());
     }
     if ((flags & page_is_correction) != 0) {
         page.corrects.emplace().first = TRY(read_report_key(in));
@@ -137,6 +141,7 @@ Bytes encode(const ReportProgress& page) {
     const bool has_withdrawal = page.withdrawn && page.withdrawn->by;
     out.u8(static_cast<std::uint8_t>(flag_if(page.box == Box::outbox, page_is_outbox) |
                                      flag_if(page.replaced_by.has_value(), page_is_replaced) |
+                                     flag_if(page.replaced_change != 0, page_was_replaced) |
                                      flag_if(page.corrects.has_value(), page_is_correction) |
                                      flag_if(page.withdrawn.has_value(), page_is_withdrawn) |
                                      flag_if(has_withdrawal, page_has_withdrawal) |
@@ -146,6 +151,9 @@ Bytes encode(const ReportProgress& page) {
     out.varint(page.change);
     if (page.replaced_by) {
         write_report_key(out, *page.replaced_by);
+    }
+    if (page.replaced_change != 0) {
+        out.varint(page.replaced_change);
     }
     if (page.corrects) {
         write_report_key(out, page.corrects->first);

@@ -99,6 +99,9 @@ struct ReportProgress {
     std::vector<OfficeId> addressed{};
     std::optional<Correction> corrects{};    // of a correction
     std::optional<ReportKey> replaced_by{};  // its newest version that stands
+    // The number in the feed of the newest change of `replaced_by`; 0: never told. Only the store
+    // sets it. So a report that is corrected again and again makes the feed no longer.
+    std::uint64_t replaced_change = 0;
     std::optional<Withdrawn> withdrawn{};
     WallTime forgotten_at{};  // when the readable copy here was destroyed; zero: never
     // The number in the feed of its newest change; 0: it was never told. Only the store sets it.

@@ -164,6 +164,16 @@ Result<Expiry> read_expiry_key(BytesView key) {
                   Arrival{read_big_endian(key.subspan(4))}};
 }
 
+Bytes filed_prefix(const ReportKey& about, Filed as) {
+    auto key = report_key(about);
+    big_endian(key, static_cast<std::uint8_t>(as), 1);
+    return key;
+}
+
+Bytes filed_key(const ReportKey& about, Filed as, Arrival arrival) {
+    return joined(filed_prefix(about, as), number_key(static_cast<std::uint64_t>(arrival)));
+}
+
 void write_report_key(ByteWriter& out, const ReportKey& report) {
     out.u16(value_of(report.author));
     write(out, report.origin);

@@ -31,6 +31,9 @@ Bytes expiry_key(WallTime at, Arrival arrival);
 // `enrolment` is zero for all other kinds of register.
 Bytes register_key(OfficeId signer, std::uint8_t kind, BytesView subject,
                    const ShortHash& enrolment);
+// The key of a record that is filed with a report, and the part of it before the arrival.
+Bytes filed_key(const ReportKey& about, Filed as, Arrival arrival);
+Bytes filed_prefix(const ReportKey& about, Filed as);
 // The key of an event about a report, in the table report_events.
 Bytes report_event_key(const ReportKey& report, What what, OfficeId office);
 Bytes index_key(std::uint32_t block, const Term& term);

@@ -30,6 +30,16 @@ Result<std::optional<storage::LogState>> log_of_records(const storage::RecordSto
         state.addresses_us = state.addresses_us || is_for_us;
         if (is_for_us && entry->form == storage::ArchiveEntry::Form::unreadable) {
             state.count_unreadable(record.run);
+        } else if (is_for_us && entry->form != storage::ArchiveEntry::Form::unopened) {
+            // A report without a page was withdrawn before it was shown. No receipt may name it.
+            for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
+                const auto number = static_cast<Number>(n);
+                if (TRY(store.report(storage::report_in(log, number)))) {
+                    state.count_receipted({number, number}, short_hash(record.id));
+                } else {
+                    state.withdraw(number);
+                }
+            }
         } else {
             state.count_receipted(record.run, short_hash(record.id));
         }

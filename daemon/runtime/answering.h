@@ -80,8 +80,11 @@ bool is_group_name(std::string_view name);
 inline std::span<const std::string* const> all_of(const auto& field) {
     return {field.data(), static_cast<std::size_t>(field.size())};
 }
-// Each report once, in the order in which they were named first. At most a thousand, and as much
-// text as an answer may hold.
+// The reports that these IDs name, in their order. At most a thousand.
+std::expected<std::vector<storage::ReportKey>, Complaint> keys_by_id(
+    const engine::Ledger& ledger, std::span<const std::string* const> ids);
+// Each report once, in the order in which they were named first. As much text as an answer may
+// hold.
 std::expected<std::vector<engine::ReportView>, Complaint> views_by_id(
     const engine::Ledger& ledger, std::span<const std::string* const> ids);
 // A report as lists and details show it, without its text and files.
@@ -117,7 +120,7 @@ Answered status(const engine::Ledger& ledger, const Surroundings& around);
 Answered peers(const engine::Ledger& ledger, const wire::PeersRequest& request,
                const Surroundings& around);
 Answered roster(const engine::Ledger& ledger, const Surroundings& around);
-Answered attention(const engine::Ledger& ledger);
+Answered attention(const engine::Ledger& ledger, const wire::AttentionRequest& request);
 Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number);
 Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
                  std::uint64_t number);

@@ -85,40 +85,48 @@ bool is_group_name(std::string_view name) {
     return engine::group_named(name).has_value();
 }
 
-std::expected<std::vector<ReportView>, Complaint> views_by_id(
+std::expected<std::vector<storage::ReportKey>, Complaint> keys_by_id(
     const Ledger& ledger, std::span<const std::string* const> ids) {
     if (ids.size() > ids_max) {
         return complain(exit_invalid, "invalid", fmt::format("{} IDs are too many", ids.size()),
                         fmt::format("name at most {} at a time", ids_max));
     }
-    std::vector<ReportView> views;
+    std::vector<storage::ReportKey> keys;
     std::vector<std::string> unknown;
-    std::set<storage::ReportKey> seen;
-    std::uint64_t bytes = 0;
     for (const auto* named : ids) {
         const auto& id = *named;
         if (!engine::is_id(id)) {
             return complain(exit_invalid, "invalid", fmt::format("{} is no ID", id),
                             "an ID looks like hyesan-42; see: fieldpost list", {id});
         }
-        const auto key = ASK(or_complain(engine::find_id(ledger, id)));
-        if (!key) {
+        if (const auto key = ASK(or_complain(engine::find_id(ledger, id)))) {
+            keys.push_back(*key);
+        } else {
             unknown.push_back(id);
-            continue;
-        }
-        if (!seen.insert(*key).second) {
-            continue;
-        }
-        views.push_back(ASK(or_complain(engine::view_of(ledger, *key))));
-        bytes += views.back().report ? views.back().report->text.size() : 0;
-        if (bytes > answer_bytes_max) {
-            return std::unexpected(too_much());
         }
     }
     if (!unknown.empty()) {
         return complain(exit_not_found, "not_found",
                         fmt::format("no record {} here", unknown.front()), "see: fieldpost list",
                         unknown);
+    }
+    return keys;
+}
+
+std::expected<std::vector<ReportView>, Complaint> views_by_id(
+    const Ledger& ledger, std::span<const std::string* const> ids) {
+    std::vector<ReportView> views;
+    std::set<storage::ReportKey> seen;
+    std::uint64_t bytes = 0;
+    for (const auto& key : ASK(keys_by_id(ledger, ids))) {
+        if (!seen.insert(key).second) {
+            continue;
+        }
+        views.push_back(ASK(or_complain(engine::view_of(ledger, key))));
+        bytes += views.back().report ? views.back().report->text.size() : 0;
+        if (bytes > answer_bytes_max) {
+            return std::unexpected(too_much());
+        }
     }
     return views;
 }
@@ -262,17 +270,57 @@ Result<wire::Entry> whole_entry_of(const Ledger& ledger, ReportView view) {
 
 namespace {
 
-Answered show(const Ledger& ledger, const wire::ShowRequest& request) {
-    wire::Answer answer;
-    for (const auto& view : ASK(views_by_id(ledger, all_of(request.ids())))) {
-        if (view.forgotten_at != WallTime{}) {
-            const auto id = engine::printed_id(ledger, view.key);
-            return complain(
-                exit_not_found, "forgotten", fmt::format("{} was forgotten here, on purpose", id),
-                fmt::format("its states are still there: fieldpost trace {}", id), {id});
+// Answers for the first of these reports, as many as a turn has time for. `add` puts one into the
+// answer.
+template <class Add>
+std::expected<void, Complaint> answer_first(const Ledger& ledger,
+                                            const std::vector<storage::ReportKey>& keys,
+                                            const engine::IsSpent& is_spent, wire::Answer& answer,
+                                            const Add& add) {
+    std::set<storage::ReportKey> seen;
+    std::uint32_t done = 0;
+    while (done < keys.size() &&
+           (done == 0 || !(is_spent() || answer.ByteSizeLong() >= page_bytes_max))) {
+        const auto& key = keys[done++];
+        if (seen.insert(key).second) {
+            const auto view = ASK(or_complain(engine::view_of(ledger, key)));
+            ASK(add(view));
         }
-        *answer.add_entries() = ASK(or_complain(whole_entry_of(ledger, view)));
     }
+    answer.set_done_ids(done);
+    return {};
+}
+
+std::expected<void, Complaint> check_not_forgotten(const Ledger& ledger,
+                                                   const storage::ReportKey& key) {
+    const auto page = ASK(or_complain(ledger.store().report(key)));
+    if (page && page->forgotten_at != WallTime{}) {
+        const auto id = engine::printed_id(ledger, key);
+        return complain(exit_not_found, "forgotten",
+                        fmt::format("{} was forgotten here, on purpose", id),
+                        fmt::format("its states are still there: fieldpost trace {}", id), {id});
+    }
+    return {};
+}
+
+Answered show(const Ledger& ledger, const wire::ShowRequest& request,
+              const engine::IsSpent& is_spent) {
+    wire::Answer answer;
+    const auto keys = ASK(keys_by_id(ledger, all_of(request.ids())));
+    for (const auto& key : keys) {
+        if (!request.only_states()) {
+            ASK(check_not_forgotten(ledger, key));
+        }
+    }
+    if (request.only_check()) {
+        return encode(answer);
+    }
+    const auto add = [&](const ReportView& view) -> std::expected<void, Complaint> {
+        *answer.add_entries() = ASK(or_complain(
+            request.only_states() ? entry_of(ledger, view) : whole_entry_of(ledger, view)));
+        return {};
+    };
+    ASK(answer_first(ledger, keys, is_spent, answer, add));
     return encode(answer);
 }
 
@@ -299,52 +347,61 @@ Answered attachment(const Ledger& ledger, const wire::AttachmentRequest& request
 // Reports of a machine that no office lets in go nowhere, so its people are told.
 std::string obstacle_of(const Ledger& ledger) {
     const auto& items = ledger.attention().items();
-    const bool is_turned_away = std::ranges::any_of(
-        items, [](const auto& entry) { return entry.first.what == engine::What::turned_away; });
+    const auto item = items.lower_bound({engine::What::turned_away, OfficeId{}, {}});
+    const bool is_turned_away =
+        item != items.end() && item->first.what == engine::What::turned_away;
     return is_turned_away ? "no office lets this one in; see: fieldpost attention" : "";
+}
+
+std::expected<void, Complaint> add_trace(const Ledger& ledger, const ReportView& view, WallTime now,
+                                         wire::Trace& trace) {
+    *trace.mutable_entry() = ASK(or_complain(entry_of(ledger, view)));
+    for (const auto office : engine::carriers_of(ledger, view.key)) {
+        auto* carrier = trace.add_carried_by();
+        carrier->set_office(engine::printed_name(ledger, office));
+        // By the carrier's clock, unless that is ahead of ours.
+        carrier->set_at_unix_s(unix_of(std::min(ledger.custody(office)->at, now)));
+        carrier->set_heard_unix_s(unix_of(ledger.peer(office).heard));
+    }
+    if (!view.entry) {
+        // A carrier keeps no events of what it cannot read, so that a flood of it costs none of
+        // its own: since when it holds the record stands in the record.
+        auto* held = trace.add_events();
+        held->set_at_unix_s(unix_of(view.record.received));
+        held->set_what(std::string(storage::kind_of(storage::What::carried).name));
+        held->set_office(engine::printed_name(ledger, ledger.us()));
+        held->set_how("local");
+        held->set_words("held here since then");
+    }
+    const auto events = ASK(or_complain(ledger.store().events_of(view.key)));
+    for (const auto& event : events) {
+        constexpr std::array<const char*, 3> hows = {"local", "link", "bundle"};
+        auto* added = trace.add_events();
+        added->set_at_unix_s(unix_of(event.at));
+        added->set_what(std::string(storage::kind_of(event.what).name));
+        added->set_office(engine::printed_name(ledger, event.office));
+        added->set_how(hows[std::min<std::size_t>(static_cast<std::size_t>(event.how), 2)]);
+        if (event.how != engine::How::local) {
+            added->set_via(engine::printed_name(ledger, event.via));
+        }
+        added->set_words(event.detail);
+        added->set_times(event.count);
+    }
+    return {};
 }
 
 Answered trace(const Ledger& ledger, const wire::TraceRequest& request,
                const Surroundings& around) {
     wire::Answer answer;
     answer.set_obstacle(obstacle_of(ledger));
-    const auto views = ASK(views_by_id(ledger, all_of(request.ids())));
-    for (const auto& view : views) {
-        auto* trace = answer.add_traces();
-        *trace->mutable_entry() = ASK(or_complain(entry_of(ledger, view)));
-        for (const auto office : engine::carriers_of(ledger, view.key)) {
-            auto* carrier = trace->add_carried_by();
-            carrier->set_office(engine::printed_name(ledger, office));
-            // By the carrier's clock, unless that is ahead of ours.
-            carrier->set_at_unix_s(
-                unix_of(std::min(ledger.custody(office)->at, ledger.wall(around.now))));
-            carrier->set_heard_unix_s(unix_of(ledger.peer(office).heard));
-        }
-        if (!view.entry) {
-            // A carrier keeps no events of what it cannot read, so that a flood of it costs none of
-            // its own: since when it holds the record stands in the record.
-            auto* held = trace->add_events();
-            held->set_at_unix_s(unix_of(view.record.received));
-            held->set_what(std::string(storage::kind_of(storage::What::carried).name));
-            held->set_office(engine::printed_name(ledger, ledger.us()));
-            held->set_how("local");
-            held->set_words("held here since then");
-        }
-        const auto events = ASK(or_complain(ledger.store().events_of(view.key)));
-        for (const auto& event : events) {
-            constexpr std::array<const char*, 3> hows = {"local", "link", "bundle"};
-            auto* added = trace->add_events();
-            added->set_at_unix_s(unix_of(event.at));
-            added->set_what(std::string(storage::kind_of(event.what).name));
-            added->set_office(engine::printed_name(ledger, event.office));
-            added->set_how(hows[std::min<std::size_t>(static_cast<std::size_t>(event.how), 2)]);
-            if (event.how != engine::How::local) {
-                added->set_via(engine::printed_name(ledger, event.via));
-            }
-            added->set_words(event.detail);
-            added->set_times(event.count);
-        }
+    const auto keys = ASK(keys_by_id(ledger, all_of(request.ids())));
+    if (request.only_check()) {
+        return encode(answer);
     }
+    const auto add = [&](const ReportView& view) {
+        return add_trace(ledger, view, ledger.wall(around.now), *answer.add_traces());
+    };
+    ASK(answer_first(ledger, keys, around.is_spent, answer, add));
     return encode(answer);
 }
 
@@ -369,7 +426,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kFeed:
             return feed(ledger, request.feed(), around.is_spent);
         case wire::Request::kShow:
-            return show(ledger, request.show());
+            return show(ledger, request.show(), around.is_spent);
         case wire::Request::kAttachment:
             return attachment(ledger, request.attachment());
         case wire::Request::kAck:
@@ -390,7 +447,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
                        : confirm(ledger, request.roster(), first_request);
         case wire::Request::kAttention:
             return request.attention().dismiss().empty()
-                       ? attention(ledger)
+                       ? attention(ledger, request.attention())
                        : dismiss(request.attention(), first_request);
         case wire::Request::kWatch:
             return watch(ledger, request.watch(), around);

@@ -99,7 +99,7 @@ public:
         if (change.of == ChangeOf::forgotten) {
             told.set_at_unix_s(unix_of(view->forgotten_at));
         }
-        if (change.of == ChangeOf::answer && !TRY(add_answer(change.answer, told))) {
+        if (change.of == ChangeOf::answer && !TRY(add_answer(*view, change.answer, told))) {
             return nothing;
         }
         return std::optional(std::move(told));
@@ -117,17 +117,28 @@ private:
         }
     }
 
-    // False: the answer cannot be read any more.
-    Result<bool> add_answer(storage::Arrival arrival, wire::Change& told) const {
+    // False: the answer is gone. Of one that cannot be read the page still has the outcome.
+    Result<bool> add_answer(const ReportView& about, storage::Arrival arrival,
+                            wire::Change& told) const {
         const auto record = TRY(ledger_->store().record_until(arrival, storage::WithBody::yes));
         const auto views =
             record ? TRY(engine::views_of(*ledger_, *record)) : std::vector<ReportView>{};
         const auto found = std::ranges::find(views, arrival, &ReportView::arrival);
-        if (found == views.end() || !found->report) {
+        if (found == views.end()) {
             return false;
         }
         told.set_answer_id(engine::printed_id(*ledger_, found->key));
         told.set_office(engine::printed_name(*ledger_, found->key.author));
+        if (!found->report) {
+            for (const auto& one : about.recipients) {
+                if (one.proved.office == found->key.author &&
+                    one.proved.answer == found->key.origin) {
+                    told.set_outcome(static_cast<wire::Outcome>(one.proved.outcome));
+                }
+            }
+            told.set_at_unix_s(unix_of(found->header.created));
+            return true;
+        }
         told.set_outcome(static_cast<wire::Outcome>(found->report->outcome));
         told.set_note(found->report->text);
         told.set_staff(found->report->staff);

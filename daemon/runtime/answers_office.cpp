@@ -262,35 +262,75 @@ Answered roster(const Ledger& ledger, const Surroundings& around) {
     return encode(answer);
 }
 
-Answered attention(const Ledger& ledger) {
-    std::vector<std::pair<engine::What, storage::AttentionItem>> items;
-    for (const auto& [key, item] : ledger.attention().items()) {
-        items.emplace_back(key.what, item);
+namespace {
+
+constexpr int items_an_answer = 500;
+
+using AttentionKey = engine::Attention::Key;
+
+std::string encode_attention_place(const AttentionKey& key) {
+    ByteWriter out;
+    out.u8(static_cast<std::uint8_t>(key.what));
+    out.u16(value_of(key.office));
+    if (key.report) {
+        out.u16(value_of(key.report->author));
+        write(out, key.report->origin);
     }
-    const auto is_urgent = [](const auto& entry) {
-        return storage::kind_of(entry.first).severity == storage::Severity::urgent;
-    };
-    std::ranges::sort(items, [&](const auto& a, const auto& b) {
-        return std::pair(!is_urgent(a), a.second.number) <
-               std::pair(!is_urgent(b), b.second.number);
-    });
-    wire::Answer answer;
-    for (const auto& entry : items) {
-        const auto& item = entry.second;
-        auto* added = answer.add_items();
-        added->set_no(item.number);
-        added->set_what(std::string(storage::kind_of(entry.first).name));
-        added->set_severity(is_urgent(entry) ? "urgent" : "warning");
-        added->set_since_unix_s(unix_of(item.since));
-        if (item.report) {
-            added->set_id(engine::printed_id(ledger, *item.report));
+    return std::string(as_text(out.bytes()));
+}
+
+Result<AttentionKey> attention_place(BytesView bytes) {
+    ByteReader in(bytes);
+    AttentionKey key;
+    key.what = engine::What{TRY(in.read_u8())};
+    key.office = OfficeId{TRY(in.read_u16())};
+    if (!in.at_end()) {
+        const OfficeId author{TRY(in.read_u16())};
+        key.report = storage::ReportKey{author, TRY(read_origin(in))};
+    }
+    TRY(in.expect_end("place"));
+    return key;
+}
+
+void add_item(const Ledger& ledger, engine::What what, const storage::AttentionItem& item,
+              wire::Answer& answer) {
+    const auto& kind = storage::kind_of(what);
+    auto* added = answer.add_items();
+    added->set_no(item.number);
+    added->set_what(std::string(kind.name));
+    added->set_severity(kind.severity == storage::Severity::urgent ? "urgent" : "warning");
+    added->set_since_unix_s(unix_of(item.since));
+    if (item.report) {
+        added->set_id(engine::printed_id(ledger, *item.report));
+    }
+    const auto office = engine::printed_name(ledger, item.office);
+    added->set_office(office);
+    added->set_count(item.count);
+    added->set_detail(item.detail);
+    added->set_next(fmt::format(fmt::runtime(kind.advice), office));
+    added->set_dismissed_unix_s(unix_of(item.dismissed));
+}
+
+}  // namespace
+
+// In pages, in no order that people know: there may be an item for each report.
+Answered attention(const Ledger& ledger, const wire::AttentionRequest& request) {
+    const auto& items = ledger.attention().items();
+    auto at = items.begin();
+    if (!request.from().empty()) {
+        const auto from = attention_place(as_bytes(request.from()));
+        if (!from) {
+            return complain(exit_invalid, "invalid", "this is no place among the items",
+                            "ask from the beginning");
         }
-        const auto office = engine::printed_name(ledger, item.office);
-        added->set_office(office);
-        added->set_count(item.count);
-        added->set_detail(item.detail);
-        added->set_next(fmt::format(fmt::runtime(storage::kind_of(entry.first).advice), office));
-        added->set_dismissed_unix_s(unix_of(item.dismissed));
+        at = items.lower_bound(*from);
+    }
+    wire::Answer answer;
+    for (; at != items.end() && answer.items_size() < items_an_answer; ++at) {
+        add_item(ledger, at->first.what, at->second, answer);
+    }
+    if (at != items.end()) {
+        answer.set_next_part(encode_attention_place(at->first));
     }
     return encode(answer);
 }

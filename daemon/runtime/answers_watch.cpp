@@ -12,6 +12,7 @@ using engine::Ledger;
 namespace {
 
 constexpr std::size_t events_an_answer = 1000;
+constexpr std::size_t events_a_look = 50;
 
 template <class Message>
 void add_transfers(const Ledger& ledger, const Surroundings& around, Message& message) {
@@ -43,6 +44,18 @@ std::optional<std::uint32_t> failures_of(const Dialler& dialler, OfficeId office
     return least;
 }
 
+void add_event(const Ledger& ledger, const storage::Event& event, wire::Watch& watch) {
+    auto* added = watch.add_events();
+    watch.set_newest(event.seq);
+    added->set_seq(event.seq);
+    added->set_at_unix_s(unix_of(event.at));
+    added->set_what(std::string(storage::kind_of(event.what).name));
+    added->set_office(engine::printed_name(ledger, event.office));
+    if (event.report) {
+        added->set_id(engine::printed_id(ledger, *event.report));
+    }
+}
+
 }  // namespace
 
 Answered watch(const Ledger& ledger, const wire::WatchRequest& request,
@@ -51,18 +64,18 @@ Answered watch(const Ledger& ledger, const wire::WatchRequest& request,
     auto* watch = answer.mutable_watch();
     const auto newest = ledger.meta().next_event - 1;
     const auto after = request.from_now() ? newest : request.after();
-    const auto events = ASK(or_complain(ledger.store().events(after + 1, events_an_answer)));
-    watch->set_newest(events.empty() ? after : events.back().seq);
-    watch->set_has_gap(!events.empty() && events.front().seq > after + 1);
-    for (const auto& event : events) {
-        auto* added = watch->add_events();
-        added->set_seq(event.seq);
-        added->set_at_unix_s(unix_of(event.at));
-        added->set_what(std::string(storage::kind_of(event.what).name));
-        added->set_office(engine::printed_name(ledger, event.office));
-        if (event.report) {
-            added->set_id(engine::printed_id(ledger, *event.report));
+    watch->set_newest(after);
+    bool is_end = false;
+    while (!is_end && watch->events_size() < static_cast<int>(events_an_answer)) {
+        const auto events =
+            ASK(or_complain(ledger.store().events(watch->newest() + 1, events_a_look)));
+        if (watch->newest() == after) {
+            watch->set_has_gap(!events.empty() && events.front().seq > after + 1);
         }
+        for (const auto& event : events) {
+            add_event(ledger, event, *watch);
+        }
+        is_end = events.size() < events_a_look || around.is_spent();
     }
     add_transfers(ledger, around, *watch);
     return encode(answer);

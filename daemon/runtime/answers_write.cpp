@@ -5,6 +5,7 @@
 #include "daemon/engine/record/authoring.h"
 #include "daemon/engine/record/forgetting.h"
 #include "daemon/engine/record/queue_key.h"
+#include "daemon/engine/record/versions.h"
 #include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
@@ -93,8 +94,8 @@ void set_utc_offset(const auto& request, Report& report) {
     }
 }
 
-// For a correction, which goes to the same offices. Where there are too many to be named, its
-// groups stand for their members.
+// For a correction or a withdrawal, which goes to the same offices. Where there are too many to be
+// named, its groups stand for their members.
 std::vector<std::string> names_of_recipients(const Ledger& ledger, const ReportView& view) {
     std::vector<std::string> names;
     std::vector<OfficeId> groups;
@@ -155,9 +156,13 @@ std::expected<void, Complaint> correct_report(const Ledger& ledger,
                           ? std::nullopt
                           : ASK(or_complain(engine::report_under(ledger, request.key())));
     if (views.front().withdrawn && !used) {
-        return complain(exit_invalid, "invalid",
-                        fmt::format("{} was withdrawn", request.replaces()),
-                        "queue it anew, without --replaces", {request.replaces()});
+        const auto standing = ASK(or_complain(engine::standing_version(ledger, views.front().key)));
+        const auto id = standing ? engine::printed_id(ledger, *standing) : "";
+        return complain(
+            exit_invalid, "invalid", fmt::format("{} was withdrawn", request.replaces()),
+            id.empty() ? "queue it anew, without --replaces"
+                       : fmt::format("{} counts now; correct that: --replaces {}", id, id),
+            {request.replaces()});
     }
     if (newer && !used) {
         const auto id = engine::printed_id(ledger, *newer);
@@ -167,13 +172,16 @@ std::expected<void, Complaint> correct_report(const Ledger& ledger,
     }
     draft.report.replaces = reference_to(views.front());
     const auto& before = views.front().report;
-    if (!before) {
+    if (!before && ledger.config().mail == nullptr) {
+        return locked();
+    }
+    if (!before && !used) {
         return complain(exit_refused, "refused",
-                        fmt::format("{} cannot be read here", request.replaces()),
+                        fmt::format("{} cannot be read here any more", request.replaces()),
                         "queue it anew, without --replaces", {request.replaces()});
     }
-    draft.report.version = before->version + 1;
-    if (before->version > 0) {
+    draft.report.version = before ? before->version + 1 : 1;
+    if (draft.report.version > 1) {
         draft.report.first_version =
             before->version == 1 ? before->replaces : before->first_version;
     }
@@ -337,17 +345,44 @@ std::expected<void, Complaint> check_may_withdraw(const Ledger& ledger, const Re
     return {};
 }
 
-// The states of these reports after they were withdrawn or forgotten.
-Result<Bytes> states_of(const Ledger& ledger, const std::vector<storage::ReportKey>& reports,
-                        const std::vector<engine::Notice>& notices) {
+// The reports that the engine has withdrawn or forgotten, as they are now.
+Result<wire::Answer> answer_to_accepted(const Ledger& ledger,
+                                        const std::vector<engine::Notice>& notices) {
     wire::Answer answer;
     for (const auto& notice : notices) {
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-            return encode(complaint_of(declined->error));
+            const auto complaint = complaint_of(declined->error);
+            answer.Clear();
+            answer.mutable_problem()->set_exit(complaint.exit);
+            answer.mutable_problem()->set_code(complaint.code);
+            answer.mutable_problem()->set_what(complaint.what);
+            answer.mutable_problem()->set_next(complaint.next);
+            return answer;
+        }
+        if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
+            auto& entry = *answer.add_entries();
+            entry = TRY(entry_of(ledger, TRY(engine::view_of(ledger, accepted->report))));
+            entry.set_is_repeat(accepted->is_repeat);
+            for (const auto& one : accepted->left_out) {
+                answer.add_left_out(engine::why_not(ledger, one));
+            }
         }
     }
-    for (const auto& report : reports) {
-        *answer.add_entries() = TRY(entry_of(ledger, TRY(engine::view_of(ledger, report))));
+    return answer;
+}
+
+Result<Bytes> answer_to_withdrawn(const Ledger& ledger,
+                                  const std::vector<engine::Notice>& notices) {
+    auto answer = TRY(answer_to_accepted(ledger, notices));
+    for (auto& entry : *answer.mutable_entries()) {
+        const auto key = TRY(engine::find_id(ledger, entry.id()));
+        if (!key) {
+            continue;
+        }
+        entry.set_never_left(key->origin.number > ledger.log(storage::log_of(*key)).published);
+        if (const auto standing = TRY(engine::standing_version(ledger, *key))) {
+            entry.set_standing(engine::printed_id(ledger, *standing));
+        }
     }
     return encode(answer);
 }
@@ -369,7 +404,6 @@ Answered withdraw(const Ledger& ledger, const wire::WithdrawRequest& request,
         return encode(wire::Answer{});
     }
     Pending pending;
-    std::vector<storage::ReportKey> reports;
     for (const auto& view : views) {
         engine::WithdrawalWanted wanted{first_request + pending.inputs.size(), view.key, {}};
         auto& draft = wanted.draft;
@@ -384,11 +418,8 @@ Answered withdraw(const Ledger& ledger, const wire::WithdrawRequest& request,
         set_utc_offset(request, draft.report);
         draft.report.withdraws = reference_to(view);
         pending.inputs.emplace_back(std::move(wanted));
-        reports.push_back(view.key);
     }
-    pending.finish = [reports](const Ledger& after, const std::vector<engine::Notice>& notices) {
-        return states_of(after, reports, notices);
-    };
+    pending.finish = answer_to_withdrawn;
     return pending;
 }
 
@@ -399,7 +430,6 @@ Answered forget(const Ledger& ledger, const wire::ForgetRequest& request,
         return locked();
     }
     Pending pending;
-    std::vector<storage::ReportKey> reports;
     for (const auto& view : views) {
         const auto id = engine::printed_id(ledger, view.key);
         const auto page = ASK(or_complain(ledger.store().report(view.key)));
@@ -412,15 +442,15 @@ Answered forget(const Ledger& ledger, const wire::ForgetRequest& request,
                             "wait until it is delivered, or take it back first: fieldpost withdraw",
                             {id});
         }
-        reports.push_back(view.key);
         pending.inputs.emplace_back(
             engine::ForgetWanted{first_request + pending.inputs.size(), view.key});
     }
     if (request.only_check()) {
         return encode(wire::Answer{});
     }
-    pending.finish = [reports](const Ledger& after, const std::vector<engine::Notice>& notices) {
-        return states_of(after, reports, notices);
+    pending.finish = [](const Ledger& after,
+                        const std::vector<engine::Notice>& notices) -> Result<Bytes> {
+        return encode(TRY(answer_to_accepted(after, notices)));
     };
     return pending;
 }

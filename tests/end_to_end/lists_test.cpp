@@ -18,6 +18,10 @@ struct Pair {
     void deliver(const std::string& id) {
         REQUIRE(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
     }
+    void deliver_answers(const std::string& id) {
+        REQUIRE(hyesan.run({"wait", id, "--for", "acknowledged", "--timeout", "30s"}).exit_code ==
+                0);
+    }
     void hear_answer(const std::string& id, const std::string& outcome) {
         const auto has_come = [&] {
             return hyesan.ask({"trace", id})["recipients"][0]["outcome"] == outcome;
@@ -150,6 +154,42 @@ TEST_CASE("the longest names fit 80 columns, and no ID is cut", "[lists]") {
                                         office.home().string(), "watch", "--after", "0"}});
     INFO(watched.out << watched.err);
     CHECK(watched.out.find(id) != std::string::npos);
+}
+
+TEST_CASE("of two offices that answer differently both answers are kept, shown and told",
+          "[lists]") {
+    Pair at;
+    auto& wonsan = at.network.add(at.hq, "wonsan", "hq");
+    const auto id = at.hyesan.queue({"--to", "hq", "--to", "wonsan"}, "석고 12kg");
+    REQUIRE(at.hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
+    REQUIRE(at.hq.run({"ack", id, "--staff", "박철수"}).exit_code == 0);
+    REQUIRE(wonsan.run({"ack", id, "--outcome", "refused", "--note", "재고 없음"}).exit_code == 0);
+    at.deliver_answers(id);
+    std::map<std::string, Json> outcomes;
+    const auto trace = at.hyesan.ask({"trace", id});
+    for (const auto& one : trace["recipients"]) {
+        outcomes[one["office"].get<std::string>()] = one["outcome"];
+    }
+    CHECK(outcomes == std::map<std::string, Json>{{"hq", "accepted"}, {"wonsan", "refused"}});
+    // In a list the answer counts that needs the author.
+    CHECK(entry_of(at.hyesan.ask({"list"}), id)["outcome"] == "refused");
+    const auto shown = at.hyesan.run({"show", id}).out;
+    CHECK(shown.find("accepted by 박철수") != std::string::npos);
+    CHECK(shown.find("재고 없음") != std::string::npos);
+    const auto output = (at.network.folder() / "feed.jsonl").string();
+    REQUIRE(at.hyesan
+                .run({"export", "--format", "jsonl", "--output", output, "--cursor",
+                      output + ".cursor"})
+                .exit_code == 0);
+    std::istringstream lines(read_file(output));
+    std::set<std::string> told;
+    for (std::string line; std::getline(lines, line);) {
+        const auto change = Json::parse(line);
+        if (change["op"] == "answer") {
+            told.insert(change["office"].get<std::string>());
+        }
+    }
+    CHECK(told == std::set<std::string>{"hq", "wonsan"});
 }
 
 TEST_CASE("an answer other than accepted is seen by its author, and by who gave it", "[lists]") {

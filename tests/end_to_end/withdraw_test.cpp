@@ -8,7 +8,7 @@ using namespace fieldpost::end_to_end;
 
 namespace {
 
-struct Pair {
+struct TwoOffices {
     Network network;
     Office& hq = network.found();
     Office& hyesan = network.add(hq, "hyesan", "field");
@@ -28,11 +28,11 @@ struct Pair {
 
 TEST_CASE("a report that was read is taken back with a reason, and lists leave it out",
           "[withdraw]") {
-    Pair at;
+    TwoOffices at;
     const auto wrong = at.deliver({"--to", "hq", "--subject", "환자 기록"}, "다른 환자의 기록");
     const auto right = at.deliver({"--to", "hq", "--subject", "주간 보고"}, "물리치료 20명");
-    REQUIRE(at.hq.run({"ack", wrong, "--note", "접수함"}).exit_code == 0);
-
+    const auto asked_for = at.hq.queue({"--to", "hyesan"}, "자료 요청");
+    REQUIRE(eventually([&] { return at.hyesan.run({"ack", asked_for}).exit_code == 0; }));
     const auto not_ours = at.hq.run({"withdraw", wrong, "--reason", "x"});
     CHECK(not_ours.exit_code == 5);
     CHECK(at.hyesan.run({"withdraw", wrong}).exit_code == 2);
@@ -40,20 +40,26 @@ TEST_CASE("a report that was read is taken back with a reason, and lists leave i
     CHECK(at.hyesan.run({"withdraw", wrong, "--reason", std::string(4097, 'r')}).exit_code == 6);
     // One bad ID, and nothing is done.
     CHECK(at.hyesan.run({"withdraw", right, "hyesan-99", "--reason", "x"}).exit_code == 4);
-    CHECK(at.hyesan.run({"withdraw", right, "hq-r1", "--reason", "x"}).exit_code == 5);
+    const auto answer = at.hyesan.run({"withdraw", right, "hyesan-r1", "--reason", "x"});
+    CHECK(answer.exit_code == 5);
+    CHECK(answer.err.find("is no report") != std::string::npos);
     CHECK(at.hyesan.ask({"show", right})["withdrawn_at"].is_null());
 
     const auto done = at.hyesan.run({"withdraw", wrong, "--reason", "다른 환자"});
     CHECK(done.exit_code == 0);
-    CHECK(done.out.find("1 of 1") != std::string::npos);
-    const auto again = at.hyesan.run({"--json", "withdraw", wrong, "--reason", "다시"});
-    CHECK(Json::parse(again.out) == Json{{"id", wrong}, {"state", "acknowledged"}});
+    CHECK(done.out.find("1 of 1 recipients has it") != std::string::npos);
+    const auto again = at.hyesan.run({"withdraw", wrong, "--reason", "다시"});
+    CHECK(again.exit_code == 0);
+    CHECK(again.out.find("already") != std::string::npos);
+    const auto json = at.hyesan.run({"--json", "withdraw", wrong, "--reason", "다시"});
+    CHECK(Json::parse(json.out) == Json{{"id", wrong}, {"state", "delivered"}});
     at.hear_withdrawal(wrong);
     for (auto* office : {&at.hq, &at.hyesan}) {
-        CHECK(ids_of(office->ask({"list"})) == std::vector{right});
+        CHECK(ids_of(office->ask({"list", "--from", "hyesan"})) == std::vector{right});
         const auto entry = entry_of(office->ask({"list", "--all-versions"}), wrong);
         CHECK(entry["withdrawn_at"].is_string());
-        CHECK(entry["state"] == "acknowledged");
+        CHECK(entry["state"] == "delivered");
+        CHECK(office->ask({"trace", wrong})["withdrawal_id"] == "hyesan-r2");
         const auto shown = office->ask({"show", wrong});
         CHECK(shown["withdrawal_reason"] == "다른 환자");
         CHECK(shown["text"] == "다른 환자의 기록");
@@ -68,10 +74,34 @@ TEST_CASE("a report that was read is taken back with a reason, and lists leave i
     CHECK((*item)["id"] == wrong);
     CHECK(at.hq.show({"attention"}).out.find("다른 환자") == std::string::npos);
     CHECK(at.hyesan.run({"queue", "--replaces", wrong}, "고침").exit_code == 6);
+    // Nobody will answer it any more.
+    CHECK(at.hyesan.run({"wait", wrong, "--for", "acknowledged", "--timeout", "30s"}).exit_code ==
+          9);
+}
+
+TEST_CASE("whoever takes back a correction is told which version counts again", "[withdraw]") {
+    TwoOffices at;
+    const auto first = at.deliver({"--to", "hq"}, "석고 10kg");
+    const auto second = at.deliver({"--replaces", first}, "석고 11kg");
+    const auto third = at.deliver({"--replaces", second}, "석고 12kg");
+    CHECK(entry_of(at.hq.ask({"list", "--all-versions"}), first)["replaced_by"] == third);
+    const auto done = at.hyesan.run({"withdraw", third, "--reason", "x"});
+    CHECK(done.err.find(second + " counts now") != std::string::npos);
+    const auto wrong = at.hyesan.run({"queue", "--replaces", third}, "석고 13kg");
+    CHECK(wrong.exit_code == 6);
+    CHECK(wrong.err.find("--replaces " + second) != std::string::npos);
+    at.hear_withdrawal(third);
+    CHECK(ids_of(at.hq.ask({"list"})) == std::vector{second});
+    const auto rest = at.hyesan.run({"withdraw", first, second, "--reason", "x"});
+    CHECK(rest.exit_code == 0);
+    at.hear_withdrawal(second);
+    at.hear_withdrawal(first);
+    CHECK(at.hq.ask({"list"}).empty());
+    CHECK(at.hq.run({"export", "--format", "jsonl"}).out.empty());
 }
 
 TEST_CASE("a report that has not left yet never leaves", "[withdraw]") {
-    Pair at;
+    TwoOffices at;
     at.hq.stop();
     const auto wrong = at.hyesan.queue({"--to", "hq"}, "잘못된 보고");
     const auto right = at.hyesan.queue({"--to", "hq"}, "맞는 보고");
@@ -88,7 +118,7 @@ TEST_CASE("a report that has not left yet never leaves", "[withdraw]") {
 }
 
 TEST_CASE("a forgotten report is listed without words, and cannot be shown", "[withdraw]") {
-    Pair at;
+    TwoOffices at;
     const auto secret = at.deliver(
         {"--to", "hq", "--subject", "비밀 제목", "--type", "weekly", "--staff", "김은희"},
         "비밀 내용");

@@ -64,6 +64,12 @@ void fit(OfficeStatement& statement) {
                 rest = lower_half(rest);
                 log.done = united(rest, log.withdrawn);
             }
+            while (log.record_class == record_class && is_large() && !log.withdrawn.empty()) {
+                const auto low = log.withdrawn.intervals().size() == 1 ? log.withdrawn
+                                                                       : lower_half(log.withdrawn);
+                log.withdrawn = without(log.withdrawn, low);
+                log.done = log.withdrawn;
+            }
         }
     }
 }

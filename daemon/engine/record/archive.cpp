@@ -198,7 +198,10 @@ void seal_what_is_left(const Ledger& ledger, const OpenedRecord& opened,
         content.raw(hash.view());
     }
     const auto plain = encode_units(opened.units);
-    const auto compressed = compress(plain);
+    // People wait for it: what is large is not compressed once more.
+    constexpr std::size_t large_bytes = 65536;
+    const auto compressed =
+        plain.size() > large_bytes ? Compressed{Codec::raw, plain} : compress(plain);
     content.varint(plain.size());
     content.u8(static_cast<std::uint8_t>(compressed.codec));
     content.sized(compressed.bytes);
@@ -247,31 +250,46 @@ Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord
         pieces_of(ledger, record.blob, record.body, BodyShape{header.body_bytes}), offset, size);
 }
 
-Result<std::optional<ArchivedReport>> archived_at(const Ledger& ledger, storage::Arrival arrival) {
-    std::optional<ArchivedReport> nothing;
+namespace {
+
+struct OpenedPlace {
+    OpenedRecord record;
+    std::size_t position = 0;
+};
+
+Result<std::optional<OpenedPlace>> opened_at(const Ledger& ledger, storage::Arrival arrival) {
     const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
     const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
-    const auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
-                              : fail(Errc::not_found, "no archive entry");
-    if (!opened) {
-        return nothing;
+    auto opened = entry ? open_archived(ledger, *record, *entry, Opening::reports)
+                        : fail(Errc::not_found, "no archive entry");
+    const auto position =
+        record ? static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
+                                          static_cast<std::uint64_t>(record->arrival))
+               : 0;
+    return opened && position < opened->units.size()
+               ? std::optional(OpenedPlace{std::move(*opened), position})
+               : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<ArchivedReport>> archived_at(const Ledger& ledger, storage::Arrival arrival) {
+    const auto at = TRY(opened_at(ledger, arrival));
+    if (!at || at->record.units[at->position].report.empty()) {
+        return std::optional<ArchivedReport>{};
     }
-    const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
-                                                   static_cast<std::uint64_t>(record->arrival));
-    if (position >= opened->units.size() || opened->units[position].report.empty()) {
-        return nothing;
-    }
-    const auto origin = origin_of(opened->header, opened->units[position], position);
-    return std::optional(ArchivedReport{{record->log.author, origin},
-                                        opened->header,
-                                        opened->reports[position],
-                                        opened->hashes[position]});
+    const auto& [record, position] = *at;
+    const auto origin = origin_of(record.header, record.units[position], position);
+    return std::optional(ArchivedReport{{record.header.log.author, origin},
+                                        record.header,
+                                        record.reports[position],
+                                        record.hashes[position]});
 }
 
 Result<bool> may_have_hash(const Ledger& ledger, storage::Arrival arrival,
                            const ReportHashPrefix& hash) {
-    const auto archived = TRY(archived_at(ledger, arrival));
-    return !archived || equal(archived->hash.first(ReportHashPrefix::size), hash.view());
+    const auto at = TRY(opened_at(ledger, arrival));
+    return !at || equal(at->record.hashes[at->position].first(ReportHashPrefix::size), hash.view());
 }
 
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,

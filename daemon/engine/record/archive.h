@@ -70,8 +70,7 @@ struct ArchivedReport {
 };
 // Nothing: no report arrived so, or it cannot be read here.
 Result<std::optional<ArchivedReport>> archived_at(const Ledger& ledger, storage::Arrival arrival);
-// False if the report that arrived so has another hash. True if it cannot be read here any more,
-// for then nothing can be compared.
+// False if the report that arrived so has another hash. True also if its hash is not known here.
 Result<bool> may_have_hash(const Ledger& ledger, storage::Arrival arrival,
                            const ReportHashPrefix& hash);
 

@@ -301,16 +301,16 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prep
     ledger.note(What::queued, {.office = ledger.us(), .report = key, .detail = draft.report.staff},
                 now, notify);
     TRY(file_correction(ledger, key, draft.report));
-    if (draft.report.withdraws) {
-        ledger.write(
-            storage::AddAnswer{{draft.report.withdraws->author, draft.report.withdraws->origin},
-                               record.arrival,
-                               false});
+    if (const auto& named = draft.report.withdraws) {
+        ledger.write(storage::FileWith{{named->author, named->origin},
+                                       storage::Filed::withdrawal,
+                                       record.arrival,
+                                       named->hash});
     }
     if (draft.report.reply_to && draft.kind == RecordKind::acknowledgement) {
         const storage::ReportKey about{draft.report.reply_to->author,
                                        draft.report.reply_to->origin};
-        ledger.write(storage::AddAnswer{about, record.arrival});
+        ledger.write(storage::FileWith{about, storage::Filed::answer, record.arrival});
         TRY(prove(ledger, about,
                   {.of = Proof::Of::answered,
                    .recipient = ledger.us(),

@@ -95,7 +95,7 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     if (!TRY(may_have_hash(ledger, progress->arrival, answer.reply_to->hash))) {
         return ok();
     }
-    ledger.write(storage::AddAnswer{about, arrival});
+    ledger.write(storage::FileWith{about, storage::Filed::answer, arrival});
     if (TRY(prove(ledger, about,
                   {.of = Proof::Of::answered,
                    .recipient = key.author,
@@ -105,11 +105,11 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
         // The recipient's newest answer counts. It settles what an older answer asked for.
         ledger.settle(What::correct, key.author, about);
         ledger.settle(What::declined, key.author, about);
-        if (answer.outcome == ReplyOutcome::correct && !progress->replaced_by) {
+        if (answer.outcome == ReplyOutcome::correct && progress->is_current()) {
             ledger.note(What::correct, {.office = key.author, .report = about, .via = from}, now,
                         notify);
         }
-        if (answer.outcome == ReplyOutcome::refused && !progress->replaced_by) {
+        if (answer.outcome == ReplyOutcome::refused && progress->is_current()) {
             ledger.note(What::declined, {.office = key.author, .report = about, .via = from}, now,
                         notify);
         }
@@ -161,31 +161,48 @@ struct Unit {
     const ReportUnit* unit = nullptr;
 };
 
-// The reports of a record that are to be shown here. Those that their author took back before they
-// were opened are neither shown nor receipted. A reissue is withdrawn with the report that it
-// repeats. A reissue of a report that was shown before is receipted and not shown again (P2).
-Result<std::vector<Unit>> to_show(Ledger& ledger, const storage::StoredRecord& record,
-                                  const Header& header, const Opened& opened) {
-    std::vector<Unit> shown;
+// The reports of a record that are to be shown here.
+struct ToShow {
+    std::vector<Unit> units;
+    bool is_filed_here = false;  // some were shown before, from this very record
+};
+
+// Reports that their author took back before they were opened are neither shown nor receipted. A
+// reissue is withdrawn with the report that it repeats. A reissue of a report that was shown before
+// is receipted and not shown again (P2).
+Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
+                       const Opened& opened) {
+    ToShow result;
+    std::set<storage::ReportKey> seen;
+    std::optional<std::vector<Hash>> hashes;
     for (std::size_t i = 0; i < opened.body.units.size(); ++i) {
         const auto& unit = opened.body.units[i];
         const auto number = static_cast<Number>(header.number + i);
         const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
+        const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
+        if (!seen.insert(key).second) {
+            continue;
+        }
         if (TRY(is_shown(ledger, key))) {
+            const auto page = TRY(ledger.store().report(key));
+            result.is_filed_here = result.is_filed_here || (page && page->arrival == arrival &&
+                                                            page->forgotten_at == WallTime{});
             continue;
         }
         const auto hash = [&]() -> Result<Hash> {
-            return TRY(report_hashes(ledger, header, opened.body.units, opened.body.attachments))
-                .at(i);
+            if (!hashes) {
+                hashes =
+                    TRY(report_hashes(ledger, header, opened.body.units, opened.body.attachments));
+            }
+            return hashes->at(i);
         };
         if (TRY(is_withdrawn(ledger, key, header.log, number, hash))) {
             ledger.edit_log(header.log).withdraw(number);
             continue;
         }
-        shown.push_back(
-            {key, storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i}, &unit});
+        result.units.push_back({key, arrival, &unit});
     }
-    return shown;
+    return result;
 }
 
 // Nobody here will read it. From here on it is carried for its other recipients, if it has any.
@@ -200,13 +217,13 @@ Result<void> only_carry(Ledger& ledger, const storage::StoredRecord& record, con
 Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                          const Opened& opened, Via from, Now now, std::vector<Notice>& notify) {
     const auto shown = TRY(to_show(ledger, record, header, opened));
-    if (ledger.log(header.log).withdrawn.contains_all(header.run())) {
+    if (shown.units.empty() && !shown.is_filed_here) {
         return only_carry(ledger, record, header);
     }
     storage::ArchiveEntry entry;
     seal_for_archive(ledger, opened.key, header, opened.body.units, opened.body.attachments, entry);
     ledger.write(storage::PutArchive{record.arrival, entry});
-    for (const auto& [key, arrival, unit] : shown) {
+    for (const auto& [key, arrival, unit] : shown.units) {
         storage::ReportProgress progress;
         progress.arrival = arrival;
         progress.recipients = {{.office = ledger.us(),

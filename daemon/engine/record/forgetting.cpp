@@ -1,14 +1,46 @@
 #include "daemon/engine/record/forgetting.h"
 
 #include "daemon/engine/record/archive.h"
-#include "daemon/engine/record/progress.h"
 
 namespace fieldpost::engine {
 
 namespace {
 
-// More answers to one report are possible only if a member sends them on purpose.
-constexpr std::size_t answers_forgotten_max = 1024;
+// More answers to one report are possible only if a member sends them on purpose. `forget` once
+// more goes on.
+constexpr std::size_t answers_forgotten_max = 256;
+
+// Answers and withdrawals of this office that are still on their way keep their words: without them
+// they could not be packed and sent. They are forgotten with a later call.
+bool is_on_its_way(const Ledger& ledger, const storage::ReportKey& reply) {
+    return reply.author == ledger.us() &&
+           ledger.log(log_of(reply)).held.contains(reply.origin.number);
+}
+
+Result<std::vector<storage::ReportKey>> replies_to_forget(const Ledger& ledger,
+                                                          const storage::ReportKey& report) {
+    std::vector<storage::Arrival> filed = TRY(ledger.store().answers(report));
+    for (const auto& one : TRY(ledger.store().newest_filed(report, storage::Filed::withdrawal,
+                                                           answers_forgotten_max))) {
+        filed.push_back(one.arrival);
+    }
+    std::vector<storage::ReportKey> replies;
+    for (const auto arrival : filed) {
+        const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
+        if (!record || replies.size() >= answers_forgotten_max) {
+            continue;
+        }
+        const auto position =
+            static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+        const auto reply =
+            storage::report_in(record->log, static_cast<Number>(record->run.first + position));
+        const auto page = TRY(ledger.store().report(reply));
+        if (page && page->forgotten_at == WallTime{} && !is_on_its_way(ledger, reply)) {
+            replies.push_back(reply);
+        }
+    }
+    return replies;
+}
 
 // The bytes of the attachments of report `position`, among those of the whole record.
 std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
@@ -20,12 +52,12 @@ std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
     return {from, from + static_cast<std::size_t>(opened.reports[position].attachment_bytes())};
 }
 
-// Destroys the words of the report that arrived so. True if it had any that could be read here.
-Result<bool> destroy_words(Ledger& ledger, storage::Arrival arrival) {
+// Destroys the words of the report that arrived so.
+Result<void> destroy_words(Ledger& ledger, storage::Arrival arrival) {
     const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
     auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
     if (!entry) {
-        return false;
+        return ok();
     }
     // Attachments of a pack are small. Those of a single report go, so they are not read.
     const bool is_pack = record->run.count() > 1;
@@ -34,7 +66,11 @@ Result<bool> destroy_words(Ledger& ledger, storage::Arrival arrival) {
     const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
                                                    static_cast<std::uint64_t>(record->arrival));
     if (!opened || position >= opened->units.size()) {
-        return false;
+        // Nothing of the record can be read, now or later, once the key is gone.
+        entry->form = storage::ArchiveEntry::Form::unreadable;
+        entry->sealed_file_key.clear();
+        ledger.write(storage::PutArchive{record->arrival, std::move(*entry)});
+        return ok();
     }
     if (is_pack) {
         const auto [from, to] = attachments_of(*opened, position);
@@ -48,7 +84,7 @@ Result<bool> destroy_words(Ledger& ledger, storage::Arrival arrival) {
     if (!ledger.log(record->log).held.contains_any(record->run)) {
         TRY(drop_body(ledger, record->arrival));
     }
-    return true;
+    return ok();
 }
 
 Result<void> forget_report(Ledger& ledger, const storage::ReportKey& report, Now now) {
@@ -104,12 +140,8 @@ Result<void> forget(Ledger& ledger, const ForgetWanted& wanted, Now now,
     if (is_owed(ledger, wanted.report, *page)) {
         return decline({Errc::refused, "the report is still under way"});
     }
-    for (const auto arrival :
-         TRY(ledger.store().newest_answers(wanted.report, answers_forgotten_max))) {
-        if (const auto filed = TRY(archived_at(ledger, arrival));
-            filed && filed->key.origin.record_class == RecordClass::reply) {
-            TRY(forget_report(ledger, filed->key, now));
-        }
+    for (const auto& reply : TRY(replies_to_forget(ledger, wanted.report))) {
+        TRY(forget_report(ledger, reply, now));
     }
     TRY(forget_report(ledger, wanted.report, now));
     ledger.note(What::forgotten, {.office = ledger.us(), .report = wanted.report}, now, notify);

@@ -16,6 +16,7 @@ void open_all(storage::LogState& state, const IntervalSet& done) {
     opened.remove(state.held);
     opened.remove(state.receipted);
     opened.remove(state.unreadable);
+    opened.remove(state.withdrawn);
     for (const auto& [reason, numbers] : state.refused) {
         opened.remove(numbers);
     }

@@ -109,10 +109,8 @@ Result<void> add_answers(const Ledger& ledger, const storage::ReportKey& report,
                          storage::ReportProgress& page) {
     for (const auto arrival : TRY(ledger.store().answers(report))) {
         const auto record = TRY(ledger.store().record_until(arrival, WithBody::no));
-        const auto header = record ? decode_header(record->header) : Result<Header>(Header{});
-        if (!record || !header ||
-            header->kind != static_cast<std::uint8_t>(RecordKind::acknowledgement)) {
-            continue;  // versions.h looks at corrections and withdrawals
+        if (!record) {
+            continue;
         }
         const auto position =
             static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
@@ -140,11 +138,18 @@ Result<void> find_versions(Ledger& ledger, const storage::ReportKey& report, Now
     if (ledger.log(storage::log_of(report)).withdrawn.contains(report.origin.number)) {
         withdrawn.emplace().at = ledger.wall(now);
     }
-    for (const auto arrival : TRY(withdrawals_of(ledger, report))) {
-        const auto record = TRY(ledger.store().record_until(arrival, WithBody::no));
-        withdrawn = {
-            .at = record->received,
-            .by = Origin{record->log.incarnation, record->log.record_class, record->run.first}};
+    const auto page = TRY(ledger.store().report(report));
+    for (const auto& filed :
+         TRY(ledger.store().newest_filed(report, storage::Filed::withdrawal, 1))) {
+        const auto record = TRY(ledger.store().record_until(filed.arrival, WithBody::no));
+        if (page && record && TRY(may_have_hash(ledger, page->arrival, filed.hash))) {
+            const auto position = static_cast<std::uint64_t>(filed.arrival) -
+                                  static_cast<std::uint64_t>(record->arrival);
+            withdrawn = {.at = record->received,
+                         .by = storage::report_in(record->log,
+                                                  static_cast<Number>(record->run.first + position))
+                                   .origin};
+        }
     }
     if (withdrawn) {
         TRY(mark_withdrawn(ledger, report, *withdrawn, now));
@@ -255,8 +260,10 @@ Result<void> put_missing_pages(Ledger& ledger, const storage::StoredRecord& reco
     for (std::uint64_t n = record.run.first; n <= last; ++n) {
         const auto report = storage::report_in(record.log, static_cast<Number>(n));
         // A report that was withdrawn before it was shown has no page.
+        const auto& log = ledger.log(record.log);
+        const auto number = static_cast<Number>(n);
         if (TRY(ledger.store().report(report)) ||
-            ledger.log(record.log).withdrawn.contains(static_cast<Number>(n))) {
+            (log.withdrawn.contains(number) && !log.receipted.contains(number))) {
             continue;
         }
         storage::ReportProgress page;

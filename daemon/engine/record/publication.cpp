@@ -96,7 +96,7 @@ Result<Contents> contents_of(const Ledger& ledger, const std::vector<Unpublished
         const auto entry = TRY(ledger.store().archive(one.record.arrival));
         auto opened = entry ? open_archived(ledger, one.record, *entry, Opening::attachments)
                             : fail(Errc::untrusted, "record: not in the outbox");
-        if (!opened) {
+        if (!opened || opened->units.front().report.empty()) {
             break;
         }
         contents.units.push_back(std::move(opened->units.front()));

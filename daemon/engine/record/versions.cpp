@@ -7,39 +7,9 @@ namespace fieldpost::engine {
 
 namespace {
 
-constexpr std::size_t filed_looked_at_max = 1024;
-constexpr std::size_t versions_looked_at_max = 64;
+constexpr std::size_t versions_looked_at_max = 16;
 
-// What the author of `report` filed with it, the newest first, as far as `is_wanted`.
-template <class Wanted>
-Result<std::vector<storage::Arrival>> filed_by_author(const Ledger& ledger,
-                                                      const storage::ReportKey& report,
-                                                      const Wanted& is_wanted) {
-    std::vector<storage::Arrival> wanted;
-    for (const auto arrival : TRY(ledger.store().newest_answers(report, filed_looked_at_max))) {
-        const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
-        if (record && record->log.author == report.author &&
-            is_wanted(TRY(decode_header(record->header)))) {
-            wanted.push_back(arrival);
-        }
-    }
-    return wanted;
-}
-
-bool is_withdrawal(const Header& header) {
-    return header.kind == static_cast<std::uint8_t>(RecordKind::withdrawal);
-}
-
-Result<std::vector<storage::Arrival>> corrections_of(const Ledger& ledger,
-                                                     const storage::ReportKey& first) {
-    auto corrections = TRY(filed_by_author(ledger, first, [](const Header& header) {
-        return header.log.record_class != RecordClass::reply;
-    }));
-    corrections.resize(std::min(corrections.size(), versions_looked_at_max));
-    return corrections;
-}
-
-// The place of the report that arrived so, if it was not written elsewhere before.
+// The key of the report that arrived so. A reissue would have another one, and there are none yet.
 Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::Arrival arrival) {
     const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
     if (!record) {
@@ -59,14 +29,16 @@ struct Version {
     [[nodiscard]] auto place() const { return std::pair(version, key.origin); }
 };
 
-// The versions of a report that are here.
+// The versions of a report that are here. A correction is no first version, whatever names it so.
 Result<std::vector<Version>> versions_of(const Ledger& ledger, const storage::ReportKey& first) {
     std::vector<Version> versions;
-    if (auto page = TRY(ledger.store().report(first))) {
-        versions.push_back({0, first, std::move(*page)});
+    auto first_page = TRY(ledger.store().report(first));
+    if (first_page && !first_page->corrects) {
+        versions.push_back({0, first, std::move(*first_page)});
     }
-    for (const auto arrival : TRY(corrections_of(ledger, first))) {
-        const auto key = TRY(key_at(ledger, arrival));
+    for (const auto& filed : TRY(ledger.store().newest_filed(first, storage::Filed::correction,
+                                                             versions_looked_at_max))) {
+        const auto key = TRY(key_at(ledger, filed.arrival));
         auto page = key ? TRY(ledger.store().report(*key)) : std::nullopt;
         if (page && page->corrects && page->corrects->first == first) {
             versions.push_back({page->corrects->version, *key, std::move(*page)});
@@ -75,15 +47,21 @@ Result<std::vector<Version>> versions_of(const Ledger& ledger, const storage::Re
     return versions;
 }
 
-// Looks anew which version of a report counts.
-Result<void> find_newest_version(Ledger& ledger, const storage::ReportKey& first) {
-    const auto versions = TRY(versions_of(ledger, first));
+// Null: none stands.
+const Version* newest_of(const std::vector<Version>& versions) {
     const Version* newest = nullptr;
     for (const auto& one : versions) {
         if (!one.page.withdrawn && (newest == nullptr || newest->place() < one.place())) {
             newest = &one;
         }
     }
+    return newest;
+}
+
+// Looks anew which version of a report counts.
+Result<void> find_newest_version(Ledger& ledger, const storage::ReportKey& first) {
+    const auto versions = TRY(versions_of(ledger, first));
+    const auto* newest = newest_of(versions);
     for (const auto& one : versions) {
         const auto replaced_by = newest != nullptr && one.place() < newest->place()
                                      ? std::optional(newest->key)
@@ -104,19 +82,16 @@ Result<void> find_newest_version(Ledger& ledger, const storage::ReportKey& first
     return ok();
 }
 
-// False if this reference names another text than the one that is here under its place.
-Result<bool> may_name(const Ledger& ledger, const ReportRef& named) {
-    const auto page = TRY(ledger.store().report({named.author, named.origin}));
-    return !page || TRY(may_have_hash(ledger, page->arrival, named.hash));
-}
-
-// A correction of another text than the one under that name here corrects nothing.
-Result<bool> is_correction_of_text_here(const Ledger& ledger, const Report& report) {
-    return TRY(may_name(ledger, *report.replaces)) &&
-           (!report.first_version || TRY(may_name(ledger, *report.first_version)));
-}
-
 }  // namespace
+
+Result<std::optional<storage::ReportKey>> standing_version(const Ledger& ledger,
+                                                           const storage::ReportKey& report) {
+    const auto page = TRY(ledger.store().report(report));
+    const auto versions =
+        TRY(versions_of(ledger, page && page->corrects ? page->corrects->first : report));
+    const auto* newest = newest_of(versions);
+    return newest == nullptr ? std::nullopt : std::optional(newest->key);
+}
 
 Result<void> file_correction(Ledger& ledger, const storage::ReportKey& correction,
                              const Report& report) {
@@ -124,26 +99,35 @@ Result<void> file_correction(Ledger& ledger, const storage::ReportKey& correctio
     if (!page || !page->corrects) {
         return ok();
     }
-    if (!TRY(is_correction_of_text_here(ledger, report))) {
-        page->corrects.reset();
+    // The first version decides. Those in between may never come, or come later.
+    const auto& named = report.first_version ? *report.first_version : *report.replaces;
+    const auto first = page->corrects->first;
+    const auto first_page = TRY(ledger.store().report(first));
+    if (first_page && !TRY(may_have_hash(ledger, first_page->arrival, named.hash))) {
+        page->corrects.reset();  // it corrects another text than the one under that number here
         ledger.write(storage::PutReport{correction, std::move(*page)});
         return ok();
     }
-    const auto first = page->corrects->first;
-    ledger.write(storage::AddAnswer{first, page->arrival, false});
+    ledger.write(storage::FileWith{first, storage::Filed::correction, page->arrival, named.hash});
     return find_newest_version(ledger, first);
 }
 
 Result<void> find_corrections(Ledger& ledger, const storage::ReportKey& first) {
-    for (auto& one : TRY(versions_of(ledger, first))) {
-        const auto correction =
-            one.key == first ? std::nullopt : TRY(archived_at(ledger, one.page.arrival));
-        if (correction && !TRY(is_correction_of_text_here(ledger, correction->report))) {
-            one.page.corrects.reset();
-            ledger.write(storage::PutReport{one.key, std::move(one.page)});
+    const auto filed =
+        TRY(ledger.store().newest_filed(first, storage::Filed::correction, versions_looked_at_max));
+    const auto page = filed.empty() ? std::nullopt : TRY(ledger.store().report(first));
+    for (const auto& one : filed) {
+        if (!page || TRY(may_have_hash(ledger, page->arrival, one.hash))) {
+            continue;
+        }
+        const auto key = TRY(key_at(ledger, one.arrival));
+        auto its_page = key ? TRY(ledger.store().report(*key)) : std::nullopt;
+        if (its_page && its_page->corrects && its_page->corrects->first == first) {
+            its_page->corrects.reset();
+            ledger.write(storage::PutReport{*key, std::move(*its_page)});
         }
     }
-    return find_newest_version(ledger, first);
+    return filed.empty() ? ok() : find_newest_version(ledger, first);
 }
 
 Result<bool> mark_withdrawn(Ledger& ledger, const storage::ReportKey& report,
@@ -165,11 +149,6 @@ Result<bool> mark_withdrawn(Ledger& ledger, const storage::ReportKey& report,
     ledger.write(storage::PutReport{report, std::move(*page)});
     TRY(find_newest_version(ledger, first));
     return is_news;
-}
-
-Result<std::vector<storage::Arrival>> withdrawals_of(const Ledger& ledger,
-                                                     const storage::ReportKey& report) {
-    return filed_by_author(ledger, report, is_withdrawal);
 }
 
 }  // namespace fieldpost::engine

@@ -5,8 +5,8 @@
 // versions came, and also where one of them never comes. Only the author of a report can correct
 // it, and only the text that it names by hash.
 //
-// Bounds: of what is filed with a report only the newest 1,024 are looked at, and of its versions
-// the newest 64. Beyond that an author spoils the lists of its own reports, and nothing else.
+// Bounds: only the newest 16 versions are looked at. Beyond that an author spoils the lists of its
+// own reports, and nothing else.
 #pragma once
 
 #include "daemon/engine/ledger.h"
@@ -18,6 +18,10 @@ namespace fieldpost::engine {
 Result<void> file_correction(Ledger& ledger, const storage::ReportKey& correction,
                              const Report& report);
 
+// The version of the report that counts now, of which `report` is one. Nothing: none stands here.
+Result<std::optional<storage::ReportKey>> standing_version(const Ledger& ledger,
+                                                           const storage::ReportKey& report);
+
 // Call after the page of a report was written: corrections of it may have come before.
 Result<void> find_corrections(Ledger& ledger, const storage::ReportKey& original);
 
@@ -25,9 +29,5 @@ Result<void> find_corrections(Ledger& ledger, const storage::ReportKey& original
 // an own report will not get it. False: there is no page, or it says so already.
 Result<bool> mark_withdrawn(Ledger& ledger, const storage::ReportKey& report,
                             const storage::Withdrawn& withdrawn, Now now);
-
-// The withdrawals by its author that are filed with a report, the newest first.
-Result<std::vector<storage::Arrival>> withdrawals_of(const Ledger& ledger,
-                                                     const storage::ReportKey& report);
 
 }  // namespace fieldpost::engine

@@ -10,7 +10,9 @@ namespace fieldpost::engine {
 
 namespace {
 
-constexpr std::size_t numbers_a_call = 1000;
+constexpr std::size_t numbers_a_call = 100;
+// An author that takes back one report more often hides only its own reports, or fails to.
+constexpr std::size_t withdrawals_looked_at_max = 16;
 
 }  // namespace
 
@@ -35,12 +37,12 @@ Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
     if (!page->withdrawn) {
         storage::Withdrawn withdrawn{.at = ledger.wall(now)};
         if (may_have_left && !wanted.draft.to.empty()) {
-            auto written = TRY(write(ledger, wanted.draft, now, notify));
-            if (!written) {
-                return decline(std::move(written.error()));
+            // If no recipient can be sealed to, the statement alone takes the report back. It must
+            // not stay under way because its reason cannot be told.
+            if (auto written = TRY(write(ledger, wanted.draft, now, notify))) {
+                withdrawn.by = written->report.origin;
+                accepted.left_out = std::move(written->left_out);
             }
-            withdrawn.by = written->report.origin;
-            accepted.left_out = std::move(written->left_out);
         }
         if (may_have_left) {
             ledger.edit_log(log).withdraw(number);
@@ -63,10 +65,13 @@ Result<void> take_withdrawal(Ledger& ledger, const storage::ReportKey& key,
     }
     const storage::ReportKey report{named->author, named->origin};
     const auto page = TRY(ledger.store().report(report));
-    if (page && !TRY(may_have_hash(ledger, page->arrival, named->hash))) {
+    const auto filed = TRY(
+        ledger.store().newest_filed(report, storage::Filed::withdrawal, withdrawals_looked_at_max));
+    if (filed.size() == withdrawals_looked_at_max ||
+        (page && !TRY(may_have_hash(ledger, page->arrival, named->hash)))) {
         return ok();
     }
-    ledger.write(storage::AddAnswer{report, arrival, false});
+    ledger.write(storage::FileWith{report, storage::Filed::withdrawal, arrival, named->hash});
     // Its author's clock may be ahead.
     const storage::Withdrawn withdrawn{.at = std::min(withdrawal.created, ledger.wall(now)),
                                        .by = key.origin};
@@ -85,16 +90,14 @@ IntervalSet told_withdrawn(const Ledger& ledger, const LogKey& log, Interval run
 Result<bool> is_withdrawn(const Ledger& ledger, const storage::ReportKey& report, const LogKey& log,
                           Number number, const std::function<Result<Hash>()>& hash) {
     const auto first_number = report.origin.number;
-    if (!told_withdrawn(ledger, storage::log_of(report), {first_number, first_number}).empty() ||
+    if (ledger.log(log).withdrawn.contains(number) ||
+        !told_withdrawn(ledger, storage::log_of(report), {first_number, first_number}).empty() ||
         !told_withdrawn(ledger, log, {number, number}).empty()) {
         return true;
     }
-    for (const auto arrival : TRY(withdrawals_of(ledger, report))) {
-        const auto withdrawal = TRY(archived_at(ledger, arrival));
-        const auto* named =
-            withdrawal && withdrawal->report.withdraws ? &*withdrawal->report.withdraws : nullptr;
-        if (named != nullptr && named->origin == report.origin &&
-            equal(TRY(hash()).first(ReportHashPrefix::size), named->hash.view())) {
+    for (const auto& filed : TRY(ledger.store().newest_filed(report, storage::Filed::withdrawal,
+                                                             withdrawals_looked_at_max))) {
+        if (equal(TRY(hash()).first(ReportHashPrefix::size), filed.hash.view())) {
             return true;
         }
     }

@@ -2,7 +2,8 @@
 //
 // A report that never left this office never leaves. One that may have left ends: the author's
 // statement says so to everybody, and carriers drop it. A withdrawal tells its recipients the
-// reason. A recipient that learns of it in time does not show the report, and does not receipt it.
+// reason, if they can be sealed to. A recipient that learns of it in time does not show the report,
+// and does not receipt it.
 // One that has shown it marks it as withdrawn.
 #pragma once
 
@@ -30,7 +31,7 @@ Result<bool> is_withdrawn(const Ledger& ledger, const storage::ReportKey& report
 IntervalSet told_withdrawn(const Ledger& ledger, const LogKey& log, Interval run);
 
 // Marks reports here that the newest statement of `author` says are taken back. One call looks at a
-// thousand. True: there are more.
+// hundred. True: there are more.
 Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, Now now, std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

@@ -47,6 +47,32 @@ public:
     runtime::Surroundings around{};
 };
 
+// Own reports without words.
+void write_reports(Asked& asked, std::uint32_t reports) {
+    engine::reserve_numbers(asked.office.ledger());
+    for (std::uint32_t i = 1; i <= reports; ++i) {
+        storage::ReportProgress page;
+        page.arrival = storage::Arrival{i};
+        page.box = Box::outbox;
+        page.recipients = {{.office = asked.network.offices[1].index}};
+        const LogKey log{asked.network.offices[0].index, {1, 7}, RecordClass::normal};
+        storage::StoredRecord record;
+        record.arrival = page.arrival;
+        record.log = log;
+        record.run = {i, i};
+        Header header;
+        header.log = log;
+        header.number = i;
+        header.lifetime_seconds = 60;
+        header.body_bytes = 100;
+        header.stanzas = {{page.recipients[0].office, 1, {}}};
+        record.header = encode_header(header);
+        asked.office.ledger().write(storage::PutRecord{record});
+        asked.office.ledger().write(storage::PutReport{storage::report_in(log, i), page});
+    }
+    asked.office.write();
+}
+
 }  // namespace
 
 TEST_CASE("a request that leaves a field out, or gives a wrong one, is refused", "[answers]") {
@@ -84,42 +110,26 @@ TEST_CASE("a request names a thousand reports at most", "[answers]") {
     wire::Request show;
     wire::Request ack;
     wire::Request trace;
+    wire::Request withdraw;
+    wire::Request forget;
     ack.mutable_ack()->set_outcome(static_cast<wire::Outcome>(1));
+    withdraw.mutable_withdraw()->set_reason("x");
     for (int i = 0; i < 1001; ++i) {
         show.mutable_show()->add_ids("hyesan-1");
         ack.mutable_ack()->add_ids("hyesan-1");
         trace.mutable_trace()->add_ids("hyesan-1");
+        withdraw.mutable_withdraw()->add_ids("hyesan-1");
+        forget.mutable_forget()->add_ids("hyesan-1");
     }
-    for (const auto* request : {&show, &ack, &trace}) {
+    for (const auto* request : {&show, &ack, &trace, &withdraw, &forget}) {
         asked.check_refused(*request, 6);
     }
 }
 
 TEST_CASE("a list comes in pages that end, and a page in the time that it has", "[answers]") {
     Asked asked;
-    engine::reserve_numbers(asked.office.ledger());
     constexpr int reports = 1100;
-    for (std::uint32_t i = 1; i <= reports; ++i) {
-        storage::ReportProgress page;
-        page.arrival = storage::Arrival{i};
-        page.box = Box::outbox;
-        page.recipients = {{.office = asked.network.offices[1].index}};
-        const LogKey log{asked.network.offices[0].index, {1, 7}, RecordClass::normal};
-        storage::StoredRecord record;
-        record.arrival = page.arrival;
-        record.log = log;
-        record.run = {i, i};
-        Header header;
-        header.log = log;
-        header.number = i;
-        header.lifetime_seconds = 60;
-        header.body_bytes = 100;
-        header.stanzas = {{page.recipients[0].office, 1, {}}};
-        record.header = encode_header(header);
-        asked.office.ledger().write(storage::PutRecord{record});
-        asked.office.ledger().write(storage::PutReport{storage::report_in(log, i), page});
-    }
-    asked.office.write();
+    write_reports(asked, reports);
     wire::Request request;
     auto& list = *request.mutable_list();
     list.add_boxes(wire::BOX_OUTBOX);
@@ -152,6 +162,74 @@ TEST_CASE("a list comes in pages that end, and a page in the time that it has", 
     REQUIRE(seen.size() == reports);
     CHECK(std::ranges::is_sorted(seen));
     CHECK(std::ranges::adjacent_find(seen) == seen.end());
+}
+
+TEST_CASE("many reports are shown and traced in parts, and one bad ID refuses all", "[answers]") {
+    Asked asked;
+    write_reports(asked, 30);
+    const bool is_in_a_hurry = GENERATE(false, true);
+    asked.around.is_spent = [&] { return is_in_a_hurry; };
+    std::vector<std::string> ids;
+    for (int i = 30; i > 0; --i) {
+        ids.push_back("hq-" + std::to_string(i));
+    }
+    const bool is_trace = GENERATE(false, true);
+    const auto request_for = [&](std::span<const std::string> some) {
+        wire::Request request;
+        (is_trace ? request.mutable_trace()->mutable_ids() : request.mutable_show()->mutable_ids())
+            ->Assign(some.begin(), some.end());
+        return request;
+    };
+    std::vector<std::string> seen;
+    int parts = 0;
+    for (std::span<const std::string> left(ids); !left.empty(); ++parts) {
+        const auto answer = asked.ask(request_for(left)).value();
+        CAPTURE(answer.problem().what());
+        REQUIRE(answer.done_ids() > 0);
+        for (const auto& entry : answer.entries()) {
+            seen.push_back(entry.id());
+        }
+        for (const auto& trace : answer.traces()) {
+            seen.push_back(trace.entry().id());
+        }
+        left = left.subspan(answer.done_ids());
+    }
+    CHECK(seen == ids);
+    CHECK(parts == (is_in_a_hurry ? 30 : 1));
+    ids.emplace_back("hq-31");
+    asked.check_refused(request_for(ids), 4);
+}
+
+TEST_CASE("matters for a person come in pages, each once", "[answers]") {
+    Asked asked;
+    const LogKey log{asked.network.offices[0].index, {1, 7}, RecordClass::normal};
+    constexpr Number items = 1200;
+    std::vector<engine::Notice> notices;
+    for (Number i = 1; i <= items; ++i) {
+        asked.office.ledger().note(
+            engine::What::correct,
+            {.office = asked.network.offices[1].index, .report = storage::report_in(log, i)},
+            LoneOffice::now(), notices);
+    }
+    asked.office.ledger().note(engine::What::copied, {.office = asked.network.offices[1].index},
+                               LoneOffice::now(), notices);
+    std::set<std::uint32_t> seen;
+    wire::Request request;
+    request.mutable_attention();
+    while (true) {
+        const auto answer = asked.ask(request).value();
+        CHECK(answer.items_size() <= 500);
+        for (const auto& item : answer.items()) {
+            CHECK(seen.insert(item.no()).second);
+        }
+        if (answer.next_part().empty()) {
+            break;
+        }
+        request.mutable_attention()->set_from(answer.next_part());
+    }
+    CHECK(seen.size() == items + 1);
+    request.mutable_attention()->set_from("no place");
+    asked.check_refused(request, 6);
 }
 
 TEST_CASE("what looks after a folder is told that something urgent has come, from the logs",

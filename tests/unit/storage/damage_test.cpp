@@ -49,7 +49,7 @@ public:
         ReportProgress page;
         page.arrival = Arrival{1};
         changes.emplace_back(PutReport{first_report, page});
-        changes.emplace_back(AddAnswer{first_report, Arrival{2}});
+        changes.emplace_back(FileWith{first_report, Filed::answer, Arrival{2}});
         changes.emplace_back(PutKeyed{Hash{}, {Hash{}, first_report}});
         changes.emplace_back(PutBundled{OfficeId{4}, Bytes(8, std::byte{4})});
         for (std::uint64_t seq = 1; seq <= 2; ++seq) {

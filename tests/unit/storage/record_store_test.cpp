@@ -145,7 +145,7 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
                 AddRosterChange{1, Bytes(200, std::byte{1})},
                 PutCustody{OfficeId{1}, encode_custody(custody_of(OfficeId{1}))},
                 PutArchive{Arrival{1}, entry}, PutReport{report, progress},
-                AddAnswer{report, Arrival{5}}, PutKeyed{{}, keyed}, PutEvent{event},
+                FileWith{report, Filed::answer, Arrival{5}}, PutKeyed{{}, keyed}, PutEvent{event},
                 PutLeaf{OfficeId{3}, {}}, PutPeer{OfficeId{3}, peer}, PutExpiry{{900}, Arrival{5}},
                 PutExpiry{{800}, Arrival{9}}});
     }
