@@ -55,7 +55,8 @@ Result<void> drop_pages_without_record(Ledger& ledger, Lost& lost) {
             continue;
         }
         lost[storage::log_of(key)].add({key.origin.number, key.origin.number});
-        if (key.author != ledger.us()) {
+        // A report that was forgotten here is not shown again.
+        if (key.author != ledger.us() && page->forgotten_at == WallTime{}) {
             ledger.write(storage::DropReport{key});
         }
     }
