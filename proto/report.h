@@ -43,8 +43,8 @@ struct Report {
     // not known.
     std::optional<std::int16_t> utc_offset_minutes;
     std::uint32_t form_version = 0;  // version of the form that `type` names; 0: none
-    // Of a correction: 1 if it corrects a report, 2 if it corrects the first correction of that
-    // report, and so on. From 2 on `first_version` names that report.
+    // The place of a correction: 1 if it corrects a report, 2 if it corrects the first correction
+    // of that report, and so on. From 2 on `first_version` names that report.
     std::uint32_t version = 0;
     std::optional<ReportRef> first_version;
 

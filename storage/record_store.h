@@ -140,7 +140,7 @@ struct PeerState {
     bool operator==(const PeerState&) const = default;
 };
 
-// What a record is to the report that it is filed with. The numbers are in keys.
+// The relation of a record to the report that it is filed with. The numbers are in keys.
 enum class Filed : std::uint8_t {
     answer = 0,      // an acknowledgement by a recipient, or by this office
     correction = 1,  // by the author; filed with the first version
@@ -264,7 +264,7 @@ struct FileWith {
     ReportKey about;
     Filed as{};
     Arrival arrival{};
-    // Of a correction and a withdrawal: the hash by which its author names the report.
+    // The hash by which the author of a correction or withdrawal names the report.
     ReportHashPrefix hash{};
 };
 // Gives a type of reports its number.

@@ -41,8 +41,8 @@ Result<void> tell_withdrawn(Feed& feed, const ReportKey& report,
     return ok();
 }
 
-// What the feed tells of a page that was `before`, or was not there: only reports that people can
-// read, and the states of own ones. The numbers of these changes go on the page.
+// Tells the feed what changed on a page that was `before`, or was not there: only reports that
+// people can read, and the states of own ones. The numbers of these changes go on the page.
 Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* before,
                   ReportProgress& page) {
     const auto is_readable = [](const ReportProgress& one) {

@@ -1,4 +1,4 @@
-// Which version of a report counts: corrections, and reports that their author took back.
+// The version of a report that counts: corrections, and reports that their author took back.
 //
 // All versions of a report are known by its first one. The highest version that was not withdrawn
 // counts, and replaces all others (WIRE.md "Report"). So all offices agree, in whatever order
