@@ -37,6 +37,8 @@ constexpr std::size_t publish_bytes = 65536;
 // Reports that follow each other this fast travel together, a few in one record; the first goes at
 // once, what is urgent always does, and so does all of which there is more than one record holds.
 constexpr auto publish_interval = std::chrono::milliseconds{250};
+// So many reports that statements take back are looked at in a batch.
+constexpr std::size_t withdrawn_a_batch = 100;
 // Slots are given to new members at most this often: they come together in one page.
 constexpr auto groups_interval = std::chrono::minutes{1};
 
@@ -508,12 +510,15 @@ void Engine::Parts::tend_groups(Now now) {
 }
 
 Result<void> Engine::Parts::mark_all_withdrawn(Now now, Consequences& out) {
-    if (const auto author = may_have_withdrawn.begin(); author != may_have_withdrawn.end()) {
-        if (!TRY(apply_withdrawn(ledger, *author, now, out.notify))) {
-            may_have_withdrawn.erase(author);
+    auto left = withdrawn_a_batch;
+    while (!may_have_withdrawn.empty()) {
+        const auto author = may_have_withdrawn.begin();
+        if (TRY(apply_withdrawn(ledger, *author, left, now, out.notify))) {
+            wake_by(now.steady);
+            return ok();
         }
+        may_have_withdrawn.erase(author);
     }
-    wake_by(may_have_withdrawn.empty() ? std::nullopt : std::optional(now.steady));
     return ok();
 }
 

@@ -39,13 +39,18 @@ void fit_withdrawn(OfficeStatement& statement) {
     }
 }
 
+const OwnLog* entry_of(const OfficeStatement& statement, const LogKey& log) {
+    const auto found = std::ranges::find_if(statement.logs, [&](const OwnLog& one) {
+        return one.incarnation == log.incarnation && one.record_class == log.record_class;
+    });
+    return found == statement.logs.end() ? nullptr : &*found;
+}
+
 bool has_more_withdrawn(const OfficeStatement& statement, const OfficeStatement& old) {
     return std::ranges::any_of(statement.logs, [&](const OwnLog& log) {
-        const auto before = std::ranges::find_if(old.logs, [&](const OwnLog& one) {
-            return one.incarnation == log.incarnation && one.record_class == log.record_class;
-        });
-        return before == old.logs.end() ? !log.withdrawn.empty()
-                                        : !without(log.withdrawn, before->withdrawn).empty();
+        const auto* before = entry_of(old, {{}, log.incarnation, log.record_class});
+        return before == nullptr ? !log.withdrawn.empty()
+                                 : !without(log.withdrawn, before->withdrawn).empty();
     });
 }
 
@@ -93,9 +98,17 @@ std::vector<Prekey> prekeys_to_publish(const Ledger& ledger, const std::vector<P
     return prekeys;
 }
 
-bool has_withdrawn(const Ledger& ledger) {
-    return std::ranges::any_of(ledger.logs_of(ledger.us()),
-                               [](const auto& entry) { return !entry.second.withdrawn.empty(); });
+// Asked after every batch, so no statement is made for it. Numbers below the lowest that `old`
+// lists had no room there, and have none now.
+bool may_have_more_withdrawn(const Ledger& ledger, const OfficeStatement& old) {
+    return std::ranges::any_of(ledger.logs_of(ledger.us()), [&](const auto& entry) {
+        const auto& [log, state] = entry;
+        const auto* told = entry_of(old, log);
+        if (state.withdrawn.empty() || told == nullptr || told->withdrawn.empty()) {
+            return !state.withdrawn.empty();
+        }
+        return without(state.withdrawn, told->withdrawn).top() > told->withdrawn.next(1).value();
+    });
 }
 
 void add_logs(const Ledger& ledger, OfficeStatement& statement) {
@@ -139,7 +152,7 @@ void renew_statement(Ledger& ledger, Now now) {
         same.roster_version = old->roster_version;
         is_due = same != *old ||
                  is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now));
-        if (!is_due && !has_withdrawn(ledger)) {
+        if (!is_due && !may_have_more_withdrawn(ledger, *old)) {
             return;
         }
     }

@@ -10,7 +10,6 @@ namespace fieldpost::engine {
 
 namespace {
 
-constexpr std::size_t numbers_a_call = 100;
 // An author that takes back one report more often hides only its own reports, or fails to.
 constexpr std::size_t withdrawals_looked_at_max = 16;
 
@@ -104,22 +103,22 @@ Result<bool> is_withdrawn(const Ledger& ledger, const storage::ReportKey& report
     return false;
 }
 
-Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, Now now,
+Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, std::size_t& left, Now now,
                              std::vector<Notice>& notify) {
     const auto* statement = ledger.statement(author);
     if (statement == nullptr || author == ledger.us()) {
         return false;
     }
-    std::size_t looked_at = 0;
     for (const auto& own : std::vector(statement->logs)) {
         const LogKey log{author, own.incarnation, own.record_class};
         // The author can name any number. Only those that were read here are looked up, each once.
         const auto& state = ledger.log(log);
         const auto fresh = without(intersection(own.withdrawn, state.receipted), state.withdrawn);
         for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
-            if (looked_at++ == numbers_a_call) {
+            if (left == 0) {
                 return true;
             }
+            --left;
             ledger.edit_log(log).withdraw(*number);
             const auto report = storage::report_in(log, *number);
             if (TRY(mark_withdrawn(ledger, report, {.at = ledger.wall(now)}, now))) {

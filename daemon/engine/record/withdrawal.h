@@ -30,8 +30,9 @@ Result<bool> is_withdrawn(const Ledger& ledger, const storage::ReportKey& report
 // The numbers of a run that the author's statement says are taken back.
 IntervalSet told_withdrawn(const Ledger& ledger, const LogKey& log, Interval run);
 
-// Marks reports here that the newest statement of `author` says are taken back. One call looks at a
-// hundred. True: there are more.
-Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, Now now, std::vector<Notice>& notify);
+// Marks reports here that the newest statement of `author` says are taken back. Looks at `left`
+// numbers at most, and counts them off. True: there are more.
+Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, std::size_t& left, Now now,
+                             std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

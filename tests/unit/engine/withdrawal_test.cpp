@@ -76,7 +76,8 @@ TEST_CASE("a statement that takes everything back is applied a hundred numbers a
     };
     std::vector<Notice> notify;
     const auto apply = [&] {
-        return apply_withdrawn(ledger, author, LoneOffice::now(), notify).value();
+        std::size_t left = 100;
+        return apply_withdrawn(ledger, author, left, LoneOffice::now(), notify).value();
     };
     state_that({{1, record_number_max}});
     CHECK(apply());
