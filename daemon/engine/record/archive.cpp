@@ -250,6 +250,17 @@ Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord
         pieces_of(ledger, record.blob, record.body, BodyShape{header.body_bytes}), offset, size);
 }
 
+Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::Arrival arrival) {
+    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
+    if (!record) {
+        return std::optional<storage::ReportKey>{};
+    }
+    const auto position =
+        static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
+    return std::optional(
+        storage::report_in(record->log, static_cast<Number>(record->run.first + position)));
+}
+
 namespace {
 
 struct OpenedPlace {

@@ -61,6 +61,9 @@ void seal_what_is_left(const Ledger& ledger, const OpenedRecord& opened,
 // Destroys the sealed body of a record that is held for nobody. Its id can still be proved.
 Result<void> drop_body(Ledger& ledger, storage::Arrival arrival);
 
+// The key of the report that arrived so, from the place of its record alone. A reissue has another
+// one. Nothing: no report arrived so.
+Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::Arrival arrival);
 // One report in our inbox or outbox, opened.
 struct ArchivedReport {
     storage::ReportKey key;

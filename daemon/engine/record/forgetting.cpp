@@ -26,17 +26,13 @@ Result<std::vector<storage::ReportKey>> replies_to_forget(const Ledger& ledger,
     }
     std::vector<storage::ReportKey> replies;
     for (const auto arrival : filed) {
-        const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
-        if (!record || replies.size() >= answers_forgotten_max) {
-            continue;
+        if (replies.size() == answers_forgotten_max) {
+            break;
         }
-        const auto position =
-            static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-        const auto reply =
-            storage::report_in(record->log, static_cast<Number>(record->run.first + position));
-        const auto page = TRY(ledger.store().report(reply));
-        if (page && page->forgotten_at == WallTime{} && !is_on_its_way(ledger, reply)) {
-            replies.push_back(reply);
+        const auto reply = TRY(key_at(ledger, arrival));
+        const auto page = reply ? TRY(ledger.store().report(*reply)) : std::nullopt;
+        if (page && page->forgotten_at == WallTime{} && !is_on_its_way(ledger, *reply)) {
+            replies.push_back(*reply);
         }
     }
     return replies;
@@ -52,12 +48,13 @@ std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
     return {from, from + static_cast<std::size_t>(opened.reports[position].attachment_bytes())};
 }
 
-// Destroys the words of the report that arrived so.
-Result<void> destroy_words(Ledger& ledger, storage::Arrival arrival) {
+// Destroys the words of the report that arrived so. False: it lies in a pack that cannot be opened
+// now. The others need the key once the pack is mended, so it stays.
+Result<bool> destroy_words(Ledger& ledger, storage::Arrival arrival) {
     const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::yes));
     auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
-    if (!entry) {
-        return ok();
+    if (!entry || entry->form == storage::ArchiveEntry::Form::unreadable) {
+        return true;
     }
     // Attachments of a pack are small. Those of a single report go, so they are not read.
     const bool is_pack = record->run.count() > 1;
@@ -66,11 +63,13 @@ Result<void> destroy_words(Ledger& ledger, storage::Arrival arrival) {
     const auto position = static_cast<std::size_t>(static_cast<std::uint64_t>(arrival) -
                                                    static_cast<std::uint64_t>(record->arrival));
     if (!opened || position >= opened->units.size()) {
-        // Nothing of the record can be read, now or later, once the key is gone.
+        if (is_pack) {
+            return false;
+        }
         entry->form = storage::ArchiveEntry::Form::unreadable;
         entry->sealed_file_key.clear();
         ledger.write(storage::PutArchive{record->arrival, std::move(*entry)});
-        return ok();
+        return true;
     }
     if (is_pack) {
         const auto [from, to] = attachments_of(*opened, position);
@@ -84,15 +83,18 @@ Result<void> destroy_words(Ledger& ledger, storage::Arrival arrival) {
     if (!ledger.log(record->log).held.contains_any(record->run)) {
         TRY(drop_body(ledger, record->arrival));
     }
-    return ok();
+    return true;
 }
 
-Result<void> forget_report(Ledger& ledger, const storage::ReportKey& report, Now now) {
+// False: as destroy_words(), and nothing was written.
+Result<bool> forget_report(Ledger& ledger, const storage::ReportKey& report, Now now) {
     auto page = TRY(ledger.store().report(report));
     if (!page || page->forgotten_at != WallTime{}) {
-        return ok();
+        return true;
     }
-    TRY(destroy_words(ledger, page->arrival));
+    if (!TRY(destroy_words(ledger, page->arrival))) {
+        return false;
+    }
     page->forgotten_at = ledger.wall(now);
     page->type = storage::no_type;
     for (const auto& one : page->recipients) {
@@ -107,7 +109,7 @@ Result<void> forget_report(Ledger& ledger, const storage::ReportKey& report, Now
             ledger.write(storage::PutEvent{std::move(event)});
         }
     }
-    return ok();
+    return true;
 }
 
 }  // namespace
@@ -140,10 +142,12 @@ Result<void> forget(Ledger& ledger, const ForgetWanted& wanted, Now now,
     if (is_owed(ledger, wanted.report, *page)) {
         return decline({Errc::refused, "the report is still under way"});
     }
+    if (!TRY(forget_report(ledger, wanted.report, now))) {
+        return decline({Errc::unavailable, "it lies in a record that cannot be opened now"});
+    }
     for (const auto& reply : TRY(replies_to_forget(ledger, wanted.report))) {
         TRY(forget_report(ledger, reply, now));
     }
-    TRY(forget_report(ledger, wanted.report, now));
     ledger.note(What::forgotten, {.office = ledger.us(), .report = wanted.report}, now, notify);
     notify.emplace_back(Accepted{wanted.request, wanted.report, {}, false, {}});
     return ok();

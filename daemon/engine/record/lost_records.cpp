@@ -143,13 +143,9 @@ Result<void> find_versions(Ledger& ledger, const storage::ReportKey& report, Now
     for (const auto& filed :
          TRY(ledger.store().newest_filed(report, storage::Filed::withdrawal, 1))) {
         const auto record = TRY(ledger.store().record_until(filed.arrival, WithBody::no));
-        if (page && record && TRY(may_have_hash(ledger, page->arrival, filed.hash))) {
-            const auto position = static_cast<std::uint64_t>(filed.arrival) -
-                                  static_cast<std::uint64_t>(record->arrival);
-            withdrawn = {.at = record->received,
-                         .by = storage::report_in(record->log,
-                                                  static_cast<Number>(record->run.first + position))
-                                   .origin};
+        const auto by = TRY(key_at(ledger, filed.arrival));
+        if (page && record && by && TRY(may_have_hash(ledger, page->arrival, filed.hash))) {
+            withdrawn = {.at = record->received, .by = by->origin};
         }
     }
     if (withdrawn) {

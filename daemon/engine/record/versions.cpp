@@ -9,18 +9,6 @@ namespace {
 
 constexpr std::size_t versions_looked_at_max = 16;
 
-// The key of the report that arrived so. A reissue would have another one, and there are none yet.
-Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::Arrival arrival) {
-    const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
-    if (!record) {
-        return std::optional<storage::ReportKey>{};
-    }
-    const auto position =
-        static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-    return std::optional(
-        storage::report_in(record->log, static_cast<Number>(record->run.first + position)));
-}
-
 struct Version {
     std::uint32_t version = 0;
     storage::ReportKey key;
