@@ -58,6 +58,26 @@ public:
         }
     }
 
+    // In schema 1 the key did not say what a record is to the report that it is filed with.
+    Result<void> rename_answers(CheckedTables& tables) const {
+        std::vector<Bytes> keys;
+        TRY(each(Table::answers, {}, [&](const TableEntry& entry) -> Result<void> {
+            keys.push_back(to_bytes(entry.key));
+            return ok();
+        }));
+        for (const auto& key : keys) {
+            const Arrival arrival{trailing_number(key)};
+            const auto report = TRY(read_report_key(BytesView(key).first(key.size() - 8)));
+            const bool is_answer = TRY(record_at(arrival)).log.record_class == RecordClass::reply;
+            TRY(tables.erase(Table::answers, key));
+            TRY(tables.put(
+                Table::answers,
+                filed_key(report, is_answer ? Filed::answer : Filed::correction, arrival),
+                is_answer ? Bytes{} : Bytes(ReportHashPrefix::size)));
+        }
+        return ok();
+    }
+
     // Takes enrolments out of their table. They will lie under their hashes.
     [[nodiscard]] Result<std::vector<std::pair<Bytes, Bytes>>> take_enrolments() const {
         std::vector<std::pair<Bytes, Bytes>> taken;
@@ -247,28 +267,6 @@ private:
             });
     }
 
-public:
-    // In schema 1 the key did not say what a record is to the report that it is filed with.
-    Result<void> rename_answers(CheckedTables& tables) const {
-        std::vector<Bytes> keys;
-        TRY(each(Table::answers, {}, [&](const TableEntry& entry) -> Result<void> {
-            keys.push_back(to_bytes(entry.key));
-            return ok();
-        }));
-        for (const auto& key : keys) {
-            const Arrival arrival{trailing_number(key)};
-            const auto report = TRY(read_report_key(BytesView(key).first(key.size() - 8)));
-            const bool is_answer = TRY(record_at(arrival)).log.record_class == RecordClass::reply;
-            TRY(tables.erase(Table::answers, key));
-            TRY(tables.put(
-                Table::answers,
-                filed_key(report, is_answer ? Filed::answer : Filed::correction, arrival),
-                is_answer ? Bytes{} : Bytes(ReportHashPrefix::size)));
-        }
-        return ok();
-    }
-
-private:
     Tables* tables_;
     const crypto::SealKey* seal_key_;
     OfficeId us_{};

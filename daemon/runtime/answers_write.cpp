@@ -255,6 +255,20 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     return Pending{{std::move(submitted)}, {}};
 }
 
+namespace {
+
+// Null: nothing was declined.
+const engine::Declined* declined_in(const std::vector<engine::Notice>& notices) {
+    for (const auto& notice : notices) {
+        if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
+            return declined;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
 Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t first_request) {
     Pending pending;
@@ -313,12 +327,8 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
         return encode(answer);
     }
     pending.finish = [answer](const Ledger&, const std::vector<engine::Notice>& notices) {
-        for (const auto& notice : notices) {
-            if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-                return encode(complaint_of(declined->error));
-            }
-        }
-        return encode(answer);
+        const auto* declined = declined_in(notices);
+        return declined != nullptr ? encode(complaint_of(declined->error)) : encode(answer);
     };
     return pending;
 }
@@ -350,15 +360,6 @@ Result<wire::Answer> answer_to_accepted(const Ledger& ledger,
                                         const std::vector<engine::Notice>& notices) {
     wire::Answer answer;
     for (const auto& notice : notices) {
-        if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-            const auto complaint = complaint_of(declined->error);
-            answer.Clear();
-            answer.mutable_problem()->set_exit(complaint.exit);
-            answer.mutable_problem()->set_code(complaint.code);
-            answer.mutable_problem()->set_what(complaint.what);
-            answer.mutable_problem()->set_next(complaint.next);
-            return answer;
-        }
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             auto& entry = *answer.add_entries();
             entry = TRY(entry_of(ledger, TRY(engine::view_of(ledger, accepted->report))));
@@ -373,6 +374,9 @@ Result<wire::Answer> answer_to_accepted(const Ledger& ledger,
 
 Result<Bytes> answer_to_withdrawn(const Ledger& ledger,
                                   const std::vector<engine::Notice>& notices) {
+    if (const auto* declined = declined_in(notices)) {
+        return encode(complaint_of(declined->error));
+    }
     auto answer = TRY(answer_to_accepted(ledger, notices));
     for (auto& entry : *answer.mutable_entries()) {
         const auto key = TRY(engine::find_id(ledger, entry.id()));
@@ -450,7 +454,9 @@ Answered forget(const Ledger& ledger, const wire::ForgetRequest& request,
     }
     pending.finish = [](const Ledger& after,
                         const std::vector<engine::Notice>& notices) -> Result<Bytes> {
-        return encode(TRY(answer_to_accepted(after, notices)));
+        const auto* declined = declined_in(notices);
+        return declined != nullptr ? encode(complaint_of(declined->error))
+                                   : encode(TRY(answer_to_accepted(after, notices)));
     };
     return pending;
 }
