@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "cli/attachments.h"
@@ -102,6 +103,15 @@ bool is_wanted(const wire::Entry& entry, const Beginning& begins, bool all_versi
     return entry.is_open() && (all_versions || !(was_replaced || was_withdrawn));
 }
 
+// The daemon makes one page while this command writes the one before.
+std::future<Outcome<wire::Answer>> asked_ahead(const Common& common, const wire::Request& request) {
+    return std::async(std::launch::async, [&common, request]() -> Outcome<wire::Answer> {
+        wire::Answer answer;
+        const auto asked = ask(common, request, answer);
+        return asked ? Outcome<wire::Answer>(std::move(answer)) : std::unexpected(asked.error());
+    });
+}
+
 // Gives `take` what fits, in the order of arrival, up to the newest arrival at the beginning.
 Outcome<void> each_report(const Common& common, const ExportOptions& options, wire::Request request,
                           const Beginning& begins, const TakeEntry& take) {
@@ -110,12 +120,18 @@ Outcome<void> each_report(const Common& common, const ExportOptions& options, wi
     list.set_with_content(true);
     list.set_all_versions(true);
     std::uint64_t done = 0;
+    auto next = asked_ahead(common, request);
     while (true) {
-        wire::Answer answer;
-        if (auto asked = ask(common, request, answer); !asked) {
-            return asked;
+        const auto answer = next.get();
+        if (!answer) {
+            return std::unexpected(answer.error());
         }
-        for (const auto& entry : answer.entries()) {
+        const bool is_last = answer->next_seq() == 0 || answer->next_seq() > begins.last;
+        if (!is_last) {
+            list.set_from_seq(answer->next_seq());
+            next = asked_ahead(common, request);
+        }
+        for (const auto& entry : answer->entries()) {
             if (entry.seq() > begins.last) {
                 return {};
             }
@@ -127,11 +143,10 @@ Outcome<void> each_report(const Common& common, const ExportOptions& options, wi
             }
             ++done;
         }
-        if (answer.next_seq() == 0 || answer.next_seq() > begins.last) {
+        if (is_last) {
             return {};
         }
         progress.show(fmt::format("{} reports", done));
-        list.set_from_seq(answer.next_seq());
     }
 }
 
@@ -300,13 +315,18 @@ int run_with_cursor(const Common& common, const ExportOptions& options, wire::Li
     // Later changes are told the next time. Otherwise an export of a busy office would never end.
     std::optional<std::uint64_t> until;
     bool is_over = false;
+    request.mutable_feed()->set_place(cursor->place);
+    auto next = asked_ahead(common, request);
     while (!is_over) {
-        request.mutable_feed()->set_place(cursor->place);
-        wire::Answer answer;
-        if (const auto asked = ask(common, request, answer); !asked) {
-            return report(common, asked.error());
+        const auto answer = next.get();
+        if (!answer) {
+            return report(common, answer.error());
         }
-        const auto& feed = answer.feed();
+        const auto& feed = answer->feed();
+        if (!feed.is_end()) {
+            request.mutable_feed()->set_place(feed.place());
+            next = asked_ahead(common, request);
+        }
         if (feed.begins_anew()) {
             cursor->change = 0;
             if (!common.quiet) {

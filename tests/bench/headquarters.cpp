@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "crypto/record_id.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/membership/founding.h"
@@ -80,6 +81,7 @@ public:
     void fill(std::uint32_t count) {
         const auto texts = report_texts(1000);
         next_.assign(network_->offices.size(), 1);
+        last_.assign(network_->offices.size(), {});
         std::uint32_t records = 0;
         for (std::uint32_t done = 0; done < count;) {
             // All but headquarters, and the province whose daemon has a store of its own.
@@ -118,10 +120,10 @@ private:
         header.created = tests::founded_at.plus(600);
         header.lifetime_seconds = 90U * 86400;
         next_[place] += count;
-        const auto sealed =
-            crypto::seal_record(network_->id(), author.machine.identity.public_key(), header,
-                                {network_->offices[0].recipient()}, units, {})
-                .value();
+        auto sealed = crypto::seal_record(network_->id(), author.machine.identity.public_key(),
+                                          header, {network_->offices[0].recipient()}, units, {})
+                          .value();
+        sealed.header.prev = prev_of(last_[place]);
         storage::StoredRecord record;
         record.arrival = ledger_->next_arrival(count);
         record.log = header.log;
@@ -130,7 +132,14 @@ private:
         record.expires = header.created.plus(header.lifetime_seconds);
         record.header = encode_header(sealed.header);
         record.body = sealed.body;
-        std::memcpy(record.id.bytes.data(), &from, sizeof from);
+        record.id = crypto::record_id(
+            network_->id(), sealed.header,
+            crypto::body_hash(
+                network_->id(), BodyShape{sealed.header.body_bytes},
+                crypto::piece_hashes(network_->id(), BodyShape{sealed.header.body_bytes},
+                                     sealed.body)));
+        record.signature = crypto::sign_record(author.machine.identity, network_->id(), record.id);
+        last_[place] = record.id;
         ledger_->write(storage::PutRecord{record});
         ledger_->edit_log(record.log).hold(record.run);
         REQUIRE(engine::deliver(*ledger_, record, sealed.header, {record.body, {}},
@@ -154,6 +163,7 @@ private:
     std::unique_ptr<engine::Ledger> ledger_;
     std::vector<engine::Notice> notices_;
     std::vector<Number> next_;
+    std::vector<RecordId> last_;
 };
 
 struct Daemon {
