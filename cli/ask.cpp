@@ -70,20 +70,41 @@ bool is_ready(const Common& common, const Socket& socket, short events) {
     return ready > 0;
 }
 
-Outcome<void> connect_to(const Common& common, const Socket& socket) {
-    const auto path = home::OfficeHome(common.home).socket();
+// errno: why not, if it failed.
+bool connect_to(const Socket& socket, const std::filesystem::path& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    std::strcpy(address.sun_path, path.c_str());
+    return ::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+// Those who may not ask for everything may still read.
+bool connect_to_either(const Socket& socket, const home::OfficeHome& home) {
+    if (connect_to(socket, home.socket())) {
+        return true;
+    }
+    const auto why = errno;
+    if (why == EACCES && connect_to(socket, home.readers_socket())) {
+        return true;
+    }
+    errno = why == EACCES && errno == EAGAIN ? EAGAIN : why;
+    return false;
+}
+
+Outcome<void> connect(const Common& common, const Socket& socket) {
+    const home::OfficeHome home(common.home);
+    if (home.socket().native().size() >= sizeof(sockaddr_un::sun_path)) {
         return std::unexpected(Failure{exit_failed, "failed", "the path of the home is too long",
                                        "choose a shorter one"});
     }
-    std::strcpy(address.sun_path, path.c_str());
     // A daemon that is stopped, or very busy, has a full queue. poll() cannot wait for that.
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{common.timeout_s};
     constexpr int retry_ms = 20;
-    while (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
-           0) {
+    while (!connect_to_either(socket, home)) {
         if (errno != EAGAIN) {
             return std::unexpected(not_connected(common));
         }
@@ -159,7 +180,7 @@ Failure failure_of(const Error& error) {
 Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answer& answer,
                   Asking asking) {
     const Socket socket;
-    if (auto connected = connect_to(common, socket); !connected) {
+    if (auto connected = connect(common, socket); !connected) {
         return connected;
     }
     ByteWriter out;

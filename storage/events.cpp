@@ -68,12 +68,14 @@ constexpr std::array kinds = {
               "{0} took back reports that are here: do not use them; see: fieldpost list "
               "--all-versions --from {0}"},
     EventKind{What::forgotten, "forgotten"},
+    EventKind{What::sink, "sink", urgent,
+              "look at fieldpost-sink there; a sink that is not used any more: dismiss this"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::forgotten) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::sink) + 1, "a row for each");
 
 }  // namespace
 

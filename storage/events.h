@@ -46,6 +46,7 @@ enum class What : std::uint8_t {
     damaged = 31,            // something in the store could not be read, and was put aside
     withdrawn = 32,          // its author took a report back
     forgotten = 33,          // people here destroyed their readable copy of a report
+    sink = 34,               // a database that should be fed is not
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

@@ -36,7 +36,7 @@ constexpr std::chrono::milliseconds stalled_after = std::chrono::seconds{10};
 // stalled too.
 constexpr std::size_t bytes_a_second_min = 64U << 10;
 
-Standing standing_by_credentials(int client, gid_t group) {
+Standing standing_by_credentials(int client, std::span<const gid_t> heard) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
     if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
@@ -45,7 +45,10 @@ Standing standing_by_credentials(int client, gid_t group) {
     if (credentials.uid == 0 || credentials.uid == ::geteuid()) {
         return Standing::owner;
     }
-    if (credentials.gid == group) {
+    const auto is_heard = [&](gid_t group) {
+        return std::ranges::find(heard, group) != heard.end();
+    };
+    if (is_heard(credentials.gid)) {
         return Standing::member;
     }
     std::vector<gid_t> groups(256);
@@ -54,7 +57,7 @@ Standing standing_by_credentials(int client, gid_t group) {
         return Standing::stranger;
     }
     groups.resize(bytes / sizeof(gid_t));
-    return std::ranges::find(groups, group) != groups.end() ? Standing::member : Standing::stranger;
+    return std::ranges::any_of(groups, is_heard) ? Standing::member : Standing::stranger;
 }
 
 }  // namespace
@@ -91,12 +94,16 @@ ControlSocket::~ControlSocket() {
 }
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem::path& path,
+                                                           std::optional<gid_t> also,
                                                            StandingOf standing_of) {
     if (!standing_of) {
-        standing_of = [path](int client) {
+        standing_of = [path, also](int client) {
             struct stat info{};
-            return ::stat(path.c_str(), &info) == 0 ? standing_by_credentials(client, info.st_gid)
-                                                    : Standing::stranger;
+            if (::stat(path.c_str(), &info) != 0) {
+                return Standing::stranger;
+            }
+            const std::array heard{info.st_gid, also.value_or(info.st_gid)};
+            return standing_by_credentials(client, heard);
         };
     }
     sockaddr_un address{};

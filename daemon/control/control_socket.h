@@ -1,12 +1,13 @@
-// Serves the command line on the socket in the home. It reads whole requests and sends whole
-// answers.
+// Serves the command line on a socket in the home. It reads whole requests and sends whole answers.
 //
-// Promise: only the owner, root and members of the socket's group are heard. A client that is slow,
-// silent or talks nonsense costs only its own connection, and keeps its place only for a limited
-// time. Members cannot take all places from the owner.
+// Promise: only the owner, root and members of the socket's groups are heard. A client that is
+// slow, silent or talks nonsense costs only its own connection, and keeps its place only for a
+// limited time. Members cannot take all places from the owner.
 //
 // Not here: the meaning of a request (daemon/runtime).
 #pragma once
+
+#include <sys/types.h>
 
 #include <filesystem>
 #include <functional>
@@ -40,8 +41,10 @@ using StandingOf = std::function<Standing(int fd)>;
 class ControlSocket {
 public:
     // Replaces a socket left behind; the caller holds the home's lock. unavailable: cannot bind.
-    // `standing_of` is for tests. Without it the kernel is asked.
+    // Members of `also` are heard like members of the file's own group. `standing_of` is for tests.
+    // Without it the kernel is asked.
     static Result<std::unique_ptr<ControlSocket>> open(const std::filesystem::path& path,
+                                                       std::optional<gid_t> also = {},
                                                        StandingOf standing_of = {});
     ~ControlSocket();
     ControlSocket(const ControlSocket&) = delete;

@@ -38,6 +38,10 @@ public:
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
     [[nodiscard]] std::filesystem::path store() const { return folder_ / "store"; }
     [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control"; }
+    // Takes only requests that change nothing, from members of the readers' group too.
+    [[nodiscard]] std::filesystem::path readers_socket() const { return folder_ / "control-read"; }
+    // The sinks that read this office's feed, and what is known of them.
+    [[nodiscard]] std::filesystem::path sinks() const { return folder_ / "sinks"; }
     [[nodiscard]] std::filesystem::path lock() const { return folder_ / "lock"; }
     // Records how far the store has come. It lies outside the store, so that a store put back from
     // a copy is caught.

@@ -8,6 +8,7 @@
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
+#include "daemon/runtime/sinks.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 
@@ -210,6 +211,9 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     entry.set_change(view.change);
     entry.set_box(static_cast<wire::Box>(view.entry ? view.entry->box : Box::carried));
     entry.set_from(engine::printed_name(ledger, view.key.author));
+    entry.set_author(value_of(view.key.author));
+    entry.set_incarnation(view.key.origin.incarnation.ordinal);
+    entry.set_number(view.key.origin.number);
     entry.set_priority(static_cast<wire::Priority>(view.header.log.record_class));
     entry.set_state(std::string(engine::name_of(view.state)));
     entry.set_reason(view.reason);
@@ -464,6 +468,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kFolder:
             around.folders->note(request.folder().path(), cut_text(request.folder().trouble()));
             return encode(wire::Answer{});
+        case wire::Request::kSink:
+            around.sinks->note(cut_text(request.sink().name()), cut_text(request.sink().trouble()),
+                               ledger.wall(around.now));
+            return encode(wire::Answer{});
         case wire::Request::kInvite:
             return invite(request.invite(), first_request);
         default:
@@ -472,14 +480,34 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
     }
 }
 
+bool is_for_readers(wire::Request::WhatCase what) {
+    switch (what) {
+        case wire::Request::kList:
+        case wire::Request::kFeed:
+        case wire::Request::kShow:
+        case wire::Request::kAttachment:
+        case wire::Request::kTrace:
+        case wire::Request::kStatus:
+        case wire::Request::kSink:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
-Result<Handled> handle_request(const Ledger& ledger, BytesView bytes, std::uint64_t first_request,
-                               const Surroundings& around) {
+Result<Handled> handle_request(const Ledger& ledger, BytesView bytes, Rights rights,
+                               std::uint64_t first_request, const Surroundings& around) {
     wire::Request request;
     if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
         return encode(Complaint{exit_usage, "usage", "the daemon cannot read this request",
                                 "is it of another release than the command?"});
+    }
+    if (rights == Rights::reader && !is_for_readers(request.what_case())) {
+        return encode(Complaint{exit_refused, "no_access",
+                                "members of the group fieldpost-read may only read",
+                                "ask an administrator to add you to the group fieldpost"});
     }
     auto answered = dispatch(ledger, request, first_request, around);
     if (!answered) {

@@ -14,6 +14,10 @@ namespace fieldpost::runtime {
 
 class Bundles;
 class Folders;
+class Sinks;
+
+// A reader may look at reports, states and the feed. It changes nothing here.
+enum class Rights { all, reader };
 
 // Facts beyond the ledger that some requests need.
 struct Surroundings {
@@ -29,6 +33,7 @@ struct Surroundings {
     std::vector<engine::LinkView> links{};
     Bundles* bundles = nullptr;
     Folders* folders = nullptr;
+    Sinks* sinks = nullptr;
 };
 
 // Either the answer, or inputs for the engine, whose notices make the answer.
@@ -41,7 +46,7 @@ struct Pending {
 using Handled = std::variant<Bytes, Pending>;
 
 // `first_request` numbers the inputs. An Error is the store's.
-Result<Handled> handle_request(const engine::Ledger& ledger, BytesView request,
+Result<Handled> handle_request(const engine::Ledger& ledger, BytesView request, Rights rights,
                                std::uint64_t first_request, const Surroundings& surroundings);
 // Once all inputs of a Pending were handled and committed; again in a transaction, for reading.
 Result<Bytes> finish_request(const engine::Ledger& ledger, const Pending& pending,

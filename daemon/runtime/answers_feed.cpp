@@ -83,6 +83,7 @@ public:
             entry.set_id(engine::printed_id(*ledger_, view->key));
             entry.set_hash(view->hash.is_zero() ? "" : std::string(as_text(view->hash.view())));
             entry.set_is_open(view->report.has_value());
+            entry.set_state(std::string(engine::name_of(view->state)));
         }
         if (change.of == ChangeOf::replaced && view->replaced_by) {
             entry.set_replaced_by(engine::printed_id(*ledger_, *view->replaced_by));
@@ -110,6 +111,7 @@ private:
         for (const auto& [one, staff, note] : view.recipients) {
             if (one.office == office) {
                 told.set_office(engine::printed_name(*ledger_, office));
+                told.set_office_index(value_of(office));
                 told.set_state(std::string(engine::name_of(one.state)));
                 told.set_reason(std::string(engine::name_of(one.reason)));
                 told.set_at_unix_s(unix_of(since(one)));
@@ -129,6 +131,7 @@ private:
         }
         told.set_answer_id(engine::printed_id(*ledger_, found->key));
         told.set_office(engine::printed_name(*ledger_, found->key.author));
+        told.set_office_index(value_of(found->key.author));
         if (!found->report) {
             for (const auto& one : about.recipients) {
                 if (one.proved.office == found->key.author &&
@@ -161,6 +164,11 @@ Answered feed(const Ledger& ledger, const wire::FeedRequest& request,
     auto& feed = *answer.mutable_feed();
     const auto end = ASK(or_complain(store.feed_end()));
     feed.set_newest(end.number);
+    feed.set_feed_id(std::string(as_text(end.feed.view())));
+    feed.set_network_id(std::string(as_text(ledger.network().view())));
+    feed.set_network(ledger.roster().founding().network_name);
+    feed.set_office(engine::printed_name(ledger, ledger.us()));
+    feed.set_office_index(value_of(ledger.us()));
     if (ledger.config().mail == nullptr) {
         return locked();
     }

@@ -11,6 +11,7 @@
 
 #include "daemon/engine/membership/founding.h"
 #include "daemon/engine/record/authoring.h"
+#include "daemon/home/group_access.h"
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/clock.h"
@@ -18,6 +19,7 @@
 #include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/links.h"
 #include "daemon/runtime/marker_file.h"
+#include "daemon/runtime/sinks.h"
 #include "daemon/runtime/version.h"
 #include "storage/lmdb_tables.h"
 
@@ -31,6 +33,7 @@ using namespace std::chrono_literals;
 // request that walks over many reports.
 constexpr std::chrono::milliseconds requests_a_turn = 20ms;
 constexpr std::chrono::milliseconds a_request = 10ms;
+constexpr auto readers_group = "fieldpost-read";
 // While the disk takes nothing at all.
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
 // Windows open and close then, and a clock that was changed is noticed.
@@ -57,9 +60,19 @@ private:
     Result<bool> handle_signals(int signals);
     Result<void> batch_or_recover(const std::vector<engine::Input>& inputs);
     Result<std::vector<engine::Notice>> batch(const std::vector<engine::Input>& inputs);
-    Result<Handled> read_request(const control::RequestIn& request);
+    Result<void> open_doors();
+    struct Door {
+        std::unique_ptr<control::ControlSocket> socket;
+        Rights rights{};
+    };
+    struct Waiting {
+        const Door* door = nullptr;
+        control::RequestIn request;
+    };
+    void hear(const link::WatchedFd& client);
+    Result<Handled> read_request(const Waiting& waiting);
     Result<void> answer_waiting();
-    Result<void> answer(const control::RequestIn& request);
+    Result<void> answer(const Waiting& waiting);
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
 
@@ -76,15 +89,16 @@ private:
     // The disk takes nothing: what is there can be read until this is over.
     std::optional<Instant> full_until_;
     std::string full_why_;
-    std::unique_ptr<control::ControlSocket> control_;
+    std::vector<Door> doors_;  // made once
     std::optional<Links> links_;
     std::optional<Bundles> bundles_;
     Folders folders_{home_};
+    std::optional<Sinks> sinks_;
     std::optional<Instant> wake_at_;
     WallTime started_;
     std::chrono::milliseconds longest_batch_{};  // of the processor's time
     std::uint32_t roster_written_ = 0;
-    std::deque<control::RequestIn> requests_;  // that were not answered yet
+    std::deque<Waiting> requests_;  // that were not answered yet
     [[nodiscard]] bool has_backlog() const;
     std::uint64_t next_request_ = 1;
 };
@@ -109,11 +123,34 @@ Result<void> Office::open() {
     config_.life = ByteReader(life).read_u32().value();
     marker_.emplace(TRY(MarkerFile::open(home_.marker())));
     TRY(open_store());
-    control_ = TRY(control::ControlSocket::open(home_.socket()));
+    sinks_.emplace(home_.sinks());
+    TRY(open_doors());
     links_.emplace(home_, *machine_, configuration_, engine_);
     bundles_.emplace(*machine_, engine_->ledger().network());
     folders_.keep(configuration_.folders);
     return links_->open();
+}
+
+// Nobody else waits for the readers' door: without it the office does all that it does otherwise.
+Result<void> Office::open_doors() {
+    doors_.push_back({TRY(control::ControlSocket::open(home_.socket())), Rights::all});
+    const auto readers = home::group_id(readers_group);
+    auto door = control::ControlSocket::open(home_.readers_socket(), readers);
+    if (!door) {
+        spdlog::warn("nobody can read here by group: {}", door.error().detail);
+        return ok();
+    }
+    doors_.push_back({std::move(*door), Rights::reader});
+    if (readers) {
+        auto let_in = home::grant(home_.folder(), *readers, home::Access::pass_through);
+        if (let_in) {
+            let_in = home::grant(home_.readers_socket(), *readers, home::Access::read_and_write);
+        }
+        if (!let_in) {
+            spdlog::warn("the group {} cannot read here: {}", readers_group, let_in.error().detail);
+        }
+    }
+    return ok();
 }
 
 Result<void> Office::open_store() {
@@ -287,7 +324,7 @@ Result<T> with_memory(const Work& work) {
     }
 }
 
-Result<Handled> Office::read_request(const control::RequestIn& request) {
+Result<Handled> Office::read_request(const Waiting& waiting) {
     TRY(store_->begin());
     const auto slice_ends = used_by_this_thread() + a_request;
     const Surroundings around{started_,
@@ -300,9 +337,12 @@ Result<Handled> Office::read_request(const control::RequestIn& request) {
                               &links_->dialler(),
                               engine_->links(),
                               &*bundles_,
-                              &folders_};
-    auto read = with_memory<Handled>(
-        [&] { return handle_request(engine_->ledger(), request.bytes, next_request_, around); });
+                              &folders_,
+                              &*sinks_};
+    auto read = with_memory<Handled>([&] {
+        return handle_request(engine_->ledger(), waiting.request.bytes, waiting.door->rights,
+                              next_request_, around);
+    });
     store_->abort();
     return read;
 }
@@ -312,46 +352,57 @@ bool Office::has_backlog() const {
     constexpr std::size_t waiting_max = 16;
     constexpr std::size_t waiting_bytes_max = std::size_t{1} << 20;
     std::size_t bytes = 0;
-    for (const auto& request : requests_) {
-        bytes += request.bytes.size();
+    for (const auto& waiting : requests_) {
+        bytes += waiting.request.bytes.size();
     }
     return requests_.size() >= waiting_max || bytes >= waiting_bytes_max;
+}
+
+void Office::hear(const link::WatchedFd& client) {
+    for (const auto& door : doors_) {
+        for (auto& request :
+             door.socket->handle(client.fd, client.is_readable, client.is_writable, now().steady)) {
+            requests_.push_back({&door, std::move(request)});
+        }
+    }
 }
 
 // The requests that came, the oldest first, until they have taken their share of this turn.
 Result<void> Office::answer_waiting() {
     const auto turn_ends = used_by_this_thread() + requests_a_turn;
     while (!requests_.empty() && used_by_this_thread() < turn_ends) {
-        const auto request = std::move(requests_.front());
+        const auto next = std::move(requests_.front());
         requests_.pop_front();
-        TRY(answer(request));
+        TRY(answer(next));
     }
     return ok();
 }
 
 // Every request has its own commit: what is answered is on disk, and one that fails fails alone.
-Result<void> Office::answer(const control::RequestIn& request) {
+Result<void> Office::answer(const Waiting& waiting) {
+    auto& door = *waiting.door->socket;
+    const auto client = waiting.request.client;
     if (full_until_) {
         // Somebody may have made room since.
         TRY(recover({Errc::storage_full, full_why_}));
     }
-    auto read = read_request(request);
+    auto read = read_request(waiting);
     if (store_->is_in_doubt()) {
         TRY(put_aside_what_was_met());
-        read = read_request(request);
+        read = read_request(waiting);
     }
     if (!read && read.error().code == Errc::no_memory) {
-        control_->answer(request.client, refuse_request(read.error()), now().steady);
+        door.answer(client, refuse_request(read.error()), now().steady);
         return ok();
     }
     auto handled = TRY(std::move(read));
     if (auto* answer = std::get_if<Bytes>(&handled)) {
-        const bool is_too_much = !control_->has_room_for(answer->size());
-        control_->answer(request.client,
-                         is_too_much ? refuse_request({Errc::unavailable,
-                                                       "too many large answers are being read"})
-                                     : std::move(*answer),
-                         now().steady);
+        const bool is_too_much = !door.has_room_for(answer->size());
+        door.answer(client,
+                    is_too_much ? refuse_request(
+                                      {Errc::unavailable, "too many large answers are being read"})
+                                : std::move(*answer),
+                    now().steady);
         return ok();
     }
     const auto& pending = std::get<Pending>(handled);
@@ -361,15 +412,14 @@ Result<void> Office::answer(const control::RequestIn& request) {
             ? Result<std::vector<engine::Notice>>(fail(Errc::storage_full, "the disk is full"))
             : batch(pending.inputs);
     if (!done) {
-        control_->answer(request.client, refuse_request(done.error()), now().steady);
+        door.answer(client, refuse_request(done.error()), now().steady);
         return full_until_ ? ok() : recover(done.error());
     }
     TRY(store_->begin());
     auto answer =
         with_memory<Bytes>([&] { return finish_request(engine_->ledger(), pending, *done); });
     store_->abort();
-    control_->answer(request.client, answer ? std::move(*answer) : refuse_request(answer.error()),
-                     now().steady);
+    door.answer(client, answer ? std::move(*answer) : refuse_request(answer.error()), now().steady);
     return put_aside_what_was_met();
 }
 
@@ -406,23 +456,29 @@ Result<void> Office::run(int signals) {
         if (!requests_.empty()) {
             wait = 0ms;
         }
-        for (const auto at :
-             {wake_at_, links_->wake_at(), control_->wake_at(), folders_.wake_at()}) {
-            if (at) {
-                wait = std::clamp(*at - now().steady, 0ms, wait);
-            }
-        }
+        const auto wake = [&](std::optional<Instant> at) {
+            wait = at ? std::clamp(*at - now().steady, 0ms, wait) : wait;
+        };
+        wake(wake_at_);
+        wake(links_->wake_at());
+        wake(folders_.wake_at());
         std::vector<link::WatchedFd> watched{{signals}};
-        for (const auto& interest : control_->interests()) {
-            if (interest.wants_write || !has_backlog()) {
-                watched.push_back({interest.fd, interest.wants_write});
+        for (const auto& door : doors_) {
+            wake(door.socket->wake_at());
+            for (const auto& interest : door.socket->interests()) {
+                if (interest.wants_write || !has_backlog()) {
+                    watched.push_back({interest.fd, interest.wants_write});
+                }
             }
         }
         auto inputs = links_->wait(watched, wait);
         std::ranges::move(links_->to_keep(false), std::back_inserter(inputs));
         std::ranges::move(bundles_->forget_idle(now()), std::back_inserter(inputs));
-        if (auto news = folders_.take_news()) {
-            inputs.push_back(std::move(*news));
+        for (auto news : {folders_.take_news(),
+                          sinks_->take_news(now().steady, engine_->ledger().wall(now()))}) {
+            if (news) {
+                inputs.push_back(std::move(*news));
+            }
         }
         if (wake_at_ && *wake_at_ <= now().steady) {
             inputs.emplace_back(engine::TimerFired{});
@@ -432,14 +488,14 @@ Result<void> Office::run(int signals) {
         }
         for (const auto& client : std::span(watched).subspan(1)) {
             if (client.is_writable || (client.is_readable && !has_backlog())) {
-                std::ranges::move(control_->handle(client.fd, client.is_readable,
-                                                   client.is_writable, now().steady),
-                                  std::back_inserter(requests_));
+                hear(client);
             }
         }
         TRY(answer_waiting());
         // After what is ready was taken: a client is not late because this office was busy.
-        control_->drop_stalled(now().steady);
+        for (const auto& door : doors_) {
+            door.socket->drop_stalled(now().steady);
+        }
         if (watched.front().is_readable && !TRY(handle_signals(signals))) {
             break;
         }

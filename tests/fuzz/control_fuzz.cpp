@@ -2,6 +2,7 @@
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
+#include "daemon/runtime/sinks.h"
 #include "tests/fuzz/founded_office.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -14,6 +15,7 @@ struct Daemon : fuzz::FoundedOffice {
     home::OfficeHome home{"/nowhere"};
     runtime::Dialler dialler;
     runtime::Folders folders{home};
+    runtime::Sinks sinks{"/nonexistent/sinks"};
 
     Daemon() {
         runtime::FolderConfiguration folder;
@@ -36,7 +38,9 @@ FUZZ_TARGET(control) {
     around.dialler = &daemon.dialler;
     around.bundles = &bundles;
     around.folders = &daemon.folders;
-    const auto handled = runtime::handle_request(daemon.ledger, bytes, 1, around);
+    around.sinks = &daemon.sinks;
+    const auto handled =
+        runtime::handle_request(daemon.ledger, bytes, runtime::Rights::all, 1, around);
     if (handled && std::holds_alternative<runtime::Pending>(*handled)) {
         static_cast<void>(
             runtime::finish_request(daemon.ledger, std::get<runtime::Pending>(*handled), {}));

@@ -148,7 +148,7 @@ TEST_CASE("a client that finds every place taken waits for one and is not hung u
           "[control]") {
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
-    auto socket = ControlSocket::open(path, [](int) { return Standing::member; }).value();
+    auto socket = ControlSocket::open(path, {}, [](int) { return Standing::member; }).value();
     auto silent = clients_of(path, members_max);
     handle_all(*socket, after_start(0ms));
     Client last(path);
@@ -176,7 +176,7 @@ TEST_CASE("the owner is heard while members take all other places and wait for m
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
     auto standing = Standing::member;
-    auto socket = ControlSocket::open(path, [&](int) { return standing; }).value();
+    auto socket = ControlSocket::open(path, {}, [&](int) { return standing; }).value();
     Clients silent;
     // More than have a place and more than may wait, as many at a time as the listener's queue
     // takes.

@@ -6,6 +6,7 @@
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
+#include "daemon/runtime/sinks.h"
 #include "proto/control.pb.h"
 #include "tests/unit/engine/lone_office.h"
 
@@ -20,11 +21,14 @@ public:
         around.now = LoneOffice::now();
         around.folders = &folders;
         around.bundles = &bundles;
+        around.sinks = &sinks;
     }
     // The answer to a request. Nothing: the request is for the engine.
-    std::optional<wire::Answer> ask(const wire::Request& request) {
+    std::optional<wire::Answer> ask(const wire::Request& request,
+                                    runtime::Rights rights = runtime::Rights::all) {
         const auto text = request.SerializeAsString();
-        auto handled = runtime::handle_request(office.ledger(), as_bytes(text), 1, around).value();
+        auto handled =
+            runtime::handle_request(office.ledger(), as_bytes(text), rights, 1, around).value();
         if (!std::holds_alternative<Bytes>(handled)) {
             return std::nullopt;
         }
@@ -43,6 +47,7 @@ public:
     LoneOffice office{network, 0};
     home::OfficeHome home{"/nonexistent"};
     runtime::Folders folders{home};
+    runtime::Sinks sinks{"/nonexistent/sinks"};
     runtime::Bundles bundles{network.offices[0].machine, network.id()};
     runtime::Surroundings around{};
 };
@@ -74,6 +79,37 @@ void write_reports(Asked& asked, std::uint32_t reports) {
 }
 
 }  // namespace
+
+TEST_CASE("a reader's request that is not for readers is refused before it is looked at",
+          "[answers]") {
+    Asked asked;
+    const std::set<int> for_readers = {wire::Request::kList,   wire::Request::kFeed,
+                                       wire::Request::kShow,   wire::Request::kTrace,
+                                       wire::Request::kStatus, wire::Request::kAttachment,
+                                       wire::Request::kSink};
+    constexpr int newest_request = wire::Request::kSink;
+    for (int what = 0; what <= newest_request + 1; ++what) {
+        // A message with this field alone, which is empty.
+        wire::Request request;
+        std::string bytes;
+        if (what != 0) {
+            const auto tag = static_cast<unsigned>(what) << 3U | 2U;
+            bytes.push_back(static_cast<char>((tag & 0x7fU) | (tag > 0x7f ? 0x80U : 0U)));
+            if (tag > 0x7f) {
+                bytes.push_back(static_cast<char>(tag >> 7U));
+            }
+            bytes.push_back('\0');
+        }
+        REQUIRE(request.ParseFromString(bytes));
+        if (what == wire::Request::kStatus) {
+            continue;  // it looks at links, of which there are none here
+        }
+        const auto answer = asked.ask(request, runtime::Rights::reader);
+        INFO(what);
+        REQUIRE(answer);
+        CHECK((answer->problem().code() == "no_access") == !for_readers.contains(what));
+    }
+}
 
 TEST_CASE("a request that leaves a field out, or gives a wrong one, is refused", "[answers]") {
     Asked asked;
