@@ -8,6 +8,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "cli/ask_ahead.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
@@ -243,6 +244,14 @@ Outcome<void> ask(const Common& common, const wire::Request& request, wire::Answ
                                        {problem.ids().begin(), problem.ids().end()}});
     }
     return {};
+}
+
+std::future<Outcome<wire::Answer>> ask_ahead(const Common& common, const wire::Request& request) {
+    return std::async(std::launch::async, [&common, request]() -> Outcome<wire::Answer> {
+        wire::Answer answer;
+        const auto asked = ask(common, request, answer);
+        return asked ? Outcome<wire::Answer>(std::move(answer)) : std::unexpected(asked.error());
+    });
 }
 
 }  // namespace fieldpost::cli

@@ -21,8 +21,9 @@ ordered_json if_open(const wire::Entry& entry, ordered_json value) {
     return entry.is_open() ? std::move(value) : ordered_json(nullptr);
 }
 
-// Chosen by the name's ending, as a web server would choose it. Null for others.
-ordered_json media_type_of(const std::string& name) {
+}  // namespace
+
+std::string media_type_of(const std::string& name) {
     constexpr std::array<std::pair<std::string_view, const char*>, 18> types = {
         {{".csv", "text/csv"},
          {".doc", "application/msword"},
@@ -51,10 +52,8 @@ ordered_json media_type_of(const std::string& name) {
             return type;
         }
     }
-    return nullptr;
+    return {};
 }
-
-}  // namespace
 
 ordered_json list_json(const wire::Entry& entry) {
     ordered_json states = ordered_json::object();
@@ -112,7 +111,7 @@ ordered_json show_json(const wire::Entry& entry, const std::vector<std::string>&
         const auto& file = entry.attachments(i);
         attachments.push_back({{"name", file.name()},
                                {"size_bytes", file.size_bytes()},
-                               {"media_type", media_type_of(file.name())},
+                               {"media_type", text_or_null(media_type_of(file.name()))},
                                {"sha256", i < static_cast<int>(sums.size())
                                               ? ordered_json(sums[static_cast<std::size_t>(i)])
                                               : ordered_json(nullptr)}});

@@ -58,6 +58,18 @@ const std::vector<std::string>& fixed_columns() {
     return names;
 }
 
+std::string free_name(const std::string& key,
+                      const std::function<bool(const std::string&)>& is_free) {
+    auto name = key;
+    // Another hash for each try: somebody may have taken the first names on purpose.
+    for (int tries = 0; name.size() > column_bytes_max || !is_free(name); ++tries) {
+        constexpr std::size_t digits = 6;
+        const auto hash = hex_hash_of(tries == 0 ? key : key + '\n' + std::to_string(tries));
+        name = cut(key, column_bytes_max - 1 - digits) + "_" + hash.substr(0, digits);
+    }
+    return name;
+}
+
 FieldColumns::FieldColumns() {
     taken_.insert(fixed_columns().begin(), fixed_columns().end());
     taken_.insert(further_fields);
@@ -65,7 +77,7 @@ FieldColumns::FieldColumns() {
 
 // The name must be free in csv too: a name that looks like a formula has a mark there.
 bool FieldColumns::is_free(const std::string& name) const {
-    return name.size() <= column_bytes_max && !taken_.contains(case_folded(name)) &&
+    return !taken_.contains(case_folded(name)) &&
            !(may_be_formula(name) && taken_.contains(case_folded("'" + name)));
 }
 
@@ -77,13 +89,7 @@ void FieldColumns::add(const std::string& key) {
         has_further_ = true;
         return;
     }
-    auto name = key;
-    // Another hash for each try: somebody may have taken the first names on purpose.
-    for (int tries = 0; !is_free(name); ++tries) {
-        constexpr std::size_t digits = 6;
-        const auto hash = hex_hash_of(tries == 0 ? key : key + '\n' + std::to_string(tries));
-        name = cut(key, column_bytes_max - 1 - digits) + "_" + hash.substr(0, digits);
-    }
+    auto name = free_name(key, [&](const auto& wanted) { return is_free(wanted); });
     taken_.insert(case_folded(name));
     if (may_be_formula(name)) {
         taken_.insert(case_folded("'" + name));

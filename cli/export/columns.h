@@ -3,6 +3,7 @@
 // Nothing is ever renamed or dropped: the same keys, met in the same order, have the same columns.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,6 +20,11 @@ const std::vector<std::string>& fixed_columns();
 inline constexpr std::size_t column_bytes_max = 55;
 // Spreadsheets take 16,384 columns. One member must not make every table larger than that.
 inline constexpr std::size_t table_columns_max = 16'384;
+
+// A name for `key` that `is_free` says yes to: the key itself, or a part of it and digits of its
+// hash. Never longer than a column may be.
+std::string free_name(const std::string& key,
+                      const std::function<bool(const std::string&)>& is_free);
 
 class FieldColumns {
 public:

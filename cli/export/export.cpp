@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <future>
 #include <nlohmann/json.hpp>
 
+#include "cli/ask_ahead.h"
 #include "cli/attachments.h"
 #include "cli/command.h"
 #include "cli/export/attachment_files.h"
@@ -103,15 +103,6 @@ bool is_wanted(const wire::Entry& entry, const Beginning& begins, bool all_versi
     return entry.is_open() && (all_versions || !(was_replaced || was_withdrawn));
 }
 
-// The daemon makes one page while this command writes the one before.
-std::future<Outcome<wire::Answer>> asked_ahead(const Common& common, const wire::Request& request) {
-    return std::async(std::launch::async, [&common, request]() -> Outcome<wire::Answer> {
-        wire::Answer answer;
-        const auto asked = ask(common, request, answer);
-        return asked ? Outcome<wire::Answer>(std::move(answer)) : std::unexpected(asked.error());
-    });
-}
-
 // Gives `take` what fits, in the order of arrival, up to the newest arrival at the beginning.
 Outcome<void> each_report(const Common& common, const ExportOptions& options, wire::Request request,
                           const Beginning& begins, const TakeEntry& take) {
@@ -120,7 +111,7 @@ Outcome<void> each_report(const Common& common, const ExportOptions& options, wi
     list.set_with_content(true);
     list.set_all_versions(true);
     std::uint64_t done = 0;
-    auto next = asked_ahead(common, request);
+    auto next = ask_ahead(common, request);
     while (true) {
         const auto answer = next.get();
         if (!answer) {
@@ -129,7 +120,7 @@ Outcome<void> each_report(const Common& common, const ExportOptions& options, wi
         const bool is_last = answer->next_seq() == 0 || answer->next_seq() > begins.last;
         if (!is_last) {
             list.set_from_seq(answer->next_seq());
-            next = asked_ahead(common, request);
+            next = ask_ahead(common, request);
         }
         for (const auto& entry : answer->entries()) {
             if (entry.seq() > begins.last) {
@@ -316,7 +307,7 @@ int run_with_cursor(const Common& common, const ExportOptions& options, wire::Li
     std::optional<std::uint64_t> until;
     bool is_over = false;
     request.mutable_feed()->set_place(cursor->place);
-    auto next = asked_ahead(common, request);
+    auto next = ask_ahead(common, request);
     while (!is_over) {
         const auto answer = next.get();
         if (!answer) {
@@ -325,7 +316,7 @@ int run_with_cursor(const Common& common, const ExportOptions& options, wire::Li
         const auto& feed = answer->feed();
         if (!feed.is_end()) {
             request.mutable_feed()->set_place(feed.place());
-            next = asked_ahead(common, request);
+            next = ask_ahead(common, request);
         }
         if (feed.begins_anew()) {
             cursor->change = 0;

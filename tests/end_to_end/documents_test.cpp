@@ -115,7 +115,8 @@ TEST_CASE("what is installed comes with the two targets that the operator's page
     REQUIRE(installed.exit_code == 0);
     for (const auto* file :
          {"bin/fieldpost", "bin/fieldpostd", "lib/systemd/system/fieldpost.service",
-          "lib/sysusers.d/fieldpost.conf", "share/man/man1/fieldpost.1",
+          "lib/sysusers.d/fieldpost.conf", "share/man/man1/fieldpost.1", "bin/fieldpost-sink",
+          "lib/systemd/system/fieldpost-sink.service", "share/man/man1/fieldpost-sink.1",
           "share/man/man8/fieldpostd.8", "share/bash-completion/completions/fieldpost",
           "share/zsh/site-functions/_fieldpost",
           "share/fish/vendor_completions.d/fieldpost.fish"}) {
@@ -161,4 +162,6 @@ TEST_CASE("the manual names every option that there is, and no other", "[end_to_
     CHECK(options_in_manual(page) == options);
     CHECK(options_in_manual(read_file(deploy / "man" / "fieldpostd.8")) ==
           options_in_help(FIELDPOSTD_BIN, {}));
+    CHECK(options_in_manual(read_file(deploy / "man" / "fieldpost-sink.1")) ==
+          options_in_help(FIELDPOST_SINK_BIN, {}));
 }

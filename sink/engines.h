@@ -1,0 +1,16 @@
+// The two databases. Not for others than database.cpp.
+#pragma once
+
+#include "sink/database.h"
+
+namespace fieldpost::sink {
+
+extern const Dialect postgres_dialect;
+extern const Dialect sqlite_dialect;
+
+// invalid: no connection string, or there is a password in it.
+cli::Outcome<void> check_postgres(const std::string& dsn);
+Done<std::unique_ptr<Database>> open_postgres(const std::string& dsn);
+Done<std::unique_ptr<Database>> open_sqlite(const std::string& file);
+
+}  // namespace fieldpost::sink

@@ -1,0 +1,49 @@
+// The views of forms: one for each type of report, with two columns for each field that any report
+// of the type had.
+//
+// Names are given once and kept in the database, for all sinks alike. Types and fields that find no
+// room have no view or column; `fields` of the table `report` has them all.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sink/database.h"
+
+namespace fieldpost::sink {
+
+inline constexpr std::size_t forms_max = 200;
+inline constexpr std::size_t fields_max = 500;
+
+class Forms {
+public:
+    explicit Forms(Database& database) : database_(&database) {}
+
+    // Reads the names that were given.
+    Done<void> load();
+    // True if all these fields have a column, or never will.
+    [[nodiscard]] bool has(const std::string& type, const std::vector<std::string>& fields) const;
+    // Gives names, in the transaction that is open: to be called with what has() says no to. If the
+    // transaction does not come to its end, load() is due.
+    Done<void> give(const std::map<std::string, std::vector<std::string>>& wanted);
+    // Makes the views that lack columns, each in a transaction. One that cannot be made is tried
+    // again the next time.
+    Done<void> show();
+
+private:
+    struct Form {
+        std::string view;
+        std::int64_t shown = -1;                    // fields in the view; -1: there is no view
+        std::map<std::string, std::size_t> places;  // of the names, by the fields' keys
+        std::vector<std::string> names;
+    };
+    void add_type(const std::string& type);
+    void add_field(const std::string& type, Form& form, const std::string& key);
+    Done<void> show(const std::string& type, Form& form);
+
+    Database* database_;
+    std::map<std::string, Form> forms_;
+};
+
+}  // namespace fieldpost::sink
