@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/event_cursor.h"
+#include "cli/event_program.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "cli/text.h"
@@ -23,26 +25,137 @@ using Clock = std::chrono::steady_clock;
 // Short enough to seem immediate, and long enough to cost an idle daemon nothing measurable.
 constexpr auto look_again = 250ms;
 
-void print_event(const Common& common, const wire::Watch::Event& event) {
-    if (common.json) {
-        const nlohmann::ordered_json object = {{"seq", event.seq()},
-                                               {"at", rfc3339(event.at_unix_s())},
-                                               {"what", event.what()},
-                                               {"id", text_or_null(event.id())},
-                                               {"office", text_or_null(event.office())}};
-        fmt::print("{}\n", json_text(object));
-    } else {
-        fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()), padded(event.what(), 12),
-                   padded(event.id(), 12), event.office());
-    }
+constexpr auto gap_event = R"({"what":"gap"})";
+
+std::string event_json(const wire::Watch::Event& event) {
+    const nlohmann::ordered_json object = {{"seq", event.seq()},
+                                           {"at", rfc3339(event.at_unix_s())},
+                                           {"what", event.what()},
+                                           {"id", text_or_null(event.id())},
+                                           {"office", text_or_null(event.office())}};
+    return json_text(object);
 }
 
-int run_watch(const Common& common, const std::optional<std::uint64_t>& after) {
+struct WatchOptions {
+    std::optional<std::uint64_t> after;
+    std::string cursor;
+    std::string program;
+};
+
+// Gives each event to whoever wants it, and keeps the place behind it.
+class Teller {
+public:
+    Teller(const Common& common, std::string program, std::optional<EventCursor> cursor)
+        : common_(&common), program_(std::move(program)), cursor_(std::move(cursor)) {}
+
+    [[nodiscard]] std::optional<EventCursor::Place> place() const {
+        return cursor_ ? cursor_->place() : std::nullopt;
+    }
+
+    void tell_gap() {
+        if (!program_.empty()) {
+            run(gap_event);
+        } else {
+            fmt::print("{}\n",
+                       common_->json ? gap_event : "(what was before is not kept any more)");
+        }
+    }
+
+    // A program that fails keeps nothing back: the next event is told all the same.
+    Outcome<void> tell(const wire::Watch::Event& event) {
+        const auto json = event_json(event);
+        if (program_.empty()) {
+            if (common_->json) {
+                fmt::print("{}\n", json);
+            } else {
+                fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()),
+                           padded(event.what(), 12), padded(event.id(), 12), event.office());
+            }
+            last_ = {event.seq(), json};
+            return {};
+        }
+        run(json);
+        last_ = {event.seq(), json};
+        return keep();
+    }
+
+    // Keeps the place behind the last event that was told.
+    Outcome<void> keep() {
+        auto last = std::exchange(last_, std::nullopt);
+        return cursor_ && last ? cursor_->move(std::move(*last)) : Outcome<void>{};
+    }
+
+    // Keeps the place where a new cursor begins.
+    Outcome<void> begin(std::uint64_t seq) {
+        return cursor_ && !cursor_->place() ? cursor_->move({seq}) : Outcome<void>{};
+    }
+
+private:
+    void run(const std::string& event) const {
+        if (const auto why = run_program(program_, event + "\n"); !why.empty()) {
+            fmt::print(stderr, "fieldpost: {} {}: {}\n", safe_line(program_), safe_line(event),
+                       why);
+        }
+    }
+
+    const Common* common_;
+    std::string program_;
+    std::optional<EventCursor> cursor_;
+    std::optional<EventCursor::Place> last_;
+};
+
+// Sets `request` to ask for what comes behind the place. In a store that was put back the event
+// there is another one, or there is none: then all events that are kept are told, behind a gap.
+Outcome<void> go_on_from(const Common& common, const EventCursor::Place& place, Teller& teller,
+                         wire::Request& request) {
+    auto& watch = *request.mutable_watch();
+    watch.set_after(place.seq);
+    if (place.seq == 0 || place.event.empty()) {
+        return {};
+    }
+    watch.set_after(place.seq - 1);
+    wire::Answer answer;
+    if (auto asked = ask(common, request, answer); !asked) {
+        return asked;
+    }
+    const auto& events = answer.watch().events();
+    const bool is_there = !events.empty() && event_json(events[0]) == place.event;
+    const bool is_too_old = answer.watch().has_gap();
+    watch.set_after(is_there || is_too_old ? place.seq : 0);
+    if (!is_there && !is_too_old) {
+        teller.tell_gap();
+    }
+    return {};
+}
+
+int run_watch(const Common& common, const WatchOptions& options) {
+    std::string program;
+    if (!options.program.empty()) {
+        auto found = find_program(options.program);
+        if (!found) {
+            return report(common, found.error());
+        }
+        program = std::move(*found);
+    }
+    std::optional<EventCursor> cursor;
+    if (!options.cursor.empty()) {
+        auto opened = EventCursor::open(options.cursor);
+        if (!opened) {
+            return report(common, opened.error());
+        }
+        cursor.emplace(std::move(*opened));
+    }
+    Teller teller(common, std::move(program), std::move(cursor));
     ProgressLine progress(common);
     TransferWords transfer;
     wire::Request request;
-    request.mutable_watch()->set_after(after.value_or(0));
-    request.mutable_watch()->set_from_now(!after);
+    request.mutable_watch()->set_after(options.after.value_or(0));
+    request.mutable_watch()->set_from_now(!options.after && !teller.place());
+    if (const auto place = teller.place()) {
+        if (const auto ready = go_on_from(common, *place, teller, request); !ready) {
+            return report(common, ready.error());
+        }
+    }
     while (true) {
         wire::Answer answer;
         if (const auto asked = ask(common, request, answer); !asked) {
@@ -54,14 +167,20 @@ int run_watch(const Common& common, const std::optional<std::uint64_t>& after) {
             progress.clear();
         }
         if (watch.has_gap()) {
-            fmt::print("{}\n", common.json ? R"({"what":"gap"})"
-                                           : "(what was before is not kept any more)");
+            teller.tell_gap();
         }
         for (const auto& event : watch.events()) {
-            print_event(common, event);
+            if (const auto told = teller.tell(event); !told) {
+                return report(common, told.error());
+            }
         }
         if (std::fflush(stdout) != 0) {
             return exit_done;  // the caller said it
+        }
+        auto kept = teller.keep();
+        kept = kept ? teller.begin(watch.newest()) : kept;
+        if (!kept) {
+            return report(common, kept.error());
         }
         if (watch.transfers().empty()) {
             progress.clear();
@@ -251,11 +370,17 @@ int run_sync(const Common& common, const SyncOptions& options) {
 
 void add_watch(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("watch", "follow what happens, a line each");
-    auto after = std::make_shared<std::optional<std::uint64_t>>();
-    command->add_option("--after", *after, "from this seq on; without it, from now on");
-    command->footer("Example: fieldpost watch --json --after 1200");
-    command->callback(
-        [&common, &run, after] { run = [&common, after] { return run_watch(common, *after); }; });
+    auto options = std::make_shared<WatchOptions>();
+    auto* after =
+        command->add_option("--after", options->after, "from this seq on; without it, from now on");
+    command->add_option("--cursor", options->cursor, "keep the place in this file, and go on there")
+        ->excludes(after);
+    command->add_option("--exec", options->program,
+                        "run this program for each event, which it reads as JSON");
+    command->footer("Example: fieldpost watch --cursor seen.json --exec ./alert");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_watch(common, *options); };
+    });
 }
 
 void add_sync(CLI::App& app, const Common& common, Run& run) {

@@ -131,3 +131,84 @@ TEST_CASE("completion offers what bash can read, and the commands there are", "[
     }
     CHECK(nobody.run({"completion", "tcsh"}).exit_code == 2);
 }
+
+TEST_CASE("a program is run for each event, in order, over restarts", "[end_to_end]") {
+    Network network;
+    auto& hq = network.found();
+    auto& hyesan = network.add(hq, "hyesan", "field");
+    const auto told = network.folder() / "told";
+    const auto cursor = network.folder() / "cursor.json";
+    const auto program = network.folder() / "alert";
+    // It fails each time, and writes much.
+    write_file(program, "#!/bin/sh\nhead -c 100000 /dev/zero\nread -r line\necho \"$line\" >> " +
+                            told.string() + "\nexit 7\n");
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    const Words words = {"watch", "--cursor", cursor.string(), "--exec", program.string()};
+    const auto events = [&] {
+        return std::filesystem::exists(told) ? lines_in(read_file(told)) : std::vector<Json>{};
+    };
+    const auto has = [&](const std::string& id) {
+        return std::ranges::any_of(events(), [&](const Json& event) {
+            return event["what"] == "received" && event["id"] == id;
+        });
+    };
+    auto command = hq.command(words);
+    command.log = network.folder() / "watch.log";
+    std::optional<Program> watching(command);
+    REQUIRE(eventually([&] { return std::filesystem::exists(cursor); }));
+    const auto first = hyesan.queue({"--to", "hq", "--subject", "secret"}, "text");
+    REQUIRE(eventually([&] { return has(first); }));
+    CHECK(read_file(command.log).find("it exited with 7") != std::string::npos);
+    // One cursor has one watcher.
+    const auto second = hq.run(words);
+    CHECK(second.exit_code == 1);
+    CHECK(second.err.find("another process") != std::string::npos);
+    watching->signal(SIGKILL);
+    watching->finish();
+
+    // What happens meanwhile is told afterwards.
+    const auto meanwhile = hyesan.queue({"--to", "hq"}, "text");
+    REQUIRE(hyesan.run({"wait", meanwhile, "--for", "delivered", "--timeout", "30s"}).exit_code ==
+            0);
+    watching.emplace(command);
+    REQUIRE(eventually([&] { return has(meanwhile); }));
+    watching->signal(SIGKILL);
+    watching->finish();
+    const auto all = events();
+    std::uint64_t last = all.front()["seq"];
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        const std::uint64_t seq = all[i]["seq"];
+        // None is left out. The one that was under way at a kill may come again.
+        CHECK((seq == last + 1 || seq == last));
+        last = seq;
+    }
+    CHECK(read_file(told).find("secret") == std::string::npos);
+
+    // The store is put back: other events get the same numbers.
+    hq.stop();
+    const auto copy = network.folder() / "copy";
+    std::filesystem::copy(hq.home(), copy, std::filesystem::copy_options::recursive);
+    hq.start();
+    const auto lost = hyesan.queue({"--to", "hq"}, "text");
+    watching.emplace(command);
+    REQUIRE(eventually([&] { return has(lost); }));
+    watching->signal(SIGKILL);
+    watching->finish();
+    hq.stop();
+    std::filesystem::remove_all(hq.home());
+    std::filesystem::copy(copy, hq.home(), std::filesystem::copy_options::recursive);
+    hq.start();
+    const auto before = events().size();
+    watching.emplace(command);
+    REQUIRE(eventually([&] { return events().size() > before + 2; }));
+    CHECK(events()[before]["what"] == "gap");
+    CHECK(events()[before + 1]["seq"] == 1);
+    watching->signal(SIGKILL);
+    watching->finish();
+
+    CHECK(hq.run({"watch", "--exec", "/nonexistent"}).exit_code == 4);
+    CHECK(hq.run({"watch", "--cursor", cursor.string(), "--after", "1"}).exit_code == 2);
+    write_file(cursor, "[]");
+    CHECK(hq.run(words).exit_code == 6);
+    CHECK(read_file(cursor) == "[]");
+}
