@@ -48,7 +48,8 @@ Failure timed_out(Asking asking) {
 Failure not_connected(const Common& common) {
     if (errno == EACCES || errno == EPERM) {
         return {exit_refused, "no_access", fmt::format("{} is closed to you", common.home.string()),
-                "ask an administrator to add you to the group fieldpost"};
+                "ask an administrator to add you to the group fieldpost, or fieldpost-read to look "
+                "only"};
     }
     if (!home::OfficeHome(common.home).is_office()) {
         return {exit_no_daemon, "daemon_down",
@@ -92,7 +93,8 @@ bool connect_to_either(const Socket& socket, const home::OfficeHome& home) {
     if (why == EACCES && connect_to(socket, home.readers_socket())) {
         return true;
     }
-    errno = why == EACCES && errno == EAGAIN ? EAGAIN : why;
+    // A door that this person may use, and nobody opens: the daemon is down, or busy.
+    errno = why == EACCES && (errno == EAGAIN || errno == ECONNREFUSED) ? errno : why;
     return false;
 }
 

@@ -37,7 +37,7 @@ int input_file(const std::string& input) {
     return fd;
 }
 
-// Only what may be called between fork and exec.
+// Calls nothing but what is allowed between fork and exec.
 [[noreturn]] void become(const char* path, int input, pid_t parent) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);

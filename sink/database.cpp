@@ -30,24 +30,29 @@ std::string quoted_name(const std::string& name) {
     return doubled(name, '"');
 }
 
-cli::Outcome<const Dialect*> dialect_of(const std::string& dsn) {
-    if (dsn.starts_with(sqlite_head)) {
-        return &sqlite_dialect;
+void begin(Database& database) {
+    for (const auto* statement : database.dialect().begin) {
+        database.run(statement);
     }
-    if (auto read = check_postgres(dsn); !read) {
-        return std::unexpected(read.error());
-    }
-    return &postgres_dialect;
 }
 
-cli::Outcome<std::unique_ptr<Database>> connect(const std::string& dsn) {
-    if (const auto dialect = dialect_of(dsn); !dialect) {
-        return std::unexpected(dialect.error());
-    }
+cli::Outcome<Kind> kind_of(const std::string& dsn) {
     if (dsn == sqlite_head) {
         return std::unexpected(cli::Failure{exit_invalid, "invalid",
                                             "sqlite: needs the name of a file",
-                                            "write it as sqlite:/srv/reports.db"});
+                                            "write it as sqlite:reports.db"});
+    }
+    if (dsn.starts_with(sqlite_head)) {
+        return Kind{&sqlite_dialect, name_of_sqlite(dsn.substr(sqlite_head.size()))};
+    }
+    auto name = name_of_postgres(dsn);
+    return name ? cli::Outcome<Kind>(Kind{&postgres_dialect, std::move(*name)})
+                : std::unexpected(name.error());
+}
+
+cli::Outcome<std::unique_ptr<Database>> connect(const std::string& dsn) {
+    if (const auto kind = kind_of(dsn); !kind) {
+        return std::unexpected(kind.error());
     }
     auto connected = dsn.starts_with(sqlite_head) ? open_sqlite(dsn.substr(sqlite_head.size()))
                                                   : open_postgres(dsn);
@@ -61,8 +66,8 @@ cli::Failure failure_of(const Trouble& trouble) {
     };
     switch (trouble.kind) {
         case Trouble::Kind::gone:
-            return {exit_failed, "no_database", what("the database does not answer"),
-                    "is it running, and is the DSN right?"};
+            return {exit_failed, "no_database", what("there is no connection to the database"),
+                    "is it running, does it know this user, and is the DSN right?"};
         case Trouble::Kind::full:
             return {exit_no_space, "no_space", what("the database is full"),
                     "free space there, then try again; nothing is lost"};

@@ -1,8 +1,8 @@
 // A database that the sink fills: PostgreSQL or SQLite, behind the same statements.
 //
 // A statement has parameters $1, $2, and so on. It may wait in a line with others: flush() tells
-// whether all were done. After a trouble nothing more is done until a statement that begins with
-// ROLLBACK.
+// whether all were done. After a trouble nothing more is done, and each flush() tells it again,
+// until a statement that begins with ROLLBACK.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace fieldpost::sink {
 struct Trouble {
     enum class Kind : std::uint8_t {
         row,        // the database refuses this row, and may take others
-        again,      // another transaction was in the way: the same once more
+        again,      // another transaction was in the way: try the same once more
         gone,       // there is no connection, or none any more
         full,       // there is no room
         no_rights,  // the user of the database may not do this
@@ -31,20 +31,22 @@ struct Trouble {
 template <class T>
 using Done = std::expected<T, Trouble>;
 
-// Nothing is NULL.
+// std::monostate stands for NULL.
 using Value = std::variant<std::monostate, std::int64_t, bool, std::string>;
-// NULL is empty.
+// In a row, NULL is an empty text.
 using Row = std::vector<std::string>;
 
-// The words in which the two differ.
+// The SQL that differs between the two databases.
 struct Dialect {
-    const char* begin;       // a transaction
-    const char* time;        // the type of a time
-    const char* json;        // the type of a JSON text
-    const char* texts;       // selects the texts of the JSON array $1
-    const char* columns;     // selects the names of the columns of the table $1
-    const char* lock_names;  // until the transaction's end nobody else gives names; empty: none can
-    bool replaces_views;     // without dropping them
+    // Begin a transaction that writes. Sinks write one after the other: what they derive from rows
+    // of several offices is then derived from all of them.
+    std::vector<const char*> begin;
+    std::vector<const char*> hurry;  // in a transaction: to be held up is a trouble
+    const char* time;                // the type of a time
+    const char* json;                // the type of a JSON text
+    const char* texts;               // selects the texts of the JSON array $1
+    const char* columns;             // selects the names of the columns of the table $1
+    bool replaces_views;             // without dropping them
 };
 
 class Database {
@@ -55,9 +57,9 @@ public:
     Database& operator=(const Database&) = delete;
 
     virtual void run(const std::string& sql, std::vector<Value> values = {}) = 0;
-    // The first trouble since the last call.
+    // The first trouble since the last ROLLBACK.
     virtual Done<void> flush() = 0;
-    // Flushes, and then asks.
+    // Does the statement alone, after those that wait.
     virtual Done<std::vector<Row>> ask(const std::string& sql, std::vector<Value> values = {}) = 0;
     // For the sink of one office, until this is destroyed or the connection goes. False: another
     // sink of that office is at work.
@@ -70,9 +72,9 @@ public:
     // is none. `key` is any text.
     [[nodiscard]] virtual std::string field(const std::string& key) const = 0;
     [[nodiscard]] virtual std::string number(const std::string& key) const = 0;
-    // What people and the office's attention call it; no password.
-    [[nodiscard]] virtual std::string name() const = 0;
 };
+
+void begin(Database& database);
 
 // "it's" becomes 'it''s', and a name becomes "a ""name""".
 std::string quoted(const std::string& text);
@@ -81,8 +83,12 @@ std::string quoted_name(const std::string& name);
 // `dsn` is sqlite:FILE, or what libpq connects with. invalid: neither, or there is a password in
 // it. Otherwise as Trouble.
 cli::Outcome<std::unique_ptr<Database>> connect(const std::string& dsn);
-// The dialect that `dsn` asks for, without connecting.
-cli::Outcome<const Dialect*> dialect_of(const std::string& dsn);
+struct Kind {
+    const Dialect* dialect = nullptr;
+    std::string name;  // what people and the office's attention call the database; no password
+};
+// Reads `dsn` without connecting. invalid: as connect().
+cli::Outcome<Kind> kind_of(const std::string& dsn);
 cli::Failure failure_of(const Trouble& trouble);
 
 }  // namespace fieldpost::sink

@@ -60,7 +60,7 @@ std::string json_of(const std::set<std::string>& texts) {
     return nlohmann::json(texts).dump();
 }
 
-// True if the database holds the words of a report only if this entry has them.
+// True if the entry has words that the database may keep.
 bool has_words(const wire::Entry& entry) {
     return entry.is_open() && entry.forgotten_unix_s() == 0;
 }
@@ -71,6 +71,7 @@ Done<std::string> Feeder::begin() {
     if (auto loaded = forms_.load(); !loaded) {
         return std::unexpected(loaded.error());
     }
+    show_views();
     const auto rows =
         database_->ask("SELECT place FROM progress WHERE source = $1", {number(identity_.source)});
     if (!rows) {
@@ -103,24 +104,56 @@ cli::Outcome<void> Feeder::take(const wire::Feed& feed) {
         return std::unexpected(failure_of(done.error()));
     }
     taken_ += items->size();
-    const auto shown = forms_.show();
-    views_trouble_ = shown ? "" : shown.error().what;
-    if (!shown && shown.error().kind == Trouble::Kind::gone) {
-        return std::unexpected(failure_of(shown.error()));
-    }
+    show_views();
     return {};
 }
 
-// What the office has to be asked for is asked before a transaction is begun.
-cli::Outcome<std::vector<Feeder::Item>> Feeder::items_of(const wire::Feed& feed) const {
+// A view that cannot be made keeps no report back.
+void Feeder::show_views() {
+    const auto shown = forms_.show();
+    views_trouble_ = shown ? "" : shown.error().what;
+}
+
+// The hash of a report that the office cannot open any more is the one that the database knows.
+// Empty: nobody knows one.
+Done<std::string> Feeder::hash_of(const wire::Entry& entry) {
+    if (!entry.hash().empty()) {
+        return to_hex(as_bytes(entry.hash()));
+    }
+    const auto known =
+        database_->ask("SELECT hash FROM report WHERE id = $1 AND author = $2 AND incarnation = $3",
+                       {entry.id(), number(entry.author()), number(entry.incarnation())});
+    if (!known) {
+        return std::unexpected(known.error());
+    }
+    return known->size() == 1 ? known->front()[0] : std::string();
+}
+
+Done<bool> Feeder::is_forgotten(const std::string& hash) {
+    const auto known =
+        database_->ask("SELECT 1 FROM report WHERE hash = $1 AND forgotten_at IS NOT NULL", {hash});
+    return known ? Done<bool>(!known->empty()) : std::unexpected(known.error());
+}
+
+// The office is asked before a transaction begins: nobody waits for its files.
+cli::Outcome<std::vector<Feeder::Item>> Feeder::items_of(const wire::Feed& feed) {
     std::vector<Item> items;
     for (const auto& change : feed.changes()) {
         const auto& entry = change.entry();
-        if (entry.hash().empty()) {
+        const auto hash = hash_of(entry);
+        if (!hash) {
+            return std::unexpected(failure_of(hash.error()));
+        }
+        if (hash->empty()) {
             continue;  // a report that was never read here
         }
-        Item item{&change, to_hex(as_bytes(entry.hash()))};
-        if (change.op() == "report" && entry.attachments_size() > 0) {
+        Item item{&change, *hash};
+        const bool has_files = change.op() == "report" && entry.attachments_size() > 0;
+        const auto forgotten = has_files ? is_forgotten(*hash) : Done<bool>(false);
+        if (!forgotten) {
+            return std::unexpected(failure_of(forgotten.error()));
+        }
+        if (has_files && !*forgotten) {
             auto sums = attachments_.empty() ? cli::sums_of(*common_, entry)
                                              : cli::save_attachments(*common_, attachments_, entry);
             if (sums) {
@@ -143,7 +176,7 @@ Done<void> Feeder::roll_back(Trouble trouble) {
 }
 
 Done<void> Feeder::take_together(const wire::Feed& feed, const std::vector<Item>& items) {
-    database_->run(database_->dialect().begin);
+    sink::begin(*database_);
     auto done = give_names(items);
     Touched touched;
     for (const auto& item : items) {
@@ -154,6 +187,9 @@ Done<void> Feeder::take_together(const wire::Feed& feed, const std::vector<Item>
     if (done) {
         move_on(feed);
         derive(touched);
+        done = remove_files(touched);
+    }
+    if (done) {
         database_->run("COMMIT");
         done = database_->flush();
     }
@@ -162,9 +198,10 @@ Done<void> Feeder::take_together(const wire::Feed& feed, const std::vector<Item>
 
 // After one row was refused: that one is noted, and all others are taken in.
 Done<void> Feeder::take_one_by_one(const wire::Feed& feed, const std::vector<Item>& items) {
-    database_->run(database_->dialect().begin);
+    sink::begin(*database_);
     move_on(feed);
     auto done = give_names(items);
+    Touched all;
     std::uint64_t rejected = 0;
     for (const auto& item : items) {
         if (!done) {
@@ -176,6 +213,8 @@ Done<void> Feeder::take_one_by_one(const wire::Feed& feed, const std::vector<Ite
         if (done) {
             derive(touched);
             done = database_->flush();
+            all.files.merge(touched.files);
+            all.ids.merge(touched.ids);
         }
         if (!done && done.error().kind == Trouble::Kind::row) {
             database_->run("ROLLBACK TO SAVEPOINT one");
@@ -190,6 +229,7 @@ Done<void> Feeder::take_one_by_one(const wire::Feed& feed, const std::vector<Ite
         }
         database_->run("RELEASE SAVEPOINT one");
     }
+    done = done ? remove_files(all) : done;
     if (done) {
         database_->run("COMMIT");
         done = database_->flush();
@@ -245,17 +285,21 @@ Done<void> Feeder::write(const Item& item, Touched& touched) {
     const bool is_withdrawn = change.op() == "withdrawn" || entry.withdrawn_unix_s() != 0;
     if (is_withdrawn) {
         const auto is_op = change.op() == "withdrawn";
+        const auto at = time_or_null(is_op ? change.at_unix_s() : entry.withdrawn_unix_s());
         const auto& reason = is_op ? change.reason() : entry.withdrawal_reason();
-        database_->run(
-            "UPDATE report SET withdrawn_at = COALESCE(withdrawn_at, $1), withdrawal_reason = "
-            "COALESCE(withdrawal_reason, $2) WHERE hash = $3",
-            {time_or_null(is_op ? change.at_unix_s() : entry.withdrawn_unix_s()),
-             text_or_null(reason), item.hash});
+        // The withdrawal itself, which has the reason, knows the time better than a statement.
+        database_->run(reason.empty()
+                           ? "UPDATE report SET withdrawn_at = COALESCE(withdrawn_at, $1) WHERE "
+                             "hash = $2"
+                           : "UPDATE report SET withdrawn_at = $1, withdrawal_reason = CASE WHEN "
+                             "forgotten_at IS NULL THEN $3 END WHERE hash = $2",
+                       reason.empty() ? std::vector<Value>{at, item.hash}
+                                      : std::vector<Value>{at, item.hash, clean(reason)});
         // The version that it replaced may count again.
         touched.versions.insert(item.hash);
     }
     if (change.op() == "forgotten" || entry.forgotten_unix_s() != 0) {
-        return forget(item);
+        return forget(item, touched);
     }
     return {};
 }
@@ -354,63 +398,85 @@ void Feeder::write_answer(const Item& item) {
         {item.hash});
 }
 
-Done<void> Feeder::forget(const Item& item) {
+Done<void> Feeder::forget(const Item& item, Touched& touched) {
     const auto at = item.change->op() == "forgotten" ? item.change->at_unix_s()
                                                      : item.change->entry().forgotten_unix_s();
-    const auto files = database_->ask(
-        "SELECT path FROM attachment a WHERE hash = $1 AND path IS NOT NULL AND NOT EXISTS (SELECT "
-        "1 FROM attachment other WHERE other.sha256 = a.sha256 AND other.hash <> a.hash)",
-        {item.hash});
-    if (!files) {
-        return std::unexpected(files.error());
-    }
-    // Before the commit: if this ends here, the change comes again.
-    for (const auto& row : *files) {
-        const fs::path path = row[0];
-        if (!attachments_.empty() && path.parent_path() == attachments_) {
-            std::error_code ignored;
-            fs::remove(path, ignored);
-        }
-    }
-    const auto id = item.change->entry().id();
-    if (!attachments_.empty() && !id.empty() && !id.contains('/')) {
-        std::error_code ignored;
-        fs::remove_all(attachments_ / id, ignored);
-    }
     database_->run(
         "UPDATE report SET forgotten_at = COALESCE(forgotten_at, $1), subject = NULL, text = NULL, "
         "staff = NULL, fields = NULL, withdrawal_reason = NULL WHERE hash = $2",
         {time_or_null(at), item.hash});
     database_->run("UPDATE answer SET note = NULL, staff = NULL WHERE hash = $1", {item.hash});
+    const auto files =
+        database_->ask("SELECT path FROM attachment WHERE hash = $1 AND path = $2 || '/' || sha256",
+                       {item.hash, attachments_.string()});
+    if (!files) {
+        return std::unexpected(files.error());
+    }
+    for (const auto& row : *files) {
+        touched.files.insert(row[0]);
+    }
+    touched.ids.insert(item.change->entry().id());
+    // A file that lies elsewhere is not this program's to remove: its path stays, for people.
     database_->run(
-        "UPDATE attachment SET name = NULL, media_type = NULL, sha256 = NULL, path = NULL WHERE "
-        "hash = $1",
-        {item.hash});
+        "UPDATE attachment SET name = NULL, media_type = NULL, path = CASE WHEN path = $2 || '/' "
+        "|| "
+        "sha256 THEN NULL ELSE path END, sha256 = NULL WHERE hash = $1",
+        {item.hash, attachments_.string()});
     return {};
 }
 
-// What follows from the rows, whoever brought them and in whatever order: which version counts, and
-// what waits for an answer.
+// Removes the files of forgotten reports before the commit: if this ends in between, the change
+// comes again. A content that another report has too stays.
+Done<void> Feeder::remove_files(const Touched& touched) {
+    for (const auto& path : touched.files) {
+        const auto others =
+            database_->ask("SELECT 1 FROM attachment WHERE path = $1 LIMIT 1", {path});
+        if (!others) {
+            return std::unexpected(others.error());
+        }
+        std::error_code error;
+        if (others->empty() && !fs::remove(path, error) && error) {
+            fmt::print(stderr, "fieldpost-sink: {} cannot be removed: {}\n", cli::safe_line(path),
+                       error.message());
+        }
+    }
+    for (const auto& id : touched.ids) {
+        if (!attachments_.empty() && !id.empty() && !id.contains('/') && !id.starts_with('.')) {
+            std::error_code ignored;
+            fs::remove_all(attachments_ / id, ignored);
+        }
+    }
+    return database_->flush();
+}
+
+// Derives from the rows, whoever brought them and in whatever order, which version counts and which
+// reports wait for an answer.
 void Feeder::derive(const Touched& touched) {
-    const std::string in = fmt::format("IN ({})", database_->dialect().texts);
-    const auto derive_waiting = [&](const std::string& of, const std::string& hashes) {
-        database_->run(fmt::format("DELETE FROM waiting WHERE hash {}", of), {hashes});
+    const std::string texts = database_->dialect().texts;
+    const auto derive_waiting = [&](const std::string& selected, const std::string& hashes) {
+        database_->run(fmt::format("DELETE FROM waiting WHERE hash IN ({})", selected), {hashes});
         database_->run(
             fmt::format(
                 "INSERT INTO waiting (hash, created_at) SELECT r.hash, r.created_at FROM report r "
-                "WHERE r.hash {} AND r.replaced_by IS NULL AND r.withdrawn_at IS NULL AND "
+                "WHERE r.hash IN ({}) AND r.replaced_by IS NULL AND r.withdrawn_at IS NULL AND "
                 "r.forgotten_at IS NULL AND r.text IS NOT NULL AND EXISTS (SELECT 1 FROM seen s "
-                "WHERE s.hash = r.hash AND s.box = 'inbox') AND NOT EXISTS (SELECT 1 FROM answer a "
-                "JOIN progress p ON p.source = a.author WHERE a.hash = r.hash)",
-                of),
+                "WHERE s.hash = r.hash AND s.box = 'inbox' AND s.state = 'delivered') AND NOT "
+                "EXISTS (SELECT 1 FROM seen s WHERE s.hash = r.hash AND s.box = 'inbox' AND "
+                "s.state "
+                "= 'acknowledged') AND NOT EXISTS (SELECT 1 FROM answer a JOIN progress p ON "
+                "p.source = a.author WHERE a.hash = r.hash) ON CONFLICT DO NOTHING",
+                selected),
             {hashes});
     };
     if (!touched.versions.empty()) {
-        // Of those that the touched ones replace too: a version that was withdrawn replaces none.
+        // With the reports that the touched ones replace: a version that was withdrawn replaces
+        // none.
+        const auto selected = fmt::format(
+            "{0} UNION SELECT s.hash FROM seen s JOIN report n ON n.id = s.replaced_by WHERE "
+            "n.hash "
+            "IN ({0})",
+            texts);
         const auto versions = json_of(touched.versions);
-        const auto replaced_by_them = fmt::format(
-            "IN (SELECT s.hash FROM seen s JOIN report n ON n.id = s.replaced_by WHERE n.hash {})",
-            in);
         database_->run(
             fmt::format(
                 "UPDATE report SET replaced_by = (SELECT s.replaced_by FROM seen s LEFT JOIN "
@@ -418,12 +484,12 @@ void Feeder::derive(const Touched& touched) {
                 "n ON n.id = s.replaced_by WHERE s.hash = report.hash AND s.replaced_by IS NOT "
                 "NULL "
                 "AND n.withdrawn_at IS NULL ORDER BY n.created_at IS NULL, n.created_at DESC, "
-                "s.replaced_by DESC LIMIT 1) WHERE hash {} OR hash {}",
-                in, replaced_by_them),
+                "s.replaced_by DESC LIMIT 1) WHERE hash IN ({})",
+                selected),
             {versions});
-        derive_waiting(replaced_by_them, versions);
+        derive_waiting(selected, versions);
     }
-    derive_waiting(in, json_of(touched.all));
+    derive_waiting(texts, json_of(touched.all));
 }
 
 void Feeder::move_on(const wire::Feed& feed) {

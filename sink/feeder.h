@@ -42,15 +42,14 @@ public:
           attachments_(std::move(attachments)),
           forms_(database) {}
 
-    // The place in the feed that the database has come to; opaque; empty: the beginning.
+    // Returns the place in the feed that the database has come to; opaque; empty: the beginning.
     Done<std::string> begin();
-    // Takes in one page. Failures of the office are those of attachments that could not be asked
-    // for; then nothing of the page was taken in.
+    // Takes in one page, or nothing of it. The office is asked for attachments only.
     cli::Outcome<void> take(const wire::Feed& feed);
 
     [[nodiscard]] std::uint64_t taken() const { return taken_; }
     [[nodiscard]] std::uint64_t rejected() const { return rejected_; }
-    // The views are behind, and why; empty: they are not.
+    // Says why views are behind. Empty: they are not.
     [[nodiscard]] const std::string& views_trouble() const { return views_trouble_; }
 
 private:
@@ -63,16 +62,23 @@ private:
     struct Touched {
         std::set<std::string> all{};
         std::set<std::string> versions{};  // those that are replaced, or not any more
+        // Forgotten reports leave these behind: paths of files, and IDs.
+        std::set<std::string> files{};
+        std::set<std::string> ids{};
     };
-    cli::Outcome<std::vector<Item>> items_of(const wire::Feed& feed) const;
+    cli::Outcome<std::vector<Item>> items_of(const wire::Feed& feed);
+    Done<std::string> hash_of(const wire::Entry& entry);
+    Done<bool> is_forgotten(const std::string& hash);
     Done<void> take_together(const wire::Feed& feed, const std::vector<Item>& items);
     Done<void> take_one_by_one(const wire::Feed& feed, const std::vector<Item>& items);
     Done<void> give_names(const std::vector<Item>& items);
     Done<void> write(const Item& item, Touched& touched);
+    void show_views();
     void write_report(const Item& item, Touched& touched);
     void write_attachments(const Item& item);
     void write_answer(const Item& item);
-    Done<void> forget(const Item& item);
+    Done<void> forget(const Item& item, Touched& touched);
+    Done<void> remove_files(const Touched& touched);
     void derive(const Touched& touched);
     void move_on(const wire::Feed& feed);
     [[nodiscard]] Done<void> roll_back(Trouble trouble);

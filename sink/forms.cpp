@@ -93,9 +93,6 @@ void Forms::add_field(const std::string& type, Form& form, const std::string& ke
 }
 
 Done<void> Forms::give(const std::map<std::string, std::vector<std::string>>& wanted) {
-    if (*database_->dialect().lock_names != '\0') {
-        database_->run(database_->dialect().lock_names);
-    }
     // Another sink may have given names since.
     if (auto loaded = load(); !loaded) {
         return loaded;
@@ -115,45 +112,65 @@ Done<void> Forms::give(const std::map<std::string, std::vector<std::string>>& wa
     return database_->flush();
 }
 
-Done<void> Forms::show(const std::string& type, Form& form) {
-    std::string fields;
-    std::vector<const std::string*> keys(form.names.size());
-    for (const auto& [key, place] : form.places) {
-        keys[place] = &key;
+bool Forms::lacks_columns(const Form& form) {
+    return form.shown != static_cast<std::int64_t>(form.names.size());
+}
+
+Done<void> Forms::show(const std::string& type) {
+    begin(*database_);
+    // Another sink may have given names since, or made the view.
+    auto done = load();
+    const auto found = forms_.find(type);
+    if (done && found != forms_.end() && lacks_columns(found->second)) {
+        const auto& form = found->second;
+        std::vector<const std::string*> keys(form.names.size());
+        for (const auto& [key, place] : form.places) {
+            keys[place] = &key;
+        }
+        std::string fields;
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            fields += fmt::format(", {} AS {}, {} AS {}", database_->field(*keys[i]),
+                                  quoted_name(form.names[i]), database_->number(*keys[i]),
+                                  quoted_name(form.names[i] + number_suffix));
+        }
+        for (const auto* statement : database_->dialect().hurry) {
+            database_->run(statement);
+        }
+        for (const auto& statement :
+             view_statements(database_->dialect(), form.view, form_select(type, fields))) {
+            database_->run(statement);
+        }
+        database_->run("UPDATE sink_form SET shown = $1 WHERE type = $2",
+                       {static_cast<std::int64_t>(keys.size()), type});
     }
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        fields += fmt::format(", {} AS {}, {} AS {}", database_->field(*keys[i]),
-                              quoted_name(form.names[i]), database_->number(*keys[i]),
-                              quoted_name(form.names[i] + number_suffix));
-    }
-    database_->run(database_->dialect().begin);
-    for (const auto& statement :
-         view_statements(database_->dialect(), form.view, form_select(type, fields))) {
-        database_->run(statement);
-    }
-    database_->run("UPDATE sink_form SET shown = $1 WHERE type = $2",
-                   {static_cast<std::int64_t>(keys.size()), type});
     database_->run("COMMIT");
-    auto done = database_->flush();
+    done = done ? database_->flush() : done;
     if (!done) {
         database_->run("ROLLBACK");
         (void)database_->flush();
         return done;
     }
-    form.shown = static_cast<std::int64_t>(keys.size());
-    return {};
+    return load();
 }
 
 Done<void> Forms::show() {
-    Done<void> all;
-    for (auto& [type, form] : forms_) {
-        if (form.shown != static_cast<std::int64_t>(form.names.size())) {
-            if (auto done = show(type, form); !done) {
-                all = done;
-            }
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<std::string> behind;
+    for (const auto& [type, form] : forms_) {
+        const auto failed = failed_.find(type);
+        if (lacks_columns(form) && (failed == failed_.end() || now >= failed->second.again_at)) {
+            behind.push_back(type);
         }
     }
-    return all;
+    for (const auto& type : behind) {
+        if (auto done = show(type); done) {
+            failed_.erase(type);
+        } else {
+            failed_.insert_or_assign(
+                type, Failed{now + std::chrono::minutes{1}, std::move(done.error())});
+        }
+    }
+    return failed_.empty() ? Done<void>{} : std::unexpected(failed_.begin()->second.trouble);
 }
 
 }  // namespace fieldpost::sink

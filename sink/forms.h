@@ -5,6 +5,7 @@
 // room have no view or column; `fields` of the table `report` has them all.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,8 +28,8 @@ public:
     // Gives names, in the transaction that is open: to be called with what has() says no to. If the
     // transaction does not come to its end, load() is due.
     Done<void> give(const std::map<std::string, std::vector<std::string>>& wanted);
-    // Makes the views that lack columns, each in a transaction. One that cannot be made is tried
-    // again the next time.
+    // Makes the views that lack columns, each in a transaction. One that cannot be made, because
+    // somebody reads it for long or has another one of its name, is tried again after a minute.
     Done<void> show();
 
 private:
@@ -40,10 +41,17 @@ private:
     };
     void add_type(const std::string& type);
     void add_field(const std::string& type, Form& form, const std::string& key);
-    Done<void> show(const std::string& type, Form& form);
+    Done<void> show(const std::string& type);
+    static bool lacks_columns(const Form& form);
 
     Database* database_;
     std::map<std::string, Form> forms_;
+    // By the type: the views that could not be made, and when to try again.
+    struct Failed {
+        std::chrono::steady_clock::time_point again_at;
+        Trouble trouble;
+    };
+    std::map<std::string, Failed> failed_;
 };
 
 }  // namespace fieldpost::sink

@@ -39,6 +39,8 @@ struct Options {
 // A sink that was killed may have left a transaction that its database has yet to end.
 constexpr auto wait_for_other = 30s;
 constexpr auto look_again = 2s;
+// Nobody saves one attachment for so long.
+constexpr auto leftover_after = 1h;
 // The office is told that all is well at least so often.
 constexpr auto tell_every = 60s;
 constexpr std::chrono::seconds retry_min = 1s;
@@ -75,8 +77,9 @@ bool is_of_database(const Failure& failure) {
 
 class Sink {
 public:
-    Sink(const cli::Common& common, const Options& options)
-        : common_(&common), options_(&options), progress_(common) {}
+    // `name` is that of the database.
+    Sink(const cli::Common& common, const Options& options, std::string name)
+        : common_(&common), options_(&options), progress_(common), name_(std::move(name)) {}
 
     int run() {
         auto retry = retry_min;
@@ -91,7 +94,9 @@ public:
             if (is_of_database(failure)) {
                 tell(failure.what);
             }
-            if (!options_->follows || is_final(failure)) {
+            // After a break of the network the database may hold on to this sink's own lock.
+            const bool is_own_lock = failure.code == "other_sink" && was_locked_;
+            if (!options_->follows || (is_final(failure) && !is_own_lock)) {
                 return report(*common_, failure);
             }
             if (failure.what != complained_) {
@@ -116,10 +121,11 @@ private:
             return std::unexpected(connected.error());
         }
         auto& database = **connected;
-        name_ = database.name();
-        if (auto ready = make_ready(database, *identity); !ready) {
+        const auto ready = make_ready(database, *identity);
+        if (!ready || is_to_stop) {
             return ready;
         }
+        remove_leftovers();
         Feeder feeder(*common_, database, *identity, options_->attachments);
         auto place = feeder.begin();
         if (!place) {
@@ -168,10 +174,11 @@ private:
             if (!locked) {
                 return std::unexpected(failure_of(locked.error()));
             }
-            if (*locked) {
+            was_locked_ = was_locked_ || *locked;
+            if (*locked || !pause(200ms)) {
                 return {};
             }
-            if (Clock::now() >= until || !pause(200ms)) {
+            if (Clock::now() >= until) {
                 return std::unexpected(Failure{
                     exit_failed, "other_sink",
                     fmt::format("another sink of {} is at work on this database", identity.office),
@@ -234,10 +241,25 @@ private:
         }
     }
 
+    // A sink that was killed left what it was saving.
+    void remove_leftovers() const {
+        if (options_->attachments.empty()) {
+            return;
+        }
+        std::error_code error;
+        for (const auto& file : fs::directory_iterator(options_->attachments, error)) {
+            const auto written = fs::last_write_time(file, error);
+            if (!error && file.path().extension() == ".part" &&
+                written < fs::file_time_type::clock::now() - leftover_after) {
+                fs::remove(file, error);
+            }
+        }
+    }
+
     // An office that does not answer has other troubles.
     void tell(const std::string& trouble) {
         wire::Request request;
-        request.mutable_sink()->set_name(name_.empty() ? "database" : name_);
+        request.mutable_sink()->set_name(name_);
         request.mutable_sink()->set_trouble(trouble);
         wire::Answer answer;
         (void)ask(*common_, request, answer);
@@ -247,13 +269,11 @@ private:
     const Options* options_;
     cli::ProgressLine progress_;
     std::string name_;
+    bool was_locked_ = false;
     std::string complained_;
 };
 
 Outcome<void> check(Options& options) {
-    if (const auto dialect = dialect_of(options.dsn); !dialect) {
-        return std::unexpected(dialect.error());
-    }
     if (options.attachments.empty()) {
         return {};
     }
@@ -272,12 +292,16 @@ Outcome<void> check(Options& options) {
 }
 
 int run(const cli::Common& common, Options options) {
-    if (const auto checked = check(options); !checked) {
-        return report(common, checked.error());
+    const auto kind = kind_of(options.dsn);
+    if (!kind) {
+        return report(common, kind.error());
     }
     if (options.only_schema) {
-        fmt::print("{}", schema_text(**dialect_of(options.dsn)));
+        fmt::print("{}", schema_text(*kind->dialect));
         return exit_done;
+    }
+    if (const auto checked = check(options); !checked) {
+        return report(common, checked.error());
     }
     if (options.follows) {
         struct sigaction action{};
@@ -285,7 +309,7 @@ int run(const cli::Common& common, Options options) {
         sigaction(SIGTERM, &action, nullptr);
         sigaction(SIGINT, &action, nullptr);
     }
-    return Sink(common, options).run();
+    return Sink(common, options, kind->name).run();
 }
 
 }  // namespace

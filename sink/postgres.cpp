@@ -12,20 +12,20 @@
 namespace fieldpost::sink {
 
 const Dialect postgres_dialect{
-    .begin = "BEGIN",
+    .begin = {"BEGIN", "SELECT pg_advisory_xact_lock(1718644595, -1)"},
+    .hurry = {"SET LOCAL lock_timeout = '1s'"},
     .time = "timestamptz",
     .json = "json",
     .texts = "SELECT json_array_elements_text($1::json)",
     .columns =
         "SELECT column_name FROM information_schema.columns "
         "WHERE table_schema = current_schema() AND table_name = $1",
-    .lock_names = "SELECT pg_advisory_xact_lock(1718644595, -1)",
     .replaces_views = true,
 };
 
 namespace {
 
-// The first key of our advisory locks; the second is the office's index, or -1 for names.
+// The first key of our advisory locks. The second is the office's index, or -1 for who writes.
 constexpr auto lock_key = "1718644595";
 // Their answers fit into the buffers of a socket, so neither end waits for the other.
 constexpr int sent_max = 100;
@@ -81,18 +81,12 @@ public:
 
     Done<void> flush() override {
         finish();
-        if (auto trouble = std::exchange(told_, std::nullopt)) {
-            return std::unexpected(std::move(*trouble));
-        }
-        return {};
+        return trouble_ ? Done<void>(std::unexpected(*trouble_)) : Done<void>{};
     }
 
     Done<std::vector<Row>> ask(const std::string& sql, std::vector<Value> values) override {
         if (auto done = flush(); !done) {
             return std::unexpected(done.error());
-        }
-        if (trouble_) {
-            return std::unexpected(Trouble{Trouble::Kind::other, "a trouble before this"});
         }
         rows_.clear();
         run(sql, std::move(values));
@@ -130,10 +124,6 @@ public:
             "CASE WHEN {0} ~ '^-?(0|[1-9][0-9]*)([.][0-9]+)?$' AND length({0}) <= 17 "
             "THEN {0}::numeric END",
             text);
-    }
-    [[nodiscard]] std::string name() const override {
-        return fmt::format("postgresql {} at {}", PQdb(connection_.get()),
-                           PQhost(connection_.get()));
     }
 
 private:
@@ -179,18 +169,17 @@ private:
     // prepared_: all are forgotten at both ends.
     void roll_back(const std::string& sql) {
         finish();
-        const bool had_trouble = std::exchange(trouble_, false);
+        const auto trouble = std::exchange(trouble_, std::nullopt);
         send(sql, {});
-        if (had_trouble) {
+        if (trouble) {
             send("DEALLOCATE ALL", {});
             prepared_.clear();
         }
     }
 
     void fail(Trouble trouble) {
-        trouble_ = true;
-        if (!told_) {
-            told_ = std::move(trouble);
+        if (!trouble_) {
+            trouble_ = std::move(trouble);
         }
     }
 
@@ -240,14 +229,13 @@ private:
     std::unique_ptr<PGconn, Clear> connection_;
     std::map<std::string, std::string> prepared_;  // its name, by the statement
     int sent_ = 0;
-    bool trouble_ = false;  // nothing is done until it is rolled back
-    std::optional<Trouble> told_;
+    std::optional<Trouble> trouble_;  // nothing is done until it is rolled back
     std::vector<Row> rows_;
 };
 
 }  // namespace
 
-cli::Outcome<void> check_postgres(const std::string& dsn) {
+cli::Outcome<std::string> name_of_postgres(const std::string& dsn) {
     char* words = nullptr;
     const Options options(PQconninfoParse(dsn.c_str(), &words));
     if (!options) {
@@ -258,41 +246,51 @@ cli::Outcome<void> check_postgres(const std::string& dsn) {
                          "write sqlite:FILE, or what psql connects with, such as "
                          "postgresql:///reports"});
     }
+    std::string database;
+    std::string host;
     for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
         const bool is_given = option->val != nullptr && *option->val != '\0';
-        if (is_given && std::string_view(option->keyword) == "password") {
+        const std::string_view word = option->keyword;
+        if (is_given && (word == "dbname" || word == "host")) {
+            (word == "host" ? host : database) = option->val;
+        }
+        if (is_given && word == "password") {
             return std::unexpected(
                 cli::Failure{exit_invalid, "invalid",
                              "a password in the DSN is seen by everybody on this machine",
                              "put it into a file, and name that in PGPASSFILE"});
         }
     }
-    return {};
+    return fmt::format("postgresql {} at {}", database.empty() ? "(its default)" : database,
+                       host.empty() ? "this machine" : host);
 }
 
 Done<std::unique_ptr<Database>> open_postgres(const std::string& dsn) {
-    // Every statement of the sink finds its rows by keys. Of a table that grew within minutes
-    // PostgreSQL knows no sizes yet, and would read it whole for each page.
-    // What stands before dbname are defaults; what stands behind it counts in any case.
-    constexpr std::array<const char*, 7> words = {
-        "connect_timeout",  "tcp_user_timeout", "dbname", "client_encoding",
-        "application_name", "options",          nullptr};
-    const std::array<const char*, 7> values = {
-        "10",
-        "30000",
-        dsn.c_str(),
-        "UTF8",
-        "fieldpost-sink",
-        "-c standard_conforming_strings=on -c timezone=UTC -c lock_timeout=20s "
-        "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
-        nullptr};
+    // A given value comes after the defaults and takes their place. client_encoding takes the place
+    // of a given one.
+    constexpr std::array<const char*, 6> words = {"connect_timeout",           "tcp_user_timeout",
+                                                  "fallback_application_name", "dbname",
+                                                  "client_encoding",           nullptr};
+    const std::array<const char*, 6> values = {"10",        "30000", "fieldpost-sink",
+                                               dsn.c_str(), "UTF8",  nullptr};
     std::unique_ptr<PGconn, Clear> connection(PQconnectdbParams(words.data(), values.data(), 1));
     if (PQstatus(connection.get()) != CONNECTION_OK || PQenterPipelineMode(connection.get()) != 1) {
         const auto why = one_line(PQerrorMessage(connection.get()));
         return std::unexpected(Trouble{Trouble::Kind::gone, why});
     }
     PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
-    return std::make_unique<Postgres>(connection.release());
+    auto database = std::make_unique<Postgres>(connection.release());
+    // Every statement of the sink finds its rows by keys. PostgreSQL does not know the size of a
+    // table that grew within minutes, and would read it whole for each page.
+    for (const auto* setting :
+         {"standard_conforming_strings = on", "timezone = 'UTC'", "lock_timeout = '20s'",
+          "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"}) {
+        database->run(fmt::format("SET {}", setting), {});
+    }
+    if (auto set = database->flush(); !set) {
+        return std::unexpected(std::move(set.error()));
+    }
+    return database;
 }
 
 }  // namespace fieldpost::sink

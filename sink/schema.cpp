@@ -127,9 +127,16 @@ std::vector<std::string> indexes() {
         "CREATE INDEX IF NOT EXISTS attachment_sum ON attachment (sha256)"};
 }
 
-std::string columns_of_report(const char* of_created) {
+// Views of forms begin with so many columns of `report`, also when it has gained more: PostgreSQL
+// lets a view gain columns at its end only, and fields come behind these.
+constexpr std::size_t columns_of_forms = 27;
+
+std::string columns_of_report(const char* of_created, std::size_t count = SIZE_MAX) {
     std::vector<std::string> columns;
     for (const auto& name : report_columns()) {
+        if (columns.size() == count) {
+            break;
+        }
         columns.push_back(name == "created_at" ? std::string(of_created) + ".created_at"
                                                : "r." + name);
     }
@@ -232,8 +239,8 @@ std::vector<std::string> report_columns() {
 }
 
 std::string form_select(const std::string& type, const std::string& fields) {
-    return fmt::format("SELECT {}{} FROM report r WHERE type = {} AND {}", columns_of_report("r"),
-                       fields, quoted(type), current);
+    return fmt::format("SELECT {}{} FROM report r WHERE type = {} AND {}",
+                       columns_of_report("r", columns_of_forms), fields, quoted(type), current);
 }
 
 std::string schema_text(const Dialect& dialect) {
@@ -254,8 +261,11 @@ std::string schema_text(const Dialect& dialect) {
     return text;
 }
 
-cli::Outcome<void> prepare(Database& database, const std::string& network_id,
-                           const std::string& network_name) {
+namespace {
+
+// True if the tables are those of this release.
+cli::Outcome<bool> check_head(Database& database, const std::string& network_id,
+                              const std::string& network_name) {
     const auto head = head_of(database);
     if (!head) {
         return std::unexpected(failure_of(head.error()));
@@ -273,13 +283,26 @@ cli::Outcome<void> prepare(Database& database, const std::string& network_id,
                 fmt::format("this database belongs to the network {}", cli::safe_line(row[2])),
                 fmt::format("give {} a database of its own", network_name)});
         }
-        if (std::stoll(row[0]) == schema_version) {
-            return {};
-        }
+        return std::stoll(row[0]) == schema_version;
     }
-    database.run(database.dialect().begin);
-    if (*database.dialect().lock_names != '\0') {
-        database.run(database.dialect().lock_names);
+    return false;
+}
+
+}  // namespace
+
+cli::Outcome<void> prepare(Database& database, const std::string& network_id,
+                           const std::string& network_name) {
+    auto is_ready = check_head(database, network_id, network_name);
+    if (!is_ready || *is_ready) {
+        return is_ready ? cli::Outcome<void>{} : std::unexpected(is_ready.error());
+    }
+    begin(database);
+    // Another sink may have been first.
+    is_ready = check_head(database, network_id, network_name);
+    if (!is_ready || *is_ready) {
+        database.run("ROLLBACK");
+        (void)database.flush();
+        return is_ready ? cli::Outcome<void>{} : std::unexpected(is_ready.error());
     }
     auto made = make_all(database);
     if (made) {

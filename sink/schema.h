@@ -10,7 +10,7 @@
 
 namespace fieldpost::sink {
 
-// Of this release. A database of a higher one is not touched.
+// A database of a higher version is not touched.
 inline constexpr std::int64_t schema_version = 1;
 
 // The columns of `report`, in their order. Every view of reports begins with them.
@@ -18,10 +18,10 @@ std::vector<std::string> report_columns();
 // Make a view, or make it anew with more columns at its end.
 std::vector<std::string> view_statements(const Dialect& dialect, const std::string& name,
                                          const std::string& select);
-// Selects the current reports of a type, with these further columns: ", EXPRESSION AS NAME"...
+// Selects the current reports of a type. `fields` are further columns: ", EXPRESSION AS NAME"...
 std::string form_select(const std::string& type, const std::string& fields);
 
-// All that a new database gets, as text for people.
+// The statements that make a new database's tables and views, as text for people.
 std::string schema_text(const Dialect& dialect);
 
 // Makes what is missing, in a transaction. `network_id` in hexadecimal digits.

@@ -15,12 +15,12 @@
 namespace fieldpost::sink {
 
 const Dialect sqlite_dialect{
-    .begin = "BEGIN IMMEDIATE",
+    .begin = {"BEGIN IMMEDIATE"},
+    .hurry = {},
     .time = "TEXT",
     .json = "TEXT",
     .texts = "SELECT value FROM json_each($1)",
     .columns = "SELECT name FROM pragma_table_info($1)",
-    .lock_names = "",
     .replaces_views = false,
 };
 
@@ -69,7 +69,10 @@ public:
 
     void run(const std::string& sql, std::vector<Value> values) override {
         if (sql.starts_with("ROLLBACK")) {
-            trouble_ = false;
+            trouble_.reset();
+            if (sqlite3_get_autocommit(connection_.get()) != 0) {
+                return;  // the transaction never began, or SQLite has ended it
+            }
         }
         if (!trouble_) {
             rows_.clear();
@@ -78,18 +81,12 @@ public:
     }
 
     Done<void> flush() override {
-        if (auto trouble = std::exchange(told_, std::nullopt)) {
-            return std::unexpected(std::move(*trouble));
-        }
-        return {};
+        return trouble_ ? Done<void>(std::unexpected(*trouble_)) : Done<void>{};
     }
 
     Done<std::vector<Row>> ask(const std::string& sql, std::vector<Value> values) override {
         if (auto done = flush(); !done) {
             return std::unexpected(done.error());
-        }
-        if (trouble_) {
-            return std::unexpected(Trouble{Trouble::Kind::other, "a trouble before this"});
         }
         run(sql, std::move(values));
         if (auto done = flush(); !done) {
@@ -131,7 +128,6 @@ public:
             "key = {})",
             quoted(key));
     }
-    [[nodiscard]] std::string name() const override { return "sqlite " + file_; }
 
 private:
     void step(const std::string& sql, const std::vector<Value>& values) {
@@ -185,9 +181,8 @@ private:
     }
 
     void fail(int code) {
-        trouble_ = true;
-        if (!told_) {
-            told_ = Trouble{kind_of(code), sqlite3_errmsg(connection_.get())};
+        if (!trouble_) {
+            trouble_ = Trouble{kind_of(code), sqlite3_errmsg(connection_.get())};
         }
     }
 
@@ -195,12 +190,17 @@ private:
     std::string file_;
     int lock_ = -1;
     std::map<std::string, Statement> statements_;
-    bool trouble_ = false;
-    std::optional<Trouble> told_;
+    std::optional<Trouble> trouble_;
     std::vector<Row> rows_;
 };
 
 }  // namespace
+
+std::string name_of_sqlite(const std::string& file) {
+    std::error_code error;
+    const auto path = std::filesystem::absolute(file, error);
+    return "sqlite " + (error ? file : path.string());
+}
 
 Done<std::unique_ptr<Database>> open_sqlite(const std::string& file) {
     sqlite3* opened = nullptr;
@@ -213,8 +213,13 @@ Done<std::unique_ptr<Database>> open_sqlite(const std::string& file) {
     }
     sqlite3_extended_result_codes(opened, 1);
     sqlite3_busy_timeout(opened, busy_ms);
-    return std::make_unique<Sqlite>(std::move(connection),
-                                    std::filesystem::absolute(file).string());
+    auto database =
+        std::make_unique<Sqlite>(std::move(connection), std::filesystem::absolute(file).string());
+    // Forgotten words are overwritten on the disk, and do not stay in free pages.
+    if (const auto set = database->ask("PRAGMA secure_delete = ON", {}); !set) {
+        return std::unexpected(set.error());
+    }
+    return database;
 }
 
 }  // namespace fieldpost::sink

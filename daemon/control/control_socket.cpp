@@ -17,8 +17,15 @@ namespace fieldpost::control {
 
 namespace {
 
-// A report with all its attachments, and the fields that describe them.
-constexpr std::size_t request_bytes_max = limits::record_bytes_max + (8U << 20);
+constexpr std::size_t whole_report_bytes = limits::record_bytes_max + (8U << 20);
+
+}  // namespace
+
+const DoorLimits whole_reports{whole_report_bytes, 3 * whole_report_bytes};
+const DoorLimits questions{256U << 10, whole_report_bytes};
+
+namespace {
+
 // Clients that are served at a time. One more place is only for the owner.
 constexpr std::size_t members_max = 64;
 constexpr std::size_t places_max = members_max + 1;
@@ -28,8 +35,6 @@ constexpr std::size_t waiting_max = 256;
 constexpr int queue_max = 64;
 // Only one request larger than this is read at a time. Another client with such a request waits.
 constexpr std::size_t large_bytes = 1U << 20;
-// The limit for all larger answers together: three reports with all their attachments.
-constexpr std::size_t answers_bytes_max = 3 * request_bytes_max;
 constexpr std::size_t length_bytes = 4;
 constexpr std::chrono::milliseconds stalled_after = std::chrono::seconds{10};
 // Less than any machine sends in a second. So a client that moves a byte now and then counts as
@@ -82,8 +87,9 @@ struct ControlSocket::Client {
     }
 };
 
-ControlSocket::ControlSocket(std::filesystem::path path, int fd, StandingOf standing_of)
-    : path_(std::move(path)), fd_(fd), standing_of_(std::move(standing_of)) {}
+ControlSocket::ControlSocket(std::filesystem::path path, int fd, const DoorLimits& limits,
+                             StandingOf standing_of)
+    : path_(std::move(path)), fd_(fd), limits_(limits), standing_of_(std::move(standing_of)) {}
 
 ControlSocket::~ControlSocket() {
     for (const auto& [fd, client] : clients_) {
@@ -94,6 +100,7 @@ ControlSocket::~ControlSocket() {
 }
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem::path& path,
+                                                           const DoorLimits& limits,
                                                            std::optional<gid_t> also,
                                                            StandingOf standing_of) {
     if (!standing_of) {
@@ -128,7 +135,8 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::open(const std::filesystem
         }
         return fail(Errc::unavailable, fmt::format("cannot listen on {}: {}", path.string(), why));
     }
-    return std::unique_ptr<ControlSocket>(new ControlSocket(path, fd, std::move(standing_of)));
+    return std::unique_ptr<ControlSocket>(
+        new ControlSocket(path, fd, limits, std::move(standing_of)));
 }
 
 // The large request whose turn it is: the oldest one.
@@ -305,7 +313,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
                 break;
             }
             if (client.is_asked || client.in.size() + static_cast<std::size_t>(got) >
-                                       request_bytes_max + length_bytes) {
+                                       limits_.request_bytes + length_bytes) {
                 is_gone = true;
                 break;
             }
@@ -319,7 +327,7 @@ std::vector<RequestIn> ControlSocket::handle(int fd, bool is_readable, bool is_w
             }
         }
         const auto length = ByteReader(client.in).read_u32();
-        if (!client.is_asked && length && *length > request_bytes_max) {
+        if (!client.is_asked && length && *length > limits_.request_bytes) {
             is_gone = true;
         } else if (!client.is_asked && length && client.in.size() - length_bytes >= *length) {
             const bool was_large = client.is_large();
@@ -355,7 +363,7 @@ bool ControlSocket::has_room_for(std::size_t answer_bytes) const {
     for (const auto& [fd, client] : clients_) {
         unread += client.out.size();
     }
-    return answer_bytes <= large_bytes || unread + answer_bytes <= answers_bytes_max;
+    return answer_bytes <= large_bytes || unread + answer_bytes <= limits_.answers_bytes;
 }
 
 void ControlSocket::answer(ClientId id, Bytes bytes, Instant now) {

@@ -38,12 +38,23 @@ struct Interest {
 enum class Standing { stranger, member, owner };
 using StandingOf = std::function<Standing(int fd)>;
 
+// How much a door takes. A request is read whole before it is looked at.
+struct DoorLimits {
+    std::size_t request_bytes;
+    std::size_t answers_bytes;  // of answers that clients have not read yet, all together
+};
+// A report with all its attachments, and the fields that describe them; and three such answers.
+extern const DoorLimits whole_reports;
+// Names and filters; and one answer with a whole report.
+extern const DoorLimits questions;
+
 class ControlSocket {
 public:
     // Replaces a socket left behind; the caller holds the home's lock. unavailable: cannot bind.
     // Members of `also` are heard like members of the file's own group. `standing_of` is for tests.
     // Without it the kernel is asked.
     static Result<std::unique_ptr<ControlSocket>> open(const std::filesystem::path& path,
+                                                       const DoorLimits& limits = whole_reports,
                                                        std::optional<gid_t> also = {},
                                                        StandingOf standing_of = {});
     ~ControlSocket();
@@ -66,7 +77,8 @@ public:
 
 private:
     struct Client;
-    ControlSocket(std::filesystem::path path, int fd, StandingOf standing_of);
+    ControlSocket(std::filesystem::path path, int fd, const DoorLimits& limits,
+                  StandingOf standing_of);
     void accept_all(Instant now);
     static bool take(Client& client, std::span<const std::byte> bytes);
     void give_places(Instant now);
@@ -80,6 +92,7 @@ private:
 
     std::filesystem::path path_;
     int fd_;
+    DoorLimits limits_;
     StandingOf standing_of_;
     std::uint64_t next_ = 1;
     std::map<int, Client> clients_;

@@ -410,8 +410,7 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request,
 }
 
 // A trouble is kept for as long as it lasts, and shown.
-std::string cut_text(const std::string& text) {
-    constexpr std::size_t bytes_max = 1024;
+std::string cut_text(const std::string& text, std::size_t bytes_max = 1024) {
     auto end = std::min(text.size(), bytes_max);
     while (end > 0 && end < text.size() &&
            (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
@@ -469,7 +468,8 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             around.folders->note(request.folder().path(), cut_text(request.folder().trouble()));
             return encode(wire::Answer{});
         case wire::Request::kSink:
-            around.sinks->note(cut_text(request.sink().name()), cut_text(request.sink().trouble()),
+            around.sinks->note(cut_text(request.sink().name(), Sinks::name_bytes_max),
+                               cut_text(request.sink().trouble(), Sinks::trouble_bytes_max),
                                ledger.wall(around.now));
             return encode(wire::Answer{});
         case wire::Request::kInvite:

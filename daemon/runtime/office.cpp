@@ -135,7 +135,7 @@ Result<void> Office::open() {
 Result<void> Office::open_doors() {
     doors_.push_back({TRY(control::ControlSocket::open(home_.socket())), Rights::all});
     const auto readers = home::group_id(readers_group);
-    auto door = control::ControlSocket::open(home_.readers_socket(), readers);
+    auto door = control::ControlSocket::open(home_.readers_socket(), control::questions, readers);
     if (!door) {
         spdlog::warn("nobody can read here by group: {}", door.error().detail);
         return ok();

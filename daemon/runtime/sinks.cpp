@@ -10,9 +10,8 @@ namespace fieldpost::runtime {
 namespace {
 
 constexpr std::size_t sinks_max = 8;
-constexpr std::size_t name_bytes_max = 200;
-constexpr std::size_t trouble_bytes_max = 1024;
-constexpr std::size_t file_bytes_max = sinks_max * (name_bytes_max + trouble_bytes_max + 16);
+constexpr std::size_t file_bytes_max =
+    sinks_max * (Sinks::name_bytes_max + Sinks::trouble_bytes_max + 16);
 constexpr std::uint8_t file_version = 1;
 constexpr std::chrono::seconds tell_every{10};
 // An hour more than a day: a sink that is started once a day is not late.
@@ -83,15 +82,16 @@ void Sinks::note(const std::string& name, std::string trouble, WallTime at) {
 }
 
 std::string Sinks::trouble(WallTime wall) const {
+    std::vector<std::string> troubles;
     for (const auto& [name, sink] : sinks_) {
         if (!sink.trouble.empty()) {
-            return fmt::format("{}: {}", name, sink.trouble);
-        }
-        if (seconds_between(sink.heard, wall) > silent_seconds) {
-            return fmt::format("{}: nothing was read for it for more than a day", name);
+            troubles.push_back(fmt::format("{}: {}", name, sink.trouble));
+        } else if (seconds_between(sink.heard, wall) > silent_seconds) {
+            troubles.push_back(
+                fmt::format("{}: nothing was read for it for more than a day", name));
         }
     }
-    return {};
+    return fmt::format("{}", fmt::join(troubles, "; "));
 }
 
 std::optional<engine::Input> Sinks::take_news(Instant now, WallTime wall) {

@@ -16,12 +16,14 @@ namespace fieldpost::runtime {
 
 class Sinks {
 public:
-    // What cannot be read in `file` is forgotten: the sinks that are at work tell it again.
+    static constexpr std::size_t name_bytes_max = 200;
+    static constexpr std::size_t trouble_bytes_max = 500;
+    // A `file` that cannot be read begins anew: the sinks that are at work tell it again.
     explicit Sinks(std::filesystem::path file);
 
     // A sink has put all that it was told into its database, or has a trouble.
     void note(const std::string& name, std::string trouble, WallTime at);
-    // Tells the trouble of the first sink that has any, if that has changed since the last call.
+    // Tells the troubles of all sinks, if they have changed since the last call.
     std::optional<engine::Input> take_news(Instant now, WallTime wall);
 
 private:

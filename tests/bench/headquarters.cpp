@@ -22,6 +22,7 @@
 #include "tests/bench/meters.h"
 #include "tests/bench/table.h"
 #include "tests/bench/texts.h"
+#include "tests/end_to_end/database_server.h"
 #include "tests/end_to_end/offices.h"
 #include "tests/support/network.h"
 
@@ -254,6 +255,62 @@ std::string times_of(const std::vector<double>& times) {
                        percentile(times, 0.95));
 }
 
+struct Measured {
+    std::string name;
+    std::string value;
+    std::string goal;
+};
+
+// The time that PostgreSQL takes for a query, once it has read what it needs, in milliseconds.
+double query_time(const std::string& dsn, const std::string& sql) {
+    double time = 0;
+    for (int i = 0; i < 3; ++i) {
+        for (const auto& line : end_to_end::rows(dsn, "EXPLAIN ANALYZE " + sql)) {
+            constexpr std::string_view head = "Execution Time: ";
+            if (line[0].starts_with(head)) {
+                time = std::stod(line[0].substr(head.size()));
+            }
+        }
+    }
+    return time;
+}
+
+// Into a PostgreSQL of its own on this machine.
+std::vector<Measured> feed_database(const std::filesystem::path& folder,
+                                    const std::filesystem::path& hq_home, std::uint32_t count) {
+    end_to_end::DatabaseServer server(folder / "postgres");
+    server.run("postgres", "CREATE DATABASE reports");
+    const auto dsn = server.dsn("reports");
+    end_to_end::Program feeding(
+        {.words = {FIELDPOST_SINK_BIN, dsn, "--home", hq_home.string(), "--quiet"}});
+    const Stopwatch watch;
+    std::size_t most = 0;
+    while (feeding.is_running()) {
+        most = std::max(most, anonymous(feeding.pid()).bytes);
+        std::this_thread::sleep_for(50ms);
+    }
+    const auto seconds = watch.passed().count();
+    REQUIRE(feeding.finish().exit_code == 0);
+    const auto filled = std::stod(end_to_end::rows(dsn, "SELECT count(*) FROM report")[0][0]);
+    REQUIRE(filled >= count);
+    server.run("reports", "ANALYZE");
+    const auto of = [&](const std::string& sql) {
+        return fmt::format("{:.1f} ms", query_time(dsn, sql));
+    };
+    return {{"fieldpost-sink into PostgreSQL",
+             fmt::format("{:.0f} a second, {:.0f} s in all", filled / seconds, seconds),
+             "≥ 5,000; a million in ≤ 300 s"},
+            {"its memory", fmt::format("{:.1f} MB", static_cast<double>(most) / 1e6), "≤ 64 MB"},
+            {"the last 100 of report_current",
+             of("SELECT * FROM report_current ORDER BY created_at DESC LIMIT 100"), "≤ 50 ms"},
+            {"the oldest 50 of waiting_for_answer",
+             of("SELECT * FROM waiting_for_answer ORDER BY created_at LIMIT 50"), "≤ 50 ms"},
+            {"form_form3 of one office for a month",
+             of("SELECT * FROM form_form3 WHERE office = 'o500' AND created_at >= "
+                "timestamptz '2000-01-01' AND created_at < timestamptz '2100-01-01'"),
+             "≤ 50 ms"}};
+}
+
 }  // namespace
 
 TEST_CASE("headquarters") {
@@ -353,6 +410,9 @@ TEST_CASE("headquarters") {
         fmt::format("{:.1f} and {:.1f} MB", megabytes(memory), megabytes(of_command)), "≤ 40 MB");
     row("disk for pages, index and feed", per_report(hq_home / "store", count),
         "≤ 120 bytes a report");
+    for (const auto& [name, value, goal] : feed_database(folder.path(), hq_home, count)) {
+        row(name, value, goal);
+    }
     for (auto* daemon : {&hq, &province}) {
         daemon->program.signal(SIGTERM);
         REQUIRE(daemon->program.finish().exit_code == 0);

@@ -21,9 +21,7 @@ struct Headquarters {
     Office& hyesan = network.add(hq, "hyesan", "field");
 
     std::string deliver(const Words& words, const std::string& text) {
-        const auto id = hyesan.queue(words, text);
-        REQUIRE(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
-        return id;
+        return hyesan.deliver(words, text);
     }
     [[nodiscard]] std::filesystem::path file(const std::string& name) const {
         return network.folder() / name;

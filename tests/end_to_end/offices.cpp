@@ -120,6 +120,14 @@ std::string Office::queue(Words words, std::string text) const {
     return ran.out.substr(0, ran.out.size() - 1);
 }
 
+std::string Office::deliver(const Words& words, const std::string& text) const {
+    const auto id = queue(words, text);
+    const auto ran = run({"wait", id, "--for", "delivered", "--timeout", "30s"});
+    INFO(ran);
+    REQUIRE(ran.exit_code == 0);
+    return id;
+}
+
 Office& Network::bare(const std::string& name) {
     auto& office = offices_[name];
     office = std::make_unique<Office>(folder_.path(), name);

@@ -48,6 +48,8 @@ public:
     Json ask(Words words, std::string input = {}) const;
     // Queues a report. Returns the printed ID. Fails the test unless the report was queued.
     std::string queue(Words words, std::string text = {}) const;
+    // The same, and waits until all its recipients have it.
+    std::string deliver(const Words& words, const std::string& text = {}) const;
 
 private:
     std::string name_;

@@ -43,7 +43,7 @@ std::string text_of(const Json& value) {
     return value.is_null() ? "" : value.get<std::string>();
 }
 
-// What the office shows of its reports, as the rows of a database say the same.
+// An office's reports as it shows them, in the form of a database's rows.
 struct Expected {
     std::set<sink::Row> reports;
     std::set<sink::Row> answers;
@@ -55,11 +55,13 @@ Expected expected_of(const Office& office) {
     Expected expected;
     Words ids = {"--json", "show"};
     Words traced = {"--json", "trace"};
+    std::set<std::string> forgotten;
     for (const auto& entry : office.ask({"list", "--limit", "0", "--all-versions"})) {
         traced.push_back(entry["id"]);
         if (entry["forgotten_at"].is_null()) {
             ids.push_back(entry["id"]);
         } else {
+            forgotten.insert(entry["hash"]);
             expected.reports.insert({entry["id"], entry["hash"], "", "", "", "{}", "",
                                      text_of(entry["withdrawn_at"]), "forgotten"});
         }
@@ -76,6 +78,17 @@ Expected expected_of(const Office& office) {
     }
     for (const auto& entry : office.ask({"list", "--limit", "0", "--unanswered"})) {
         expected.unanswered.insert(entry["id"]);
+    }
+    for (const auto& trace : documents(office.run(traced).out)) {
+        const std::string hash = trace["hash"];
+        for (const auto& one : trace["recipients"]) {
+            if (!one["outcome"].is_null()) {
+                const bool is_forgotten = forgotten.contains(hash);
+                expected.answers.insert({hash, one["office"], one["outcome"],
+                                         is_forgotten ? "" : text_of(one["note"]),
+                                         is_forgotten ? "" : text_of(one["staff"])});
+            }
+        }
     }
     return expected;
 }
@@ -112,8 +125,8 @@ std::set<sink::Row> reports_in(const std::string& dsn) {
     return set_of(std::move(found));
 }
 
-// The database has what the office shows; it may have more only if that is wanted.
-void check_equal(const Office& office, const std::string& dsn) {
+// The database has what the office shows, and its files lie in the folder.
+void check_equal(const Office& office, const std::string& dsn, const fs::path& attachments = {}) {
     auto expected = expected_of(office);
     CHECK(reports_in(dsn) == expected.reports);
     CHECK(set_of(rows(dsn,
@@ -124,6 +137,22 @@ void check_equal(const Office& office, const std::string& dsn) {
         CHECK(waiting.insert(row[0]).second);
     }
     CHECK(waiting == expected.unanswered);
+    CHECK(set_of(rows(dsn, "SELECT hash, office, outcome, note, staff FROM answer")) ==
+          expected.answers);
+    for (const auto& form : rows(dsn, "SELECT type, view FROM sink_form")) {
+        const auto current =
+            rows(dsn, "SELECT id FROM report_current WHERE type = " + sink::quoted(form[0]));
+        const auto shown = rows(dsn, "SELECT id FROM " + sink::quoted_name(form[1]));
+        CHECK(set_of(shown) == set_of(current));
+    }
+    for (const auto& row : rows(dsn,
+                                "SELECT sha256, size_bytes, path FROM attachment WHERE name "
+                                "IS NOT NULL")) {
+        if (!attachments.empty()) {
+            CHECK(fs::path(row[2]) == attachments / row[0]);
+            CHECK(std::to_string(fs::file_size(row[2])) == row[1]);
+        }
+    }
     CHECK(rows(dsn, "SELECT * FROM rejected").empty());
 }
 
@@ -133,9 +162,7 @@ struct Headquarters {
     Office& hyesan = network.add(hq, "hyesan", "field");
 
     std::string deliver(const Words& words, const std::string& text) {
-        const auto id = hyesan.queue(words, text);
-        REQUIRE(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
-        return id;
+        return hyesan.deliver(words, text);
     }
     [[nodiscard]] std::string sqlite(const std::string& name = "reports.db") const {
         return "sqlite:" + (network.folder() / name).string();
@@ -187,10 +214,10 @@ TEST_CASE("both databases hold what the office shows, and their views too", "[si
     for (const auto& dsn : {at.sqlite(), server.dsn("reports")}) {
         INFO(dsn);
         feed(at.hq, dsn, {"--attachments", attachments.string()});
-        check_equal(at.hq, dsn);
+        check_equal(at.hq, dsn, attachments);
         // Again: nothing moves, and nothing doubles.
         feed(at.hq, dsn, {"--attachments", attachments.string()});
-        check_equal(at.hq, dsn);
+        check_equal(at.hq, dsn, attachments);
         const auto answers =
             rows(dsn,
                  "SELECT office, outcome, note, staff FROM answer WHERE note IS NOT NULL ORDER BY "
@@ -205,33 +232,84 @@ TEST_CASE("both databases hold what the office shows, and their views too", "[si
         CHECK(form[0] == sink::Row{"0", "0", "\"; drop", ""});
         CHECK(form[3] == sink::Row{"", "", "", "x"});
         CHECK(std::stod(form[4][1]) == 0.5);
-        for (const auto& row :
-             rows(dsn, "SELECT path, sha256, size_bytes FROM attachment WHERE path IS NOT NULL")) {
-            CHECK(fs::path(row[0]) == attachments / row[1]);
-            CHECK(std::to_string(fs::file_size(row[0])) == row[2]);
-        }
         CHECK(rows(dsn, "SELECT * FROM seen").size() == rows(dsn, "SELECT * FROM report").size());
-        // Forgotten: its words are gone from the database too, and its file.
-        const auto forgotten = rows(dsn,
-                                    "SELECT id, text FROM report WHERE forgotten_at IS NOT "
-                                    "NULL");
-        REQUIRE(forgotten.size() == 1);
-        CHECK_FALSE(fs::exists(attachments / forgotten[0][0]));
     }
-    // A report that is forgotten later takes its files along.
+}
+
+TEST_CASE("what was forgotten goes from the database and its folder, and does not come back",
+          "[sink]") {
+    Headquarters at;
+    const auto attachments = at.network.folder() / "attachments";
+    const auto feed_all = [&] {
+        feed(at.hq, at.sqlite(), {"--attachments", attachments.string()});
+    };
+    const auto words = "잊을 것";
     const auto photo = at.network.folder() / "photo.jpg";
     write_file(photo, random_bytes(5000));
-    const auto id = at.deliver({"--to", "hq", "--attach", photo.string()}, "잊을 것");
-    feed(at.hq, at.sqlite(), {"--attachments", attachments.string()});
-    const auto path = rows(at.sqlite(), "SELECT path FROM attachment ORDER BY rowid DESC")[0][0];
-    CHECK(fs::exists(path));
+    const auto shared = at.network.folder() / "shared.jpg";
+    write_file(shared, random_bytes(6000));
+    const auto id = at.deliver({"--to", "hq", "--attach", photo.string(), "--attach",
+                                shared.string(), "--field", "name=" + std::string(words)},
+                               words);
+    REQUIRE(at.hq.run({"ack", id, "--note", words}).exit_code == 0);
+    at.hq.stop();
+    const auto yesterday = at.network.folder() / "yesterday";
+    fs::copy(at.hq.home(), yesterday, fs::copy_options::recursive);
+    at.hq.start();
+    feed_all();
+    const auto paths = rows(at.sqlite(), "SELECT path FROM attachment ORDER BY n");
     CHECK(fs::exists(attachments / id / "photo.jpg"));
+    CHECK_FALSE(files_with(at.network.folder(), words).empty());
+    // One page of the feed has both: the file of a report that is forgotten, and another report
+    // with the same content.
     REQUIRE(at.hq.run({"forget", id}).exit_code == 0);
-    feed(at.hq, at.sqlite(), {"--attachments", attachments.string()});
-    CHECK_FALSE(fs::exists(path));
+    const auto other = at.deliver({"--to", "hq", "--attach", shared.string()}, "other");
+    feed_all();
+    CHECK_FALSE(fs::exists(paths[0][0]));
+    CHECK(fs::exists(paths[1][0]));
+    CHECK(fs::exists(attachments / other / "shared.jpg"));
     CHECK_FALSE(fs::exists(attachments / id));
-    CHECK(files_with(at.network.folder() / "attachments", "잊을 것").empty());
+    // Its author takes it back afterwards: the reason is words about it.
+    REQUIRE(at.hyesan.run({"withdraw", id, "--reason", words}).exit_code == 0);
+    REQUIRE(eventually(
+        [&] { return !at.hq.ask({"list", "--all-versions"})[0]["withdrawn_at"].is_null(); }));
+    std::this_thread::sleep_for(std::chrono::seconds{2});
+    feed_all();
     check_equal(at.hq, at.sqlite());
+    // The office is put back to a time when it had not forgotten.
+    at.hq.stop();
+    fs::remove_all(at.hq.home() / "store");
+    fs::copy(yesterday / "store", at.hq.home() / "store", fs::copy_options::recursive);
+    at.hq.start();
+    REQUIRE(at.hq.ask({"show", id})["text"] == words);
+    feed_all();
+    CHECK_FALSE(fs::exists(paths[0][0]));
+    CHECK_FALSE(fs::exists(attachments / id));
+    CHECK(files_with(attachments, words).empty());
+    const auto database = read_file(at.network.folder() / "reports.db");
+    CHECK(database.find(words) == std::string::npos);
+}
+
+TEST_CASE("a database that somebody else holds for long takes all in afterwards", "[sink]") {
+    Headquarters at;
+    const auto id = at.deliver({"--to", "hq"}, "text");
+    feed(at.hq, at.sqlite());
+    const auto next = at.deliver({"--to", "hq"}, "text");
+    auto holder = std::move(*sink::connect(at.sqlite()));
+    sink::begin(*holder);
+    holder->run("UPDATE report SET text = text");
+    REQUIRE(holder->flush());
+    Program feeding(sink_command(at.hq, at.sqlite()));
+    // Longer than SQLite waits by itself.
+    std::this_thread::sleep_for(std::chrono::seconds{33});
+    REQUIRE(feeding.is_running());
+    holder->run("COMMIT");
+    REQUIRE(holder->flush());
+    const auto ran = feeding.finish();
+    INFO(ran);
+    CHECK(ran.exit_code == 0);
+    CHECK(rows(at.sqlite(), "SELECT id FROM report ORDER BY number") ==
+          std::vector<sink::Row>{{id}, {next}});
 }
 
 TEST_CASE("whatever is killed, a database holds every change once", "[sink]") {
@@ -239,6 +317,7 @@ TEST_CASE("whatever is killed, a database holds every change once", "[sink]") {
     DatabaseServer server(at.network.folder() / "postgres");
     server.run("postgres", "CREATE DATABASE reports");
     const std::vector<std::string> dsns = {at.sqlite(), server.dsn("reports")};
+    const auto attachments = at.network.folder() / "attachments";
     std::random_device any;
     const auto seed = any();
     INFO("seed " << seed);
@@ -254,7 +333,8 @@ TEST_CASE("whatever is killed, a database holds every change once", "[sink]") {
             // All of it comes again for this one.
             fs::remove(at.network.folder() / "reports.db");
         }
-        Program feeding(sink_command(at.hq, dsn, {"--follow", "--quiet"}));
+        Program feeding(sink_command(
+            at.hq, dsn, {"--follow", "--quiet", "--attachments", attachments.string()}));
         std::this_thread::sleep_for(std::chrono::microseconds(dice() % 80'000));
         switch (dice() % 4) {
             case 0:
@@ -272,8 +352,8 @@ TEST_CASE("whatever is killed, a database holds every change once", "[sink]") {
         feeding.finish();
     }
     for (const auto& dsn : dsns) {
-        feed(at.hq, dsn);
-        check_equal(at.hq, dsn);
+        feed(at.hq, dsn, {"--attachments", attachments.string()});
+        check_equal(at.hq, dsn, attachments);
     }
 }
 
@@ -282,6 +362,8 @@ TEST_CASE("a sink that follows goes on after the database and the office were aw
     DatabaseServer server(at.network.folder() / "postgres");
     server.run("postgres", "CREATE DATABASE reports");
     const auto dsn = server.dsn("reports");
+    // It starts before its database, as after a power cut.
+    server.crash();
     Program feeding(sink_command(at.hq, dsn, {"--follow"}));
     const auto has = [&](const std::string& id) {
         return eventually([&] {
@@ -292,9 +374,6 @@ TEST_CASE("a sink that follows goes on after the database and the office were aw
             return found && !found->empty();
         });
     };
-    CHECK(has(at.deliver({"--to", "hq"}, "1")));
-    server.crash();
-    const auto while_away = at.deliver({"--to", "hq"}, "2");
     const auto trouble = [&] {
         for (const auto& item : at.hq.ask({"attention"})) {
             if (item["what"] == "sink") {
@@ -303,10 +382,15 @@ TEST_CASE("a sink that follows goes on after the database and the office were aw
         }
         return std::string();
     };
+    const auto first = at.deliver({"--to", "hq", "--type", "stock"}, "1");
     CHECK(eventually([&] { return trouble().contains("database"); }));
     server.start();
+    CHECK(has(first));
+    CHECK(eventually([&] { return trouble().empty(); }, std::chrono::seconds{150}));
+    server.crash();
+    const auto while_away = at.deliver({"--to", "hq"}, "2");
+    server.start();
     CHECK(has(while_away));
-    CHECK(eventually([&] { return trouble().empty(); }, std::chrono::seconds{120}));
     at.hq.kill();
     at.hq.start();
     CHECK(has(at.deliver({"--to", "hq"}, "3")));
@@ -490,7 +574,7 @@ TEST_CASE("a database that cannot be used is told once, and nothing is lost", "[
     fails("nonsense", 6, "DSN");
     fails("sqlite:", 6, "file");
     fails("sqlite:/nonexistent/reports.db", 5, "does not allow");
-    fails("host=/nonexistent dbname=reports", 1, "does not answer");
+    fails("host=/nonexistent dbname=reports", 1, "no connection");
     write_file(at.network.folder() / "text.db", "this is no database, but a longer text than that");
     fails(at.sqlite("text.db"), 1, "not a database");
     server.run("postgres", "CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0 LOCALE 'C'");
@@ -541,4 +625,63 @@ TEST_CASE("the tables of an older sink gain what they lack", "[sink]") {
         CHECK_FALSE(rows(dsn, "SELECT withdrawal_reason FROM report_current").empty());
         CHECK(reports_in(dsn) == expected_of(at.hq).reports);
     }
+}
+
+TEST_CASE("every query of headquarters' page does what the page says", "[sink]") {
+    Headquarters at;
+    DatabaseServer server(at.network.folder() / "postgres");
+    server.run("postgres", "CREATE DATABASE reports");
+    server.run("postgres", "CREATE ROLE \"fieldpost-sink\" LOGIN");
+    server.run("reports", "GRANT CREATE ON SCHEMA public TO \"fieldpost-sink\"");
+    const auto dsn = server.dsn("reports", "fieldpost-sink");
+    const auto superuser = server.dsn("reports");
+    at.deliver({"--to", "hq", "--type", "weekly"}, "46");
+    at.deliver({"--to", "hq", "--type", "stock", "--field", "plaster=12"}, "old");
+    const auto stock = at.deliver({"--to", "hq", "--type", "stock", "--field", "plaster=7"}, "new");
+    const auto open =
+        at.deliver({"--to", "hq", "--type", "request", "--subject", "석고"}, "please");
+    const auto answered = at.deliver({"--to", "hq", "--type", "request"}, "please");
+    REQUIRE(at.hq.run({"ack", answered}).exit_code == 0);
+    feed(at.hq, dsn);
+    server.run("reports",
+               "UPDATE report SET created_at = created_at - interval '9 days' WHERE type "
+               "= 'weekly'");
+    server.run(
+        "reports",
+        "UPDATE report SET created_at = created_at + interval '1 hour' WHERE id = '" + stock + "'");
+
+    const auto page = read_file(fs::path(FIELDPOST_SOURCE_DIR) / "deploy" / "headquarters.md");
+    std::vector<std::vector<sink::Row>> answers;
+    constexpr std::string_view begins = "```sql\n";
+    for (auto from = page.find(begins); from != std::string::npos; from = page.find(begins, from)) {
+        from += begins.size();
+        const auto block = page.substr(from, page.find("```", from) - from);
+        for (std::size_t at_statement = 0; at_statement < block.size();) {
+            const auto end = block.find(";\n", at_statement);
+            REQUIRE(end != std::string::npos);
+            const auto statement = block.substr(at_statement, end - at_statement);
+            INFO(statement);
+            auto found = rows(superuser, statement);
+            if (statement.starts_with("SELECT")) {
+                answers.push_back(std::move(found));
+            }
+            at_statement = end + 2;
+        }
+    }
+    REQUIRE(answers.size() == 3);
+    REQUIRE(answers[0].size() == 1);
+    CHECK(answers[0][0][0] == "hyesan");
+    REQUIRE(answers[1].size() == 1);
+    CHECK(answers[1][0][1] == "7");
+    REQUIRE(answers[2].size() == 1);
+    CHECK(answers[2][0][0] == open);
+    // At the end of the page the dashboard reads one form, and nothing else.
+    const auto dashboard = server.dsn("reports", "dashboard");
+    CHECK(rows(dashboard, "SELECT * FROM form_stock").size() == 2);
+    auto connected = std::move(*sink::connect(dashboard));
+    CHECK_FALSE(connected->ask("SELECT * FROM report"));
+    // The sink goes on.
+    at.deliver({"--to", "hq", "--type", "stock", "--field", "gips=1"}, "later");
+    feed(at.hq, dsn);
+    CHECK(rows(dashboard, "SELECT gips FROM form_stock").size() == 3);
 }

@@ -14,9 +14,7 @@ struct TwoOffices {
     Office& hyesan = network.add(hq, "hyesan", "field");
 
     std::string deliver(const Words& words, const std::string& text) {
-        const auto id = hyesan.queue(words, text);
-        REQUIRE(hyesan.run({"wait", id, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
-        return id;
+        return hyesan.deliver(words, text);
     }
     void hear_withdrawal(const std::string& id) {
         const auto has_come = [&] { return !hq.ask({"show", id})["withdrawal_reason"].is_null(); };

@@ -108,6 +108,23 @@ TEST_CASE("a large request that stalls gives way to the next one", "[control]") 
     CHECK_FALSE(socket->wake_at().has_value());
 }
 
+TEST_CASE("a door for questions hangs up on whoever sends more than a question", "[control]") {
+    tests::TemporaryFolder folder;
+    const auto path = folder.path() / "control";
+    auto socket = ControlSocket::open(path, questions).value();
+    Client modest(path);
+    Client greedy(path);
+    handle_all(*socket, after_start(0ms));
+    modest.send(request_of(1000));
+    greedy.send(
+        BytesView(request_of(static_cast<std::uint32_t>(questions.request_bytes) + 1)).first(1000));
+    CHECK(handle_all(*socket, after_start(0ms)).size() == 1);
+    CHECK_FALSE(modest.was_hung_up_on());
+    CHECK(greedy.was_hung_up_on());
+    CHECK(socket->has_room_for(questions.answers_bytes));
+    CHECK_FALSE(socket->has_room_for(questions.answers_bytes + 1));
+}
+
 TEST_CASE("a small request waits for no large one", "[control]") {
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
@@ -148,7 +165,8 @@ TEST_CASE("a client that finds every place taken waits for one and is not hung u
           "[control]") {
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
-    auto socket = ControlSocket::open(path, {}, [](int) { return Standing::member; }).value();
+    auto socket =
+        ControlSocket::open(path, whole_reports, {}, [](int) { return Standing::member; }).value();
     auto silent = clients_of(path, members_max);
     handle_all(*socket, after_start(0ms));
     Client last(path);
@@ -176,7 +194,8 @@ TEST_CASE("the owner is heard while members take all other places and wait for m
     tests::TemporaryFolder folder;
     const auto path = folder.path() / "control";
     auto standing = Standing::member;
-    auto socket = ControlSocket::open(path, {}, [&](int) { return standing; }).value();
+    auto socket =
+        ControlSocket::open(path, whole_reports, {}, [&](int) { return standing; }).value();
     Clients silent;
     // More than have a place and more than may wait, as many at a time as the listener's queue
     // takes.
