@@ -6,22 +6,23 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "cli/command.h"
-#include "cli/medium.h"
 
 namespace fieldpost::cli {
 
 class EventCursor {
 public:
-    // Held until the end: a second command cannot use the file. invalid: it is no such file.
+    // The cursor is held until the end, by a file beside it: a second command cannot use it.
+    // invalid: the file is no cursor.
     static Outcome<EventCursor> open(const std::filesystem::path& path);
 
     struct Place {
         std::uint64_t seq = 0;
-        std::string event{};  // as `watch --json` writes it; empty: there was none
+        std::string event{};  // words by which the event is known again; empty: there was none
     };
     // Nothing: the file is new.
     [[nodiscard]] const std::optional<Place>& place() const { return place_; }
@@ -29,11 +30,12 @@ public:
     Outcome<void> move(Place place);
 
 private:
-    explicit EventCursor(std::filesystem::path path) : path_(std::move(path)) {}
-    Outcome<void> hold();
+    class Lock;
+    EventCursor(std::filesystem::path path, std::shared_ptr<Lock> lock)
+        : path_(std::move(path)), lock_(std::move(lock)) {}
 
     std::filesystem::path path_;
-    std::optional<OutputFile> next_;
+    std::shared_ptr<Lock> lock_;
     std::optional<Place> place_;
 };
 

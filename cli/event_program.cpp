@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -25,6 +26,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto time_max = 60s;
+constexpr auto end_max = 5s;
 
 // A file without a name: a program that does not read its input keeps nobody waiting.
 int input_file(const std::string& input) {
@@ -80,6 +82,7 @@ std::string run_program(const std::string& path, const std::string& input) {
     if (in < 0) {
         return fmt::format("no input for it: {}", std::strerror(errno));
     }
+    std::signal(SIGCHLD, SIG_DFL);  // whoever started this may have ignored it
     const auto parent = ::getpid();
     const pid_t child = ::fork();
     if (child == 0) {
@@ -93,14 +96,24 @@ std::string run_program(const std::string& path, const std::string& input) {
     const auto until = Clock::now() + time_max;
     auto look_again = 1ms;
     int status = 0;
-    while (::waitpid(child, &status, WNOHANG) == 0) {
-        if (Clock::now() >= until) {
+    pid_t ended = 0;
+    bool is_killed = false;
+    while ((ended = ::waitpid(child, &status, WNOHANG)) == 0) {
+        if (Clock::now() >= until + end_max) {
+            return "it does not end, even though it was killed";
+        }
+        if (Clock::now() >= until && !std::exchange(is_killed, true)) {
             ::kill(-child, SIGKILL);
-            ::waitpid(child, &status, 0);
-            return fmt::format("it took longer than {} seconds, and was ended", time_max.count());
+            ::kill(child, SIGKILL);  // it may have left its group
         }
         std::this_thread::sleep_for(look_again);
         look_again = std::min(2 * look_again, 50ms);
+    }
+    if (is_killed) {
+        return fmt::format("it took longer than {} seconds, and was ended", time_max.count());
+    }
+    if (ended < 0) {
+        return fmt::format("its end is not known: {}", std::strerror(errno));
     }
     if (WIFSIGNALED(status)) {
         return fmt::format("signal {} ended it", WTERMSIG(status));

@@ -36,6 +36,11 @@ std::string event_json(const wire::Watch::Event& event) {
     return json_text(object);
 }
 
+// By this an event is known again. A name may be known better later, and so the ID is not in it.
+std::string mark_of(const wire::Watch::Event& event) {
+    return fmt::format("{} {}", rfc3339(event.at_unix_s()), event.what());
+}
+
 struct WatchOptions {
     std::optional<std::uint64_t> after;
     std::string cursor;
@@ -52,6 +57,8 @@ public:
         return cursor_ ? cursor_->place() : std::nullopt;
     }
 
+    [[nodiscard]] bool is_new() const { return cursor_ && !cursor_->place(); }
+
     void tell_gap() {
         if (!program_.empty()) {
             run(gap_event);
@@ -63,19 +70,18 @@ public:
 
     // A program that fails keeps nothing back: the next event is told all the same.
     Outcome<void> tell(const wire::Watch::Event& event) {
-        const auto json = event_json(event);
+        const auto words = event_json(event);
+        last_ = {event.seq(), mark_of(event)};
         if (program_.empty()) {
             if (common_->json) {
-                fmt::print("{}\n", json);
+                fmt::print("{}\n", words);
             } else {
                 fmt::print("{}  {}  {}  {}\n", local_time(event.at_unix_s()),
                            padded(event.what(), 12), padded(event.id(), 12), event.office());
             }
-            last_ = {event.seq(), json};
             return {};
         }
-        run(json);
-        last_ = {event.seq(), json};
+        run(words);
         return keep();
     }
 
@@ -86,8 +92,8 @@ public:
     }
 
     // Keeps the place where a new cursor begins.
-    Outcome<void> begin(std::uint64_t seq) {
-        return cursor_ && !cursor_->place() ? cursor_->move({seq}) : Outcome<void>{};
+    Outcome<void> begin(EventCursor::Place place) {
+        return cursor_ && !cursor_->place() ? cursor_->move(std::move(place)) : Outcome<void>{};
     }
 
 private:
@@ -119,13 +125,29 @@ Outcome<void> go_on_from(const Common& common, const EventCursor::Place& place, 
         return asked;
     }
     const auto& events = answer.watch().events();
-    const bool is_there = !events.empty() && event_json(events[0]) == place.event;
+    const bool is_there = !events.empty() && mark_of(events[0]) == place.event;
     const bool is_too_old = answer.watch().has_gap();
     watch.set_after(is_there || is_too_old ? place.seq : 0);
     if (!is_there && !is_too_old) {
         teller.tell_gap();
     }
     return {};
+}
+
+// A new cursor begins behind the newest event.
+Outcome<void> begin_at(const Common& common, std::uint64_t seq, Teller& teller) {
+    EventCursor::Place place{seq};
+    if (seq > 0) {
+        wire::Request request;
+        request.mutable_watch()->set_after(seq - 1);
+        wire::Answer answer;
+        if (auto asked = ask(common, request, answer); !asked) {
+            return asked;
+        }
+        const auto& events = answer.watch().events();
+        place.event = events.empty() ? "" : mark_of(events[0]);
+    }
+    return teller.begin(std::move(place));
 }
 
 int run_watch(const Common& common, const WatchOptions& options) {
@@ -178,7 +200,9 @@ int run_watch(const Common& common, const WatchOptions& options) {
             return exit_done;  // the caller said it
         }
         auto kept = teller.keep();
-        kept = kept ? teller.begin(watch.newest()) : kept;
+        if (kept && teller.is_new()) {
+            kept = begin_at(common, watch.newest(), teller);
+        }
         if (!kept) {
             return report(common, kept.error());
         }
@@ -376,7 +400,7 @@ void add_watch(CLI::App& app, const Common& common, Run& run) {
     command->add_option("--cursor", options->cursor, "keep the place in this file, and go on there")
         ->excludes(after);
     command->add_option("--exec", options->program,
-                        "run this program for each event, which it reads as JSON");
+                        "run this program for each event: JSON on its input");
     command->footer("Example: fieldpost watch --cursor seen.json --exec ./alert");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_watch(common, *options); };

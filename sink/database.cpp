@@ -30,9 +30,14 @@ std::string quoted_name(const std::string& name) {
     return doubled(name, '"');
 }
 
-void begin(Database& database) {
-    for (const auto* statement : database.dialect().begin) {
-        database.run(statement);
+void begin(Database& database, Patience patience) {
+    const auto& dialect = database.dialect();
+    database.run(dialect.begin);
+    for (const auto* statement :
+         {patience == Patience::little ? dialect.hurry : "", dialect.lock}) {
+        if (*statement != '\0') {
+            database.run(statement);
+        }
     }
 }
 

@@ -38,15 +38,14 @@ using Row = std::vector<std::string>;
 
 // The SQL that differs between the two databases.
 struct Dialect {
-    // Begin a transaction that writes. Sinks write one after the other: what they derive from rows
-    // of several offices is then derived from all of them.
-    std::vector<const char*> begin;
-    std::vector<const char*> hurry;  // in a transaction: to be held up is a trouble
-    const char* time;                // the type of a time
-    const char* json;                // the type of a JSON text
-    const char* texts;               // selects the texts of the JSON array $1
-    const char* columns;             // selects the names of the columns of the table $1
-    bool replaces_views;             // without dropping them
+    const char* begin;    // a transaction
+    const char* hurry;    // in a transaction: to be held up is a trouble soon; empty: as always
+    const char* lock;     // in a transaction: no other sink writes; empty: so it is anyway
+    const char* time;     // the type of a time
+    const char* json;     // the type of a JSON text
+    const char* texts;    // selects the texts of the JSON array $1
+    const char* columns;  // selects the names of the columns of the table $1
+    bool replaces_views;  // without dropping them
 };
 
 class Database {
@@ -74,7 +73,10 @@ public:
     [[nodiscard]] virtual std::string number(const std::string& key) const = 0;
 };
 
-void begin(Database& database);
+// Begins a transaction that writes. Sinks write one after the other: what they derive from rows of
+// several offices is then derived from all of them.
+enum class Patience : std::uint8_t { normal, little };
+void begin(Database& database, Patience patience = Patience::normal);
 
 // "it's" becomes 'it''s', and a name becomes "a ""name""".
 std::string quoted(const std::string& text);

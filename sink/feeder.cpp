@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "cli/attachments.h"
 #include "cli/export/attachment_files.h"
@@ -20,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int tries_max = 10;
+constexpr int tries_max = 2;  // each waits for half a minute; whoever stops this waits too
 constexpr std::size_t reason_bytes_max = 500;
 
 // PostgreSQL takes no NUL in a text. No report of ours has one, and a member may write its own.
@@ -98,7 +97,6 @@ cli::Outcome<void> Feeder::take(const wire::Feed& feed) {
         if (done || done.error().kind != Trouble::Kind::again) {
             break;
         }
-        std::this_thread::sleep_for(std::chrono::milliseconds{10 << tries});
     }
     if (!done) {
         return std::unexpected(failure_of(done.error()));
@@ -108,7 +106,6 @@ cli::Outcome<void> Feeder::take(const wire::Feed& feed) {
     return {};
 }
 
-// A view that cannot be made keeps no report back.
 void Feeder::show_views() {
     const auto shown = forms_.show();
     views_trouble_ = shown ? "" : shown.error().what;
@@ -120,9 +117,11 @@ Done<std::string> Feeder::hash_of(const wire::Entry& entry) {
     if (!entry.hash().empty()) {
         return to_hex(as_bytes(entry.hash()));
     }
-    const auto known =
-        database_->ask("SELECT hash FROM report WHERE id = $1 AND author = $2 AND incarnation = $3",
-                       {entry.id(), number(entry.author()), number(entry.incarnation())});
+    const auto known = database_->ask(
+        "SELECT hash FROM report WHERE author = $1 AND number = $2 AND incarnation = $3 AND class "
+        "= $4",
+        {number(entry.author()), number(entry.number()), number(entry.incarnation()),
+         cli::word_of(entry.priority())});
     if (!known) {
         return std::unexpected(known.error());
     }
@@ -213,6 +212,8 @@ Done<void> Feeder::take_one_by_one(const wire::Feed& feed, const std::vector<Ite
         if (done) {
             derive(touched);
             done = database_->flush();
+        }
+        if (done) {
             all.files.merge(touched.files);
             all.ids.merge(touched.ids);
         }

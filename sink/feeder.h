@@ -49,6 +49,8 @@ public:
 
     [[nodiscard]] std::uint64_t taken() const { return taken_; }
     [[nodiscard]] std::uint64_t rejected() const { return rejected_; }
+    // Makes the views that are behind. One that cannot be made keeps no report back.
+    void show_views();
     // Says why views are behind. Empty: they are not.
     [[nodiscard]] const std::string& views_trouble() const { return views_trouble_; }
 
@@ -73,7 +75,6 @@ private:
     Done<void> take_one_by_one(const wire::Feed& feed, const std::vector<Item>& items);
     Done<void> give_names(const std::vector<Item>& items);
     Done<void> write(const Item& item, Touched& touched);
-    void show_views();
     void write_report(const Item& item, Touched& touched);
     void write_attachments(const Item& item);
     void write_answer(const Item& item);

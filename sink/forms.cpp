@@ -31,13 +31,13 @@ std::set<std::string> taken_in(const std::vector<std::string>& names) {
 }  // namespace
 
 Done<void> Forms::load() {
-    forms_.clear();
+    std::map<std::string, Form> read;
     const auto types = database_->ask("SELECT type, view, shown FROM sink_form");
     if (!types) {
         return std::unexpected(types.error());
     }
     for (const auto& row : *types) {
-        auto& form = forms_[row[0]];
+        auto& form = read[row[0]];
         form.view = row[1];
         form.shown = std::stoll(row[2]);
     }
@@ -47,10 +47,11 @@ Done<void> Forms::load() {
         return std::unexpected(columns.error());
     }
     for (const auto& row : *columns) {
-        auto& form = forms_[row[0]];
+        auto& form = read[row[0]];
         form.places.emplace(row[1], form.names.size());
         form.names.push_back(row[2]);
     }
+    forms_ = std::move(read);
     return {};
 }
 
@@ -117,7 +118,7 @@ bool Forms::lacks_columns(const Form& form) {
 }
 
 Done<void> Forms::show(const std::string& type) {
-    begin(*database_);
+    begin(*database_, Patience::little);
     // Another sink may have given names since, or made the view.
     auto done = load();
     const auto found = forms_.find(type);
@@ -132,9 +133,6 @@ Done<void> Forms::show(const std::string& type) {
             fields += fmt::format(", {} AS {}, {} AS {}", database_->field(*keys[i]),
                                   quoted_name(form.names[i]), database_->number(*keys[i]),
                                   quoted_name(form.names[i] + number_suffix));
-        }
-        for (const auto* statement : database_->dialect().hurry) {
-            database_->run(statement);
         }
         for (const auto& statement :
              view_statements(database_->dialect(), form.view, form_select(type, fields))) {
@@ -155,6 +153,11 @@ Done<void> Forms::show(const std::string& type) {
 
 Done<void> Forms::show() {
     const auto now = std::chrono::steady_clock::now();
+    // Another sink may have made it meanwhile.
+    std::erase_if(failed_, [&](const auto& one) {
+        const auto form = forms_.find(one.first);
+        return form == forms_.end() || !lacks_columns(form->second);
+    });
     std::vector<std::string> behind;
     for (const auto& [type, form] : forms_) {
         const auto failed = failed_.find(type);
@@ -163,11 +166,17 @@ Done<void> Forms::show() {
         }
     }
     for (const auto& type : behind) {
-        if (auto done = show(type); done) {
+        auto done = show(type);
+        if (done) {
             failed_.erase(type);
-        } else {
-            failed_.insert_or_assign(
-                type, Failed{now + std::chrono::minutes{1}, std::move(done.error())});
+            continue;
+        }
+        const bool is_of_view =
+            done.error().kind != Trouble::Kind::again && done.error().kind != Trouble::Kind::gone;
+        failed_.insert_or_assign(type,
+                                 Failed{now + std::chrono::minutes{1}, std::move(done.error())});
+        if (!is_of_view) {
+            break;  // the next one would wait too
         }
     }
     return failed_.empty() ? Done<void>{} : std::unexpected(failed_.begin()->second.trouble);

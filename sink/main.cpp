@@ -68,11 +68,10 @@ bool is_final(const Failure& failure) {
     return std::ranges::find(codes, failure.code) != codes.end();
 }
 
-bool is_of_database(const Failure& failure) {
-    constexpr std::array<std::string_view, 8> codes = {"no_database", "no_space", "no_rights",
-                                                       "database",    "newer",    "other_network",
-                                                       "unfit",       "views"};
-    return std::ranges::find(codes, failure.code) != codes.end();
+// The office knows its own troubles.
+bool is_of_office(const Failure& failure) {
+    return failure.exit == exit_no_daemon || failure.exit == exit_timed_out ||
+           failure.code == "locked" || failure.code == "no_access";
 }
 
 class Sink {
@@ -91,7 +90,7 @@ public:
                 return exit_done;
             }
             const auto& failure = fed.error();
-            if (is_of_database(failure)) {
+            if (!is_of_office(failure)) {
                 tell(failure.what);
             }
             // After a break of the network the database may hold on to this sink's own lock.
@@ -232,6 +231,7 @@ private:
                 return {};
             }
             if (!has_more) {
+                feeder.show_views();
                 progress_.clear();
                 if (!pause(look_again)) {
                     return {};

@@ -12,8 +12,9 @@
 namespace fieldpost::sink {
 
 const Dialect postgres_dialect{
-    .begin = {"BEGIN", "SELECT pg_advisory_xact_lock(1718644595, -1)"},
-    .hurry = {"SET LOCAL lock_timeout = '1s'"},
+    .begin = "BEGIN",
+    .hurry = "SET LOCAL lock_timeout = '1s'",
+    .lock = "SELECT pg_advisory_xact_lock(1718644595, -1)",
     .time = "timestamptz",
     .json = "json",
     .texts = "SELECT json_array_elements_text($1::json)",
@@ -268,11 +269,17 @@ cli::Outcome<std::string> name_of_postgres(const std::string& dsn) {
 Done<std::unique_ptr<Database>> open_postgres(const std::string& dsn) {
     // A given value comes after the defaults and takes their place. client_encoding takes the place
     // of a given one.
-    constexpr std::array<const char*, 6> words = {"connect_timeout",           "tcp_user_timeout",
-                                                  "fallback_application_name", "dbname",
-                                                  "client_encoding",           nullptr};
-    const std::array<const char*, 6> values = {"10",        "30000", "fieldpost-sink",
-                                               dsn.c_str(), "UTF8",  nullptr};
+    constexpr std::array<const char*, 9> words = {"connect_timeout",
+                                                  "tcp_user_timeout",
+                                                  "keepalives_idle",
+                                                  "keepalives_interval",
+                                                  "keepalives_count",
+                                                  "fallback_application_name",
+                                                  "dbname",
+                                                  "client_encoding",
+                                                  nullptr};
+    const std::array<const char*, 9> values = {
+        "10", "30000", "30", "10", "3", "fieldpost-sink", dsn.c_str(), "UTF8", nullptr};
     std::unique_ptr<PGconn, Clear> connection(PQconnectdbParams(words.data(), values.data(), 1));
     if (PQstatus(connection.get()) != CONNECTION_OK || PQenterPipelineMode(connection.get()) != 1) {
         const auto why = one_line(PQerrorMessage(connection.get()));
@@ -281,10 +288,13 @@ Done<std::unique_ptr<Database>> open_postgres(const std::string& dsn) {
     PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
     auto database = std::make_unique<Postgres>(connection.release());
     // Every statement of the sink finds its rows by keys. PostgreSQL does not know the size of a
-    // table that grew within minutes, and would read it whole for each page.
+    // table that grew within minutes, and would read it whole for each page. A machine that
+    // vanishes in the middle of a transaction must not keep the sinks of others waiting for hours.
     for (const auto* setting :
          {"standard_conforming_strings = on", "timezone = 'UTC'", "lock_timeout = '20s'",
-          "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"}) {
+          "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off",
+          "idle_in_transaction_session_timeout = '60s'", "tcp_keepalives_idle = 30",
+          "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3"}) {
         database->run(fmt::format("SET {}", setting), {});
     }
     if (auto set = database->flush(); !set) {

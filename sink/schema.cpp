@@ -118,6 +118,7 @@ std::vector<std::string> indexes() {
     };
     return {
         "CREATE INDEX IF NOT EXISTS report_id ON report (id)",
+        "CREATE INDEX IF NOT EXISTS report_number ON report (author, number)",
         of_current("report_received", "first_received_at"),
         of_current("report_created", "created_at"),
         of_current("report_form", "type, office, created_at"),

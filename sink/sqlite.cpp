@@ -15,8 +15,9 @@
 namespace fieldpost::sink {
 
 const Dialect sqlite_dialect{
-    .begin = {"BEGIN IMMEDIATE"},
-    .hurry = {},
+    .begin = "BEGIN IMMEDIATE",
+    .hurry = "",
+    .lock = "",
     .time = "TEXT",
     .json = "TEXT",
     .texts = "SELECT value FROM json_each($1)",

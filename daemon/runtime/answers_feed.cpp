@@ -84,6 +84,7 @@ public:
             entry.set_author(value_of(view->key.author));
             entry.set_incarnation(view->key.origin.incarnation.ordinal);
             entry.set_number(view->key.origin.number);
+            entry.set_priority(static_cast<wire::Priority>(view->key.origin.record_class));
             entry.set_hash(view->hash.is_zero() ? "" : std::string(as_text(view->hash.view())));
             entry.set_is_open(view->report.has_value());
             entry.set_state(std::string(engine::name_of(view->state)));

@@ -63,14 +63,17 @@ Answered watch(const Ledger& ledger, const wire::WatchRequest& request,
     wire::Answer answer;
     auto* watch = answer.mutable_watch();
     const auto newest = ledger.meta().next_event - 1;
-    const auto after = request.from_now() ? newest : request.after();
+    // A place that is ahead of all events is one of a store that was put back.
+    const bool is_ahead = !request.from_now() && request.after() > newest;
+    const auto after = request.from_now() ? newest : is_ahead ? 0 : request.after();
+    watch->set_has_gap(is_ahead);
     watch->set_newest(after);
     bool is_end = false;
     while (!is_end && watch->events_size() < static_cast<int>(events_an_answer)) {
         const auto events =
             ASK(or_complain(ledger.store().events(watch->newest() + 1, events_a_look)));
         if (watch->newest() == after) {
-            watch->set_has_gap(!events.empty() && events.front().seq > after + 1);
+            watch->set_has_gap(is_ahead || (!events.empty() && events.front().seq > after + 1));
         }
         for (const auto& event : events) {
             add_event(ledger, event, *watch);

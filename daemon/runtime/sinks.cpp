@@ -13,6 +13,7 @@ constexpr std::size_t sinks_max = 8;
 constexpr std::size_t file_bytes_max =
     sinks_max * (Sinks::name_bytes_max + Sinks::trouble_bytes_max + 16);
 constexpr std::uint8_t file_version = 1;
+constexpr std::size_t told_bytes_max = 1024;
 constexpr std::chrono::seconds tell_every{10};
 // An hour more than a day: a sink that is started once a day is not late.
 constexpr std::int64_t silent_seconds = 25 * 3600;
@@ -91,7 +92,7 @@ std::string Sinks::trouble(WallTime wall) const {
                 fmt::format("{}: nothing was read for it for more than a day", name));
         }
     }
-    return fmt::format("{}", fmt::join(troubles, "; "));
+    return fmt::format("{}", fmt::join(troubles, "; ")).substr(0, told_bytes_max);
 }
 
 std::optional<engine::Input> Sinks::take_news(Instant now, WallTime wall) {

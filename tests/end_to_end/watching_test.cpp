@@ -163,6 +163,7 @@ TEST_CASE("a program is run for each event, in order, over restarts", "[end_to_e
     const auto second = hq.run(words);
     CHECK(second.exit_code == 1);
     CHECK(second.err.find("another process") != std::string::npos);
+    CHECK(Json::parse(read_file(cursor))["event"] != "");
     watching->signal(SIGKILL);
     watching->finish();
 
