@@ -285,6 +285,8 @@ std::vector<Measured> feed_database(const std::filesystem::path& folder,
         {.words = {FIELDPOST_SINK_BIN, dsn, "--home", hq_home.string(), "--quiet"}});
     const Stopwatch watch;
     std::size_t most = 0;
+    // Until it has become the sink, the new process has this one's memory.
+    std::this_thread::sleep_for(1s);
     while (feeding.is_running()) {
         most = std::max(most, anonymous(feeding.pid()).bytes);
         std::this_thread::sleep_for(50ms);
