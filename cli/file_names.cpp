@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/text.h"
+#include "proto/typed.h"
 
 namespace fieldpost::cli {
 
@@ -29,12 +30,7 @@ std::string plain_name(const std::string& name) {
         std::ranges::replace_if(
             *part, [](char c) { return std::string_view("<>:\"|?*").contains(c); }, '_');
         const auto bytes_max = part == &stem ? stem_bytes_max : ending_bytes_max;
-        auto end = std::min(part->size(), bytes_max);
-        while (end < part->size() && end > 0 &&
-               (static_cast<unsigned char>((*part)[end]) & 0xc0U) == 0x80U) {
-            --end;
-        }
-        part->resize(end);
+        part->resize(cut_text(*part, bytes_max).size());
         while (!part->empty() && (part->back() == '.' || part->back() == ' ')) {
             part->pop_back();
         }

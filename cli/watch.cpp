@@ -36,7 +36,8 @@ std::string event_json(const wire::Watch::Event& event) {
     return json_text(object);
 }
 
-// By this an event is known again. A name may be known better later, and so the ID is not in it.
+// Words by which an event is known again. Its ID is not in them: an office's name may be known
+// better later.
 std::string mark_of(const wire::Watch::Event& event) {
     return fmt::format("{} {}", rfc3339(event.at_unix_s()), event.what());
 }
@@ -126,7 +127,7 @@ Outcome<void> go_on_from(const Common& common, const EventCursor::Place& place, 
     }
     const auto& events = answer.watch().events();
     const bool is_there = !events.empty() && mark_of(events[0]) == place.event;
-    const bool is_too_old = answer.watch().has_gap();
+    const bool is_too_old = !events.empty() && events[0].seq() > place.seq;  // not kept any more
     watch.set_after(is_there || is_too_old ? place.seq : 0);
     if (!is_there && !is_too_old) {
         teller.tell_gap();

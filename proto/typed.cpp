@@ -55,4 +55,13 @@ std::string case_folded(std::string_view text) {
         .value_or(std::string(text));
 }
 
+std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
+    auto end = std::min(text.size(), bytes_max);
+    while (end > 0 && end < text.size() &&
+           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+        --end;
+    }
+    return text.substr(0, end);
+}
+
 }  // namespace fieldpost

@@ -12,6 +12,7 @@
 #include "cli/words.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
+#include "proto/typed.h"
 
 namespace fieldpost::sink {
 
@@ -224,7 +225,7 @@ Done<void> Feeder::take_one_by_one(const wire::Feed& feed, const std::vector<Ite
                 "ON CONFLICT (source, change) DO UPDATE SET hash = excluded.hash, reason = "
                 "excluded.reason",
                 {item.hash, number(identity_.source), number(item.change->number()),
-                 clean(cli::fitted(done.error().what, reason_bytes_max))});
+                 clean(std::string(cut_text(done.error().what, reason_bytes_max)))});
             ++rejected;
             done = database_->flush();
         }
@@ -372,8 +373,8 @@ void Feeder::write_attachments(const Item& item) {
         database_->run(
             "INSERT INTO attachment (hash, n, name, size_bytes, media_type, sha256, path) SELECT "
             "$1, CAST($2 AS bigint), $3, CAST($4 AS bigint), $5, $6, $7 WHERE NOT EXISTS (SELECT 1 "
-            "FROM report WHERE hash = $1 AND "
-            "forgotten_at IS NOT NULL) ON CONFLICT (hash, n) DO UPDATE SET sha256 = "
+            "FROM report WHERE hash = $1 AND forgotten_at IS NOT NULL) ON CONFLICT (hash, n) DO "
+            "UPDATE SET sha256 = "
             "COALESCE(attachment.sha256, excluded.sha256), path = COALESCE(attachment.path, "
             "excluded.path) WHERE attachment.name IS NOT NULL",
             {item.hash, number(static_cast<std::uint64_t>(i)), clean(file.name()),
@@ -420,8 +421,7 @@ Done<void> Feeder::forget(const Item& item, Touched& touched) {
     // A file that lies elsewhere is not this program's to remove: its path stays, for people.
     database_->run(
         "UPDATE attachment SET name = NULL, media_type = NULL, path = CASE WHEN path = $2 || '/' "
-        "|| "
-        "sha256 THEN NULL ELSE path END, sha256 = NULL WHERE hash = $1",
+        "|| sha256 THEN NULL ELSE path END, sha256 = NULL WHERE hash = $1",
         {item.hash, attachments_.string()});
     return {};
 }
@@ -463,8 +463,8 @@ void Feeder::derive(const Touched& touched) {
                 "r.forgotten_at IS NULL AND r.text IS NOT NULL AND EXISTS (SELECT 1 FROM seen s "
                 "WHERE s.hash = r.hash AND s.box = 'inbox' AND s.state = 'delivered') AND NOT "
                 "EXISTS (SELECT 1 FROM seen s WHERE s.hash = r.hash AND s.box = 'inbox' AND "
-                "s.state "
-                "= 'acknowledged') AND NOT EXISTS (SELECT 1 FROM answer a JOIN progress p ON "
+                "s.state = 'acknowledged') AND NOT EXISTS (SELECT 1 FROM answer a JOIN progress p "
+                "ON "
                 "p.source = a.author WHERE a.hash = r.hash) ON CONFLICT DO NOTHING",
                 selected),
             {hashes});
@@ -474,17 +474,15 @@ void Feeder::derive(const Touched& touched) {
         // none.
         const auto selected = fmt::format(
             "{0} UNION SELECT s.hash FROM seen s JOIN report n ON n.id = s.replaced_by WHERE "
-            "n.hash "
-            "IN ({0})",
+            "n.hash IN ({0})",
             texts);
         const auto versions = json_of(touched.versions);
         database_->run(
             fmt::format(
                 "UPDATE report SET replaced_by = (SELECT s.replaced_by FROM seen s LEFT JOIN "
-                "report "
-                "n ON n.id = s.replaced_by WHERE s.hash = report.hash AND s.replaced_by IS NOT "
-                "NULL "
-                "AND n.withdrawn_at IS NULL ORDER BY n.created_at IS NULL, n.created_at DESC, "
+                "report n ON n.id = s.replaced_by WHERE s.hash = report.hash AND s.replaced_by IS "
+                "NOT NULL AND n.withdrawn_at IS NULL ORDER BY n.created_at IS NULL, n.created_at "
+                "DESC, "
                 "s.replaced_by DESC LIMIT 1) WHERE hash IN ({})",
                 selected),
             {versions});
@@ -498,8 +496,8 @@ void Feeder::move_on(const wire::Feed& feed) {
         feed.changes_size() > 0 ? feed.changes(feed.changes_size() - 1).number() : feed.newest();
     database_->run(
         "INSERT INTO progress (network, source, feed_id, change, place, office, at) VALUES ($1, "
-        "$2, "
-        "$3, $4, $5, $6, $7) ON CONFLICT (source) DO UPDATE SET feed_id = excluded.feed_id, change "
+        "$2, $3, $4, $5, $6, $7) ON CONFLICT (source) DO UPDATE SET feed_id = excluded.feed_id, "
+        "change "
         "= excluded.change, place = excluded.place, office = excluded.office, at = excluded.at",
         {identity_.network_id, number(identity_.source), to_hex(as_bytes(feed.feed_id())),
          number(change), to_hex(as_bytes(feed.place())), identity_.office,

@@ -11,15 +11,6 @@ namespace fieldpost::cli {
 
 namespace {
 
-std::string cut(const std::string& text, std::size_t bytes_max) {
-    auto end = std::min(text.size(), bytes_max);
-    while (end > 0 && end < text.size() &&
-           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-        --end;  // in the middle of a character
-    }
-    return text.substr(0, end);
-}
-
 std::string hex_hash_of(const std::string& key) {
     crypto::Sha256 sum;
     sum.add(as_bytes(key));
@@ -65,7 +56,8 @@ std::string free_name(const std::string& key,
     for (int tries = 0; name.size() > column_bytes_max || !is_free(name); ++tries) {
         constexpr std::size_t digits = 6;
         const auto hash = hex_hash_of(tries == 0 ? key : key + '\n' + std::to_string(tries));
-        name = cut(key, column_bytes_max - 1 - digits) + "_" + hash.substr(0, digits);
+        name = std::string(cut_text(key, column_bytes_max - 1 - digits)) + "_" +
+               hash.substr(0, digits);
     }
     return name;
 }

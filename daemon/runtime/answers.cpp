@@ -11,6 +11,7 @@
 #include "daemon/runtime/sinks.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
+#include "proto/typed.h"
 
 namespace fieldpost::runtime {
 
@@ -409,15 +410,8 @@ Answered trace(const Ledger& ledger, const wire::TraceRequest& request,
     return encode(answer);
 }
 
-// A trouble is kept for as long as it lasts, and shown.
-std::string cut_text(const std::string& text, std::size_t bytes_max = 1024) {
-    auto end = std::min(text.size(), bytes_max);
-    while (end > 0 && end < text.size() &&
-           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-        --end;  // in the middle of a character
-    }
-    return text.substr(0, end);
-}
+// A folder's trouble is kept for as long as it lasts, and shown.
+constexpr std::size_t trouble_bytes_max = 1024;
 
 Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint64_t first_request,
                   const Surroundings& around) {
@@ -465,12 +459,15 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kFolderRow:
             return Bundles::row(request.folder_row());
         case wire::Request::kFolder:
-            around.folders->note(request.folder().path(), cut_text(request.folder().trouble()));
+            around.folders->note(
+                request.folder().path(),
+                std::string(cut_text(request.folder().trouble(), trouble_bytes_max)));
             return encode(wire::Answer{});
         case wire::Request::kSink:
-            around.sinks->note(cut_text(request.sink().name(), Sinks::name_bytes_max),
-                               cut_text(request.sink().trouble(), Sinks::trouble_bytes_max),
-                               ledger.wall(around.now));
+            around.sinks->note(
+                std::string(cut_text(request.sink().name(), Sinks::name_bytes_max)),
+                std::string(cut_text(request.sink().trouble(), Sinks::trouble_bytes_max)),
+                ledger.wall(around.now));
             return encode(wire::Answer{});
         case wire::Request::kInvite:
             return invite(request.invite(), first_request);

@@ -29,14 +29,7 @@ std::string first_words(std::string_view text) {
     }
     text = text.substr(begin);
     text = text.substr(0, std::min(text.find_first_of("\r\n"), text.size()));
-    if (text.size() > preview_bytes_max) {
-        auto end = preview_bytes_max;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-            --end;
-        }
-        text = text.substr(0, end);
-    }
-    return std::string(text);
+    return std::string(cut_text(text, preview_bytes_max));
 }
 
 bool has_words(const Report& report, const std::string& wanted) {

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/home/office_home.h"
+#include "proto/typed.h"
 
 namespace fieldpost::runtime {
 
@@ -92,7 +93,8 @@ std::string Sinks::trouble(WallTime wall) const {
                 fmt::format("{}: nothing was read for it for more than a day", name));
         }
     }
-    return fmt::format("{}", fmt::join(troubles, "; ")).substr(0, told_bytes_max);
+    const auto all = fmt::format("{}", fmt::join(troubles, "; "));
+    return std::string(cut_text(all, told_bytes_max));
 }
 
 std::optional<engine::Input> Sinks::take_news(Instant now, WallTime wall) {

@@ -28,15 +28,6 @@ struct Headquarters {
     }
 };
 
-std::vector<Json> lines_of(const std::string& text) {
-    std::vector<Json> all;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);) {
-        all.push_back(Json::parse(line));
-    }
-    return all;
-}
-
 // A reader that keeps everything. It knows for each report its newest text,
 // state, correction and answers.
 struct Reader {
@@ -47,7 +38,7 @@ struct Reader {
     std::uint64_t changes = 0;
 
     void take(const std::string& text) {
-        for (const auto& line : lines_of(text)) {
+        for (const auto& line : documents_in(text)) {
             ++changes;
             const auto hash = line["hash"].get<std::string>();
             if (line["op"] == "report") {
@@ -180,7 +171,7 @@ TEST_CASE("an export has what was written, in every format", "[end_to_end]") {
     CHECK(sheets.contains("about"));
 
     const auto printed = at.hq.run({"export", "--format", "jsonl", "--type", "weekly"});
-    const auto lines = lines_of(printed.out);
+    const auto lines = documents_in(printed.out);
     REQUIRE(lines.size() == 1);
     auto shown = at.hq.ask({"show", "hyesan-1"});
     for (const auto& [key, value] : shown.items()) {
@@ -206,7 +197,7 @@ TEST_CASE("attachments lie under their sums, and under names for people", "[end_
         const auto ran =
             at.hq.run({"export", "--format", "jsonl", "--attachments", folder.string()});
         REQUIRE(ran.exit_code == 0);
-        for (const auto& line : lines_of(ran.out)) {
+        for (const auto& line : documents_in(ran.out)) {
             const auto sum = line["attachments"][0]["sha256"].get<std::string>();
             CHECK(read_file(folder / sum) == photo);
             CHECK(read_file(folder / line["id"].get<std::string>() / "사진.jpg") == photo);
@@ -356,7 +347,7 @@ TEST_CASE("a store that is put back tells all changes again", "[end_to_end]") {
     at.hq.start();
     at.deliver({"--to", "hq"}, "둘");
     REQUIRE(at.hq.run(words).exit_code == 0);
-    CHECK(lines_of(read_file(output)).size() == 2);
+    CHECK(documents_in(read_file(output)).size() == 2);
     at.hyesan.stop();
     at.hq.stop();
     // The whole home, the marker too: nothing here can notice it.
@@ -366,7 +357,7 @@ TEST_CASE("a store that is put back tells all changes again", "[end_to_end]") {
     const auto again = at.hq.run(words);
     REQUIRE(again.exit_code == 0);
     CHECK(again.err.find("all changes come again") != std::string::npos);
-    CHECK(lines_of(read_file(output)).size() == 1);
+    CHECK(documents_in(read_file(output)).size() == 1);
     // Another report gets the number of the change that was lost.
     at.hyesan.start();
     at.hyesan.queue({"--to", "hq"}, "셋");
@@ -376,5 +367,5 @@ TEST_CASE("a store that is put back tells all changes again", "[end_to_end]") {
     Reader reader;
     REQUIRE(at.hq.run(words).exit_code == 0);
     reader.take(read_file(output));
-    CHECK(lines_of(read_file(output)).back()["text"] == "셋");
+    CHECK(documents_in(read_file(output)).back()["text"] == "셋");
 }

@@ -185,6 +185,15 @@ Json entry_of(const Json& list, const std::string& id) {
     return found == list.end() ? Json() : *found;
 }
 
+std::vector<Json> documents_in(const std::string& lines) {
+    std::vector<Json> all;
+    std::istringstream in(lines);
+    for (std::string line; std::getline(in, line);) {
+        all.push_back(Json::parse(line));
+    }
+    return all;
+}
+
 std::vector<std::string> ids_of(const Json& list) {
     std::vector<std::string> ids;
     for (const auto& entry : list) {

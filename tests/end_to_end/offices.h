@@ -90,6 +90,8 @@ bool knows_as_active(const Office& at, const std::string& name);
 std::uint64_t number_in(const Json& document, const std::string& pointer);
 // The entry of list --json with this ID; null if there is none.
 Json entry_of(const Json& list, const std::string& id);
+// The documents of a command that prints one a line.
+std::vector<Json> documents_in(const std::string& lines);
 // The IDs of list --json, as often as they stand there.
 std::vector<std::string> ids_of(const Json& list);
 

@@ -30,15 +30,6 @@ void feed(const Office& office, const std::string& dsn, const Words& more = {}) 
     REQUIRE(ran.exit_code == 0);
 }
 
-std::vector<Json> documents(const std::string& lines) {
-    std::vector<Json> all;
-    std::istringstream in(lines);
-    for (std::string line; std::getline(in, line);) {
-        all.push_back(Json::parse(line));
-    }
-    return all;
-}
-
 std::string text_of(const Json& value) {
     return value.is_null() ? "" : value.get<std::string>();
 }
@@ -66,7 +57,7 @@ Expected expected_of(const Office& office) {
                                      text_of(entry["withdrawn_at"]), "forgotten"});
         }
     }
-    for (const auto& entry : documents(office.run(ids).out)) {
+    for (const auto& entry : documents_in(office.run(ids).out)) {
         expected.reports.insert({entry["id"], entry["hash"], text_of(entry["subject"]),
                                  entry["text"], text_of(entry["staff"]), entry["fields"].dump(),
                                  text_of(entry["replaced_by"]), text_of(entry["withdrawn_at"]),
@@ -79,7 +70,7 @@ Expected expected_of(const Office& office) {
     for (const auto& entry : office.ask({"list", "--limit", "0", "--unanswered"})) {
         expected.unanswered.insert(entry["id"]);
     }
-    for (const auto& trace : documents(office.run(traced).out)) {
+    for (const auto& trace : documents_in(office.run(traced).out)) {
         const std::string hash = trace["hash"];
         for (const auto& one : trace["recipients"]) {
             if (!one["outcome"].is_null()) {
@@ -528,6 +519,7 @@ TEST_CASE("what a database refuses is noted, and everything else goes on", "[sin
     REQUIRE(rejected.size() == 1);
     CHECK(rejected[0][0] == at.hq.ask({"show", bad})["hash"]);
     CHECK(rejected[0][1].contains("check"));
+    CHECK_FALSE(rejected[0][1].ends_with(' '));
     CHECK(rows(dsn, "SELECT id FROM report ORDER BY id").size() == 2);
     // Somebody else's view is not ours to replace: that is told.
     CHECK(rows(dsn, "SELECT * FROM form_weekly") == std::vector<sink::Row>{{"1"}});

@@ -9,19 +9,6 @@
 
 using namespace fieldpost::end_to_end;
 
-namespace {
-
-std::vector<Json> lines_in(const std::string& text) {
-    std::vector<Json> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);) {
-        lines.push_back(Json::parse(line));
-    }
-    return lines;
-}
-
-}  // namespace
-
 TEST_CASE("watch tells what happens, a line each, from the place that is asked for",
           "[end_to_end]") {
     Network network;
@@ -33,7 +20,7 @@ TEST_CASE("watch tells what happens, a line each, from the place that is asked f
     Program watching(command);
     const auto id = hyesan.queue({"--to", "hq"}, "물이 필요하다\n");
     const auto arrival_of = [&]() -> Json {
-        for (const auto& event : lines_in(read_file(log))) {
+        for (const auto& event : documents_in(read_file(log))) {
             if (event.at("what") == "received") {
                 return event;
             }
@@ -47,7 +34,7 @@ TEST_CASE("watch tells what happens, a line each, from the place that is asked f
     CHECK(arrived.at("id") == id);
     CHECK(arrived.at("office") == "hyesan");
     CHECK(arrived.at("at").is_string());
-    const auto all = lines_in(read_file(log));
+    const auto all = documents_in(read_file(log));
     for (std::size_t i = 0; i < all.size(); ++i) {
         CHECK(all[i].at("seq") == i + 1);  // nothing left out, nothing twice
     }
@@ -58,10 +45,10 @@ TEST_CASE("watch tells what happens, a line each, from the place that is asked f
     Program watching_later(later);
     const auto next = hyesan.queue({"--to", "hq"}, "다음\n");
     REQUIRE(eventually([&] {
-        const auto lines = lines_in(read_file(later.log));
+        const auto lines = documents_in(read_file(later.log));
         return !lines.empty() && lines.back().at("id") == next;
     }));
-    CHECK(lines_in(read_file(later.log)).front().at("seq") > all.size());
+    CHECK(documents_in(read_file(later.log)).front().at("seq") > all.size());
     watching_later.signal(SIGINT);
     watching_later.finish();
 }
@@ -145,7 +132,7 @@ TEST_CASE("a program is run for each event, in order, over restarts", "[end_to_e
     std::filesystem::permissions(program, std::filesystem::perms::owner_all);
     const Words words = {"watch", "--cursor", cursor.string(), "--exec", program.string()};
     const auto events = [&] {
-        return std::filesystem::exists(told) ? lines_in(read_file(told)) : std::vector<Json>{};
+        return std::filesystem::exists(told) ? documents_in(read_file(told)) : std::vector<Json>{};
     };
     const auto has = [&](const std::string& id) {
         return std::ranges::any_of(events(), [&](const Json& event) {
@@ -167,7 +154,7 @@ TEST_CASE("a program is run for each event, in order, over restarts", "[end_to_e
     watching->signal(SIGKILL);
     watching->finish();
 
-    // What happens meanwhile is told afterwards.
+    // Events that happen while nobody watches are told afterwards.
     const auto meanwhile = hyesan.queue({"--to", "hq"}, "text");
     REQUIRE(hyesan.run({"wait", meanwhile, "--for", "delivered", "--timeout", "30s"}).exit_code ==
             0);

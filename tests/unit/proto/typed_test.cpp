@@ -20,3 +20,14 @@ TEST_CASE("an ID is the same in full-width letters, with any dash, and with spac
     CHECK(plain_typed("\xff\xfe") == "\xff\xfe");
     CHECK(plain_typed("").empty());
 }
+
+TEST_CASE("a text is cut between two characters", "[proto]") {
+    CHECK(cut_text("한글", 6) == "한글");
+    CHECK(cut_text("한글", 5) == "한");
+    CHECK(cut_text("한글", 3) == "한");
+    CHECK(cut_text("한글", 2).empty());
+    CHECK(cut_text("", 2).empty());
+    CHECK(cut_text("plain", 0).empty());
+    // Bytes that are no UTF-8 are cut too, and nothing beyond them is read.
+    CHECK(cut_text("\x80\x80\x80", 2).empty());
+}
