@@ -144,6 +144,11 @@ Failure no_duration(const std::string& given) {
             "write it as 30s, 15min, 36h or 30d"};
 }
 
+Failure no_time(const std::string& given) {
+    return {exit_invalid, "invalid", fmt::format("{} is no time", given),
+            "write 2026-11-21, an age such as 7d, or RFC 3339"};
+}
+
 std::string how_to_start(const std::filesystem::path& home) {
     // An installed office belongs to its own user, and its daemon refuses every other user.
     return home == "/var/lib/fieldpost" ? "sudo systemctl start fieldpost"

@@ -41,6 +41,7 @@ struct Failure {
 int report(const Common& common, const Failure& failure);
 
 Failure no_duration(const std::string& given);
+Failure no_time(const std::string& given);
 
 // The command that starts the daemon of this home on this machine, as a person would type it.
 std::string how_to_start(const std::filesystem::path& home);

@@ -18,6 +18,7 @@
 #include "crypto/roster.h"
 #include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
+#include "proto/duration_text.h"
 #include "proto/limits.h"
 #include "proto/office_statement.h"
 #include "proto/report.h"

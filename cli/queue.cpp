@@ -11,6 +11,7 @@
 #include "cli/words.h"
 #include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
+#include "proto/duration_text.h"
 #include "proto/limits.h"
 #include "proto/report.h"
 #include "proto/size_text.h"

@@ -85,9 +85,7 @@ Outcome<void> fill(const ReportFilter& filter, wire::ListRequest& list) {
     if (!filter.since.empty()) {
         const auto since = parse_time(filter.since);
         if (!since) {
-            return std::unexpected(Failure{exit_invalid, "invalid",
-                                           fmt::format("{} is no time", filter.since),
-                                           "write 2026-11-21, an age such as 7d, or RFC 3339"});
+            return std::unexpected(no_time(filter.since));
         }
         list.set_since_unix_s(*since);
     }

@@ -52,6 +52,7 @@ ordered_json status_json(const wire::Status& status) {
                                                      : ordered_json(nullptr)},
           {"doubtful", status.clock_doubtful()}}},
         {"attention", {{"urgent", status.attention_urgent()}, {"other", status.attention_other()}}},
+        {"overdue", status.has_overdue() ? ordered_json(status.overdue()) : ordered_json(nullptr)},
         {"roster_version", status.roster_version()},
         {"longest_batch_ms", status.longest_batch_ms()},
     };
@@ -101,6 +102,14 @@ void print_status(const wire::Status& status) {
     const auto unanswered = count(status.inbox(), "unacknowledged");
     line("inbox", fmt::format("{}: {} to acknowledge",
                               unanswered + count(status.inbox(), "acknowledged"), unanswered));
+    if (status.has_overdue()) {
+        line("coverage", status.overdue() == 0
+                             ? "no report is overdue"
+                             : fmt::format("{} overdue. See: fieldpost coverage",
+                                           status.overdue() == 1
+                                               ? "1 report is"
+                                               : fmt::format("{} reports are", status.overdue())));
+    }
     line("store",
          fmt::format("{} of {}, {} of it carried for others", human_size(status.store_used_bytes()),
                      human_size(status.store_limit_bytes()), human_size(status.carrying_bytes())));

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <ctime>
 
+#include "proto/duration_text.h"
+
 namespace fieldpost::cli {
 
 namespace {
@@ -191,22 +193,6 @@ std::string rfc3339(std::int64_t unix_seconds) {
     gmtime_r(&time, &parts);
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900,
                        parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
-std::optional<std::uint32_t> parse_duration(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, number);
-    const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
-    const std::uint64_t factor = unit.empty() || unit == "s" ? 1
-                                 : unit == "min"             ? 60
-                                 : unit == "h"               ? 3600
-                                 : unit == "d"               ? 86400
-                                                             : 0;
-    if (parsed.ec != std::errc{} || factor == 0 || number > UINT32_MAX / factor) {
-        return std::nullopt;
-    }
-    return static_cast<std::uint32_t>(number * factor);
 }
 
 // The part of an RFC 3339 time after the seconds: a fraction, which is dropped, and Z or an offset.

@@ -44,8 +44,6 @@ std::string zone_of(std::int64_t unix_seconds);
 std::string rfc3339(std::int64_t unix_seconds);
 std::int64_t unix_now();
 
-// DURATION: 30s 15min 36h 30d; a number without a unit is seconds.
-std::optional<std::uint32_t> parse_duration(std::string_view text);
 // TIME: RFC 3339, a local day, or an age such as 7d.
 std::optional<std::int64_t> parse_time(std::string_view text);
 

@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "proto/control.pb.h"
+#include "proto/duration_text.h"
 
 namespace fieldpost::cli {
 

@@ -16,6 +16,7 @@
 #include "daemon/home/office_home.h"
 #include "proto/bytes.h"
 #include "proto/control.pb.h"
+#include "proto/duration_text.h"
 #include "sink/feeder.h"
 #include "sink/schema.h"
 
@@ -348,7 +349,7 @@ int main(int argc, char* argv[]) {
         return report(common, {exit_usage, "usage", words, "see: fieldpost-sink --help"});
     }
     if (!timeout.empty()) {
-        const auto seconds = cli::parse_duration(timeout);
+        const auto seconds = parse_duration(timeout);
         if (!seconds || *seconds == 0) {
             return report(common, cli::no_duration(timeout));
         }

@@ -70,12 +70,13 @@ constexpr std::array kinds = {
     EventKind{What::forgotten, "forgotten"},
     EventKind{What::sink, "sink", urgent,
               "look at fieldpost-sink there; a sink that is not used any more: dismiss this"},
+    EventKind{What::overdue, "overdue", warning, "see: fieldpost coverage"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::sink) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::overdue) + 1, "a row for each");
 
 }  // namespace
 

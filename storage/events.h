@@ -47,6 +47,7 @@ enum class What : std::uint8_t {
     withdrawn = 32,          // its author took a report back
     forgotten = 33,          // people here destroyed their readable copy of a report
     sink = 34,               // a database that should be fed is not
+    overdue = 35,            // reports that are expected here are not here
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

@@ -26,7 +26,9 @@ const storage::AttentionItem& Attention::raise(const storage::Event& event, std:
         item.office = event.office;
         item.number = number;
     }
-    const bool is_more = count == 0 || count > item.count || event.detail != item.detail;
+    // A trouble that gets smaller is no news to the person who has seen it.
+    const bool is_more =
+        count == 0 || count > item.count || (count == item.count && event.detail != item.detail);
     if (is_new || (is_more && item.dismissed != WallTime{})) {
         item.since = event.at;
         item.count = 0;

@@ -119,6 +119,7 @@ struct DayUsed {
 struct MachineTrouble {
     What what{};
     std::string detail;
+    std::uint32_t count = 1;
 };
 
 struct TimerFired {};

@@ -12,6 +12,7 @@ namespace fieldpost::wire {
 class AckRequest;
 class Answer;
 class AttentionRequest;
+class CoverageRequest;
 class Entry;
 class FeedRequest;
 class ForgetRequest;
@@ -112,6 +113,9 @@ std::expected<engine::ReportQuery, Complaint> query_of(const engine::Ledger& led
 // The feed (answers_feed.cpp).
 Answered feed(const engine::Ledger& ledger, const wire::FeedRequest& request,
               const engine::IsSpent& is_spent);
+// What is expected here (answers_coverage.cpp).
+Answered coverage(const engine::Ledger& ledger, const wire::CoverageRequest& request,
+                  const Surroundings& around);
 // Stands for the subject of a report that has none.
 Result<std::string> preview_of(const engine::Ledger& ledger, const Report& report);
 

@@ -469,6 +469,8 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
                 std::string(cut_text(request.sink().trouble(), Sinks::trouble_bytes_max)),
                 ledger.wall(around.now));
             return encode(wire::Answer{});
+        case wire::Request::kCoverage:
+            return coverage(ledger, request.coverage(), around);
         case wire::Request::kInvite:
             return invite(request.invite(), first_request);
         default:

@@ -13,6 +13,7 @@
 namespace fieldpost::runtime {
 
 class Bundles;
+class Coverage;
 class Folders;
 class Sinks;
 
@@ -34,6 +35,7 @@ struct Surroundings {
     Bundles* bundles = nullptr;
     Folders* folders = nullptr;
     Sinks* sinks = nullptr;
+    Coverage* coverage = nullptr;
 };
 
 // Either the answer, or inputs for the engine, whose notices make the answer.

@@ -3,6 +3,7 @@
 
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
+#include "daemon/runtime/coverage.h"
 #include "daemon/runtime/version.h"
 #include "proto/control.pb.h"
 
@@ -86,6 +87,12 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
         status->set_clock_offset_ms(*offset * 1000);
     }
     status->set_roster_version(ledger.roster().version());
+    auto& coverage = *around.coverage;
+    const auto now = ledger.wall(around.now);
+    if (!coverage.expectations().empty() &&
+        ASK(or_complain(coverage.catch_up(ledger, now, around.is_spent)))) {
+        status->set_overdue(static_cast<std::uint32_t>(coverage.tally(ledger, now).overdue));
+    }
     status->set_longest_batch_ms(static_cast<std::uint32_t>(around.longest_batch.count()));
     return encode(answer);
 }

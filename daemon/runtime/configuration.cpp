@@ -2,14 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cctype>
-#include <cerrno>
-#include <charconv>
-
+#include "daemon/engine/record/addressees.h"
+#include "daemon/runtime/toml_text.h"
+#include "proto/duration_text.h"
 #include "proto/office_statement.h"
 #include "proto/size_text.h"
 
@@ -29,9 +24,6 @@ constexpr void require_toml(bool holds) {
 namespace fieldpost::runtime {
 
 namespace {
-
-// Thousands of peers fit.
-constexpr std::size_t file_bytes_max = 1U << 20;
 
 std::unexpected<Error> wrong(const toml::node& node, std::string_view reason) {
     return fail(Errc::malformed, fmt::format("line {}: {}", node.source().begin.line, reason));
@@ -112,8 +104,8 @@ Result<void> read_policy(std::string_view key, const toml::node& value, Policy& 
 }
 
 std::string not_a_key(std::string_view key) {
-    constexpr std::array<std::string_view, 5> planned = {"retention", "passphrase", "spool",
-                                                         "expect", "record"};
+    constexpr std::array<std::string_view, 4> planned = {"retention", "passphrase", "spool",
+                                                         "record"};
     return std::ranges::find(planned, key) == planned.end()
                ? fmt::format("{} is not a key", key)
                : fmt::format("{} is not in this release", key);
@@ -202,6 +194,83 @@ Result<void> read_folders(const toml::node& node, Configuration& configuration) 
     return ok();
 }
 
+// Each costs a look at every report of its type.
+constexpr std::size_t expectations_max = 32;
+
+Result<Every> every_of(const toml::node& node) {
+    constexpr std::array<std::pair<std::string_view, Every>, 3> words = {
+        {{"day", Every::day}, {"week", Every::week}, {"month", Every::month}}};
+    const auto said = node.value<std::string>().value_or("");
+    for (const auto& [word, every] : words) {
+        if (said == word) {
+            return every;
+        }
+    }
+    return wrong(node, "every is \"day\", \"week\" or \"month\"");
+}
+
+Result<Expectation> expectation_of(const toml::table& table) {
+    Expectation expectation;
+    bool has_every = false;
+    for (const auto& [key, value] : table) {
+        const auto words = value.value<std::string>().value_or("");
+        if (key.str() == "type") {
+            expectation.type = words;
+        } else if (key.str() == "from") {
+            expectation.from = words;
+        } else if (key.str() == "every") {
+            expectation.every = TRY(every_of(value));
+            has_every = true;
+        } else if (key.str() == "due") {
+            expectation.due_seconds =
+                TRY(parsed(value, parse_duration, "due is a length of time, such as \"2d\""));
+        } else if (key.str() == "period_field") {
+            if (words.empty()) {
+                return wrong(value, "period_field is the key of a field");
+            }
+            expectation.period_field = words;
+        } else {
+            return wrong(value, fmt::format("{} is not a key of expect", key.str()));
+        }
+    }
+    if (expectation.type.empty()) {
+        return wrong(table, "expect names the type of the reports, such as type = \"weekly\"");
+    }
+    if (!is_office_name(expectation.from) && !engine::group_named(expectation.from)) {
+        return wrong(table, "expect names an office or a group, such as from = \"@field\"");
+    }
+    if (!has_every) {
+        return wrong(table, "expect has every = \"day\", \"week\" or \"month\"");
+    }
+    return expectation;
+}
+
+Result<void> read_expectations(const toml::node& node, Configuration& configuration) {
+    const auto* array = node.as_array();
+    if (array == nullptr) {
+        return wrong(node, "what is expected is written as [[expect]]");
+    }
+    for (const auto& one : *array) {
+        const auto* table = one.as_table();
+        if (table == nullptr) {
+            return wrong(one, "what is expected is written as [[expect]]");
+        }
+        if (configuration.expectations.size() == expectations_max) {
+            return wrong(one, fmt::format("more than {} times [[expect]]", expectations_max));
+        }
+        auto expectation = TRY(expectation_of(*table));
+        const auto is_same = [&](const Expectation& other) {
+            return other.type == expectation.type && other.from == expectation.from;
+        };
+        if (std::ranges::any_of(configuration.expectations, is_same)) {
+            return wrong(
+                one, fmt::format("{} from {} is there twice", expectation.type, expectation.from));
+        }
+        configuration.expectations.push_back(std::move(expectation));
+    }
+    return ok();
+}
+
 Result<void> read_limits(const toml::node& node, Configuration& configuration) {
     const auto* table = node.as_table();
     if (table == nullptr) {
@@ -239,6 +308,8 @@ Result<Configuration> configuration_of(const toml::table& root) {
             TRY(read_peers(value, configuration));
         } else if (key.str() == "folder") {
             TRY(read_folders(value, configuration));
+        } else if (key.str() == "expect") {
+            TRY(read_expectations(value, configuration));
         } else if (key.str() == "limits") {
             TRY(read_limits(value, configuration));
         } else {
@@ -248,117 +319,8 @@ Result<Configuration> configuration_of(const toml::table& root) {
     return configuration;
 }
 
-// Empty: there is no file. Never waits: in the place of the file may stand a pipe, whose opening
-// waits for somebody to write, or a device.
-Result<std::optional<std::string>> content_of(const std::filesystem::path& file) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0 && errno == ENOENT) {
-        return std::nullopt;
-    }
-    const auto unreadable = [&] {
-        return fail(Errc::malformed, fmt::format("{} cannot be read", file.string()));
-    };
-    struct stat about{};
-    if (fd < 0 || ::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-        ::close(fd);
-        return unreadable();
-    }
-    std::string text(file_bytes_max + 1, '\0');
-    std::size_t size = 0;
-    ssize_t got = 1;
-    while (got > 0 && size < text.size()) {
-        got = ::read(fd, text.data() + size, text.size() - size);
-        size += static_cast<std::size_t>(std::max<ssize_t>(0, got));
-    }
-    ::close(fd);
-    if (got < 0) {
-        return unreadable();
-    }
-    if (size > file_bytes_max) {
-        return fail(Errc::malformed,
-                    fmt::format("{} is larger than {} bytes", file.string(), file_bytes_max));
-    }
-    text.resize(size);
-    return text;
-}
-
-// The first line on which a table's name begins with a character that no name has; else the last.
-std::size_t line_of_bad_name(std::string_view text) {
-    std::size_t line = 1;
-    while (true) {
-        const auto end = text.find('\n');
-        auto words = text.substr(0, end);
-        words.remove_prefix(std::min(words.find_first_not_of(" \t"), words.size()));
-        if (words.starts_with('[')) {
-            words.remove_prefix(std::min(words.find_first_not_of("[ \t"), words.size()));
-            const bool is_name =
-                !words.empty() && (std::isalnum(static_cast<unsigned char>(words.front())) != 0 ||
-                                   std::string_view("-_\"'").contains(words.front()));
-            if (!is_name) {
-                return line;
-            }
-        }
-        if (end == std::string_view::npos) {
-            return line;
-        }
-        text.remove_prefix(end + 1);
-        ++line;
-    }
-}
-
-// The end of the string that begins at `at`: behind its quotes, or at the line's or the file's end
-// where those are missing.
-std::size_t end_of_string(std::string_view text, std::size_t at) {
-    const auto quote = text[at];
-    const bool has_lines = text.substr(at).starts_with(std::string(3, quote));
-    if (has_lines) {
-        at += 2;
-    }
-    for (++at; at < text.size(); ++at) {
-        if (text[at] == '\\' && quote == '"') {
-            ++at;
-        } else if (text[at] == quote) {
-            if (!has_lines) {
-                return at + 1;
-            }
-            if (text.substr(at).starts_with(std::string(3, quote))) {
-                // Two more may stand before the three that end it.
-                return std::min(text.find_first_not_of(quote, at), at + 5);
-            }
-        } else if (text[at] == '\n' && !has_lines) {
-            return at;
-        }
-    }
-    return text.size();
-}
-
-// The line of the first letter outside quotes and comments that is not ASCII, if there is one. TOML
-// has none there, and toml++ 3.3 has no defined answer to some of them, such as "é = 1".
-std::optional<std::size_t> line_of_foreign_letter(std::string_view text) {
-    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-    if (text.starts_with(byte_order_mark)) {
-        text.remove_prefix(byte_order_mark.size());
-    }
-    std::size_t at = 0;
-    while (at < text.size()) {
-        const bool is_quote = text[at] == '"' || text[at] == '\'';
-        // In the middle of a word toml++ takes a quote for any other character.
-        const bool may_begin = at == 0 || std::string_view(" \t\r\n=[{,.").contains(text[at - 1]);
-        if (text[at] == '#') {
-            at = std::min(text.find('\n', at), text.size());
-        } else if (is_quote && may_begin) {
-            at = end_of_string(text, at);
-        } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
-            return 1 + std::ranges::count(text.substr(0, at), '\n');
-        } else {
-            ++at;
-        }
-    }
-    return std::nullopt;
-}
-
 Result<Configuration> read_file(const std::filesystem::path& file) {
-    const auto text = TRY(content_of(file));
+    const auto text = TRY(read_toml_text(file));
     if (!text) {
         return Configuration{};
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/runtime/coverage.h"
 #include "daemon/runtime/policy.h"
 #include "proto/result.h"
 
@@ -33,6 +34,7 @@ struct Configuration {
     bool beacon = true;
     std::vector<PeerConfiguration> peers;
     std::vector<FolderConfiguration> folders{};
+    std::vector<Expectation> expectations{};
     std::uint64_t store_bytes = std::uint64_t{4} << 30;
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;
 };

@@ -15,6 +15,7 @@
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/clock.h"
+#include "daemon/runtime/coverage.h"
 #include "daemon/runtime/folders.h"
 #include "daemon/runtime/home_lock.h"
 #include "daemon/runtime/links.h"
@@ -33,6 +34,7 @@ using namespace std::chrono_literals;
 // request that walks over many reports.
 constexpr std::chrono::milliseconds requests_a_turn = 20ms;
 constexpr std::chrono::milliseconds a_request = 10ms;
+constexpr std::chrono::milliseconds a_look_at_coverage = 5ms;
 constexpr auto readers_group = "fieldpost-read";
 // While the disk takes nothing at all.
 constexpr std::chrono::milliseconds full_disk_retry = 10s;
@@ -73,6 +75,7 @@ private:
     Result<Handled> read_request(const Waiting& waiting);
     Result<void> answer_waiting();
     Result<void> answer(const Waiting& waiting);
+    Result<std::optional<engine::Input>> look_at_coverage();
     void tell(const std::vector<engine::Notice>& notices);
     Result<void> notice_admission();
 
@@ -94,6 +97,7 @@ private:
     std::optional<Bundles> bundles_;
     Folders folders_{home_};
     std::optional<Sinks> sinks_;
+    Coverage coverage_;
     std::optional<Instant> wake_at_;
     WallTime started_;
     std::chrono::milliseconds longest_batch_{};  // of the processor's time
@@ -128,6 +132,7 @@ Result<void> Office::open() {
     links_.emplace(home_, *machine_, configuration_, engine_);
     bundles_.emplace(*machine_, engine_->ledger().network());
     folders_.keep(configuration_.folders);
+    coverage_.expect(configuration_.expectations);
     return links_->open();
 }
 
@@ -267,6 +272,9 @@ Result<void> Office::reconfigure() {
     config_.endpoints = configuration_.advertise;
     config_.carry_bytes_max = configuration_.carry_bytes;
     folders_.keep(configuration_.folders);
+    if (configuration_.expectations != coverage_.expectations()) {
+        coverage_.expect(configuration_.expectations);
+    }
     spdlog::info("the configuration was read again");
     std::string trouble;
     if (calls_otherwise) {
@@ -338,7 +346,8 @@ Result<Handled> Office::read_request(const Waiting& waiting) {
                               engine_->links(),
                               &*bundles_,
                               &folders_,
-                              &*sinks_};
+                              &*sinks_,
+                              &coverage_};
     auto read = with_memory<Handled>([&] {
         return handle_request(engine_->ledger(), waiting.request.bytes, waiting.door->rights,
                               next_request_, around);
@@ -423,6 +432,30 @@ Result<void> Office::answer(const Waiting& waiting) {
     return put_aside_what_was_met();
 }
 
+// In short parts: links come first.
+Result<std::optional<engine::Input>> Office::look_at_coverage() {
+    if (full_until_ || coverage_.is_up_to_date(now().steady)) {
+        return std::nullopt;
+    }
+    TRY(store_->begin());
+    const auto part_ends = used_by_this_thread() + a_look_at_coverage;
+    const auto& ledger = engine_->ledger();
+    const auto wall = ledger.wall(now());
+    const auto looked = coverage_.catch_up(
+        ledger, wall, [part_ends] { return used_by_this_thread() >= part_ends; });
+    std::optional<engine::Input> news;
+    if (looked && *looked) {
+        coverage_.note_look(now().steady);
+        news = coverage_.take_news(ledger, wall);
+    }
+    store_->abort();
+    if (!looked) {
+        TRY(recover(looked.error()));
+    }
+    TRY(put_aside_what_was_met());
+    return news;
+}
+
 Result<void> Office::notice_admission() {
     const auto& roster = engine_->ledger().roster();
     if (roster.version() != roster_written_) {
@@ -453,7 +486,8 @@ Result<void> Office::run(int signals) {
         links_->turn(full_until_.has_value());
         folders_.turn(now().steady);
         auto wait = full_until_ ? full_disk_retry : to_next_minute();
-        if (!requests_.empty()) {
+        auto overdue = TRY(look_at_coverage());
+        if (!requests_.empty() || (coverage_.is_behind() && !full_until_)) {
             wait = 0ms;
         }
         const auto wake = [&](std::optional<Instant> at) {
@@ -474,7 +508,7 @@ Result<void> Office::run(int signals) {
         auto inputs = links_->wait(watched, wait);
         std::ranges::move(links_->to_keep(false), std::back_inserter(inputs));
         std::ranges::move(bundles_->forget_idle(now()), std::back_inserter(inputs));
-        for (auto news : {folders_.take_news(),
+        for (auto news : {folders_.take_news(), std::move(overdue),
                           sinks_->take_news(now().steady, engine_->ledger().wall(now()))}) {
             if (news) {
                 inputs.push_back(std::move(*news));

@@ -259,6 +259,7 @@ TEST_CASE("what status, peers and roster say has the promised shape", "[end_to_e
                              {"store", Is::object},
                              {"clock", Is::object},
                              {"attention", Is::object},
+                             {"overdue", Is::number, or_null},
                              {"roster_version", Is::number},
                              {"longest_batch_ms", Is::number}});
         check_shape(status.at("outbox"), {{"queued", Is::number},

@@ -205,23 +205,27 @@ void World::note_sent(Node node, engine::OutgoingFrame sent) {
 std::optional<storage::ReportKey> World::queue(Node author, const std::vector<Node>& to,
                                                RecordClass record_class, std::size_t attachment,
                                                std::uint32_t lifetime_seconds) {
-    if (!is_up(author)) {
-        return std::nullopt;
-    }
-    engine::Submitted submitted;
-    submitted.request = next_request_++;
-    auto& draft = submitted.draft;
+    engine::Draft draft;
     draft.record_class = record_class;
     draft.lifetime_seconds = lifetime_seconds;
-    for (const auto node : to) {
-        draft.to.push_back(index_of(node));
-    }
-    draft.report.text = fmt::format("report {} of {}", submitted.request, author);
     if (attachment > 0) {
         draft.attachments.resize(attachment);
         crypto::fill_random(draft.attachments);
         draft.report.attachments = {{"scan", static_cast<std::uint32_t>(attachment)}};
     }
+    return queue(author, to, std::move(draft));
+}
+
+std::optional<storage::ReportKey> World::queue(Node author, const std::vector<Node>& to,
+                                               engine::Draft draft) {
+    if (!is_up(author)) {
+        return std::nullopt;
+    }
+    engine::Submitted submitted{next_request_++, std::move(draft)};
+    for (const auto node : to) {
+        submitted.draft.to.push_back(index_of(node));
+    }
+    submitted.draft.report.text = fmt::format("report {} of {}", submitted.request, author);
     const auto answer = submit(author, to, std::move(submitted));
     if (!answer) {
         return std::nullopt;

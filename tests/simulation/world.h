@@ -64,6 +64,9 @@ public:
     std::optional<storage::ReportKey> queue(Node author, const std::vector<Node>& to,
                                             RecordClass record_class, std::size_t attachment = 0,
                                             std::uint32_t lifetime_seconds = 90U * 86400);
+    // The draft without its recipients. It is not declined.
+    std::optional<storage::ReportKey> queue(Node author, const std::vector<Node>& to,
+                                            engine::Draft draft);
     // To the members of a group, as this office knows them. Nothing if it was declined.
     std::optional<storage::ReportKey> queue_to_group(Node author, OfficeId group);
     // The authority (node 0) invites. A new machine joins with the content of the invitation. It is
@@ -166,6 +169,25 @@ public:
         return times_happened(node, engine::What::received, report) == 1;
     }
     std::vector<Report> inbox(Node node);
+    // Reads as a daemon does for a command. If the read meets damage, it is repeated once the
+    // damage was put aside.
+    template <class Read>
+    auto read_from(Node node, const Read& read) {
+        auto& office = offices_[node];
+        const auto once = [&] {
+            REQUIRE(office.store->begin().has_value());
+            auto found = read(*office.store);
+            office.store->abort();
+            return found;
+        };
+        auto found = once();
+        if (!found && office.is_spoiled && office.store->is_in_doubt()) {
+            rebuild(node);
+            found = once();
+        }
+        REQUIRE(found.has_value());
+        return std::move(*found);
+    }
     // The record that holds the report.
     storage::StoredRecord record(Node node, const storage::ReportKey& report);
     // The report as people at that office see it.
@@ -237,25 +259,6 @@ private:
     [[nodiscard]] Now now(Node node) const;
     void note_told(engine::LinkId link, Node by, BytesView message);
     void rebuild(Node node);
-    // Reads as a daemon does for a command. If the read meets damage, it is repeated once the
-    // damage was put aside.
-    template <class Read>
-    auto read_from(Node node, const Read& read) {
-        auto& office = offices_[node];
-        const auto once = [&] {
-            REQUIRE(office.store->begin().has_value());
-            auto found = read(*office.store);
-            office.store->abort();
-            return found;
-        };
-        auto found = once();
-        if (!found && office.is_spoiled && office.store->is_in_doubt()) {
-            rebuild(node);
-            found = once();
-        }
-        REQUIRE(found.has_value());
-        return std::move(*found);
-    }
     // Runs the inputs as one batch. False if the office crashed on the way.
     bool batch(Node node, const std::vector<engine::Input>& inputs,
                std::vector<engine::Notice>* notices = nullptr);

@@ -5,6 +5,7 @@
 #include "daemon/engine/record/authoring.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
+#include "daemon/runtime/coverage.h"
 #include "daemon/runtime/folders.h"
 #include "daemon/runtime/sinks.h"
 #include "proto/control.pb.h"
@@ -22,6 +23,7 @@ public:
         around.folders = &folders;
         around.bundles = &bundles;
         around.sinks = &sinks;
+        around.coverage = &coverage;
     }
     // The answer to a request. Nothing: the request is for the engine.
     std::optional<wire::Answer> ask(const wire::Request& request,
@@ -47,6 +49,7 @@ public:
     LoneOffice office{network, 0};
     home::OfficeHome home{"/nonexistent"};
     runtime::Folders folders{home};
+    runtime::Coverage coverage;
     runtime::Sinks sinks{"/nonexistent/sinks"};
     runtime::Bundles bundles{network.offices[0].machine, network.id()};
     runtime::Surroundings around{};
@@ -87,7 +90,7 @@ TEST_CASE("a reader's request that is not for readers is refused before it is lo
                                        wire::Request::kShow,   wire::Request::kTrace,
                                        wire::Request::kStatus, wire::Request::kAttachment,
                                        wire::Request::kSink};
-    constexpr int newest_request = wire::Request::kSink;
+    constexpr int newest_request = wire::Request::kCoverage;
     for (int what = 0; what <= newest_request + 1; ++what) {
         // A message with this field alone, which is empty.
         wire::Request request;

@@ -108,3 +108,41 @@ TEST_CASE("letters that are not ASCII stand only between quotes and in comments"
     const auto line = 1 + std::ranges::count(before, '\n');
     CHECK(read.error().detail.contains("line " + std::to_string(line) + ": outside quotes"));
 }
+
+TEST_CASE("what is expected is read, and what is no expectation is an error of its line",
+          "[configuration]") {
+    const Home home;
+    Home::write(home.file,
+                "[[expect]]\ntype = \"주간\"\nfrom = \"@field\"\nevery = \"week\"\ndue = \"2d\"\n"
+                "period_field = \"week\"\n[[expect]]\ntype = \"stock\"\nfrom = \"hyesan\"\n"
+                "every = \"month\"\n");
+    const auto read = home.read();
+    REQUIRE(read);
+    CHECK(read->expectations ==
+          std::vector<Expectation>{{"주간", "@field", Every::week, 2 * 86400, "week"},
+                                   {"stock", "hyesan", Every::month, 0, ""}});
+    const std::string good = "type = \"a\"\nfrom = \"hq\"\nevery = \"day\"\n";
+    const std::string bad = GENERATE_COPY(
+        std::string("from = \"hq\"\nevery = \"day\"\n"),
+        std::string("type = \"a\"\nevery = \"day\"\n"),
+        std::string("type = \"a\"\nfrom = \"hq\"\n"), good + "due = \"soon\"\n", good + "due = 2\n",
+        good + "due = \"-2d\"\n", good + "days = 2\n", good + "period_field = \"\"\n",
+        std::string("type = \"\"\nfrom = \"hq\"\nevery = \"day\"\n"),
+        std::string("type = \"a\"\nfrom = \"@nobody\"\nevery = \"day\"\n"),
+        std::string("type = \"a\"\nfrom = \"hq\"\nevery = \"year\"\n"),
+        good + "[[expect]]\n" + good);
+    CAPTURE(bad);
+    Home::write(home.file, "[[expect]]\n" + bad);
+    const auto refused = home.read();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().detail.contains("line "));
+    Home::write(home.file, "[expect]\n" + good);
+    CHECK_FALSE(home.read());
+    std::string many;
+    for (int i = 0; i < 33; ++i) {
+        many +=
+            "[[expect]]\ntype = \"a" + std::to_string(i) + "\"\nfrom = \"hq\"\nevery = \"day\"\n";
+    }
+    Home::write(home.file, many);
+    CHECK_FALSE(home.read());
+}

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
+
 #include <fstream>
 
 #include "daemon/runtime/configuration.h"
 #include "daemon/runtime/daily_use.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/zone.h"
 #include "tests/unit/engine/lone_office.h"
 
 using namespace fieldpost;
@@ -99,16 +100,13 @@ TEST_CASE("a limited link carries for others only when told to", "[policy]") {
 
 TEST_CASE("the time of day follows the machine's zone, also when that is changed", "[policy]") {
     const auto noon = WallTime::from_unix(1'790'000'000 - 1'790'000'000 % 86400 + 12 * 3600);
-    const char* before = std::getenv("TZ");
-    const std::string zone = before == nullptr ? "" : before;
-    ::setenv("TZ", "UTC", 1);
-    const auto utc = local_time(noon);
-    ::setenv("TZ", "KST-9", 1);
-    const auto korea = local_time(noon);
-    ::setenv("TZ", "AAA-14", 1);
-    const auto line_islands = local_time(noon);
-    before == nullptr ? ::unsetenv("TZ") : ::setenv("TZ", zone.c_str(), 1);
-    ::tzset();
+    const auto in_zone = [&](const char* name) {
+        const tests::Zone zone(name);
+        return local_time(noon);
+    };
+    const auto utc = in_zone("UTC");
+    const auto korea = in_zone("KST-9");
+    const auto line_islands = in_zone("AAA-14");
     CHECK(utc.of_day == 12h);
     CHECK(korea.of_day == 21h);
     CHECK(korea.day == utc.day);

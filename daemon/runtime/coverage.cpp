@@ -1,0 +1,402 @@
+#include "daemon/runtime/coverage.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "daemon/engine/record/addressees.h"
+
+namespace fieldpost::runtime {
+
+using engine::IsSpent;
+using engine::Ledger;
+using engine::ReportView;
+using storage::Arrival;
+using storage::ReportKey;
+
+namespace {
+
+constexpr std::size_t feed_page = 200;
+// How often the office looks by itself.
+constexpr std::chrono::seconds look_every{10};
+// The number of overdue reports of one kind that attention names.
+constexpr std::size_t named_max = 5;
+
+// True if a report that this office has published is not here, and nobody has said that it need not
+// come. Its highest number is known from its own statement, or from what came behind.
+bool lacks_some(const Ledger& ledger, OfficeId author) {
+    const auto lacks = [&](const LogKey& log, Number tip) {
+        const auto& known = ledger.log(log).known;
+        const auto top = std::max(tip, known.top());
+        return log.record_class != RecordClass::reply && top != 0 && !known.contains_all({1, top});
+    };
+    const auto* statement = ledger.statement(author);
+    return std::ranges::any_of(ledger.partials(),
+                               [&](const auto& one) {
+                                   return one.second.log.author == author && one.second.is_for_us;
+                               }) ||
+           (statement != nullptr &&
+            std::ranges::any_of(statement->logs,
+                                [&](const OwnLog& log) {
+                                    return lacks({author, log.incarnation, log.record_class},
+                                                 log.tip);
+                                })) ||
+           std::ranges::any_of(ledger.logs_of(author),
+                               [&](const auto& log) { return lacks(log.first, 0); });
+}
+
+bool is_meant(const crypto::RosterOffice& office, const Expectation& expectation) {
+    const auto group = engine::group_named(expectation.from);
+    return group ? engine::is_in_group(office, *group) : office.name == expectation.from;
+}
+
+// The period that a report is for.
+Period period_for(const Expectation& expectation, const ReportView& view) {
+    const auto& report = *view.report;
+    const auto field =
+        std::ranges::find(report.fields, expectation.period_field, &Report::Field::key);
+    if (!expectation.period_field.empty() && field != report.fields.end()) {
+        if (const auto named = parse_period(expectation.every, field->value)) {
+            return *named;
+        }
+    }
+    // A clock in doubt shows no date. The day of arrival is the best that is known.
+    const bool is_doubtful = (view.header.flags & flag_doubtful) != 0;
+    return period_of(expectation.every, is_doubtful
+                                            ? date_at(view.record.received)
+                                            : date_at(report.created, report.utc_offset_minutes));
+}
+
+}  // namespace
+
+std::string_view name_of(Coverage::State state) {
+    constexpr std::array<std::string_view, 5> names = {"here", "late", "open", "coming", "nothing"};
+    return names[static_cast<std::size_t>(state)];
+}
+
+void Coverage::expect(std::vector<Expectation> expectations) {
+    expectations_ = std::move(expectations);
+    looked_.assign(expectations_.size(), {});
+    since_.assign(expectations_.size(), {});
+    place_.reset();
+    is_whole_ = false;
+}
+
+Result<void> Coverage::reach_back_to(WallTime since, const std::string& type, WallTime now) {
+    for (std::size_t i = 0; i < expectations_.size(); ++i) {
+        const auto every = expectations_[i].every;
+        if (!type.empty() && expectations_[i].type != type) {
+            continue;
+        }
+        if (period_of(every, date_at(now)) - period_of(every, date_at(since)) >= periods_max) {
+            return fail(Errc::limit_exceeded, fmt::format("more than {} periods of {}", periods_max,
+                                                          expectations_[i].type));
+        }
+        since_[i] = std::min(since_[i].value_or(since), since);
+    }
+    return ok();
+}
+
+bool Coverage::is_up_to_date(Instant now) const {
+    // Where nothing is expected any more, that is told too.
+    return expectations_.empty() ? told_ && told_->overdue == 0
+                                 : (is_whole_ && last_look_ && now < *last_look_ + look_every);
+}
+
+Result<bool> Coverage::catch_up(const Ledger& ledger, WallTime now, const IsSpent& is_spent) {
+    if (expectations_.empty()) {
+        return true;
+    }
+    if (is_whole_) {
+        looked_at_ = 0;
+    }
+    is_whole_ = false;
+    if (!place_ || !TRY(ledger.store().is_in_feed(*place_))) {
+        looked_.assign(expectations_.size(), {});
+        place_ = TRY(ledger.store().feed_end());
+    }
+    read_roster(ledger);
+    for (std::size_t i = 0; i < expectations_.size(); ++i) {
+        const auto& expectation = expectations_[i];
+        auto& looked = looked_[i];
+        const auto running = period_of(expectation.every, date_at(now));
+        auto first = running - past_periods;
+        if (since_[i]) {
+            // Not beyond what was permitted, once more periods have passed.
+            first = std::clamp(period_of(expectation.every, date_at(*since_[i])),
+                               running - periods_max, first);
+        }
+        if (looked.first != first || looked.running != running) {
+            looked = Looked{.first = first, .running = running};
+        }
+        if (looked.next) {
+            TRY(walk(ledger, i, is_spent));
+        }
+        if (looked.next) {
+            return false;
+        }
+    }
+    is_whole_ = TRY(read_feed(ledger, is_spent));
+    return is_whole_;
+}
+
+Result<void> Coverage::walk(const Ledger& ledger, std::size_t expectation,
+                            const IsSpent& is_spent) {
+    auto& looked = looked_[expectation];
+    engine::ReportQuery query;
+    query.boxes = {Box::inbox, Box::outbox};
+    query.type = expectations_[expectation].type;
+    query.all_versions = true;
+    // A report may come while the period before its own still runs.
+    query.since = after_start_of(first_day(expectations_[expectation].every, looked.first - 1), 0);
+    engine::ReportWalk reports(ledger, std::move(query));
+    looked.next = TRY(reports.run(*looked.next, engine::ReportWalk::Order::oldest_first, is_spent,
+                                  [&](const ReportView& view) -> Result<bool> {
+                                      put(expectation, view);
+                                      return true;
+                                  }));
+    return ok();
+}
+
+Result<bool> Coverage::read_feed(const Ledger& ledger, const IsSpent& is_spent) {
+    engine::ReportWalk reports(ledger, {});
+    while (true) {
+        const auto changes = TRY(ledger.store().changes(place_->number, feed_page));
+        for (const auto& change : changes) {
+            if (change.of != storage::ChangeOf::state && change.of != storage::ChangeOf::answer) {
+                const auto page = TRY(ledger.store().report(change.report));
+                const auto* view = page ? TRY(reports.view_at(page->arrival)) : nullptr;
+                for (std::size_t i = 0; i < expectations_.size(); ++i) {
+                    remove(i, change.report);
+                    if (view != nullptr && view->key == change.report && view->report &&
+                        view->report->type == expectations_[i].type) {
+                        put(i, *view);
+                    }
+                }
+            }
+            if (is_spent()) {
+                place_ = TRY(ledger.store().feed_place(change.number));
+                return false;
+            }
+        }
+        if (changes.size() < feed_page) {
+            place_ = TRY(ledger.store().feed_end());
+            return true;
+        }
+        place_ = TRY(ledger.store().feed_place(changes.back().number));
+    }
+}
+
+void Coverage::put(std::size_t expectation, const ReportView& view) {
+    ++looked_at_;
+    auto& looked = looked_[expectation];
+    if (!view.report || view.withdrawn || view.forgotten_at != WallTime{}) {
+        return;
+    }
+    const auto period = period_for(expectations_[expectation], view);
+    // Of a period that has not begun: it is looked at again when it has.
+    if (period < looked.first || period > looked.running) {
+        return;
+    }
+    auto& cell = looked.found[view.key.author][period];
+    cell.push_back({view.key, view.arrival, view.record.received, !view.replaced_by});
+    std::ranges::sort(cell, {}, &Found::arrival);
+    if (cell.size() > reports_a_cell_max) {
+        const auto old = std::find_if(cell.begin() + 1, cell.end(),
+                                      [](const Found& one) { return !one.is_current; });
+        cell.erase(old == cell.end() ? cell.begin() + 1 : old);
+    }
+}
+
+void Coverage::remove(std::size_t expectation, const ReportKey& report) {
+    auto& found = looked_[expectation].found;
+    if (const auto of_author = found.find(report.author); of_author != found.end()) {
+        for (auto& [period, cell] : of_author->second) {
+            std::erase_if(cell, [&](const Found& one) { return one.report == report; });
+        }
+    }
+}
+
+// The roster tells the last state of an office, and its changes tell the times between.
+void Coverage::read_roster(const Ledger& ledger) {
+    const auto version = ledger.roster().version();
+    if (version == roster_version_) {
+        return;
+    }
+    roster_version_ = version;
+    members_.clear();
+    std::map<OfficeId, std::pair<std::string, WallTime>> open;
+    const auto end = [&](OfficeId office, WallTime at) {
+        if (const auto found = open.find(office); found != open.end()) {
+            members_[found->second.first].push_back({found->second.second, at});
+            open.erase(found);
+        }
+    };
+    for (const auto& change : ledger.roster_changes()) {
+        for (const auto& statement : change.statements) {
+            if (const auto* admit = std::get_if<Admit>(&statement)) {
+                open.try_emplace(admit->index, admit->name, change.at);
+            } else if (const auto* revoke = std::get_if<Revoke>(&statement)) {
+                end(revoke->index, change.at);
+            } else if (const auto* retire = std::get_if<Retire>(&statement);
+                       retire != nullptr && retire->closed) {
+                end(retire->index, change.at);
+            }
+        }
+    }
+    while (!open.empty()) {
+        end(open.begin()->first, WallTime{UINT32_MAX});
+    }
+    for (auto& [name, spans] : members_) {
+        std::ranges::sort(spans, {}, &Span::from);
+    }
+}
+
+// From the period's beginning to its end, or until now.
+bool Coverage::owes(const std::string& office, const Due& due, WallTime now) const {
+    const auto spans = members_.find(office);
+    if (spans == members_.end()) {
+        return false;
+    }
+    auto covered = due.begins;
+    for (const auto& span : spans->second) {
+        if (span.from <= covered) {
+            covered = std::max(covered, span.to);
+        }
+    }
+    return covered > due.begins && covered >= std::min(due.ends, now);
+}
+
+std::vector<std::string> Coverage::offices(const Ledger& ledger, std::size_t expectation) const {
+    std::vector<std::string> names;
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (office.has_keys() && is_meant(office, expectations_[expectation])) {
+            names.push_back(office.name);
+        }
+    }
+    std::ranges::sort(names);
+    const auto [from, to] = std::ranges::unique(names);
+    names.erase(from, to);
+    return names;
+}
+
+std::vector<Coverage::Due> Coverage::dues(std::size_t expectation,
+                                          std::optional<WallTime> since) const {
+    const auto& [type, from, every, due_seconds, period_field] = expectations_[expectation];
+    const auto& looked = looked_[expectation];
+    const auto first = since ? period_of(every, date_at(*since)) : looked.running - past_periods;
+    std::vector<Due> dues;
+    for (auto period = std::max(first, looked.first); period <= looked.running; ++period) {
+        const auto next = first_day(every, period + 1);
+        dues.push_back({period, after_start_of(first_day(every, period), 0),
+                        after_start_of(next, 0), after_start_of(next, due_seconds)});
+    }
+    return dues;
+}
+
+std::vector<Coverage::Cell> Coverage::cells(const Ledger& ledger, std::size_t expectation,
+                                            const std::string& office,
+                                            std::optional<WallTime> since, WallTime now) const {
+    return cells(ledger, expectation, office, dues(expectation, since), now);
+}
+
+std::vector<Coverage::Cell> Coverage::cells(const Ledger& ledger, std::size_t expectation,
+                                            const std::string& office, const std::vector<Due>& dues,
+                                            WallTime now) const {
+    // A replaced machine counts under its name.
+    const auto machines = ledger.roster().offices_named(office);
+    std::optional<bool> is_coming;
+    const auto& found = looked_[expectation].found;
+    std::vector<Cell> cells;
+    for (const auto& due : dues) {
+        if (!owes(office, due, now)) {
+            continue;
+        }
+        std::vector<Found> here;
+        for (const auto* machine : machines) {
+            if (const auto by_period = found.find(machine->index); by_period != found.end()) {
+                if (const auto cell = by_period->second.find(due.period);
+                    cell != by_period->second.end()) {
+                    here.insert(here.end(), cell->second.begin(), cell->second.end());
+                }
+            }
+        }
+        std::ranges::sort(here, {}, &Found::arrival);
+        Cell cell{.period = due.period, .due = due.due, .state = State::nothing};
+        for (const auto& one : here) {
+            if (one.is_current) {
+                cell.reports.push_back(one.report);
+            }
+        }
+        if (!cell.reports.empty()) {
+            // A correction that comes late of a report that was in time is no late report.
+            const auto first = std::ranges::min(here, {}, &Found::received).received;
+            cell.state = first <= due.due ? State::here : State::late;
+        } else if (now < due.due) {
+            cell.state = State::open;
+        } else {
+            if (!is_coming) {
+                is_coming = std::ranges::any_of(machines, [&](const auto* machine) {
+                    return lacks_some(ledger, machine->index);
+                });
+            }
+            cell.state = *is_coming ? State::coming : State::nothing;
+        }
+        cells.push_back(std::move(cell));
+    }
+    return cells;
+}
+
+Coverage::Tally Coverage::tally(const Ledger& ledger, WallTime now) const {
+    Tally tally;
+    for (std::size_t i = 0; i < expectations_.size(); ++i) {
+        const auto& expectation = expectations_[i];
+        const auto names = offices(ledger, i);
+        std::string words;
+        if (names.empty() && !engine::group_named(expectation.from)) {
+            words = fmt::format("no office is named {}", expectation.from);
+        }
+        const auto wanted = dues(i, std::nullopt);
+        std::vector<std::string> overdue;
+        std::size_t others = 0;
+        for (const auto& name : names) {
+            for (const auto& cell : cells(ledger, i, name, wanted, now)) {
+                if (cell.state != State::coming && cell.state != State::nothing) {
+                    continue;
+                }
+                if (overdue.size() < named_max) {
+                    overdue.push_back(
+                        fmt::format("{} {}", name, period_text(expectation.every, cell.period)));
+                } else {
+                    ++others;
+                }
+            }
+        }
+        if (!overdue.empty()) {
+            words = fmt::format("{}{}", fmt::join(overdue, ", "),
+                                others == 0 ? "" : fmt::format(" and {} more", others));
+        }
+        if (!words.empty()) {
+            tally.overdue += std::max<std::size_t>(1, overdue.size() + others);
+            tally.words +=
+                fmt::format("{}{}: {}", tally.words.empty() ? "" : "; ", expectation.type, words);
+        }
+    }
+    return tally;
+}
+
+std::optional<engine::Input> Coverage::take_news(const Ledger& ledger, WallTime now) {
+    if (!is_whole_ && !expectations_.empty()) {
+        return std::nullopt;
+    }
+    auto fresh = tally(ledger, now);
+    if (told_ && told_->overdue == fresh.overdue && told_->words == fresh.words) {
+        return std::nullopt;
+    }
+    told_ = std::move(fresh);
+    return engine::MachineTrouble{engine::What::overdue, told_->words,
+                                  static_cast<std::uint32_t>(told_->overdue)};
+}
+
+}  // namespace fieldpost::runtime
