@@ -153,6 +153,7 @@ Outcome<std::vector<fs::path>> files_of(const fs::path& folder) {
     }
     std::ranges::sort(found);
     std::vector<fs::path> files;
+    files.reserve(found.size());
     for (auto& [size, path] : found) {
         files.push_back(std::move(path));
     }

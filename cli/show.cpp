@@ -112,7 +112,7 @@ std::string as_lines(std::string_view text) {
 // from here.
 std::string written_at(const wire::Entry& entry) {
     const auto at = entry.created_unix_s();
-    const auto here = local_time(at);
+    auto here = local_time(at);
     if (!entry.has_utc_offset_min()) {
         return here;
     }
@@ -132,6 +132,7 @@ std::string counted_states(const wire::Entry& entry) {
         ++states[one.state()];
     }
     std::vector<std::string> words;
+    words.reserve(states.size());
     for (const auto& [state, count] : states) {
         words.push_back(fmt::format("{} {}", count, state));
     }

@@ -137,7 +137,7 @@ Result<void> Feed::begin_anew() {
             TRY(tables_->erase(table, Bytes(entry->key)));
         }
     }
-    changed_head_.emplace();
+    changed_head_ = Head{};
     crypto::fill_random(changed_head_->id.bytes);
     return ok();
 }

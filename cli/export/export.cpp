@@ -240,7 +240,7 @@ Failure bad_cursor(const std::string& path, const std::string& why, const std::s
     return {exit_invalid, "invalid", fmt::format("{} {}", safe_line(path), why), next};
 }
 
-Outcome<Cursor> read_cursor(const std::string& path, Cursor fresh) {
+Outcome<Cursor> read_cursor(const std::string& path, const Cursor& fresh) {
     std::ifstream in(path, std::ios::binary);
     if (!in) {
         std::error_code error;

@@ -113,6 +113,7 @@ void WorkbookPlan::add(const ReportRow& row) {
 // The types that get a sheet, by name. If there are too many: those with most reports.
 std::vector<std::string> WorkbookPlan::with_a_sheet() const {
     std::vector<std::pair<std::uint64_t, std::string>> all;
+    all.reserve(types_.size());
     for (const auto& [name, type] : types_) {
         all.emplace_back(type.reports, name);
     }
@@ -121,6 +122,7 @@ std::vector<std::string> WorkbookPlan::with_a_sheet() const {
         all.resize(sheets_max - 1);
     }
     std::vector<std::string> names;
+    names.reserve(all.size());
     for (auto& [reports, name] : all) {
         names.push_back(std::move(name));
     }

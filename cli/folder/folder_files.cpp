@@ -213,6 +213,7 @@ std::vector<std::string> FolderFiles::due(FolderTime now) const {
         return std::tuple(waiting_since(*file), !is_named_as_ours(*name), file->stamp.size, *name);
     });
     std::vector<std::string> names;
+    names.reserve(waiting.size());
     for (const auto& [name, file] : waiting) {
         names.push_back(*name);
     }

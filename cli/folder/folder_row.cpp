@@ -125,7 +125,8 @@ WriteOptions FolderRow::order(const FolderFiles& files, FolderTime now) {
     order.offices = offices_;
     order.must_hold_some = false;
     order.must_hold_news = !row_.empty();
-    auto& row = order.row.emplace();
+    order.row = WriteOptions::Row{};
+    auto& row = *order.row;
     if (!is_lost(files.files(), now) && !is_long(files.files())) {
         for (const auto& left : row_) {
             row.files.push_back(left.bookmark);

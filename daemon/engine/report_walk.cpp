@@ -22,6 +22,7 @@ std::optional<Arrival> before(Arrival arrival) {
 
 std::vector<Term> any_of(Facet facet, const auto& values) {
     std::vector<Term> terms;
+    terms.reserve(values.size());
     for (const auto value : values) {
         terms.push_back(term_of(facet, value));
     }

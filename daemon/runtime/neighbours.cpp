@@ -115,9 +115,8 @@ void Neighbours::hear(Lane& lane, std::size_t addresses_max, const std::string& 
     if (at->due) {
         return;
     }
-    if (!at->dialled) {
-        at->due = now.steady;
-    } else if (const auto again = *at->dialled + same_address_interval; again <= now.steady) {
+    const auto again = at->dialled ? *at->dialled + same_address_interval : now.steady;
+    if (again <= now.steady) {
         at->due = now.steady;
     } else if (at->tried != endpoint_of(at->host, at->port)) {
         at->due = again;

@@ -17,7 +17,7 @@ constexpr std::uint8_t file_version = 1;
 constexpr std::size_t told_bytes_max = 1024;
 constexpr std::chrono::seconds tell_every{10};
 // An hour more than a day: a sink that is started once a day is not late.
-constexpr std::int64_t silent_seconds = 25 * 3600;
+constexpr std::int64_t silent_seconds = std::int64_t{25} * 3600;
 // The file keeps the time of the last word to the hour.
 constexpr std::uint32_t kept_to_seconds = 3600;
 // Afterwards it is taken for one that is not used any more.

@@ -44,7 +44,8 @@ FUZZ_TARGET(beacon) {
         if (what % 8 == 3 && !due.empty()) {
             neighbours.reached(due.front(), now);
         }
-        fuzz::must(neighbours.targets(now).size() <= 3 * 16, "few addresses are tried at a time");
+        fuzz::must(neighbours.targets(now).size() <= std::size_t{3} * 16,
+                   "few addresses are tried at a time");
         static_cast<void>(neighbours.due_at(linked));
     }
 }

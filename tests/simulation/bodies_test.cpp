@@ -410,9 +410,11 @@ TEST_CASE("a body that was put off after all of it was sent is sent again when i
             }
         }
     };
-    for (read_all(); missing > 0; read_all()) {
+    read_all();
+    while (missing > 0) {
         REQUIRE_FALSE(said.empty());
         said = world.say(hyesan, link, Acknowledged{arrived});
+        read_all();
     }
     const auto put_off = opened;
     world.say(hyesan, link, Skip{put_off, SkipReason::later});

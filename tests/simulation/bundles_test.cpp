@@ -70,18 +70,18 @@ TEST_CASE("a stick brings reports, and brings their receipts home", "[simulation
 TEST_CASE("an office is admitted by stick alone, and what it queued before arrives",
           "[simulation]") {
     World world(2, {"hq", "hyesan", "pyongyang"}, {});
-    const auto wonsan = world.invite_and_join("wonsan");
-    const auto report = world.queue(wonsan, {hq}, RecordClass::normal).value();
+    const auto camp = world.invite_and_join("camp");
+    const auto report = world.queue(camp, {hq}, RecordClass::normal).value();
     Stick stick(world);
-    stick.visit(wonsan);
-    stick.visit(pyongyang);  // which has never heard of wonsan
+    stick.visit(camp);
+    stick.visit(pyongyang);  // which has never heard of camp
     stick.visit(hq);
-    stick.visit(wonsan);
-    CHECK(world.ledger(wonsan).roster().find(world.keys(wonsan).index)->is_member());
+    stick.visit(camp);
+    CHECK(world.ledger(camp).roster().find(world.keys(camp).index)->is_member());
     stick.visit(hq);
     CHECK(world.times_happened(hq, What::received, report) == 1);
-    stick.visit(wonsan);
-    CHECK(world.times_happened(wonsan, What::delivered, report, hq) == 1);
+    stick.visit(camp);
+    CHECK(world.times_happened(camp, What::delivered, report, hq) == 1);
     world.check_everything();
 }
 
@@ -281,12 +281,12 @@ TEST_CASE("who came later, or lost what it had, is not passed over for a bundle 
     CHECK(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again).value().is_addition);
     // A bundle for hq alone is not affected.
     CHECK(world.write_bundle(hyesan, {hq}, UINT32_MAX, {}, whole).value().is_addition);
-    const auto wonsan = world.invite_and_join("wonsan");
+    const auto camp = world.invite_and_join("camp");
     const auto known = world.ledger(hyesan).roster().version();
     world.read_bundle(hyesan, world.write_bundle(hq).value().bytes);
     REQUIRE(world.ledger(hyesan).roster().version() > known);
     CHECK_FALSE(world.write_bundle(hyesan, {}, UINT32_MAX, {}, again).value().is_addition);
-    (void)wonsan;
+    (void)camp;
 }
 
 TEST_CASE("many large bodies come at once, and every one is kept", "[simulation]") {

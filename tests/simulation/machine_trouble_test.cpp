@@ -11,7 +11,7 @@ using engine::What;
 
 namespace {
 
-constexpr std::uint32_t days = 86400;
+constexpr std::int64_t days = 86400;
 
 bool is_stopped(const World& world, Node node) {
     return world.ledger(node).meta().stopped;

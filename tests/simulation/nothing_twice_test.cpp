@@ -121,7 +121,7 @@ TEST_CASE("many bodies of one size come one after the other, over one link", "[s
 }
 
 TEST_CASE("a large report arrives over contacts of twenty seconds at 9.6 kbit/s", "[simulation]") {
-    constexpr std::size_t size = 32 * 1024;
+    constexpr std::size_t size = std::size_t{32} * 1024;
     World world(4, {"hq", "hyesan"}, {.latency = 300ms});
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal, size).value();
     const engine::LinkPolicy slow{.bytes_per_second = 1200};

@@ -52,9 +52,6 @@ TEST_CASE("a peer that sends an older register still gets the newer one", "[simu
 
 TEST_CASE("a relay carries a report between two offices that never meet", "[simulation]") {
     World world(1, {"hq", "hyesan", "pyongyang"}, {});
-    const Node hq = 0;
-    const Node hyesan = 1;
-    const Node pyongyang = 2;
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal);
     const auto scan = world.queue(hyesan, {hq}, RecordClass::bulk, 300'000);
     REQUIRE(report.has_value());

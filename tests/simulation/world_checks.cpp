@@ -340,9 +340,10 @@ void World::check_settled(Node node) {
         const bool is_open = std::ranges::all_of(
             link.policies, [](const auto& entry) { return entry.second == engine::LinkPolicy{}; });
         // The other end does not know yet what this end has told meanwhile.
-        const bool is_told_more = std::ranges::any_of(flights_, [&, id = id](const Flight& flight) {
-            return flight.link == id && flight.to == node && has_summary(flight.bytes);
-        });
+        const bool is_told_more =
+            std::ranges::any_of(flights_, [&, link_id = id](const Flight& flight) {
+                return flight.link == link_id && flight.to == node && has_summary(flight.bytes);
+            });
         if ((link.a != node && link.b != node) || !is_open || is_told_more ||
             !is_settled(node, peer)) {
             continue;

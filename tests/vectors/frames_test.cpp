@@ -402,7 +402,7 @@ json odd_containers() {
                  {{1, 1}, RecordClass::bulk, {{5, 5}, {7, 7}}, {}},
                  {{1, 2}, RecordClass::reply, {}, {}}};
     const auto content = written_by([&](ByteWriter& out) {
-        out.varint(8 * 3);
+        out.varint(std::uint64_t{8} * 3);
         write(out, Incarnation{1, 1});
         out.u8(2);
         out.raw(*from_hex("0d010002"));  // 1..3 as a set

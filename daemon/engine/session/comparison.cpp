@@ -297,10 +297,8 @@ bool Comparison::compare_registers(const Ledger& ledger, const LeafSummary& leaf
     }
     unclear_.erase(leaf.office);
     if (leaf.all_registers) {
-        std::vector<RegisterSummary> list;
-        for (const auto& [name, entry] : merged) {
-            list.push_back(entry);
-        }
+        const auto entries = merged | std::views::values;
+        std::vector<RegisterSummary> list(entries.begin(), entries.end());
         // Registers of the authority stand between those of the office.
         std::ranges::sort(list, {}, [](const RegisterSummary& entry) {
             return std::tie(entry.kind, entry.subject, entry.hash);

@@ -31,6 +31,7 @@ std::vector<LeafFingerprint> LeafFingerprinter::of_buckets() const {
         contents[bucket_of(office)].raw(leaf.view());
     }
     std::vector<LeafFingerprint> all;
+    all.reserve(contents.size());
     for (const auto& content : contents) {
         all.push_back(print<LeafFingerprint>("bucket-fingerprint", content.bytes()));
     }

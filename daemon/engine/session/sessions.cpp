@@ -136,6 +136,7 @@ Result<std::optional<Instant>> Sessions::pump(Ledger& ledger, const Ledger::News
 
 std::vector<LinkView> Sessions::views() const {
     std::vector<LinkView> all;
+    all.reserve(sessions_.size());
     for (const auto& [link, session] : sessions_) {
         all.push_back(session.view());
     }

@@ -349,7 +349,6 @@ TEST_CASE("a file that was begun and never finished goes, and those of others st
 TEST_CASE("a file that took the place of ours meanwhile is not removed", "[follower]") {
     ImaginedFolder folder;
     ImaginedOffice lone(folder, "lone", {"lone", "nobody"});
-    std::string last;
     for (int report = 1; report <= 12; ++report) {
         lone.while_writing = [&] {
             if (report > 8) {

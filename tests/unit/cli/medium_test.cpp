@@ -4,6 +4,8 @@
 // gets it.
 #include "cli/medium.h"
 
+#include <fmt/format.h>
+
 #include <barrier>
 #include <catch2/catch.hpp>
 #include <fstream>

@@ -23,7 +23,7 @@ Network four_offices() {
     return make_network({"hq", "camp", "depot", "clinic"});
 }
 
-Header to(std::vector<OfficeId> recipients, std::optional<std::uint32_t> version,
+Header to(const std::vector<OfficeId>& recipients, std::optional<std::uint32_t> version,
           OfficeId author = hq_office) {
     Header header;
     header.log.author = author;

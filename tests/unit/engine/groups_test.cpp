@@ -17,6 +17,8 @@ using namespace fieldpost::tests;
 
 namespace {
 
+constexpr std::int64_t two_days = std::int64_t{2} * 86400;
+
 constexpr OfficeId field = group_of(Role::field);
 
 Network network_of(std::size_t offices) {
@@ -50,7 +52,8 @@ public:
             prekeys.push_back(crypto::sign_prekey(one.mail.signing, network.id(), one.index, epoch,
                                                   pair.public_key));
         }
-        REQUIRE(take(signed_statement(place, std::move(prekeys))).value().is_new);
+        const auto taken = take(signed_statement(place, std::move(prekeys)));
+        REQUIRE(taken.value().is_new);
     }
     // Plants a statement with an invalid key, as an invitation may bring it.
     void plant_bad_key(std::size_t place) {
@@ -222,7 +225,7 @@ TEST_CASE("a member that lost its prekey gets another slot, a day later", "[grou
     const auto before = hq.pages(field);
     // The member still has the older prekey, so its slot still opens.
     hq.state(5, {1, 2});
-    engine::tend_group_keys(hq.office.ledger(), later(2 * 86400));
+    engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.pages(field) == before);
     CHECK(hq.holders(field) == 70);
 
@@ -232,7 +235,7 @@ TEST_CASE("a member that lost its prekey gets another slot, a day later", "[grou
     CHECK(hq.holders(field) == 69);
     engine::tend_group_keys(hq.office.ledger(), later(3600));
     CHECK(hq.pages(field) == before);
-    engine::tend_group_keys(hq.office.ledger(), later(2 * 86400));
+    engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.slot_of(hq.pages(field), 5) != nullptr);
     CHECK(hq.holders(field) == 70);
     CHECK(hq.slot_of(hq.pages(field), 6) != nullptr);
@@ -247,10 +250,10 @@ TEST_CASE("a prekey that is none costs its own office the slot, and no other", "
     engine::tend_group_keys(hq.office.ledger(), later(0));
     CHECK(hq.holders(field) == 69);
     const auto before = hq.pages(field);
-    engine::tend_group_keys(hq.office.ledger(), later(2 * 86400));
+    engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.pages(field) == before);
     hq.state(5, {10});
-    engine::tend_group_keys(hq.office.ledger(), later(2 * 86400));
+    engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.holders(field) == 70);
 }
 
@@ -263,7 +266,7 @@ TEST_CASE("a key that an office took with it is neither used nor handed on", "[g
     const auto before = hq.pages(field);
     hq.admit("late");
     hq.state(70, {1});
-    engine::tend_group_keys(hq.office.ledger(), later(2 * 86400));
+    engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.pages(field) == before);
     CHECK_FALSE(hq.write().has_value());
 }

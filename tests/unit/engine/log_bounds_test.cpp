@@ -74,7 +74,7 @@ TEST_CASE("N has few runs, holds what is held, and never passes the highest numb
                     state.refuse(1, without({run}, state.known));
             }
             top = std::max(top, state.known.top());
-            at = at.plus(what * 600U);
+            at = at.plus(std::int64_t{what} * 600);
             bound_runs(state, 16, {}, {}, at);
             RC_ASSERT(runs_of(state) <= 16);
             RC_ASSERT(state.known.top() <= top);

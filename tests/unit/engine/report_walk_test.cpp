@@ -4,6 +4,8 @@
 // compared with a look at every page.
 #include "daemon/engine/report_walk.h"
 
+#include <fmt/format.h>
+
 #include <random>
 
 #include "daemon/engine/record/progress.h"

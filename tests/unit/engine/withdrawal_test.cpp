@@ -60,7 +60,7 @@ TEST_CASE("a statement that takes everything back is applied a hundred numbers a
     const auto author = at.index(1);
     const auto log = normal_log(author);
     ledger.edit_log(log).count_receipted({1, 250}, {});
-    const auto state_that = [&](IntervalSet withdrawn) {
+    const auto state_that = [&](const IntervalSet& withdrawn) {
         OfficeStatement statement;
         statement.logs.push_back(
             {log.incarnation, log.record_class, 2500, {}, withdrawn, withdrawn});

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <map>
 
 #include "crypto/box.h"
 
@@ -185,9 +186,14 @@ TEST_CASE("what answers but speaks otherwise, as a login page does, is told from
                       crypto::BoxKeyPair::random().public_key, us);
     std::optional<EndReason> reason;
     int visitor = -1;
+    bool has_answered = false;
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (!reason && std::chrono::steady_clock::now() < end) {
-        if (visitor < 0 && (visitor = ::accept(page, nullptr, nullptr)) >= 0) {
+        if (visitor < 0) {
+            visitor = ::accept(page, nullptr, nullptr);
+        }
+        if (visitor >= 0 && !has_answered) {
+            has_answered = true;
             const std::string_view answer = "HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n";
             REQUIRE(::send(visitor, answer.data(), answer.size(), MSG_NOSIGNAL) > 0);
         }

@@ -240,7 +240,7 @@ TEST_CASE("a flood for all offices is spent fairly among them", "[beacon]") {
             ++all;
         }
     }
-    CHECK(all <= 8 * 31);
+    CHECK(all <= std::size_t{8} * 31);
     CHECK(dialled[heard.office(1)] >= 59);
     CHECK(dialled[heard.office(2)] >= 59);
 }

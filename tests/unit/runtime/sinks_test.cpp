@@ -61,7 +61,7 @@ TEST_CASE("a sink that is silent for more than a day is told, after a restart to
     CHECK_FALSE(at.news());
     at.restart();
     CHECK(at.news() == "");
-    at.at = day + 2 * 3600;
+    at.at = day + std::int64_t{2} * 3600;
     const auto told = at.news();
     REQUIRE(told);
     CHECK(told->starts_with("reports: nothing was read"));

@@ -41,7 +41,7 @@ struct Store {
     std::unique_ptr<RecordStore> store;
 };
 
-ReportProgress page_at(std::uint64_t arrival, std::vector<OfficeId> to) {
+ReportProgress page_at(std::uint64_t arrival, const std::vector<OfficeId>& to) {
     ReportProgress page;
     page.arrival = Arrival{arrival};
     page.box = Box::outbox;
