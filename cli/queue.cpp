@@ -7,105 +7,23 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/json.h"
+#include "cli/queue_request.h"
 #include "cli/text.h"
-#include "cli/words.h"
 #include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
-#include "proto/duration_text.h"
 #include "proto/limits.h"
 #include "proto/report.h"
-#include "proto/size_text.h"
 
 namespace fieldpost::cli {
 
 namespace {
 
-struct QueueOptions {
-    std::vector<std::string> to;
-    std::string subject;
-    std::string priority = "normal";
-    std::string expires;
-    std::string type;
-    std::uint32_t form_version = 0;  // only a program or a form gives it
-    std::vector<std::string> fields;
-    std::vector<std::string> attachments;
-    std::string reply_to;
-    std::string replaces;
-    std::string staff;
-    std::string key;
+struct QueueWords : QueueOptions {
     std::string from_json;
-    std::string text;
-    bool has_text = false;
     bool edit = false;
     bool draft = false;
     std::string file = "-";
 };
-
-std::unexpected<Failure> invalid(std::string what, std::string next) {
-    return std::unexpected(Failure{exit_invalid, "invalid", std::move(what), std::move(next)});
-}
-
-// The request with everything but the text.
-Outcome<wire::Request> request_of(const QueueOptions& options) {
-    wire::Request request;
-    auto& queue = *request.mutable_queue();
-    for (const auto& to : options.to) {
-        queue.add_to(to);
-    }
-    std::size_t attached = 0;
-    for (const auto& path : options.attachments) {
-        auto bytes = home::read_whole(path, limits::record_bytes_max);
-        if (!bytes) {
-            return std::unexpected(failure_of(bytes.error()));
-        }
-        attached += bytes->size();
-        if (attached > limits::record_bytes_max) {
-            return invalid(fmt::format("the attachments are over {} together",
-                                       exact_size(limits::record_bytes_max)),
-                           "send them in two reports");
-        }
-        auto* file = queue.add_attachments();
-        file->set_name(std::filesystem::path(path).filename().string());
-        file->set_content(std::string(as_text(*bytes)));
-    }
-    for (const auto& field : options.fields) {
-        const auto equals = field.find('=');
-        if (equals == std::string::npos) {
-            return invalid(fmt::format("the field {} has no value", field),
-                           "write it as --field KEY=VALUE");
-        }
-        auto* added = queue.add_fields();
-        added->set_key(field.substr(0, equals));
-        added->set_value(field.substr(equals + 1));
-    }
-    const std::array<std::pair<const char*, const std::string*>, 3> words_given = {
-        {{"subject", &options.subject}, {"staff name", &options.staff}, {"type", &options.type}}};
-    for (const auto& [what, words] : words_given) {
-        if (!is_valid_utf8(*words)) {
-            return invalid(fmt::format("the {} is not UTF-8", what),
-                           "type it in a terminal with a UTF-8 locale");
-        }
-    }
-    queue.set_subject(options.subject);
-    queue.set_priority(priority_of(options.priority));
-    queue.set_lifetime_s(limits::lifetime_seconds_default);
-    if (!options.expires.empty()) {
-        const auto lifetime = parse_duration(options.expires);
-        if (!lifetime || *lifetime == 0 || *lifetime > limits::lifetime_seconds_max) {
-            return invalid(fmt::format("{} is no duration up to 365d", options.expires),
-                           "write it as 36h or 30d");
-        }
-        queue.set_lifetime_s(*lifetime);
-    }
-    queue.set_type(options.type);
-    queue.set_form_version(options.form_version);
-    queue.set_utc_offset_min(utc_offset_minutes());
-    queue.set_reply_to(options.reply_to);
-    queue.set_replaces(options.replaces);
-    queue.set_staff(options.staff);
-    queue.set_key(options.key);
-    return request;
-}
 
 // The text of a report and its source. The file of a draft is removed once the report is queued.
 struct Text {
@@ -138,7 +56,7 @@ Failure with_draft(Failure failure, const Text& text) {
     return failure;
 }
 
-Outcome<Text> text_of(const QueueOptions& options) {
+Outcome<Text> text_of(const QueueWords& options) {
     Text text;
     if (options.has_text) {
         text.words = options.text;
@@ -192,12 +110,12 @@ Outcome<void> check(const Common& common, wire::Request request) {
     return ask(common, request, answer);
 }
 
-bool is_written_now(const QueueOptions& options) {
+bool is_written_now(const QueueWords& options) {
     return options.edit || (options.file == "-" && !options.has_text && !options.draft &&
                             isatty(STDIN_FILENO) != 0);
 }
 
-std::optional<Failure> not_utf8(const QueueOptions& options, const std::string& text) {
+std::optional<Failure> not_utf8(const QueueWords& options, const std::string& text) {
     if (is_valid_utf8(text)) {
         return std::nullopt;
     }
@@ -218,95 +136,25 @@ Outcome<std::string> input_of(const std::string& path) {
     return std::string(as_text(*bytes));
 }
 
-using nlohmann::json;
-
-// Takes one value of a JSON report. Its type must be one that the key allows; otherwise it is an
-// error.
-std::optional<std::string> take_json(const std::string& key, const json& value,
-                                     QueueOptions& options, std::optional<std::string>& text) {
-    const std::array<std::pair<const char*, std::string*>, 8> strings = {
-        {{"subject", &options.subject},
-         {"priority", &options.priority},
-         {"expires", &options.expires},
-         {"type", &options.type},
-         {"reply_to", &options.reply_to},
-         {"replaces", &options.replaces},
-         {"staff", &options.staff},
-         {"key", &options.key}}};
-    for (const auto& [name, option] : strings) {
-        if (key == name && !value.is_null()) {
-            if (!value.is_string()) {
-                return fmt::format("{} is no string", key);
-            }
-            *option = value.get<std::string>();
-            return std::nullopt;
-        }
-    }
-    if (value.is_null()) {
-        return std::nullopt;
-    }
-    if (key == "form_version" && value.is_number_unsigned() && value <= UINT32_MAX) {
-        options.form_version = value.get<std::uint32_t>();
-        return std::nullopt;
-    }
-    if (key == "text" && value.is_string()) {
-        text = value.get<std::string>();
-        return std::nullopt;
-    }
-    const bool is_list = value.is_array() && std::ranges::all_of(value, [](const json& one) {
-                             return one.is_string();
-                         });
-    if ((key == "to" || key == "attach") && is_list) {
-        (key == "to" ? options.to : options.attachments) = value.get<std::vector<std::string>>();
-        return std::nullopt;
-    }
-    if (key == "fields" && value.is_object()) {
-        for (const auto& [name, content] : value.items()) {
-            if (!content.is_string()) {
-                return fmt::format("the field {} is no string", name);
-            }
-            options.fields.push_back(name + "=" + content.get<std::string>());
-        }
-        return std::nullopt;
-    }
-    return fmt::format("{} is not what a report has, or not of that kind", key);
-}
-
-// A report as a form or a script writes it. Options must not repeat what the report says.
-Outcome<wire::Request> request_of_json(QueueOptions options) {
-    auto input = input_of(options.from_json);
+Outcome<wire::Request> request_of_json(const QueueWords& options) {
+    const auto input = input_of(options.from_json);
     if (!input) {
         return std::unexpected(input.error());
     }
-    const auto object = json::parse(*input, nullptr, false);
-    if (!object.is_object()) {
-        return invalid("the report is not one JSON object", "see: fieldpost queue --help");
+    const auto read = read_json_report(*input, options);
+    if (!read) {
+        return std::unexpected(read.error());
     }
-    std::optional<std::string> text;
-    for (const auto& [key, value] : object.items()) {
-        if (const auto wrong = take_json(key, value, options, text)) {
-            return invalid(*wrong,
-                           "keys are to, text, subject, priority, expires, type, fields, "
-                           "attach, reply_to, replaces, staff, key");
-        }
-    }
-    if (options.priority != "urgent" && options.priority != "normal" &&
-        options.priority != "bulk") {
-        return invalid(fmt::format("{} is no priority", options.priority),
-                       "urgent, normal or bulk");
-    }
-    auto request = request_of(options);
-    if (request && !is_valid_utf8(text.value_or(""))) {
-        return invalid("the text is not UTF-8", "save it as UTF-8");
-    }
+    auto request = queue_request_of(*read, read_attachment);
     if (request) {
-        request->mutable_queue()->set_text(text.value_or(""));
+        request->mutable_queue()->set_text(read->text);
     }
     return request;
 }
 
-int run_queue(const Common& common, const QueueOptions& options) {
-    auto request = options.from_json.empty() ? request_of(options) : request_of_json(options);
+int run_queue(const Common& common, const QueueWords& options) {
+    auto request = options.from_json.empty() ? queue_request_of(options, read_attachment)
+                                             : request_of_json(options);
     if (!request) {
         return report(common, request.error());
     }
@@ -371,7 +219,7 @@ int run_queue(const Common& common, const QueueOptions& options) {
 
 void add_queue(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("queue", "queue a report");
-    auto options = std::make_shared<QueueOptions>();
+    auto options = std::make_shared<QueueWords>();
     if (const char* staff = std::getenv("FIELDPOST_STAFF"); staff != nullptr) {
         options->staff = staff;
     }

@@ -48,7 +48,7 @@ constexpr std::array kinds = {
     EventKind{What::turned_away, "turned_away", urgent,
               "ask the authority whether another machine used this invitation, or it expired"},
     EventKind{What::folder, "folder", urgent,
-              "see to it, or take the [[folder]] out of fieldpost.toml"},
+              "see to it, or take the folder out of fieldpost.toml"},
     EventKind{What::unreadable, "unreadable", urgent, "{} could not open it: queue it again"},
     EventKind{What::correct, "correct", warning,
               "{} asks for a correction: read its note with trace, then queue with --replaces"},

@@ -29,22 +29,26 @@ std::unexpected<Error> wrong(const toml::node& node, std::string_view reason) {
     return fail(Errc::malformed, fmt::format("line {}: {}", node.source().begin.line, reason));
 }
 
-Result<std::vector<std::string>> addresses_of(const toml::node& node,
-                                              bool (*is_good)(std::string_view)) {
+// A list of strings that are all good.
+Result<std::vector<std::string>> strings_of(const toml::node& node,
+                                            bool (*is_good)(std::string_view),
+                                            std::string_view reason) {
     const auto* array = node.as_array();
     if (array == nullptr) {
-        return wrong(node, "a list of addresses is wanted");
+        return wrong(node, reason);
     }
     std::vector<std::string> all;
     for (const auto& one : *array) {
         const auto text = one.value<std::string>();
         if (!text || !is_good(*text)) {
-            return wrong(one, "an address looks like tcp://HOST:PORT");
+            return wrong(one, reason);
         }
         all.push_back(*text);
     }
     return all;
 }
+
+constexpr std::string_view address_wanted = "addresses are a list, and look like tcp://HOST:PORT";
 
 // "socks5://HOST:PORT", to HOST:PORT.
 std::optional<std::string> parse_proxy(std::string_view text) {
@@ -104,8 +108,7 @@ Result<void> read_policy(std::string_view key, const toml::node& value, Policy& 
 }
 
 std::string not_a_key(std::string_view key) {
-    constexpr std::array<std::string_view, 4> planned = {"retention", "passphrase", "spool",
-                                                         "record"};
+    constexpr std::array<std::string_view, 3> planned = {"retention", "passphrase", "record"};
     return std::ranges::find(planned, key) == planned.end()
                ? fmt::format("{} is not a key", key)
                : fmt::format("{} is not in this release", key);
@@ -151,16 +154,10 @@ Result<FolderConfiguration> folder_of(const toml::table& table) {
         if (key.str() == "path") {
             folder.path = value.value<std::string>().value_or("");
         } else if (key.str() == "for") {
-            const auto* offices = value.as_array();
-            if (offices == nullptr || offices->empty()) {
+            folder.offices = TRY(
+                strings_of(value, is_office_name, "for is a list of offices, such as [\"hq\"]"));
+            if (folder.offices.empty()) {
                 return wrong(value, "for is a list of offices, such as [\"hq\"]");
-            }
-            for (const auto& one : *offices) {
-                const auto name = one.value<std::string>();
-                if (!name || !is_office_name(*name)) {
-                    return wrong(one, "the name of an office is wanted");
-                }
-                folder.offices.push_back(*name);
             }
         } else if (key.str() == "read_only") {
             folder.is_read_only = TRY(flag_of(value, key.str()));
@@ -174,6 +171,12 @@ Result<FolderConfiguration> folder_of(const toml::table& table) {
     return folder;
 }
 
+bool has_path(const Configuration& configuration, const std::string& path) {
+    const auto is_same = [&](const auto& other) { return other.path == path; };
+    return std::ranges::any_of(configuration.folders, is_same) ||
+           std::ranges::any_of(configuration.spools, is_same);
+}
+
 Result<void> read_folders(const toml::node& node, Configuration& configuration) {
     const auto* array = node.as_array();
     if (array == nullptr) {
@@ -185,11 +188,66 @@ Result<void> read_folders(const toml::node& node, Configuration& configuration) 
             return wrong(one, "folders are written as [[folder]]");
         }
         auto folder = TRY(folder_of(*table));
-        const auto is_same = [&](const auto& other) { return other.path == folder.path; };
-        if (std::ranges::any_of(configuration.folders, is_same)) {
+        if (has_path(configuration, folder.path)) {
             return wrong(one, fmt::format("{} is there twice", folder.path));
         }
         configuration.folders.push_back(std::move(folder));
+    }
+    return ok();
+}
+
+bool is_addressee(std::string_view name) {
+    return is_office_name(name) || engine::group_named(name);
+}
+
+bool is_key_to_allow(std::string_view key) {
+    constexpr std::array<std::string_view, 4> keys = {"to", "staff", "key", "replaces"};
+    return std::ranges::find(keys, key) != keys.end();
+}
+
+Result<SpoolConfiguration> spool_of(const toml::table& table) {
+    SpoolConfiguration spool;
+    for (const auto& [key, value] : table) {
+        if (key.str() == "path") {
+            spool.path = value.value<std::string>().value_or("");
+        } else if (key.str() == "to") {
+            spool.to = TRY(strings_of(value, is_addressee,
+                                      "to is a list of offices and groups, such as [\"hq\"]"));
+        } else if (key.str() == "allow") {
+            spool.allow =
+                TRY(strings_of(value, is_key_to_allow,
+                               "allow is a list of \"to\", \"staff\", \"key\", \"replaces\""));
+        } else if (key.str() == "keep") {
+            spool.keep_seconds =
+                TRY(parsed(value, parse_duration, "keep is a length of time, such as \"7d\""));
+        } else {
+            return wrong(value, fmt::format("{} is not a key of a spool", key.str()));
+        }
+    }
+    if (!spool.path.starts_with('/')) {
+        return wrong(table, "a spool has a path that begins with /");
+    }
+    if (spool.to.empty()) {
+        return wrong(table, "a spool says where its reports go, such as to = [\"hq\"]");
+    }
+    return spool;
+}
+
+Result<void> read_spools(const toml::node& node, Configuration& configuration) {
+    const auto* array = node.as_array();
+    if (array == nullptr) {
+        return wrong(node, "spools are written as [[spool]]");
+    }
+    for (const auto& one : *array) {
+        const auto* table = one.as_table();
+        if (table == nullptr) {
+            return wrong(one, "spools are written as [[spool]]");
+        }
+        auto spool = TRY(spool_of(*table));
+        if (has_path(configuration, spool.path)) {
+            return wrong(one, fmt::format("{} is there twice", spool.path));
+        }
+        configuration.spools.push_back(std::move(spool));
     }
     return ok();
 }
@@ -236,7 +294,7 @@ Result<Expectation> expectation_of(const toml::table& table) {
     if (expectation.type.empty()) {
         return wrong(table, "expect names the type of the reports, such as type = \"weekly\"");
     }
-    if (!is_office_name(expectation.from) && !engine::group_named(expectation.from)) {
+    if (!is_addressee(expectation.from)) {
         return wrong(table, "expect names an office or a group, such as from = \"@field\"");
     }
     if (!has_every) {
@@ -299,15 +357,17 @@ Result<Configuration> configuration_of(const toml::table& root) {
     Configuration configuration;
     for (const auto& [key, value] : root) {
         if (key.str() == "listen") {
-            configuration.listen = TRY(addresses_of(value, is_listen_endpoint));
+            configuration.listen = TRY(strings_of(value, is_listen_endpoint, address_wanted));
         } else if (key.str() == "advertise") {
-            configuration.advertise = TRY(addresses_of(value, is_endpoint));
+            configuration.advertise = TRY(strings_of(value, is_endpoint, address_wanted));
         } else if (key.str() == "beacon") {
             configuration.beacon = TRY(flag_of(value, key.str()));
         } else if (key.str() == "peer") {
             TRY(read_peers(value, configuration));
         } else if (key.str() == "folder") {
             TRY(read_folders(value, configuration));
+        } else if (key.str() == "spool") {
+            TRY(read_spools(value, configuration));
         } else if (key.str() == "expect") {
             TRY(read_expectations(value, configuration));
         } else if (key.str() == "limits") {

@@ -28,12 +28,22 @@ struct FolderConfiguration {
     bool operator==(const FolderConfiguration&) const = default;
 };
 
+// One [[spool]].
+struct SpoolConfiguration {
+    std::string path;
+    std::vector<std::string> to;     // offices and groups
+    std::vector<std::string> allow;  // of a JSON object's keys
+    std::uint32_t keep_seconds = 7U * 86400;
+    bool operator==(const SpoolConfiguration&) const = default;
+};
+
 struct Configuration {
     std::vector<std::string> listen;
     std::vector<std::string> advertise;
     bool beacon = true;
     std::vector<PeerConfiguration> peers;
     std::vector<FolderConfiguration> folders{};
+    std::vector<SpoolConfiguration> spools{};
     std::vector<Expectation> expectations{};
     std::uint64_t store_bytes = std::uint64_t{4} << 30;
     std::uint64_t carry_bytes = std::uint64_t{1} << 30;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/close_range.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
@@ -11,12 +12,15 @@
 #include <algorithm>
 #include <csignal>
 
+#include "proto/typed.h"
+
 namespace fieldpost::runtime {
 
 namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::size_t told_bytes_max = 1024;
 constexpr std::chrono::milliseconds start_again_after = 10s;
 // How often the daemon looks whether the process has ended.
 constexpr std::chrono::milliseconds look_every = 10s;
@@ -56,9 +60,35 @@ pid_t run(const std::vector<std::string>& words) {
 
 }  // namespace
 
-void Folders::keep(const std::vector<FolderConfiguration>& wanted) {
+std::vector<FolderWork> folder_works(const Configuration& configuration) {
+    std::vector<FolderWork> works;
+    for (const auto& folder : configuration.folders) {
+        std::vector<std::string> words = {"bundle", "follow", folder.path};
+        for (const auto& office : folder.offices) {
+            words.insert(words.end(), {"--for", office});
+        }
+        if (folder.is_read_only) {
+            words.emplace_back("--read-only");
+        }
+        works.push_back({folder.path, std::move(words)});
+    }
+    for (const auto& spool : configuration.spools) {
+        std::vector<std::string> words = {"spool", spool.path, "--keep",
+                                          fmt::format("{}s", spool.keep_seconds)};
+        for (const auto& to : spool.to) {
+            words.insert(words.end(), {"--to", to});
+        }
+        for (const auto& key : spool.allow) {
+            words.insert(words.end(), {"--allow", key});
+        }
+        works.push_back({spool.path, std::move(words)});
+    }
+    return works;
+}
+
+void Folders::keep(const std::vector<FolderWork>& wanted) {
     std::erase_if(folders_, [&](const Followed& folder) {
-        const bool stays = std::ranges::find(wanted, folder.configuration) != wanted.end();
+        const bool stays = std::ranges::find(wanted, folder.work) != wanted.end();
         if (!stays && folder.process > 0) {
             // It may hang in a share that does not answer: nobody waits for it.
             ::kill(folder.process, SIGTERM);
@@ -66,28 +96,20 @@ void Folders::keep(const std::vector<FolderConfiguration>& wanted) {
         }
         return !stays;
     });
-    for (const auto& configuration : wanted) {
-        const auto is_same = [&](const Followed& folder) {
-            return folder.configuration == configuration;
-        };
+    for (const auto& work : wanted) {
+        const auto is_same = [&](const Followed& folder) { return folder.work == work; };
         if (std::ranges::none_of(folders_, is_same)) {
-            folders_.push_back({configuration});
+            folders_.push_back({work});
         }
     }
 }
 
 void Folders::start(Followed& folder, Instant now) {
-    std::vector<std::string> words = {command(), "--home", home_.folder().string(),
-                                      "bundle",  "follow", folder.configuration.path};
-    for (const auto& office : folder.configuration.offices) {
-        words.insert(words.end(), {"--for", office});
-    }
-    if (folder.configuration.is_read_only) {
-        words.emplace_back("--read-only");
-    }
+    std::vector<std::string> words = {command(), "--home", home_.folder().string()};
+    words.insert(words.end(), folder.work.words.begin(), folder.work.words.end());
     folder.process = run(words);
     folder.start_at = now + start_again_after;
-    spdlog::info("{} is synced by process {}", folder.configuration.path, folder.process);
+    spdlog::info("{} is looked after by process {}", folder.work.path, folder.process);
 }
 
 void Folders::turn(Instant now) {
@@ -97,10 +119,13 @@ void Folders::turn(Instant now) {
         if (folder.process > 0 && ::waitpid(folder.process, &status, WNOHANG) != 0) {
             folder.process = -1;
             folder.start_at = now + start_again_after;
+            if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+                continue;  // it wants to be started anew
+            }
             folder.trouble = fmt::format(
                 "what looks after it ended ({} {})", WIFSIGNALED(status) ? "signal" : "exit code",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-            spdlog::warn("{}: {}", folder.configuration.path, folder.trouble);
+            spdlog::warn("{}: {}", folder.work.path, folder.trouble);
         }
         if (folder.process <= 0 && folder.start_at <= now) {
             start(folder, now);
@@ -115,7 +140,7 @@ std::optional<Instant> Folders::wake_at() const {
 
 void Folders::note(const std::string& path, std::string trouble) {
     for (auto& folder : folders_) {
-        if (folder.configuration.path == path) {
+        if (folder.work.path == path) {
             folder.trouble = std::move(trouble);
             return;
         }
@@ -123,12 +148,14 @@ void Folders::note(const std::string& path, std::string trouble) {
 }
 
 std::optional<engine::Input> Folders::take_news() {
-    std::string trouble;
+    std::vector<std::string> troubles;
     for (const auto& folder : folders_) {
-        if (trouble.empty() && !folder.trouble.empty()) {
-            trouble = fmt::format("{}: {}", folder.configuration.path, folder.trouble);
+        if (!folder.trouble.empty()) {
+            troubles.push_back(fmt::format("{}: {}", folder.work.path, folder.trouble));
         }
     }
+    const auto all = fmt::format("{}", fmt::join(troubles, "; "));
+    const std::string trouble(cut_text(all, told_bytes_max));
     if (std::exchange(told_, trouble) == trouble) {
         return std::nullopt;
     }

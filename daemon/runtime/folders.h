@@ -1,5 +1,5 @@
-// The folders that are synced by themselves: each has a command of its own, `fieldpost bundle
-// follow`, that looks after it.
+// The folders that are looked after: each [[folder]] by `fieldpost bundle follow`, each [[spool]]
+// by `fieldpost spool`, in a process of its own.
 //
 // Promise: a folder on a share that does not answer, or on a medium that went, costs this process
 // nothing: no file there is opened here. A command that ends is started again after a while; all
@@ -19,6 +19,14 @@
 
 namespace fieldpost::runtime {
 
+// A folder, and the command that looks after it, without --home.
+struct FolderWork {
+    std::string path;
+    std::vector<std::string> words;
+    bool operator==(const FolderWork&) const = default;
+};
+std::vector<FolderWork> folder_works(const Configuration& configuration);
+
 class Folders {
 public:
     explicit Folders(const home::OfficeHome& home) : home_(home) {}
@@ -27,19 +35,19 @@ public:
     Folders& operator=(const Folders&) = delete;
 
     // These and no others from now on.
-    void keep(const std::vector<FolderConfiguration>& wanted);
+    void keep(const std::vector<FolderWork>& wanted);
     // Starts what is due.
     void turn(Instant now);
     [[nodiscard]] std::optional<Instant> wake_at() const;
 
     // Notes the trouble in one folder. An empty trouble ends it.
     void note(const std::string& path, std::string trouble);
-    // Tells the trouble of the first folder that has any, if that has changed since the last call.
+    // Tells the troubles of all folders, if they have changed since the last call.
     std::optional<engine::Input> take_news();
 
 private:
     struct Followed {
-        FolderConfiguration configuration{};
+        FolderWork work{};
         pid_t process = -1;
         Instant start_at{};
         std::string trouble{};

@@ -131,7 +131,7 @@ Result<void> Office::open() {
     TRY(open_doors());
     links_.emplace(home_, *machine_, configuration_, engine_);
     bundles_.emplace(*machine_, engine_->ledger().network());
-    folders_.keep(configuration_.folders);
+    folders_.keep(folder_works(configuration_));
     coverage_.expect(configuration_.expectations);
     return links_->open();
 }
@@ -271,7 +271,7 @@ Result<void> Office::reconfigure() {
     configuration_ = std::move(*fresh);
     config_.endpoints = configuration_.advertise;
     config_.carry_bytes_max = configuration_.carry_bytes;
-    folders_.keep(configuration_.folders);
+    folders_.keep(folder_works(configuration_));
     if (configuration_.expectations != coverage_.expectations()) {
         coverage_.expect(configuration_.expectations);
     }

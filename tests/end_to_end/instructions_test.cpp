@@ -112,7 +112,8 @@ for i in $(seq 100); do fieldpost status > /dev/null 2>&1 && exit 0; sleep 0.1; 
         const auto address = "tcp://127.0.0.1:" + port_;
         text = replaced(std::move(text), "'tcp://*:6743'", address);
         text = replaced(std::move(text), "tcp://hq.example.org:6743", address);
-        for (const auto* folder : {"/var/lib/fieldpost", "/srv/exchange", "/media/usb"}) {
+        for (const auto* folder :
+             {"/var/lib/fieldpost", "/srv/exchange", "/srv/reports", "/media/usb"}) {
             text = replaced(std::move(text), folder, root_.string() + folder);
         }
         return text;
@@ -193,11 +194,12 @@ TEST_CASE("every block of deploy/README.md does what it says", "[end_to_end]") {
             CAPTURE(ran);
             CHECK(ran.exit_code == 0);
             CHECK(ran.out.ends_with("Safe to take out\n"));
-        } else if (first.starts_with("[[folder]]")) {
+        } else if (first.starts_with("[[folder]]") || first == "[[spool]]") {
             hyesan.accepts(block);
         } else if (first == "[Service]") {
             // A drop-in of the unit, which has both words.
-            CHECK(block == "[Service]\nReadWritePaths=/srv/exchange\n");
+            CHECK((block == "[Service]\nReadWritePaths=/srv/exchange\n" ||
+                   block == "[Service]\nReadWritePaths=/srv/reports\n"));
         } else if (first.starts_with("*/5 * * * * rsync")) {
             // As cron would; rsync's own work is not ours: the folders must be those that the next
             // block names.
@@ -236,7 +238,7 @@ TEST_CASE("every block of deploy/README.md does what it says", "[end_to_end]") {
             FAIL_CHECK("nobody plays this block");
         }
     }
-    CHECK(played.size() == 9);
+    CHECK(played.size() == 11);
 }
 
 TEST_CASE("the blocks of README.md do what they say", "[end_to_end]") {

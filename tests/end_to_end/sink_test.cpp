@@ -517,7 +517,7 @@ TEST_CASE("what a database refuses is noted, and everything else goes on", "[sin
     CHECK(ran.err.contains("1 of them refused"));
     const auto rejected = rows(dsn, "SELECT hash, reason FROM rejected");
     REQUIRE(rejected.size() == 1);
-    CHECK(rejected[0][0] == at.hq.ask({"show", bad})["hash"]);
+    CHECK(rejected[0][0] == at.hq.ask({"show", bad})["hash"].get<std::string>());
     CHECK(rejected[0][1].contains("check"));
     CHECK_FALSE(rejected[0][1].ends_with(' '));
     CHECK(rows(dsn, "SELECT id FROM report ORDER BY id").size() == 2);

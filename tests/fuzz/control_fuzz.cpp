@@ -1,6 +1,7 @@
 // Requests of the command to the daemon. Any process of the socket's group may send anything.
 #include "daemon/runtime/answers.h"
 #include "daemon/runtime/bundles.h"
+#include "daemon/runtime/coverage.h"
 #include "daemon/runtime/folders.h"
 #include "daemon/runtime/sinks.h"
 #include "tests/fuzz/founded_office.h"
@@ -16,12 +17,11 @@ struct Daemon : fuzz::FoundedOffice {
     runtime::Dialler dialler;
     runtime::Folders folders{home};
     runtime::Sinks sinks{"/nonexistent/sinks"};
+    runtime::Coverage coverage;
 
     Daemon() {
-        runtime::FolderConfiguration folder;
-        folder.path = "/media/folder";
         // Before Folders::turn no command is started for the folder.
-        folders.keep({folder});
+        folders.keep({{"/media/folder", {}}});
     }
 };
 
@@ -38,6 +38,7 @@ FUZZ_TARGET(control) {
     around.dialler = &daemon.dialler;
     around.bundles = &bundles;
     around.folders = &daemon.folders;
+    around.coverage = &daemon.coverage;
     around.sinks = &daemon.sinks;
     const auto handled =
         runtime::handle_request(daemon.ledger, bytes, runtime::Rights::all, 1, around);

@@ -5,7 +5,6 @@ namespace fieldpost::tests {
 
 namespace {
 
-constexpr Incarnation life_of_bodies{1, 7};  // as all offices of a World have it
 constexpr std::size_t bodies_kept_max = 40;
 constexpr std::size_t stolen_max = 12;
 constexpr std::size_t crawling_max = 4;

@@ -44,9 +44,9 @@ bool may_lock_memory() {
 }  // namespace
 
 TEST_CASE("keys lie in memory that is neither swapped nor dumped", "[crypto]") {
-    // The address sanitizer answers mlock() itself, with success, and locks nothing: under it the
+    // The sanitizers answer mlock() themselves, with success, and lock nothing: under them the
     // pages are only checked for not being dumped.
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(FIELDPOST_THREAD_SANITIZER)
     constexpr bool locks_for_real = false;
 #else
     constexpr bool locks_for_real = true;

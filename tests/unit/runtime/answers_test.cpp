@@ -294,7 +294,7 @@ TEST_CASE("what looks after a folder is told that something urgent has come, fro
 
 TEST_CASE("the trouble of a folder is kept up to a kilobyte, in whole characters", "[answers]") {
     Asked asked;
-    asked.folders.keep({{"/nonexistent/folder", {}, false}});
+    asked.folders.keep({{"/nonexistent/folder", {}}});
     wire::Request request;
     request.mutable_folder()->set_path("/nonexistent/folder");
     std::string words = "x";

@@ -146,3 +146,29 @@ TEST_CASE("what is expected is read, and what is no expectation is an error of i
     Home::write(home.file, many);
     CHECK_FALSE(home.read());
 }
+
+TEST_CASE("a spool is read, and what is no spool is an error of its line", "[configuration]") {
+    const Home home;
+    Home::write(home.file,
+                "[[spool]]\npath = \"/srv/a\"\nto = [\"hq\", \"@field\"]\n"
+                "allow = [\"staff\"]\nkeep = \"1d\"\n"
+                "[[spool]]\npath = \"/srv/b\"\nto = [\"hq\"]\n");
+    const auto read = home.read();
+    REQUIRE(read);
+    CHECK(read->spools ==
+          std::vector<SpoolConfiguration>{{"/srv/a", {"hq", "@field"}, {"staff"}, 86400},
+                                          {"/srv/b", {"hq"}, {}, 7 * 86400}});
+    const std::string good = "path = \"/srv/a\"\nto = [\"hq\"]\n";
+    const std::string bad = GENERATE_COPY(
+        std::string("to = [\"hq\"]\n"), std::string("path = \"/srv/a\"\n"),
+        std::string("path = \"srv\"\nto = [\"hq\"]\n"), std::string("path = \"/srv/a\"\nto = []\n"),
+        std::string("path = \"/srv/a\"\nto = \"hq\"\n"),
+        std::string("path = \"/srv/a\"\nto = [\"@nobody\"]\n"), good + "allow = [\"text\"]\n",
+        good + "keep = \"long\"\n", good + "subject = \"x\"\n", good + "[[spool]]\n" + good,
+        good + "[[folder]]\npath = \"/srv/a\"\n");
+    CAPTURE(bad);
+    Home::write(home.file, "[[spool]]\n" + bad);
+    const auto refused = home.read();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().detail.contains("line "));
+}
