@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs those packages of deploy/packages that this machine lacks: of the groups that are named (run, sink, build, test), or of
+# Installs those packages of deploy/packages that this machine lacks: of the groups that are named (run, sink, build, demo, test), or of
 # all. Does nothing, and needs no root, when nothing is missing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-wanted=" ${*:-run sink build test} "
+wanted=" ${*:-run sink build demo test} "
 missing=()
 group=
 while read -r line; do

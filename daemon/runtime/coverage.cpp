@@ -51,21 +51,23 @@ bool is_meant(const crypto::RosterOffice& office, const Expectation& expectation
     return group ? engine::is_in_group(office, *group) : office.name == expectation.from;
 }
 
-// The period that a report is for.
-Period period_for(const Expectation& expectation, const ReportView& view) {
-    const auto& report = *view.report;
+// The period that a report names.
+std::optional<Period> named_period(const Expectation& expectation, const Report& report) {
     const auto field =
         std::ranges::find(report.fields, expectation.period_field, &Report::Field::key);
     if (!expectation.period_field.empty() && field != report.fields.end()) {
-        if (const auto named = parse_period(expectation.every, field->value)) {
-            return *named;
-        }
+        return parse_period(expectation.every, field->value);
     }
+    return std::nullopt;
+}
+
+// The period in which it was written.
+Period written_in(const Expectation& expectation, const ReportView& view) {
     // A clock in doubt shows no date. The day of arrival is the best that is known.
     const bool is_doubtful = (view.header.flags & flag_doubtful) != 0;
-    return period_of(expectation.every, is_doubtful
-                                            ? date_at(view.record.received)
-                                            : date_at(report.created, report.utc_offset_minutes));
+    return period_of(expectation.every,
+                     is_doubtful ? date_at(view.record.received)
+                                 : date_at(view.report->created, view.report->utc_offset_minutes));
 }
 
 }  // namespace
@@ -153,7 +155,7 @@ Result<void> Coverage::walk(const Ledger& ledger, std::size_t expectation,
     engine::ReportWalk reports(ledger, std::move(query));
     looked.next = TRY(reports.run(*looked.next, engine::ReportWalk::Order::oldest_first, is_spent,
                                   [&](const ReportView& view) -> Result<bool> {
-                                      put(expectation, view);
+                                      TRY(put(ledger, expectation, view));
                                       return true;
                                   }));
     return ok();
@@ -165,14 +167,9 @@ Result<bool> Coverage::read_feed(const Ledger& ledger, const IsSpent& is_spent) 
         const auto changes = TRY(ledger.store().changes(place_->number, feed_page));
         for (const auto& change : changes) {
             if (change.of != storage::ChangeOf::state && change.of != storage::ChangeOf::answer) {
-                const auto page = TRY(ledger.store().report(change.report));
-                const auto* view = page ? TRY(reports.view_at(page->arrival)) : nullptr;
-                for (std::size_t i = 0; i < expectations_.size(); ++i) {
-                    remove(i, change.report);
-                    if (view != nullptr && view->key == change.report && view->report &&
-                        view->report->type == expectations_[i].type) {
-                        put(i, *view);
-                    }
+                TRY(look_again(ledger, reports, change.report));
+                for (const auto& correction : corrections_of(change.report)) {
+                    TRY(look_again(ledger, reports, correction));
                 }
             }
             if (is_spent()) {
@@ -188,25 +185,72 @@ Result<bool> Coverage::read_feed(const Ledger& ledger, const IsSpent& is_spent) 
     }
 }
 
-void Coverage::put(std::size_t expectation, const ReportView& view) {
+Result<void> Coverage::look_again(const Ledger& ledger, engine::ReportWalk& reports,
+                                  const ReportKey& report) {
+    const auto page = TRY(ledger.store().report(report));
+    const auto* view = page ? TRY(reports.view_at(page->arrival)) : nullptr;
+    const bool is_there = view != nullptr && view->key == report && view->report;
+    for (std::size_t i = 0; i < expectations_.size(); ++i) {
+        remove(i, report);
+        if (is_there && view->report->type == expectations_[i].type) {
+            TRY(put(ledger, i, *view));
+        }
+    }
+    return ok();
+}
+
+// A correction may be for the period of the report that it corrects.
+std::set<ReportKey> Coverage::corrections_of(const ReportKey& report) const {
+    std::set<ReportKey> all;
+    for (const auto& looked : looked_) {
+        if (const auto of_author = looked.found.find(report.author);
+            of_author != looked.found.end()) {
+            for (const auto& [period, cell] : of_author->second) {
+                for (const auto& one : cell) {
+                    if (one.corrects == report) {
+                        all.insert(one.report);
+                    }
+                }
+            }
+        }
+    }
+    return all;
+}
+
+Result<void> Coverage::put(const Ledger& ledger, std::size_t expectation, const ReportView& view) {
     ++looked_at_;
     auto& looked = looked_[expectation];
     if (!view.report || view.withdrawn || view.forgotten_at != WallTime{}) {
-        return;
+        return ok();
     }
-    const auto period = period_for(expectations_[expectation], view);
+    const auto& expected = expectations_[expectation];
+    std::optional<ReportKey> corrects;
+    auto period = named_period(expected, *view.report);
+    if (!period && view.report->replaces) {
+        const auto page = TRY(ledger.store().report(view.key));
+        if (page && page->corrects) {
+            corrects = page->corrects->first;
+            const auto first = engine::view_of(ledger, *corrects);
+            if (first && first->report) {
+                period =
+                    named_period(expected, *first->report).value_or(written_in(expected, *first));
+            }
+        }
+    }
+    period = period.value_or(written_in(expected, view));
     // Of a period that has not begun: it is looked at again when it has.
-    if (period < looked.first || period > looked.running) {
-        return;
+    if (*period < looked.first || *period > looked.running) {
+        return ok();
     }
-    auto& cell = looked.found[view.key.author][period];
-    cell.push_back({view.key, view.arrival, view.record.received, !view.replaced_by});
+    auto& cell = looked.found[view.key.author][*period];
+    cell.push_back({view.key, corrects, view.arrival, view.record.received, !view.replaced_by});
     std::ranges::sort(cell, {}, &Found::arrival);
     if (cell.size() > reports_a_cell_max) {
         const auto old = std::find_if(cell.begin() + 1, cell.end(),
                                       [](const Found& one) { return !one.is_current; });
         cell.erase(old == cell.end() ? cell.begin() + 1 : old);
     }
+    return ok();
 }
 
 void Coverage::remove(std::size_t expectation, const ReportKey& report) {

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,8 @@ struct Expectation {
     std::string from;  // an office, or a group such as "@field"
     Every every{};
     std::uint32_t due_seconds = 0;  // after the period's end
-    // The report's field that names the period. Empty, or nothing there: the author's date of
-    // writing.
+    // The report's field that names the period. Empty, or no period there: a correction is for the
+    // period of what it corrects, and another report for that of the author's date of writing.
     std::string period_field{};
     bool operator==(const Expectation&) const = default;
 };
@@ -85,6 +86,8 @@ public:
 private:
     struct Found {
         storage::ReportKey report;
+        // Of a correction that names no period: the report that it corrects.
+        std::optional<storage::ReportKey> corrects{};
         storage::Arrival arrival{};
         WallTime received;
         bool is_current = false;
@@ -111,7 +114,12 @@ private:
     Result<void> walk(const engine::Ledger& ledger, std::size_t expectation,
                       const engine::IsSpent& is_spent);
     Result<bool> read_feed(const engine::Ledger& ledger, const engine::IsSpent& is_spent);
-    void put(std::size_t expectation, const engine::ReportView& view);
+    Result<void> look_again(const engine::Ledger& ledger, engine::ReportWalk& reports,
+                            const storage::ReportKey& report);
+    [[nodiscard]] std::set<storage::ReportKey> corrections_of(
+        const storage::ReportKey& report) const;
+    Result<void> put(const engine::Ledger& ledger, std::size_t expectation,
+                     const engine::ReportView& view);
     void remove(std::size_t expectation, const storage::ReportKey& report);
     [[nodiscard]] std::vector<Due> dues(std::size_t expectation,
                                         std::optional<WallTime> since) const;

@@ -92,8 +92,19 @@ Told told_by(World& world, Coverage& coverage, std::uint64_t slice = UINT64_MAX)
 
 struct Written {
     storage::ReportKey key;
-    std::string week;
+    std::string named;  // the week that it names; empty: none
+    std::string written;
+    std::optional<storage::ReportKey> corrects{};
 };
+
+// The week that it is for, as headquarters can know.
+std::string week_for(World& world, const std::vector<Written>& all, const Written& one) {
+    if (!one.named.empty() || !one.corrects || !world.has_received(hq, *one.corrects) ||
+        !world.view(hq, *one.corrects).report) {
+        return one.named.empty() ? one.written : one.named;
+    }
+    return week_for(world, all, *std::ranges::find(all, *one.corrects, &Written::key));
+}
 
 // The weeks from the first that the office was a member of whole, to the running one or the one
 // before it left.
@@ -118,7 +129,7 @@ Told truth(World& world, const std::vector<Written>& written, const std::vector<
             std::vector<std::pair<storage::Arrival, storage::ReportKey>> stand;
             std::optional<std::int64_t> first;
             for (const auto& one : written) {
-                if (one.week != week || !world.has_received(hq, one.key) ||
+                if (!world.has_received(hq, one.key) || week_for(world, written, one) != week ||
                     world.ledger(hq).roster().find(one.key.author)->name != member.name) {
                     continue;
                 }
@@ -193,7 +204,7 @@ TEST_CASE("coverage is true on every day of some months", "[simulation]") {
                             : week_of(now - static_cast<std::int64_t>(any(3)) * 7 * a_day);
                     const auto key = world.queue(node, {hq}, weekly_draft(named));
                     REQUIRE(key);
-                    written.push_back({*key, named.size() < 8 ? week_of(now) : named});
+                    written.push_back({*key, named.size() < 8 ? "" : named, week_of(now)});
                 }
                 if (any(8) == 0 && !written.empty()) {
                     const auto& one = written[any(written.size())];
@@ -203,13 +214,14 @@ TEST_CASE("coverage is true on every day of some months", "[simulation]") {
                     } else if (world.author_of(one.key) == node &&
                                !world.view(node, one.key).withdrawn &&
                                !world.progress(node, one.key)->corrects) {
-                        auto draft =
-                            weekly_draft(any(4) == 0 ? week_of(unix_now(world)) : one.week);
+                        const auto now = week_of(unix_now(world));
+                        const auto named = any(3) == 0 ? now : any(2) == 0 ? one.named : "";
+                        auto draft = weekly_draft(named);
                         draft.report.replaces = world.reference_to(one.key);
                         draft.report.version = 1;
-                        const auto week = draft.report.fields[0].value;
+                        const auto first = one.key;
                         written.push_back(
-                            {world.queue(node, {hq}, std::move(draft)).value(), week});
+                            {world.queue(node, {hq}, std::move(draft)).value(), named, now, first});
                     }
                 }
                 if (any(5) == 0) {
