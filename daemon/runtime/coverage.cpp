@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t feed_page = 200;
 // How often the office looks by itself.
-constexpr std::chrono::seconds look_every{10};
+constexpr std::chrono::seconds own_look_every{10};
 // The number of overdue reports of one kind that attention names.
 constexpr std::size_t named_max = 5;
 
@@ -103,7 +103,7 @@ Result<void> Coverage::reach_back_to(WallTime since, const std::string& type, Wa
 bool Coverage::is_up_to_date(Instant now) const {
     // Where nothing is expected any more, that is told too.
     return expectations_.empty() ? told_ && told_->overdue == 0
-                                 : (is_whole_ && last_look_ && now < *last_look_ + look_every);
+                                 : (is_whole_ && last_look_ && now < *last_look_ + own_look_every);
 }
 
 Result<bool> Coverage::catch_up(const Ledger& ledger, WallTime now, const IsSpent& is_spent) {

@@ -28,7 +28,7 @@ Date monday_of_week_1(int of_year) {
 }
 
 // The digits of `text` and nothing else.
-std::optional<int> number_of(std::string_view text) {
+std::optional<int> digits_of(std::string_view text) {
     int number = 0;
     const auto* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, number);
@@ -40,9 +40,9 @@ std::optional<Date> parse_date(std::string_view text) {
     if (text.size() != 10 || text[4] != '-' || text[7] != '-') {
         return std::nullopt;
     }
-    const auto y = number_of(text.substr(0, 4));
-    const auto m = number_of(text.substr(5, 2));
-    const auto d = number_of(text.substr(8, 2));
+    const auto y = digits_of(text.substr(0, 4));
+    const auto m = digits_of(text.substr(5, 2));
+    const auto d = digits_of(text.substr(8, 2));
     if (!y || !m || !d) {
         return std::nullopt;
     }
@@ -55,8 +55,8 @@ std::optional<Period> parse_week(std::string_view text) {
     if (text.size() != 8 || text[4] != '-' || (text[5] != 'W' && text[5] != 'w')) {
         return std::nullopt;
     }
-    const auto y = number_of(text.substr(0, 4));
-    const auto week = number_of(text.substr(6));
+    const auto y = digits_of(text.substr(0, 4));
+    const auto week = digits_of(text.substr(6));
     if (!y || !week || *week == 0) {
         return std::nullopt;
     }

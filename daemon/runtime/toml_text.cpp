@@ -15,7 +15,7 @@ namespace fieldpost::runtime {
 namespace {
 
 // Thousands of peers fit.
-constexpr std::size_t file_bytes_max = 1U << 20;
+constexpr std::size_t toml_bytes_max = 1U << 20;
 
 // The end of the string that begins at `at`: behind its quotes, or at the line's or the file's end
 // where those are missing.
@@ -58,7 +58,7 @@ Result<std::optional<std::string>> read_toml_text(const std::filesystem::path& f
         ::close(fd);
         return unreadable();
     }
-    std::string text(file_bytes_max + 1, '\0');
+    std::string text(toml_bytes_max + 1, '\0');
     std::size_t size = 0;
     ssize_t got = 1;
     while (got > 0 && size < text.size()) {
@@ -69,9 +69,9 @@ Result<std::optional<std::string>> read_toml_text(const std::filesystem::path& f
     if (got < 0) {
         return unreadable();
     }
-    if (size > file_bytes_max) {
+    if (size > toml_bytes_max) {
         return fail(Errc::malformed,
-                    fmt::format("{} is larger than {} bytes", file.string(), file_bytes_max));
+                    fmt::format("{} is larger than {} bytes", file.string(), toml_bytes_max));
     }
     text.resize(size);
     return text;
