@@ -83,7 +83,7 @@ std::string column_of(const std::string& every, const std::string& period) {
 // The number of periods that stand beside the longest name.
 std::size_t periods_a_table(const wire::Coverage::Expected& expected) {
     constexpr std::size_t gap = 2;
-    std::size_t name = 0;
+    std::size_t name = std::string_view("OFFICE").size();
     std::size_t word = 0;
     for (const auto& cell : expected.cells()) {
         name = std::max(name, cell.office().size());
@@ -94,7 +94,11 @@ std::size_t periods_a_table(const wire::Coverage::Expected& expected) {
 }
 
 void print_expected(const wire::Coverage::Expected& expected) {
-    const auto due = expected.due_s() == 0 ? "at" : human_length(expected.due_s()) + " after";
+    const auto s = expected.due_s();
+    const auto due = s == 0           ? "at"
+                     : s % 86400 == 0 ? fmt::format("{} d after", s / 86400)
+                     : s % 3600 == 0  ? fmt::format("{} h after", s / 3600)
+                                      : fmt::format("{} min after", s / 60);
     fmt::print("{} from {}, every {}, due {} its end\n", safe_line(expected.type()),
                expected.from(), expected.every(), due);
     if (expected.is_nobody()) {
@@ -166,7 +170,7 @@ int run_coverage(const Common& common, const CoverageOptions& options) {
         fmt::print(
             "here: in time. late: here, after it was due. open: not due yet.\n"
             "coming: overdue, but the office has sent something that is not here yet.\n"
-            "none: overdue, and nothing of it is known here.\n");
+            "none: overdue, and nothing of it is known here, or it was forgotten here.\n");
     }
     return exit_done;
 }

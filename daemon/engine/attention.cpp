@@ -18,7 +18,7 @@ void Attention::load(std::vector<storage::AttentionItem> items) {
 }
 
 const storage::AttentionItem& Attention::raise(const storage::Event& event, std::uint32_t number,
-                                               std::uint32_t count) {
+                                               std::uint32_t count, bool is_news) {
     const auto [at, is_new] = items_.try_emplace(key_of(event.what, event.office, event.report));
     auto& item = at->second;
     if (is_new) {
@@ -26,9 +26,8 @@ const storage::AttentionItem& Attention::raise(const storage::Event& event, std:
         item.office = event.office;
         item.number = number;
     }
-    // A trouble that gets smaller is no news to the person who has seen it.
     const bool is_more =
-        count == 0 || count > item.count || (count == item.count && event.detail != item.detail);
+        is_news && (count == 0 || count > item.count || event.detail != item.detail);
     if (is_new || (is_more && item.dismissed != WallTime{})) {
         item.since = event.at;
         item.count = 0;

@@ -29,9 +29,9 @@ public:
     [[nodiscard]] const std::map<Key, storage::AttentionItem>& items() const { return items_; }
 
     // Returns the item to be written. A new item gets `number`. The item's count becomes `count`,
-    // or one more if that is 0.
+    // or one more if that is 0. What is no news leaves a dismissed item dismissed.
     const storage::AttentionItem& raise(const storage::Event& event, std::uint32_t number,
-                                        std::uint32_t count);
+                                        std::uint32_t count, bool is_news);
     // Nothing if no item has that number.
     const storage::AttentionItem* dismiss(std::uint32_t number, WallTime at);
     void settle(Key key) { items_.erase(key); }

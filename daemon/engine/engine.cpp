@@ -338,7 +338,7 @@ Result<void> Engine::Parts::on(const DayUsed& used, Now, Consequences&) {
 
 Result<void> Engine::Parts::on(const MachineTrouble& trouble, Now now, Consequences&) {
     ledger.keep_raised(trouble.what, ledger.us(), trouble.detail.empty() ? 0 : trouble.count,
-                       trouble.detail, now);
+                       trouble.detail, now, trouble.is_news);
     return ok();
 }
 

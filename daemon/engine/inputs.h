@@ -120,6 +120,8 @@ struct MachineTrouble {
     What what{};
     std::string detail;
     std::uint32_t count = 1;
+    // False: a person who has dismissed the item need not see it again.
+    bool is_news = true;
 };
 
 struct TimerFired {};

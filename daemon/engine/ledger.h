@@ -207,7 +207,9 @@ public:
     void note(What what, About about, Now now, std::vector<Notice>& notify);
     [[nodiscard]] const Attention& attention() const { return attention_; }
     // A state that lasts: raised when it begins or grows, and settled by itself at 0.
-    void keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail, Now now);
+    // A dismissed item that changes without news stays dismissed.
+    void keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail, Now now,
+                     bool is_news = true);
     // Removes an item about a report, because a person has done what it asked.
     void settle(What what, OfficeId office, const storage::ReportKey& report);
     // False: no item has that number.
@@ -248,7 +250,7 @@ private:
     // The event that one more of its kind is counted in, if any.
     [[nodiscard]] Result<std::optional<storage::Event>> event_counting(
         const storage::Event& again) const;
-    void raise(const storage::Event& event, std::uint32_t count);
+    void raise(const storage::Event& event, std::uint32_t count, bool is_news = true);
     [[nodiscard]] std::size_t runs_max_of(const LogKey& log) const;
     [[nodiscard]] IntervalSet numbers_under_way(const LogKey& log) const;
     void note_released(OfficeId author);

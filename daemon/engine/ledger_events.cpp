@@ -77,8 +77,8 @@ void Ledger::note(What what, About about, Now now, std::vector<Notice>& notify) 
     notify.emplace_back(Happened{std::move(event)});
 }
 
-void Ledger::raise(const storage::Event& event, std::uint32_t count) {
-    const auto& item = attention_.raise(event, meta_.next_attention, count);
+void Ledger::raise(const storage::Event& event, std::uint32_t count, bool is_news) {
+    const auto& item = attention_.raise(event, meta_.next_attention, count, is_news);
     if (item.number == meta_.next_attention) {
         ++edit_meta().next_attention;
     }
@@ -86,7 +86,7 @@ void Ledger::raise(const storage::Event& event, std::uint32_t count) {
 }
 
 void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::string detail,
-                         Now now) {
+                         Now now, bool is_news) {
     const auto found = attention_.items().find({what, office, {}});
     const bool is_raised = found != attention_.items().end();
     if (count == 0) {
@@ -104,7 +104,7 @@ void Ledger::keep_raised(What what, OfficeId office, std::uint32_t count, std::s
     event.what = what;
     event.office = office;
     event.detail = std::move(detail);
-    raise(event, count);
+    raise(event, count, is_news);
 }
 
 void Ledger::settle(What what, OfficeId office, const storage::ReportKey& report) {

@@ -1,7 +1,6 @@
 // Answers to those who ask which office owes a report.
 #include <fmt/format.h>
 
-#include "daemon/engine/record/addressees.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/coverage.h"
 #include "proto/control.pb.h"
@@ -91,7 +90,7 @@ Answered coverage(const Ledger& ledger, const wire::CoverageRequest& request,
         expected.set_every(std::string(word_of(all[i].every)));
         expected.set_due_s(all[i].due_seconds);
         const auto offices = coverage.offices(ledger, i);
-        expected.set_is_nobody(offices.empty() && !engine::group_named(all[i].from));
+        expected.set_is_nobody(is_nobody(ledger, all[i].from));
         for (const auto& office : offices) {
             if (i == part->expectation && !part->behind.empty() && office <= part->behind) {
                 continue;

@@ -91,7 +91,8 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     const auto now = ledger.wall(around.now);
     if (!coverage.expectations().empty() &&
         ASK(or_complain(coverage.catch_up(ledger, now, around.is_spent)))) {
-        status->set_overdue(static_cast<std::uint32_t>(coverage.tally(ledger, now).overdue));
+        status->set_overdue(
+            static_cast<std::uint32_t>(coverage.tally_now(ledger, around.now.steady, now).overdue));
     }
     status->set_longest_batch_ms(static_cast<std::uint32_t>(around.longest_batch.count()));
     return encode(answer);

@@ -297,6 +297,12 @@ Result<Expectation> expectation_of(const toml::table& table) {
     if (!is_addressee(expectation.from)) {
         return wrong(table, "expect names an office or a group, such as from = \"@field\"");
     }
+    // Later than that a period is not listed any more.
+    constexpr std::array<std::uint32_t, 3> days_max = {7, 49, 196};
+    const auto due_max = days_max[static_cast<std::size_t>(expectation.every)];
+    if (expectation.due_seconds / 86400 > due_max) {
+        return wrong(table, fmt::format("due is at most {}d here", due_max));
+    }
     if (!has_every) {
         return wrong(table, "expect has every = \"day\", \"week\" or \"month\"");
     }

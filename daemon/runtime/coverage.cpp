@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "daemon/engine/record/addressees.h"
+#include "proto/typed.h"
 
 namespace fieldpost::runtime {
 
@@ -22,6 +24,7 @@ constexpr std::size_t feed_page = 200;
 constexpr std::chrono::seconds own_look_every{10};
 // The number of overdue reports of one kind that attention names.
 constexpr std::size_t named_max = 5;
+constexpr std::size_t told_bytes_max = 1024;
 
 // True if a report that this office has published is not here, and nobody has said that it need not
 // come. Its highest number is known from its own statement, or from what came behind.
@@ -72,6 +75,10 @@ Period written_in(const Expectation& expectation, const ReportView& view) {
 
 }  // namespace
 
+bool is_nobody(const Ledger& ledger, const std::string& from) {
+    return !engine::group_named(from) && ledger.roster().offices_named(from).empty();
+}
+
 std::string_view name_of(Coverage::State state) {
     constexpr std::array<std::string_view, 5> names = {"here", "late", "open", "coming", "nothing"};
     return names[static_cast<std::size_t>(state)];
@@ -79,13 +86,22 @@ std::string_view name_of(Coverage::State state) {
 
 void Coverage::expect(std::vector<Expectation> expectations) {
     expectations_ = std::move(expectations);
-    looked_.assign(expectations_.size(), {});
     since_.assign(expectations_.size(), {});
+    begin_anew();
+}
+
+void Coverage::begin_anew() {
+    looked_.assign(expectations_.size(), {});
+    again_.clear();
     place_.reset();
+    tally_.reset();
+    told_.reset();
+    roster_version_ = 0;
     is_whole_ = false;
 }
 
 Result<void> Coverage::reach_back_to(WallTime since, const std::string& type, WallTime now) {
+    auto reached = since_;
     for (std::size_t i = 0; i < expectations_.size(); ++i) {
         const auto every = expectations_[i].every;
         if (!type.empty() && expectations_[i].type != type) {
@@ -95,8 +111,9 @@ Result<void> Coverage::reach_back_to(WallTime since, const std::string& type, Wa
             return fail(Errc::limit_exceeded, fmt::format("more than {} periods of {}", periods_max,
                                                           expectations_[i].type));
         }
-        since_[i] = std::min(since_[i].value_or(since), since);
+        reached[i] = std::min(reached[i].value_or(since), since);
     }
+    since_ = std::move(reached);
     return ok();
 }
 
@@ -116,6 +133,7 @@ Result<bool> Coverage::catch_up(const Ledger& ledger, WallTime now, const IsSpen
     is_whole_ = false;
     if (!place_ || !TRY(ledger.store().is_in_feed(*place_))) {
         looked_.assign(expectations_.size(), {});
+        again_.clear();
         place_ = TRY(ledger.store().feed_end());
     }
     read_roster(ledger);
@@ -123,11 +141,12 @@ Result<bool> Coverage::catch_up(const Ledger& ledger, WallTime now, const IsSpen
         const auto& expectation = expectations_[i];
         auto& looked = looked_[i];
         const auto running = period_of(expectation.every, date_at(now));
+        if (looked.running != 0 && looked.running != running) {
+            since_[i].reset();  // whoever wanted to see more has seen it
+        }
         auto first = running - past_periods;
         if (since_[i]) {
-            // Not beyond what was permitted, once more periods have passed.
-            first = std::clamp(period_of(expectation.every, date_at(*since_[i])),
-                               running - periods_max, first);
+            first = std::min(first, period_of(expectation.every, date_at(*since_[i])));
         }
         if (looked.first != first || looked.running != running) {
             looked = Looked{.first = first, .running = running};
@@ -150,12 +169,17 @@ Result<void> Coverage::walk(const Ledger& ledger, std::size_t expectation,
     query.boxes = {Box::inbox, Box::outbox};
     query.type = expectations_[expectation].type;
     query.all_versions = true;
-    // A report may come while the period before its own still runs.
-    query.since = after_start_of(first_day(expectations_[expectation].every, looked.first - 1), 0);
+    const auto& expected = expectations_[expectation];
+    for (const auto* machine : ledger.roster().offices_named(expected.from)) {
+        query.from.push_back(machine->index);
+    }
+    // Before a holiday reports are sent ahead.
+    query.since = after_start_of(first_day(expected.every, looked.first - past_periods), 0);
     engine::ReportWalk reports(ledger, std::move(query));
+    engine::ReportWalk firsts(ledger, {});
     looked.next = TRY(reports.run(*looked.next, engine::ReportWalk::Order::oldest_first, is_spent,
                                   [&](const ReportView& view) -> Result<bool> {
-                                      TRY(put(ledger, expectation, view));
+                                      TRY(put(ledger, firsts, expectation, view));
                                       return true;
                                   }));
     return ok();
@@ -163,19 +187,37 @@ Result<void> Coverage::walk(const Ledger& ledger, std::size_t expectation,
 
 Result<bool> Coverage::read_feed(const Ledger& ledger, const IsSpent& is_spent) {
     engine::ReportWalk reports(ledger, {});
+    engine::ReportWalk firsts(ledger, {});
     while (true) {
-        const auto changes = TRY(ledger.store().changes(place_->number, feed_page));
-        for (const auto& change : changes) {
-            if (change.of != storage::ChangeOf::state && change.of != storage::ChangeOf::answer) {
-                TRY(look_again(ledger, reports, change.report));
-                for (const auto& correction : corrections_of(change.report)) {
-                    TRY(look_again(ledger, reports, correction));
-                }
-            }
+        while (!again_.empty()) {
+            const auto correction = again_.back();
+            again_.pop_back();
+            TRY(look_again(ledger, reports, firsts, correction));
             if (is_spent()) {
-                place_ = TRY(ledger.store().feed_place(change.number));
                 return false;
             }
+        }
+        const auto changes = TRY(ledger.store().changes(place_->number, feed_page));
+        bool is_over = false;
+        for (const auto& change : changes) {
+            if (change.of != storage::ChangeOf::state && change.of != storage::ChangeOf::answer) {
+                TRY(look_again(ledger, reports, firsts, change.report));
+            }
+            if (change.of == storage::ChangeOf::report ||
+                change.of == storage::ChangeOf::forgotten) {
+                again_ = corrections_of(change.report);
+            }
+            is_over = is_spent();
+            if (is_over || !again_.empty()) {
+                place_ = TRY(ledger.store().feed_place(change.number));
+                break;
+            }
+        }
+        if (is_over) {
+            return false;
+        }
+        if (!again_.empty()) {
+            continue;
         }
         if (changes.size() < feed_page) {
             place_ = TRY(ledger.store().feed_end());
@@ -186,21 +228,21 @@ Result<bool> Coverage::read_feed(const Ledger& ledger, const IsSpent& is_spent) 
 }
 
 Result<void> Coverage::look_again(const Ledger& ledger, engine::ReportWalk& reports,
-                                  const ReportKey& report) {
+                                  engine::ReportWalk& firsts, const ReportKey& report) {
     const auto page = TRY(ledger.store().report(report));
     const auto* view = page ? TRY(reports.view_at(page->arrival)) : nullptr;
     const bool is_there = view != nullptr && view->key == report && view->report;
     for (std::size_t i = 0; i < expectations_.size(); ++i) {
         remove(i, report);
         if (is_there && view->report->type == expectations_[i].type) {
-            TRY(put(ledger, i, *view));
+            TRY(put(ledger, firsts, i, *view));
         }
     }
     return ok();
 }
 
 // A correction may be for the period of the report that it corrects.
-std::set<ReportKey> Coverage::corrections_of(const ReportKey& report) const {
+std::vector<ReportKey> Coverage::corrections_of(const ReportKey& report) const {
     std::set<ReportKey> all;
     for (const auto& looked : looked_) {
         if (const auto of_author = looked.found.find(report.author);
@@ -214,11 +256,14 @@ std::set<ReportKey> Coverage::corrections_of(const ReportKey& report) const {
             }
         }
     }
-    return all;
+    return {all.begin(), all.end()};
 }
 
-Result<void> Coverage::put(const Ledger& ledger, std::size_t expectation, const ReportView& view) {
+Result<void> Coverage::put(const Ledger& ledger, engine::ReportWalk& firsts,
+                           std::size_t expectation, const ReportView& view) {
     ++looked_at_;
+    // A part of a walk that failed comes again.
+    remove(expectation, view.key);
     auto& looked = looked_[expectation];
     if (!view.report || view.withdrawn || view.forgotten_at != WallTime{}) {
         return ok();
@@ -230,10 +275,13 @@ Result<void> Coverage::put(const Ledger& ledger, std::size_t expectation, const 
         const auto page = TRY(ledger.store().report(view.key));
         if (page && page->corrects) {
             corrects = page->corrects->first;
-            const auto first = engine::view_of(ledger, *corrects);
-            if (first && first->report) {
-                period =
-                    named_period(expected, *first->report).value_or(written_in(expected, *first));
+            const auto first_page = TRY(ledger.store().report(*corrects));
+            const auto* first = first_page ? TRY(firsts.view_at(first_page->arrival)) : nullptr;
+            if (first != nullptr && first->key == *corrects) {
+                // What was forgotten still says when it was written.
+                period = first->report ? named_period(expected, *first->report)
+                                             .value_or(written_in(expected, *first))
+                                       : period_of(expected.every, date_at(first->header.created));
             }
         }
     }
@@ -398,31 +446,33 @@ Coverage::Tally Coverage::tally(const Ledger& ledger, WallTime now) const {
         const auto& expectation = expectations_[i];
         const auto names = offices(ledger, i);
         std::string words;
-        if (names.empty() && !engine::group_named(expectation.from)) {
+        if (is_nobody(ledger, expectation.from)) {
             words = fmt::format("no office is named {}", expectation.from);
         }
         const auto wanted = dues(i, std::nullopt);
-        std::vector<std::string> overdue;
-        std::size_t others = 0;
+        // The newest first: an office that never reports must not hide the others.
+        std::vector<std::pair<Period, std::string>> overdue;
         for (const auto& name : names) {
             for (const auto& cell : cells(ledger, i, name, wanted, now)) {
-                if (cell.state != State::coming && cell.state != State::nothing) {
-                    continue;
-                }
-                if (overdue.size() < named_max) {
-                    overdue.push_back(
-                        fmt::format("{} {}", name, period_text(expectation.every, cell.period)));
-                } else {
-                    ++others;
+                if (cell.state == State::coming || cell.state == State::nothing) {
+                    overdue.emplace_back(-cell.period, name);
+                    tally.newest_due = std::max(tally.newest_due, cell.due);
                 }
             }
         }
+        std::ranges::sort(overdue);
+        std::vector<std::string> named;
+        for (const auto& [period, name] : overdue | std::views::take(named_max)) {
+            named.push_back(fmt::format("{} {}", name, period_text(expectation.every, -period)));
+        }
         if (!overdue.empty()) {
-            words = fmt::format("{}{}", fmt::join(overdue, ", "),
-                                others == 0 ? "" : fmt::format(" and {} more", others));
+            words = fmt::format("{}{}", fmt::join(named, ", "),
+                                overdue.size() > named_max
+                                    ? fmt::format(" and {} more", overdue.size() - named_max)
+                                    : "");
         }
         if (!words.empty()) {
-            tally.overdue += std::max<std::size_t>(1, overdue.size() + others);
+            tally.overdue += std::max<std::size_t>(1, overdue.size());
             tally.words +=
                 fmt::format("{}{}: {}", tally.words.empty() ? "" : "; ", expectation.type, words);
         }
@@ -430,17 +480,36 @@ Coverage::Tally Coverage::tally(const Ledger& ledger, WallTime now) const {
     return tally;
 }
 
-std::optional<engine::Input> Coverage::take_news(const Ledger& ledger, WallTime now) {
-    if (!is_whole_ && !expectations_.empty()) {
+const Coverage::Tally& Coverage::tally_now(const Ledger& ledger, Instant now, WallTime wall) {
+    const auto place = place_ ? place_->number : 0;
+    if (!tally_ || tally_place_ != place || tally_roster_ != roster_version_ ||
+        now >= tallied_at_ + own_look_every) {
+        tally_ = tally(ledger, wall);
+        tally_->words = cut_text(tally_->words, told_bytes_max);
+        tally_place_ = place;
+        tally_roster_ = roster_version_;
+        tallied_at_ = now;
+    }
+    return *tally_;
+}
+
+std::optional<engine::Input> Coverage::take_news(const Ledger& ledger, Instant now, WallTime wall) {
+    const bool is_in_doubt = ledger.meta().doubtful || ledger.clock().is_waiting();
+    if (!expectations_.empty() && (!is_whole_ || is_in_doubt)) {
         return std::nullopt;
     }
-    auto fresh = tally(ledger, now);
+    const auto& fresh = tally_now(ledger, now, wall);
     if (told_ && told_->overdue == fresh.overdue && told_->words == fresh.words) {
         return std::nullopt;
     }
-    told_ = std::move(fresh);
-    return engine::MachineTrouble{engine::What::overdue, told_->words,
-                                  static_cast<std::uint32_t>(told_->overdue)};
+    told_ = fresh;
+    // Whoever has dismissed the item is told again only of what fell due since.
+    const auto& items = ledger.attention().items();
+    const auto item = items.find({engine::What::overdue, ledger.us(), {}});
+    const bool is_news = item == items.end() || item->second.dismissed == WallTime{} ||
+                         fresh.newest_due > item->second.dismissed;
+    return engine::MachineTrouble{engine::What::overdue, fresh.words,
+                                  static_cast<std::uint32_t>(fresh.overdue), is_news};
 }
 
 }  // namespace fieldpost::runtime

@@ -10,7 +10,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -50,13 +49,16 @@ public:
     // Of the running period and those before it.
     struct Tally {
         std::size_t overdue = 0;
-        std::string words{};  // the first of them, or that nobody is meant; empty: all is well
+        std::string words{};  // the newest of them, or that nobody is meant; empty: all is well
+        WallTime newest_due{};
     };
 
     // From now on.
     void expect(std::vector<Expectation> expectations);
     [[nodiscard]] const std::vector<Expectation>& expectations() const { return expectations_; }
-    // From this time on every period of this type is looked at, until `expect` is called again; an
+    // The store is another one, or has lost something.
+    void begin_anew();
+    // From this time on every period of this type is looked at, until another period begins; an
     // empty type is every type. limit_exceeded: these would be more than `periods_max`.
     Result<void> reach_back_to(WallTime since, const std::string& type, WallTime now);
 
@@ -80,8 +82,11 @@ public:
                                           const std::string& office, std::optional<WallTime> since,
                                           WallTime now) const;
     [[nodiscard]] Tally tally(const engine::Ledger& ledger, WallTime now) const;
+    // The same, some seconds old.
+    const Tally& tally_now(const engine::Ledger& ledger, Instant now, WallTime wall);
     // For attention, if it has changed since the last call.
-    std::optional<engine::Input> take_news(const engine::Ledger& ledger, WallTime now);
+    std::optional<engine::Input> take_news(const engine::Ledger& ledger, Instant now,
+                                           WallTime wall);
 
 private:
     struct Found {
@@ -114,12 +119,13 @@ private:
     Result<void> walk(const engine::Ledger& ledger, std::size_t expectation,
                       const engine::IsSpent& is_spent);
     Result<bool> read_feed(const engine::Ledger& ledger, const engine::IsSpent& is_spent);
+    // `firsts` keeps the record of the first version that was looked at last.
     Result<void> look_again(const engine::Ledger& ledger, engine::ReportWalk& reports,
-                            const storage::ReportKey& report);
-    [[nodiscard]] std::set<storage::ReportKey> corrections_of(
+                            engine::ReportWalk& firsts, const storage::ReportKey& report);
+    [[nodiscard]] std::vector<storage::ReportKey> corrections_of(
         const storage::ReportKey& report) const;
-    Result<void> put(const engine::Ledger& ledger, std::size_t expectation,
-                     const engine::ReportView& view);
+    Result<void> put(const engine::Ledger& ledger, engine::ReportWalk& firsts,
+                     std::size_t expectation, const engine::ReportView& view);
     void remove(std::size_t expectation, const storage::ReportKey& report);
     [[nodiscard]] std::vector<Due> dues(std::size_t expectation,
                                         std::optional<WallTime> since) const;
@@ -133,14 +139,22 @@ private:
     std::vector<Looked> looked_;                  // one for each
     std::vector<std::optional<WallTime>> since_;  // one for each
     std::optional<storage::FeedPlace> place_;
+    std::vector<storage::ReportKey> again_;  // corrections to look at again
     std::uint64_t looked_at_ = 0;
     bool is_whole_ = false;
     std::optional<Instant> last_look_;
     // When the machines of an office were members, by its name and in order.
     std::map<std::string, std::vector<Span>> members_;
     std::uint32_t roster_version_ = 0;
+    std::optional<Tally> tally_;
+    std::uint64_t tally_place_ = 0;
+    std::uint32_t tally_roster_ = 0;
+    Instant tallied_at_{};
     std::optional<Tally> told_;
 };
+
+// True of a name that no office bears or was invited under.
+bool is_nobody(const engine::Ledger& ledger, const std::string& from);
 
 // "here", "late", "open", "coming", "nothing".
 std::string_view name_of(Coverage::State state);

@@ -185,6 +185,7 @@ Result<void> Office::load_engine() {
     engine_.emplace(
         TRY(engine::Engine::load(*store_, config_, founding, now(), marker_->marker())));
     TRY(batch({engine::TimerFired{}}));
+    coverage_.begin_anew();
     return ok();
 }
 
@@ -446,10 +447,11 @@ Result<std::optional<engine::Input>> Office::look_at_coverage() {
     std::optional<engine::Input> news;
     if (looked && *looked) {
         coverage_.note_look(now().steady);
-        news = coverage_.take_news(ledger, wall);
+        news = coverage_.take_news(ledger, now().steady, wall);
     }
     store_->abort();
     if (!looked) {
+        coverage_.begin_anew();
         TRY(recover(looked.error()));
     }
     TRY(put_aside_what_was_met());

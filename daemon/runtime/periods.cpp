@@ -158,7 +158,13 @@ WallTime after_start_of(Date date, std::uint32_t seconds) {
     local.tm_mday = static_cast<int>(unsigned(parts.day()));
     local.tm_isdst = -1;
     ::tzset();
-    return WallTime::from_unix(std::int64_t{::mktime(&local)} + seconds % a_day);
+    auto begins = ::mktime(&local);
+    // Where clocks skip midnight, the day begins an hour later.
+    ::localtime_r(&begins, &local);
+    if (local.tm_hour > 12) {
+        begins += 3600;
+    }
+    return WallTime::from_unix(std::int64_t{begins} + seconds % a_day);
 }
 
 }  // namespace fieldpost::runtime

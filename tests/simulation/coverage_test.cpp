@@ -99,11 +99,12 @@ struct Written {
 
 // The week that it is for, as headquarters can know.
 std::string week_for(World& world, const std::vector<Written>& all, const Written& one) {
-    if (!one.named.empty() || !one.corrects || !world.has_received(hq, *one.corrects) ||
-        !world.view(hq, *one.corrects).report) {
+    if (!one.named.empty() || !one.corrects || !world.has_received(hq, *one.corrects)) {
         return one.named.empty() ? one.written : one.named;
     }
-    return week_for(world, all, *std::ranges::find(all, *one.corrects, &Written::key));
+    const auto first = *std::ranges::find(all, *one.corrects, &Written::key);
+    // What it named is forgotten with it.
+    return world.view(hq, first.key).report ? week_for(world, all, first) : first.written;
 }
 
 // The weeks from the first that the office was a member of whole, to the running one or the one
