@@ -113,7 +113,18 @@ int run_spool(const Common& common, const SpoolWords& words) {
     SpoolFolder spool(
         hands, words.folder,
         {words.to, {words.allow.begin(), words.allow.end()}, std::chrono::seconds{*keep}});
+    if (!is_confined && begun_at) {
+        hands.say("this kernel, or the unit, does not let this process give up its rights");
+    }
     while (!Interruptible::is_interrupted()) {
+        if (const auto here = place(); here && here != begun_at) {
+            if (is_confined) {
+                // This process may not open the other one. The daemon starts it anew.
+                return exit_done;
+            }
+            begun_at = here;
+            is_confined = confine_to(words.folder);
+        }
         auto next = spool.turn();
         if (!next) {
             return report(common, next.error());
@@ -125,14 +136,6 @@ int run_spool(const Common& common, const SpoolWords& words) {
                 return report(common, next.error());
             }
             ::poll(nullptr, 0, SpoolFolder::same_for_ms);
-        }
-        if (const auto here = place(); here && here != begun_at) {
-            if (is_confined) {
-                // This process may not open the other one. The daemon starts it anew.
-                return exit_done;
-            }
-            begun_at = here;
-            is_confined = confine_to(words.folder);
         }
     }
     return exit_done;

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +39,12 @@ constexpr auto remove_every = 1h;
 constexpr std::size_t names_max = 10'000;
 // Then the process looks whether it is to stop.
 constexpr std::size_t taken_a_turn = 20;
+// A few may fail for reasons of their own. If more do, all would.
+constexpr std::size_t failed_max = 3;
+// JSON objects that wait for other files. Each is read again at each look.
+constexpr std::size_t waiting_max = 100;
+constexpr std::size_t listed_max = 200'000;
+constexpr std::size_t trouble_bytes_max = 500;
 // On a fuller disk a file may be cut off: its writer could not go on.
 constexpr std::uint64_t room_min = std::uint64_t{64} << 10;
 
@@ -78,7 +86,7 @@ bool has_one_name(const fs::path& path) {
 bool is_being_written(const fs::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
-        return false;
+        return errno == EWOULDBLOCK;
     }
     const bool is_busy = ::fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
     ::close(fd);
@@ -116,10 +124,58 @@ std::unexpected<Failure> failed(const fs::path& path, const std::string& what, i
                 "see to the folder"});
 }
 
-Outcome<void> make_folder(const fs::path& path) {
-    return ::mkdir(path.c_str(), 0770) == 0 || errno == EEXIST
-               ? Outcome<void>{}
-               : failed(path, "could not be made", errno);
+// Makes a folder that only this process uses, or one for people, with the mode that the folder
+// around it has. Something else under the name is not touched: a link would lead elsewhere.
+Outcome<void> make_folder(const fs::path& path, bool is_for_people) {
+    struct stat about{};
+    if (::mkdir(path.c_str(), 0700) == 0) {
+        struct stat around{};
+        if (is_for_people && ::stat(path.parent_path().c_str(), &around) == 0) {
+            ::chmod(path.c_str(), around.st_mode & 07777U);
+        }
+        return {};
+    }
+    if (errno != EEXIST) {
+        return failed(path, "could not be made", errno);
+    }
+    if (::lstat(path.c_str(), &about) != 0 || !S_ISDIR(about.st_mode) ||
+        about.st_uid != ::geteuid()) {
+        return std::unexpected(
+            Failure{exit_failed, "folder",
+                    fmt::format("{} is there, and is not this program's own folder",
+                                safe_line(path.filename().string())),
+                    "move it away"});
+    }
+    return {};
+}
+
+// True if it is a folder that this process made, and no link.
+bool is_own_folder(const fs::path& path) {
+    struct stat about{};
+    return ::lstat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode) &&
+           about.st_uid == ::geteuid();
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+        names.push_back(at->path().filename().string());
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+// The names in a folder of this process's own; none if it is none.
+std::vector<std::string> names_in_own(const fs::path& folder) {
+    return is_own_folder(folder) ? names_in(folder) : std::vector<std::string>{};
+}
+
+// As finish() names what was queued: "hyesan-12", "hyesan-12 (2)".
+bool is_named_as_done(const std::string& name) {
+    const auto id = name.substr(0, name.find(' '));
+    return id.find('-') != std::string::npos &&
+           id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
 }
 
 Outcome<void> move(const fs::path& from, const fs::path& to) {
@@ -142,16 +198,6 @@ fs::path free_name(const fs::path& folder, const std::string& name) {
     return path;
 }
 
-std::vector<std::string> names_in(const fs::path& folder) {
-    std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-        names.push_back(at->path().filename().string());
-    }
-    std::ranges::sort(names);
-    return names;
-}
-
 bool is_plain_name(const std::string& name) {
     return !name.empty() && name.find('/') == std::string::npos && name != "." && name != ".." &&
            name.find('\0') == std::string::npos;
@@ -172,6 +218,37 @@ bool SpoolFolder::Claim::is_json() const {
     return cli::is_json(name);
 }
 
+namespace {
+
+// A share that tells nothing of its room is not full.
+bool is_full(const fs::path& folder) {
+    struct statvfs about{};
+    return ::statvfs(folder.c_str(), &about) == 0 && about.f_blocks > 0 &&
+           std::uint64_t{about.f_bavail} * about.f_frsize < room_min;
+}
+
+}  // namespace
+
+SpoolFolder::~SpoolFolder() {
+    if (lock_ >= 0) {
+        ::close(lock_);
+    }
+}
+
+// Held until this process ends: one that is still ending must not work on the same files. A share
+// that has no locks goes without.
+bool SpoolFolder::lock() {
+    if (lock_ >= 0) {
+        return true;
+    }
+    lock_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        ::close(std::exchange(lock_, -1));
+        return false;
+    }
+    return true;
+}
+
 SpoolFolder::SpoolFolder(SpoolHands& hands, fs::path folder, SpoolOptions options)
     : hands_(hands), folder_(std::move(folder)), options_(std::move(options)) {}
 
@@ -183,9 +260,10 @@ fs::path SpoolFolder::main_of(const Claim& claim) const {
     return folder_of(claim) / main_folder / claim.name;
 }
 
-void SpoolFolder::note(std::string trouble) {
-    if (trouble_.empty()) {
-        trouble_ = std::move(trouble);
+void SpoolFolder::note(const std::string& trouble) {
+    if (!trouble.empty() && trouble_.find(trouble) == std::string::npos &&
+        trouble_.size() < trouble_bytes_max) {
+        trouble_ += (trouble_.empty() ? "" : "; ") + trouble;
     }
 }
 
@@ -197,7 +275,7 @@ Outcome<std::vector<std::string>> SpoolFolder::look() {
     }
     std::size_t unusable = 0;
     std::string unusable_name;
-    const auto listed = list_names(folder_, 2 * names_max, [&](const std::string& name) {
+    const auto listed = list_names(folder_, listed_max, [&](const std::string& name) {
         if (is_never_taken(name) || (seen_.size() >= names_max && !seen_.contains(name))) {
             return;
         }
@@ -220,6 +298,9 @@ Outcome<std::vector<std::string>> SpoolFolder::look() {
         return std::unexpected(listed.error());
     }
     std::erase_if(seen_, [](const auto& one) { return !one.second.is_current; });
+    if (!*listed) {
+        note("there are too many files: some are not looked at");
+    }
     if (unusable > 0) {
         note(fmt::format("{} cannot be taken: it may not be read, or has a second name (a link){}",
                          safe_line(unusable_name),
@@ -252,20 +333,34 @@ Outcome<void> SpoolFolder::claim(const std::string& name) {
     crypto::fill_random(chance);
     const Claim claim{to_hex(chance), name};
     for (const auto& path : {folder_ / taking, folder_of(claim), folder_of(claim) / main_folder}) {
-        if (auto made = make_folder(path); !made) {
+        if (auto made = make_folder(path, false); !made) {
             return made;
         }
     }
-    seen_.erase(name);
-    return move(folder_ / name, main_of(claim));
+    is_unsynced_ = true;
+    auto moved = move(folder_ / name, main_of(claim));
+    if (moved) {
+        stamps_[claim.key] = seen_[name].stamp;
+        seen_.erase(name);
+    } else {
+        remove_empty(claim.key);
+    }
+    return moved;
+}
+
+// Never more than folders without content.
+void SpoolFolder::remove_empty(const std::string& key) {
+    ::rmdir((folder_ / taking / key / main_folder).c_str());
+    ::rmdir((folder_ / taking / key).c_str());
 }
 
 // Those that were written first in front.
 std::vector<SpoolFolder::Claim> SpoolFolder::claims() {
     std::vector<std::pair<std::int64_t, Claim>> all;
-    for (const auto& key : names_in(folder_ / taking)) {
+    for (const auto& key : names_in_own(folder_ / taking)) {
         const auto own = folder_ / taking / key;
-        const auto main = names_in(own / main_folder);
+        const auto main =
+            is_own_folder(own) ? names_in_own(own / main_folder) : std::vector<std::string>{};
         if (!main.empty()) {
             const Claim claim{key, main.front()};
             const auto stamp = stamp_of(main_of(claim));
@@ -273,9 +368,7 @@ std::vector<SpoolFolder::Claim> SpoolFolder::claims() {
             continue;
         }
         // It ended while it made these folders.
-        std::error_code ignored;
-        fs::remove(own / main_folder, ignored);
-        fs::remove(own, ignored);
+        remove_empty(key);
     }
     std::ranges::sort(all, {},
                       [](const auto& one) { return std::tie(one.first, one.second.name); });
@@ -315,7 +408,8 @@ Outcome<QueueOptions> SpoolFolder::read(const Claim& claim) {
                 "leave it out, or let an administrator allow it in fieldpost.toml"});
         }
     }
-    if (read->to.empty()) {
+    // A correction goes to those who have the report.
+    if (read->to.empty() && read->replaces.empty()) {
         read->to = options_.to;
     }
     return read;
@@ -329,9 +423,14 @@ Outcome<bool> SpoolFolder::has_all(const Claim& claim, const QueueOptions& repor
     if (!claim.is_json()) {
         return true;
     }
+    if (report.attachments.size() > limits::attachments_max) {
+        return refuse(fmt::format("it names more than {} files", limits::attachments_max),
+                      "send them in several reports");
+    }
     std::set<std::string> names;
     for (const auto& name : report.attachments) {
-        if (!is_plain_name(name) || name == claim.name || name == main_folder) {
+        if (!is_plain_name(name) || is_never_taken(name) || name == claim.name ||
+            name == main_folder) {
             return refuse(fmt::format("{} is no name of a file in this folder", safe_line(name)),
                           "name files that lie beside it, without a path");
         }
@@ -340,6 +439,7 @@ Outcome<bool> SpoolFolder::has_all(const Claim& claim, const QueueOptions& repor
         }
     }
     std::string missing;
+    bool is_there = false;  // one that is still being copied
     for (const auto& name : names) {
         std::error_code error;
         if (fs::exists(fs::symlink_status(folder_of(claim) / name, error))) {
@@ -350,21 +450,24 @@ Outcome<bool> SpoolFolder::has_all(const Claim& claim, const QueueOptions& repor
             return refuse(fmt::format("{} is a link, or no file", safe_line(name)),
                           "put the file itself there");
         }
+        is_there = is_there || fs::exists(there);
         if (!is_ready(name)) {
             awaited_.insert(name);
             missing = name;
             continue;
         }
-        seen_.erase(name);
+        is_unsynced_ = true;
         if (auto moved = move(folder_ / name, folder_of(claim) / name); !moved) {
             return std::unexpected(moved.error());
         }
+        seen_.erase(name);
     }
     if (missing.empty()) {
-        return true;
+        const auto synced = sync();
+        return synced ? Outcome<bool>(true) : std::unexpected(synced.error());
     }
     const auto since = waits_since_.try_emplace(claim.key, hands_.now()).first->second;
-    if (hands_.now() - since >= wait_for_attachments) {
+    if (hands_.now() - since >= wait_for_attachments && !is_there) {
         return refuse(fmt::format("{} did not come within an hour", safe_line(missing)),
                       "put all of it into the folder again");
     }
@@ -407,6 +510,13 @@ Outcome<SpoolFolder::Next> SpoolFolder::take(const Claim& claim) {
         note(before->second.second);
         return before->second.second.empty() ? Next::waits : Next::failed;
     }
+    // What is still written to is taken later.
+    const auto stamp = stamp_of(main_of(claim));
+    if (stamp && (!stamps_.contains(claim.key) || !stamp->has_content_of(stamps_.at(claim.key)))) {
+        stamps_[claim.key] = *stamp;
+        failed_[claim.key] = {hands_.now() + same_for, ""};
+        return Next::waits;
+    }
     auto failure = [&]() -> std::optional<Failure> {
         const auto report = read(claim);
         if (!report) {
@@ -440,8 +550,8 @@ Outcome<SpoolFolder::Next> SpoolFolder::take(const Claim& claim) {
     }
     const bool is_changing = failure->code == changing;
     const auto words = is_changing ? ""
-                                   : fmt::format("{} waits: {}; {}", safe_line(claim.name),
-                                                 failure->what, failure->next);
+                                   : fmt::format("{} waits, and is tried again: {}",
+                                                 safe_line(claim.name), failure->what);
     failed_[claim.key] = {hands_.now() + (is_changing ? same_for : try_again_after), words};
     note(words);
     return is_changing ? Next::waits : Next::failed;
@@ -450,11 +560,18 @@ Outcome<SpoolFolder::Next> SpoolFolder::take(const Claim& claim) {
 void SpoolFolder::forget(const Claim& claim) {
     waits_since_.erase(claim.key);
     failed_.erase(claim.key);
+    stamps_.erase(claim.key);
+}
+
+Outcome<void> SpoolFolder::sync() {
+    auto synced = is_unsynced_ ? sync_folder(folder_) : Outcome<void>{};
+    is_unsynced_ = is_unsynced_ && !synced;
+    return synced;
 }
 
 // The report is queued, and its number is known: from here on it does not matter where this ends.
 Outcome<void> SpoolFolder::finish(const Claim& claim, const std::string& id) {
-    if (auto made = make_folder(folder_ / done); !made) {
+    if (auto made = make_folder(folder_ / done, true); !made) {
         return made;
     }
     const auto place = free_name(folder_ / done, id);
@@ -469,12 +586,16 @@ Outcome<void> SpoolFolder::finish(const Claim& claim, const std::string& id) {
     // Its age counts from now.
     const std::array<timespec, 2> now = {{{hands_.unix_now(), 0}, {hands_.unix_now(), 0}}};
     ::utimensat(AT_FDCWD, place.c_str(), now.data(), 0);
+    struct stat around{};
+    if (::stat((folder_ / done).c_str(), &around) == 0) {
+        ::chmod(place.c_str(), around.st_mode & 07777U);
+    }
     return {};
 }
 
 Outcome<void> SpoolFolder::reject(const Claim& claim, const Failure& why) {
     const auto to = folder_ / rejected;
-    if (auto made = make_folder(to); !made) {
+    if (auto made = make_folder(to, true); !made) {
         return made;
     }
     const auto place = free_name(to, claim.name);
@@ -509,10 +630,11 @@ void SpoolFolder::remove_old() {
         return;
     }
     removed_at_ = hands_.now();
-    for (const auto& id : names_in(folder_ / done)) {
+    for (const auto& id : names_in_own(folder_ / done)) {
         struct stat about{};
         const auto path = folder_ / done / id;
-        if (::lstat(path.c_str(), &about) == 0 &&
+        // Nothing but what finish() has put there.
+        if (is_named_as_done(id) && is_own_folder(path) && ::lstat(path.c_str(), &about) == 0 &&
             about.st_mtim.tv_sec + options_.keep.count() < hands_.unix_now()) {
             std::error_code ignored;
             fs::remove_all(path, ignored);
@@ -521,7 +643,14 @@ void SpoolFolder::remove_old() {
 }
 
 Outcome<bool> SpoolFolder::take_claims() {
+    if (auto synced = sync(); !synced) {
+        // A claim that a power cut undoes would be queued again, under another key.
+        note(synced.error().what);
+        return false;
+    }
     std::size_t over = 0;
+    std::size_t failures = 0;
+    waiting_ = 0;
     for (const auto& claim : claims()) {
         if (over == taken_a_turn) {
             return false;
@@ -530,62 +659,75 @@ Outcome<bool> SpoolFolder::take_claims() {
         if (!next) {
             return std::unexpected(next.error());
         }
-        if (*next == Next::failed) {
-            // The others would fail too.
+        failures += *next == Next::failed ? 1 : 0;
+        if (failures == failed_max) {
             return false;
         }
+        waiting_ += *next == Next::waits && claim.is_json() ? 1 : 0;
         over += *next == Next::over ? 1 : 0;
     }
     return true;
 }
 
-Outcome<bool> SpoolFolder::claim_ready(const std::vector<std::string>& ready) {
+// Claims what is ready of one kind. False: there is more.
+bool SpoolFolder::claim_ready(const std::vector<std::string>& ready, bool is_for_json) {
     std::size_t claimed = 0;
-    bool is_all = true;
     for (const auto& name : ready) {
-        // A JSON object that was just claimed may name the files that come behind.
-        const bool is_of_another = is_json(name) != is_json(ready.front());
-        if (claimed == taken_a_turn || (is_of_another && claimed > 0)) {
-            is_all = false;
-            break;
+        const auto seen = seen_.find(name);
+        if (is_json(name) != is_for_json || awaited_.contains(name) || seen == seen_.end()) {
+            continue;
         }
-        if (!awaited_.contains(name) && seen_.contains(name)) {
-            if (auto moved = claim(name); !moved) {
-                return std::unexpected(moved.error());
-            }
-            ++claimed;
+        if (is_for_json && waiting_ + claimed >= waiting_max) {
+            note(fmt::format("{} JSON files wait for other files: no more are taken", waiting_));
+            return true;
         }
+        if (claimed == taken_a_turn) {
+            return false;
+        }
+        // Much time may have passed since the look.
+        if (stamp_of(folder_ / name) != seen->second.stamp) {
+            continue;
+        }
+        if (auto moved = claim(name); !moved) {
+            note(moved.error().what);
+            continue;
+        }
+        ++claimed;
     }
-    // A claim that a power cut undoes would be queued again, under another key.
-    const auto synced = claimed > 0 ? sync_folder(folder_) : Outcome<void>{};
-    return synced ? Outcome<bool>(is_all) : std::unexpected(synced.error());
+    return true;
 }
 
 Outcome<SpoolTime> SpoolFolder::turn() {
     trouble_.clear();
     awaited_.clear();
     bool is_more = false;
-    if (auto ready = look(); !ready) {
+    auto ready = look();
+    if (!ready) {
         note(ready.error().what);
+    } else if (!lock()) {
+        note("another process looks after this folder");
     } else {
         auto taken = take_claims();
-        if (taken && *taken && free_bytes(folder_) < room_min) {
-            note("the disk is full: a file there may be cut off, so none is taken");
-        } else if (taken && *taken) {
-            const auto claimed = claim_ready(*ready);
-            if (!claimed) {
-                note(claimed.error().what);
+        // JSON objects first: they say which of the other files are theirs.
+        for (const bool is_for_json : {true, false}) {
+            if (!taken || !*taken) {
+                break;
             }
+            if (is_full(folder_)) {
+                note("the disk is full: a file there may be cut off, so none is taken");
+                break;
+            }
+            is_more = !claim_ready(*ready, is_for_json) || is_more;
             taken = take_claims();
-            is_more = claimed && taken && (!*claimed || !*taken);
         }
         if (!taken) {
             return std::unexpected(taken.error());
         }
+        is_more = is_more && *taken;
         remove_old();
     }
     std::size_t left = 0;
-    for (const auto& name : names_in(folder_ / rejected)) {
+    for (const auto& name : names_in_own(folder_ / rejected)) {
         left += name.ends_with(why_ending) ? 1 : 0;
     }
     if (left > 0) {
@@ -598,7 +740,7 @@ Outcome<SpoolTime> SpoolFolder::turn() {
         }
         told_ = trouble_;
     }
-    return is_more && trouble_.empty() ? hands_.now() : hands_.now() + look_every;
+    return is_more ? hands_.now() : hands_.now() + look_every;
 }
 
 }  // namespace fieldpost::cli

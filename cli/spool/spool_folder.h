@@ -55,6 +55,9 @@ public:
     // A file that was the same for so long is whole.
     static constexpr int same_for_ms = 2100;
     SpoolFolder(SpoolHands& hands, std::filesystem::path folder, SpoolOptions options);
+    ~SpoolFolder();
+    SpoolFolder(const SpoolFolder&) = delete;
+    SpoolFolder& operator=(const SpoolFolder&) = delete;
 
     // Looks once. Returns when to look again. Fails if the daemon is gone.
     Outcome<SpoolTime> turn();
@@ -84,14 +87,16 @@ private:
     Outcome<bool> take_claims();
     Outcome<Next> take(const Claim& claim);
     Outcome<std::optional<std::string>> queue(const Claim& claim, const QueueOptions& report);
-    // Claims what is ready. False: there is more.
-    Outcome<bool> claim_ready(const std::vector<std::string>& ready);
+    bool claim_ready(const std::vector<std::string>& ready, bool is_for_json);
+    void remove_empty(const std::string& key);
+    Outcome<void> sync();
+    bool lock();
     Outcome<QueueOptions> read(const Claim& claim);
     Outcome<bool> has_all(const Claim& claim, const QueueOptions& report);
     Outcome<void> finish(const Claim& claim, const std::string& id);
     Outcome<void> reject(const Claim& claim, const Failure& why);
     void remove_old();
-    void note(std::string trouble);
+    void note(const std::string& trouble);
     [[nodiscard]] std::filesystem::path folder_of(const Claim& claim) const;
     [[nodiscard]] std::filesystem::path main_of(const Claim& claim) const;
     void forget(const Claim& claim);
@@ -105,7 +110,12 @@ private:
     // By key: what failed is tried again then. With the trouble meanwhile.
     std::map<std::string, std::pair<SpoolTime, std::string>> failed_;
     std::optional<SpoolTime> removed_at_;
-    std::string trouble_;  // the first of this turn
+    // By key: the claimed file as it was seen last.
+    std::map<std::string, Stamp> stamps_;
+    std::size_t waiting_ = 0;
+    bool is_unsynced_ = true;  // what an earlier process has claimed, too
+    int lock_ = -1;
+    std::string trouble_;  // all of this turn
     std::optional<std::string> told_;
 };
 

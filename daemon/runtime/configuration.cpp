@@ -209,7 +209,8 @@ Result<SpoolConfiguration> spool_of(const toml::table& table) {
     SpoolConfiguration spool;
     for (const auto& [key, value] : table) {
         if (key.str() == "path") {
-            spool.path = value.value<std::string>().value_or("");
+            const std::filesystem::path path = value.value<std::string>().value_or("");
+            spool.path = (path / "").lexically_normal().parent_path().string();
         } else if (key.str() == "to") {
             spool.to = TRY(strings_of(value, is_addressee,
                                       "to is a list of offices and groups, such as [\"hq\"]"));

@@ -199,7 +199,7 @@ TEST_CASE("every block of deploy/README.md does what it says", "[end_to_end]") {
         } else if (first == "[Service]") {
             // A drop-in of the unit, which has both words.
             CHECK((block == "[Service]\nReadWritePaths=/srv/exchange\n" ||
-                   block == "[Service]\nReadWritePaths=/srv/reports\n"));
+                   block == "[Service]\nReadWritePaths=-/srv/reports\n"));
         } else if (first.starts_with("*/5 * * * * rsync")) {
             // As cron would; rsync's own work is not ours: the folders must be those that the next
             // block names.

@@ -35,6 +35,9 @@ public:
             return std::unexpected(*failure);
         }
         const auto& asked = request.queue();
+        if (!fails_for.empty() && asked.subject() == fails_for) {
+            return std::unexpected(failure_for);
+        }
         const auto known = by_key.find(asked.key());
         if (known == by_key.end()) {
             reports.push_back(asked);
@@ -54,6 +57,8 @@ public:
     SpoolTime time{};
     std::int64_t extra_seconds = 0;
     std::optional<Failure> failure;
+    std::string fails_for;  // a subject
+    Failure failure_for;
     bool dies_after_queueing = false;
     std::vector<wire::QueueRequest> reports;
     std::map<std::string, std::string> by_key;
@@ -257,7 +262,8 @@ TEST_CASE("what fieldpost.toml allows, a JSON object may give", "[spool]") {
     door.put("c.json", R"({"text": "x"})");
     door.turns(3);
     CHECK(door.text("rejected/b.json.why").contains("camq"));
-    CHECK(door.daemon.trouble.contains("c.json waits: no office is named camq"));
+    CHECK(
+        door.daemon.trouble.contains("c.json waits, and is tried again: no office is named camq"));
     door.daemon.failure.reset();
     door.turns(10);
     CHECK(door.daemon.reports.size() == 2);
@@ -300,7 +306,7 @@ TEST_CASE("a daemon that takes nothing loses nothing, and is not asked for each 
     }
     const auto before = door.files();
     door.turns(3);
-    CHECK(door.daemon.trouble.contains("waits: the store is full; make room"));
+    CHECK(door.daemon.trouble.contains("is tried again: the store is full"));
     // Nothing new is moved away meanwhile.
     std::size_t claimed = 0;
     for (const auto& entry : fs::directory_iterator(door.folder.path() / ".taking")) {
@@ -393,4 +399,132 @@ TEST_CASE("a process that is confined to a folder opens nothing else", "[spool]"
     }
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("what others put in place of its folders leads nowhere, and loses nothing", "[spool]") {
+    Door door;
+    const tests::TemporaryFolder elsewhere;
+    std::ofstream(elsewhere.path() / "secret") << "key";
+    fs::create_directory(elsewhere.path() / "hyesan-1");
+    const auto name = GENERATE(".taking", "done", "rejected");
+    CAPTURE(name);
+    fs::create_directory_symlink(elsewhere.path(), door.folder.path() / name);
+    door.put("a.json", R"({"text": "x"})");
+    door.put("b.json", "{");
+    door.daemon.extra_seconds = std::int64_t{30} * 86400;
+    door.turns(20);
+    CHECK(fs::exists(elsewhere.path() / "secret"));
+    CHECK(fs::exists(elsewhere.path() / "hyesan-1"));
+    CHECK(door.daemon.trouble.contains("is not this program's own folder"));
+    CHECK(door.daemon.reports.size() <= 1);
+    // Once it is away, all goes on.
+    fs::remove(door.folder.path() / name);
+    door.turns(20);
+    CHECK(door.daemon.reports.size() == 1);
+    CHECK(door.has("rejected/b.json"));
+    CHECK(door.files().size() == 2);
+}
+
+TEST_CASE("links inside its folders are not followed", "[spool]") {
+    Door door;
+    const tests::TemporaryFolder elsewhere;
+    std::ofstream(elsewhere.path() / "secret") << "key";
+    fs::create_directories(door.folder.path() / ".taking" / "0011");
+    fs::create_directory_symlink(elsewhere.path(), door.folder.path() / ".taking/0011/main");
+    fs::create_directory_symlink(elsewhere.path(), door.folder.path() / ".taking/0022");
+    fs::create_directory(door.folder.path() / "done");
+    fs::create_directory_symlink(elsewhere.path(), door.folder.path() / "done/hyesan-1");
+    door.daemon.extra_seconds = std::int64_t{30} * 86400;
+    door.turns(10);
+    CHECK(fs::exists(elsewhere.path() / "secret"));
+    CHECK(door.daemon.reports.empty());
+}
+
+TEST_CASE("a folder done/ that was there before keeps what is in it", "[spool]") {
+    Door door;
+    fs::create_directories(door.folder.path() / "done" / "2025");
+    door.put("done/2025/scan.pdf", "old");
+    door.put("done/list.txt", "old");
+    door.daemon.extra_seconds = std::int64_t{300} * 86400;
+    door.put("a", "x");
+    door.turns(5);
+    CHECK(door.text("done/2025/scan.pdf") == "old");
+    CHECK(door.text("done/list.txt") == "old");
+    CHECK(door.has("done/hyesan-1/a"));
+}
+
+TEST_CASE("one file that cannot be queued holds up no other", "[spool]") {
+    Door door;
+    door.daemon.fails_for = "large";
+    door.daemon.failure_for = Failure{exit_no_space, "no_space", "it does not fit", "make room"};
+    door.put("large", "x");
+    door.turns(3);
+    CHECK(door.daemon.trouble.contains("it does not fit"));
+    for (int i = 0; i < 5; ++i) {
+        door.put("small" + std::to_string(i), "x");
+    }
+    door.turns(10);
+    CHECK(door.daemon.reports.size() == 5);
+    CHECK(door.daemon.trouble.contains("it does not fit"));
+    // What needs a person is not hidden by it.
+    door.put("bad.json", "{");
+    door.turns(4);
+    CHECK(door.daemon.trouble.contains("it does not fit"));
+    CHECK(door.daemon.trouble.contains("1 file could not be queued"));
+}
+
+TEST_CASE("a file that changes after it was claimed is queued whole", "[spool]") {
+    Door door;
+    door.daemon.failure = Failure{exit_no_space, "no_space", "full", "make room"};
+    door.put("a", "half");
+    door.turns(3);
+    // Its writer had it open all the time, and goes on.
+    for (const auto& entry : fs::recursive_directory_iterator(door.folder.path() / ".taking")) {
+        if (entry.is_regular_file()) {
+            std::ofstream(entry.path(), std::ios::app) << " and whole";
+        }
+    }
+    door.daemon.failure.reset();
+    door.turn(60s);
+    CHECK(door.daemon.reports.empty());
+    door.turns(2);
+    REQUIRE(door.daemon.reports.size() == 1);
+    CHECK(door.daemon.reports[0].attachments(0).content() == "half and whole");
+}
+
+TEST_CASE("two processes do not work on one folder", "[spool]") {
+    Door door;
+    door.put("a", "x");
+    door.turn();
+    SpoolFolder second(door.daemon, door.folder.path(), door.options);
+    REQUIRE(second.turn());
+    CHECK(door.daemon.trouble.contains("another process"));
+    door.turns(3);
+    CHECK(door.daemon.reports.size() == 1);
+    door.spool.reset();
+    door.put("b", "x");
+    for (int i = 0; i < 4; ++i) {
+        door.daemon.time += 5s;
+        REQUIRE(second.turn());
+    }
+    CHECK(door.daemon.reports.size() == 2);
+}
+
+TEST_CASE("JSON objects that wait for files hold up no other file", "[spool]") {
+    Door door;
+    for (int i = 0; i < 120; ++i) {
+        door.put("w" + std::to_string(i) + ".json", R"({"text": "x", "attach": ["never.jpg"]})");
+    }
+    door.put("photo.jpg", "x");
+    door.turns(12);
+    CHECK(door.daemon.reports.size() == 1);
+    CHECK(door.daemon.trouble.contains("JSON files wait for other files"));
+    std::string many = "\"a0\"";
+    for (int i = 1; i < 65; ++i) {
+        many += ", \"a" + std::to_string(i) + "\"";
+    }
+    Door other;
+    other.put("many.json", "{\"text\": \"x\", \"attach\": [" + many + "]}");
+    other.turns(4);
+    CHECK(other.text("rejected/many.json.why").contains("more than 64 files"));
 }
