@@ -24,7 +24,7 @@ constexpr std::size_t feed_page = 200;
 constexpr std::chrono::seconds own_look_every{10};
 // The number of overdue reports of one kind that attention names.
 constexpr std::size_t named_max = 5;
-constexpr std::size_t told_bytes_max = 1024;
+constexpr std::size_t words_bytes_max = 1024;
 
 // True if a report that this office has published is not here, and nobody has said that it need not
 // come. Its highest number is known from its own statement, or from what came behind.
@@ -485,7 +485,7 @@ const Coverage::Tally& Coverage::tally_now(const Ledger& ledger, Instant now, Wa
     if (!tally_ || tally_place_ != place || tally_roster_ != roster_version_ ||
         now >= tallied_at_ + own_look_every) {
         tally_ = tally(ledger, wall);
-        tally_->words = cut_text(tally_->words, told_bytes_max);
+        tally_->words = cut_text(tally_->words, words_bytes_max);
         tally_place_ = place;
         tally_roster_ = roster_version_;
         tallied_at_ = now;
@@ -494,8 +494,7 @@ const Coverage::Tally& Coverage::tally_now(const Ledger& ledger, Instant now, Wa
 }
 
 std::optional<engine::Input> Coverage::take_news(const Ledger& ledger, Instant now, WallTime wall) {
-    const bool is_in_doubt = ledger.meta().doubtful || ledger.clock().is_waiting();
-    if (!expectations_.empty() && (!is_whole_ || is_in_doubt)) {
+    if (!expectations_.empty() && !is_whole_) {
         return std::nullopt;
     }
     const auto& fresh = tally_now(ledger, now, wall);

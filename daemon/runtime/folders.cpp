@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t told_bytes_max = 1024;
+constexpr std::size_t troubles_bytes_max = 1024;
 constexpr std::chrono::milliseconds start_again_after = 10s;
 // How often the daemon looks whether the process has ended.
 constexpr std::chrono::milliseconds look_every = 10s;
@@ -155,7 +155,7 @@ std::optional<engine::Input> Folders::take_news() {
         }
     }
     const auto all = fmt::format("{}", fmt::join(troubles, "; "));
-    const std::string trouble(cut_text(all, told_bytes_max));
+    const std::string trouble(cut_text(all, troubles_bytes_max));
     if (std::exchange(told_, trouble) == trouble) {
         return std::nullopt;
     }
