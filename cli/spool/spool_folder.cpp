@@ -4,26 +4,25 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <ranges>
 
+#include "cli/spool/spool_files.h"
 #include "cli/text.h"
 #include "crypto/secret.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
 #include "proto/report.h"
-#include "proto/size_text.h"
 #include "proto/typed.h"
 
 namespace fieldpost::cli {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+using namespace spool_files;
 
 namespace {
 
@@ -45,166 +44,15 @@ constexpr std::size_t failed_max = 3;
 constexpr std::size_t waiting_max = 100;
 constexpr std::size_t listed_max = 200'000;
 constexpr std::size_t trouble_bytes_max = 500;
-// On a fuller disk a file may be cut off: its writer could not go on.
-constexpr std::uint64_t room_min = std::uint64_t{64} << 10;
-
-// The code of a failure that ends by itself.
-constexpr auto changing = "changing";
 
 constexpr auto taking = ".taking";
 constexpr auto main_folder = "main";
 constexpr auto done = "done";
 constexpr auto rejected = "rejected";
-constexpr std::string_view why_ending = ".why";
-// So that a number and this ending may follow. A name has 255 bytes.
-constexpr std::size_t name_bytes_max = 240;
-
-std::string lower(std::string_view name) {
-    std::string all(name);
-    std::ranges::transform(all, all.begin(), [](unsigned char c) {
-        return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    });
-    return all;
-}
-
-// Files in which programs keep what is not whole, or what is for themselves.
-bool is_never_taken(const std::string& name) {
-    const auto folded = lower(name);
-    return folded.starts_with('.') || folded.starts_with("~$") || folded.ends_with(".tmp") ||
-           folded.ends_with(".part") || folded.ends_with(".crdownload") || folded == "thumbs.db" ||
-           folded == "desktop.ini";
-}
-
-// True if a file that is no link bears no second name: a hard link may lead to a file elsewhere.
-bool has_one_name(const fs::path& path) {
-    struct stat about{};
-    return ::lstat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode) && about.st_nlink == 1;
-}
-
-// A program on this machine still writes to the file, as far as the kernel tells: such a file can
-// have no lease. That is not known of another user's file, and some shares never give one.
-bool is_being_written(const fs::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        return errno == EWOULDBLOCK;
-    }
-    const bool is_busy = ::fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
-    ::close(fd);
-    return is_busy;
-}
-
-Outcome<std::string> content_of(const fs::path& path, std::uint64_t bytes_max) {
-    auto file = InputFile::open(path);
-    if (!file) {
-        return std::unexpected(file.error());
-    }
-    if (file->size() > bytes_max) {
-        return std::unexpected(
-            Failure{exit_invalid, "invalid",
-                    fmt::format("{} is larger than {}", safe_line(path.filename().string()),
-                                exact_size(bytes_max)),
-                    "send a smaller one"});
-    }
-    auto content = file->read(file->size() + 1);
-    if (file->failure()) {
-        return std::unexpected(*file->failure());
-    }
-    if (stamp_of(path) != file->stamp() || content.size() != file->size()) {
-        return std::unexpected(
-            Failure{exit_timed_out, changing,
-                    fmt::format("{} changes", safe_line(path.filename().string())), "wait"});
-    }
-    return content;
-}
-
-std::unexpected<Failure> failed(const fs::path& path, const std::string& what, int why) {
-    return std::unexpected(
-        Failure{why == ENOSPC || why == EDQUOT ? exit_no_space : exit_failed, "folder",
-                fmt::format("{} {}: {}", safe_line(path.string()), what, std::strerror(why)),
-                "see to the folder"});
-}
-
-// Makes a folder that only this process uses, or one for people, with the mode that the folder
-// around it has. Something else under the name is not touched: a link would lead elsewhere.
-Outcome<void> make_folder(const fs::path& path, bool is_for_people) {
-    struct stat about{};
-    if (::mkdir(path.c_str(), 0700) == 0) {
-        struct stat around{};
-        if (is_for_people && ::stat(path.parent_path().c_str(), &around) == 0) {
-            ::chmod(path.c_str(), around.st_mode & 07777U);
-        }
-        return {};
-    }
-    if (errno != EEXIST) {
-        return failed(path, "could not be made", errno);
-    }
-    if (::lstat(path.c_str(), &about) != 0 || !S_ISDIR(about.st_mode) ||
-        about.st_uid != ::geteuid()) {
-        return std::unexpected(
-            Failure{exit_failed, "folder",
-                    fmt::format("{} is there, and is not this program's own folder",
-                                safe_line(path.filename().string())),
-                    "move it away"});
-    }
-    return {};
-}
-
-// True if it is a folder that this process made, and no link.
-bool is_own_folder(const fs::path& path) {
-    struct stat about{};
-    return ::lstat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode) &&
-           about.st_uid == ::geteuid();
-}
-
-std::vector<std::string> names_in(const fs::path& folder) {
-    std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-        names.push_back(at->path().filename().string());
-    }
-    std::ranges::sort(names);
-    return names;
-}
-
-// The names in a folder of this process's own; none if it is none.
-std::vector<std::string> names_in_own(const fs::path& folder) {
-    return is_own_folder(folder) ? names_in(folder) : std::vector<std::string>{};
-}
-
-// As finish() names what was queued: "hyesan-12", "hyesan-12 (2)".
-bool is_named_as_done(const std::string& name) {
-    const auto id = name.substr(0, name.find(' '));
-    return id.find('-') != std::string::npos &&
-           id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
-}
-
-Outcome<void> move(const fs::path& from, const fs::path& to) {
-    return ::rename(from.c_str(), to.c_str()) == 0 ? Outcome<void>{}
-                                                   : failed(from, "could not be moved", errno);
-}
-
-// "scan.pdf", "scan (2).pdf", ...: a name that nothing in the folder has.
-fs::path free_name(const fs::path& folder, const std::string& name) {
-    const fs::path wanted(cut_text(name, name_bytes_max));
-    auto path = folder / wanted;
-    const auto is_free = [](const fs::path& candidate) {
-        std::error_code error;
-        return !fs::exists(fs::symlink_status(candidate, error));
-    };
-    for (int i = 2; !is_free(path) || !is_free(path.string() + std::string(why_ending)); ++i) {
-        path = folder /
-               fmt::format("{} ({}){}", wanted.stem().string(), i, wanted.extension().string());
-    }
-    return path;
-}
 
 bool is_plain_name(const std::string& name) {
     return !name.empty() && name.find('/') == std::string::npos && name != "." && name != ".." &&
            name.find('\0') == std::string::npos;
-}
-
-bool is_json(const std::string& name) {
-    return lower(name).ends_with(".json");
 }
 
 // The failure of a report that names offices and reports itself: it may be about these.
@@ -215,19 +63,8 @@ bool is_about_others(const Failure& failure) {
 }  // namespace
 
 bool SpoolFolder::Claim::is_json() const {
-    return cli::is_json(name);
+    return spool_files::is_json(name);
 }
-
-namespace {
-
-// A share that tells nothing of its room is not full.
-bool is_full(const fs::path& folder) {
-    struct statvfs about{};
-    return ::statvfs(folder.c_str(), &about) == 0 && about.f_blocks > 0 &&
-           std::uint64_t{about.f_bavail} * about.f_frsize < room_min;
-}
-
-}  // namespace
 
 SpoolFolder::~SpoolFolder() {
     if (lock_ >= 0) {
@@ -610,7 +447,7 @@ Outcome<void> SpoolFolder::reject(const Claim& claim, const Failure& why) {
     if (!written) {
         return written;
     }
-    for (const auto& name : names_in(folder_of(claim))) {
+    for (const auto& name : names_in_own(folder_of(claim))) {
         if (name != main_folder) {
             if (auto moved = move(folder_of(claim) / name, free_name(to, name)); !moved) {
                 return moved;
