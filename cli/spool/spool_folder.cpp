@@ -371,12 +371,12 @@ Outcome<SpoolFolder::Next> SpoolFolder::take(const Claim& claim) {
             !(names_others && is_about_others(queued.error()))) {
             return queued.error();
         }
-        const auto rejected = reject(claim, queued.error());
-        return rejected ? std::nullopt : std::optional(rejected.error());
+        const auto put_aside = reject(claim, queued.error());
+        return put_aside ? std::nullopt : std::optional(put_aside.error());
     }();
     if (failure && failure->exit == exit_invalid) {
-        const auto rejected = reject(claim, *failure);
-        failure = rejected ? std::nullopt : std::optional(rejected.error());
+        const auto put_aside = reject(claim, *failure);
+        failure = put_aside ? std::nullopt : std::optional(put_aside.error());
     }
     if (!failure) {
         std::error_code error;
