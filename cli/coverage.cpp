@@ -32,7 +32,7 @@ Outcome<wire::Coverage> ask_coverage(const Common& common, wire::CoverageRequest
         }
         auto& part = *answer.mutable_coverage();
         if (part.is_looking()) {
-            // What was told before may have changed meanwhile.
+            // Parts that came before may have changed meanwhile.
             progress.show(fmt::format("looked at {} reports", part.looked_at()));
             all.Clear();
             question.clear_from();

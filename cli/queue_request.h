@@ -1,4 +1,4 @@
-// What a report is queued from: the options of `queue`, or a JSON object, as a request to the
+// Options of `queue`, or a JSON object, from which a report is queued, as a request to the
 // daemon.
 #pragma once
 

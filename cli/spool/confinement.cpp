@@ -19,7 +19,7 @@ constexpr long version_of_truncate = 3;
 constexpr std::uint64_t access_truncate = std::uint64_t{1} << 14U;
 
 constexpr std::uint64_t access_read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-// What this process does in its folder.
+// The rights that this process uses in its folder.
 constexpr std::uint64_t access_work = access_read | LANDLOCK_ACCESS_FS_WRITE_FILE |
                                       LANDLOCK_ACCESS_FS_REMOVE_DIR |
                                       LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |

@@ -101,7 +101,7 @@ int run_spool(const Common& common, const SpoolWords& words) {
     quiet.quiet = true;
     RealHands hands(quiet, words.folder);
     Arrivals arrivals(words.folder);
-    // What the folder is; another one may take its place when a share comes back.
+    // Identifies the folder. Another one may take its place when a share comes back.
     const auto place = [&] {
         struct stat about{};
         return ::stat(words.folder.c_str(), &about) == 0

@@ -11,7 +11,7 @@ namespace fieldpost::cli::spool_files {
 
 // The code of a failure that ends by itself: the file changes.
 inline constexpr auto changing = "changing";
-// Of the file that tells why another one was rejected.
+// The ending of a file that tells why another one was rejected.
 inline constexpr std::string_view why_ending = ".why";
 
 // True of files in which programs keep what is not whole, or what is for themselves.

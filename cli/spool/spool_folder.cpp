@@ -347,7 +347,7 @@ Outcome<SpoolFolder::Next> SpoolFolder::take(const Claim& claim) {
         note(before->second.second);
         return before->second.second.empty() ? Next::waits : Next::failed;
     }
-    // What is still written to is taken later.
+    // A file that is still written to is taken later.
     const auto stamp = stamp_of(main_of(claim));
     if (stamp && (!stamps_.contains(claim.key) || !stamp->has_content_of(stamps_.at(claim.key)))) {
         stamps_[claim.key] = *stamp;

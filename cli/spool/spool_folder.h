@@ -47,8 +47,6 @@ struct SpoolOptions {
     std::set<std::string> allow{};  // of a JSON object's keys: to, staff, key, replaces
     std::chrono::seconds keep = std::chrono::days{7};  // in done/
 };
-// The keys that `allow` may list.
-inline constexpr std::array<std::string_view, 4> spool_keys = {"to", "staff", "key", "replaces"};
 
 class SpoolFolder {
 public:
@@ -75,7 +73,7 @@ private:
         std::string name;  // of the file itself
         [[nodiscard]] bool is_json() const;
     };
-    // Of a claim: it is queued or rejected; it waits for other files, or until its file does not
+    // A claim is queued or rejected; it waits for other files, or until its file does not
     // change any more; it failed, and is tried again.
     enum class Next : std::uint8_t { over, waits, failed };
 

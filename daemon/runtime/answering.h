@@ -113,7 +113,7 @@ std::expected<engine::ReportQuery, Complaint> query_of(const engine::Ledger& led
 // The feed (answers_feed.cpp).
 Answered feed(const engine::Ledger& ledger, const wire::FeedRequest& request,
               const engine::IsSpent& is_spent);
-// What is expected here (answers_coverage.cpp).
+// Tells which office owes which report (answers_coverage.cpp).
 Answered coverage(const engine::Ledger& ledger, const wire::CoverageRequest& request,
                   const Surroundings& around);
 // Stands for the subject of a report that has none.
