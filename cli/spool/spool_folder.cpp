@@ -47,6 +47,7 @@ constexpr std::size_t trouble_bytes_max = 500;
 
 constexpr auto taking = ".taking";
 constexpr auto main_folder = "main";
+constexpr auto why_folder = ".why";
 constexpr auto done = "done";
 constexpr auto rejected = "rejected";
 
@@ -188,6 +189,7 @@ Outcome<void> SpoolFolder::claim(const std::string& name) {
 // Never more than folders without content.
 void SpoolFolder::remove_empty(const std::string& key) {
     ::rmdir((folder_ / taking / key / main_folder).c_str());
+    ::rmdir((folder_ / taking / key / why_folder).c_str());
     ::rmdir((folder_ / taking / key).c_str());
 }
 
@@ -196,6 +198,10 @@ std::vector<SpoolFolder::Claim> SpoolFolder::claims() {
     std::vector<std::pair<std::int64_t, Claim>> all;
     for (const auto& key : names_in_own(folder_ / taking)) {
         const auto own = folder_ / taking / key;
+        if (auto moved = move_rejected(key); !moved) {
+            note(moved.error().what);
+            continue;
+        }
         const auto main =
             is_own_folder(own) ? names_in_own(own / main_folder) : std::vector<std::string>{};
         if (!main.empty()) {
@@ -336,6 +342,11 @@ Outcome<std::optional<std::string>> SpoolFolder::queue(const Claim& claim,
         request->mutable_queue()->set_key("spool-" + claim.key);
     }
     auto queued = hands_.queue(*request);
+    if (!queued && report.key.empty() && queued.error().code == "key_used" &&
+        !queued.error().ids.empty()) {
+        // It was queued before this process began, when `to` was another.
+        return queued.error().ids.front();
+    }
     return queued ? Outcome<std::optional<std::string>>(std::move(*queued))
                   : std::unexpected(queued.error());
 }
@@ -431,12 +442,15 @@ Outcome<void> SpoolFolder::finish(const Claim& claim, const std::string& id) {
 }
 
 Outcome<void> SpoolFolder::reject(const Claim& claim, const Failure& why) {
-    const auto to = folder_ / rejected;
-    if (auto made = make_folder(to, true); !made) {
-        return made;
+    const auto whys = folder_of(claim) / why_folder;
+    for (const auto& [path, is_for_people] :
+         {std::pair(folder_ / rejected, true), std::pair(whys, false)}) {
+        if (auto made = make_folder(path, is_for_people); !made) {
+            return made;
+        }
     }
-    const auto place = free_name(to, claim.name);
-    auto words = OutputFile::create(place.string() + std::string(why_ending));
+    auto words =
+        OutputFile::create((whys / free_name(folder_ / rejected, claim.name).filename()).string());
     if (!words) {
         return std::unexpected(words.error());
     }
@@ -447,18 +461,50 @@ Outcome<void> SpoolFolder::reject(const Claim& claim, const Failure& why) {
     if (!written) {
         return written;
     }
-    for (const auto& name : names_in_own(folder_of(claim))) {
-        if (name != main_folder) {
-            if (auto moved = move(folder_of(claim) / name, free_name(to, name)); !moved) {
-                return moved;
-            }
-        }
-    }
-    if (auto moved = move(main_of(claim), place); !moved) {
+    if (auto moved = move_rejected(claim.key); !moved) {
         return moved;
     }
     hands_.say(fmt::format("{} is rejected: {}", claim.name, why.what));
     forget(claim);
+    return {};
+}
+
+// The reason is written first, under the name that the file gets, and moved last: a claim that has
+// one is rejected, wherever this ended.
+Outcome<void> SpoolFolder::move_rejected(const std::string& key) {
+    const auto from = folder_ / taking / key;
+    const auto to = folder_ / rejected;
+    auto whys = names_in_own(from / why_folder);
+    std::erase_if(whys, is_never_taken);  // one that was being written
+    if (whys.empty()) {
+        return {};
+    }
+    auto why = whys.front();
+    for (const auto& name : names_in_own(from)) {
+        if (name == main_folder || name == why_folder) {
+            continue;
+        }
+        if (auto moved = move(from / name, free_name(to, name)); !moved) {
+            return moved;
+        }
+    }
+    if (const auto main = names_in_own(from / main_folder); !main.empty()) {
+        // Another file may have come there meanwhile.
+        const auto place = free_name(to, why);
+        if (auto moved = move(from / why_folder / why, from / why_folder / place.filename());
+            !moved) {
+            return moved;
+        }
+        why = place.filename();
+        if (auto moved = move(from / main_folder / main.front(), place); !moved) {
+            return moved;
+        }
+    }
+    if (auto moved = move(from / why_folder / why, to / (why + std::string(why_ending))); !moved) {
+        return moved;
+    }
+    std::error_code ignored;
+    fs::remove_all(from / why_folder, ignored);
     return {};
 }
 

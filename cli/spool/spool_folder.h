@@ -93,6 +93,7 @@ private:
     Outcome<bool> has_all(const Claim& claim, const QueueOptions& report);
     Outcome<void> finish(const Claim& claim, const std::string& id);
     Outcome<void> reject(const Claim& claim, const Failure& why);
+    Outcome<void> move_rejected(const std::string& key);
     void remove_old();
     void note(const std::string& trouble);
     [[nodiscard]] std::filesystem::path folder_of(const Claim& claim) const;

@@ -57,6 +57,7 @@ struct Accepted {
 struct Declined {
     std::uint64_t request = 0;
     Error error;
+    std::optional<storage::ReportKey> same_key{};  // the other report that was queued under the key
 };
 // The answer to an InviteWanted, if it is not Declined. To be sealed under a code, outside the
 // daemon.

@@ -523,7 +523,12 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
     wire::Answer answer;
     for (const auto& notice : notices) {
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
-            return encode(complaint_of(declined->error));
+            auto complaint = complaint_of(declined->error);
+            if (declined->same_key) {
+                complaint.code = "key_used";
+                complaint.ids = {engine::printed_id(ledger, *declined->same_key)};
+            }
+            return encode(complaint);
         }
         if (const auto* accepted = std::get_if<engine::Accepted>(&notice)) {
             answer.set_id(engine::printed_id(ledger, accepted->report));

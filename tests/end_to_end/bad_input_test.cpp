@@ -171,6 +171,15 @@ TEST_CASE("a report that cannot be queued is refused whole", "[end_to_end][slow]
         });
 }
 
+TEST_CASE("a key used before names the report that has it", "[end_to_end]") {
+    TwoOffices two;
+    const auto ran = two.hyesan.run({"queue", "--to", "hq", "--key", "used", "--json"}, "other\n");
+    CHECK(ran.exit_code == 6);
+    const auto error = Json::parse(ran.err).at("error");
+    CHECK(error.at("code") == "key_used");
+    CHECK(error.at("ids") == Json({two.own}));
+}
+
 TEST_CASE("an attachment that may not be read is refused", "[end_to_end]") {
     if (::geteuid() == 0) {
         WARN("skipped: root may read everything");

@@ -350,8 +350,8 @@ Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
                     std::vector<Notice>& notify) {
     const auto& draft = submitted.draft;
-    const auto decline = [&](Error error) {
-        notify.emplace_back(Declined{submitted.request, std::move(error)});
+    const auto decline = [&](Error error, std::optional<storage::ReportKey> same_key = {}) {
+        notify.emplace_back(Declined{submitted.request, std::move(error), same_key});
     };
     if (!draft.key.empty()) {
         if (const auto fits = check_report(draft.report); !fits) {
@@ -362,9 +362,11 @@ Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
             const auto same = is_same(ledger, *used, draft);
             if (same && *same) {
                 notify.emplace_back(Accepted{submitted.request, used->report, {}, true});
+            } else if (same) {
+                decline(Error{Errc::malformed, "this key was used before with other content"},
+                        used->report);
             } else {
-                decline(same ? Error{Errc::malformed, "this key was used before with other content"}
-                             : same.error());
+                decline(same.error());
             }
             return ok();
         }

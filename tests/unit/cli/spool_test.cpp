@@ -42,7 +42,10 @@ public:
         if (known == by_key.end()) {
             reports.push_back(asked);
             by_key[asked.key()] = "hyesan-" + std::to_string(reports.size());
+        } else if (to_by_key[asked.key()] != asked.to(0)) {
+            return std::unexpected(Failure{exit_invalid, "key_used", "", "", {known->second}});
         }
+        to_by_key[asked.key()] = asked.to(0);
         if (dies_after_queueing) {
             throw PowerCut{};
         }
@@ -62,6 +65,7 @@ public:
     bool dies_after_queueing = false;
     std::vector<wire::QueueRequest> reports;
     std::map<std::string, std::string> by_key;
+    std::map<std::string, std::string> to_by_key;
     std::string trouble;
 };
 
@@ -296,6 +300,68 @@ TEST_CASE("a file is queued once, wherever the power goes", "[spool]") {
     door.restart();
     door.turns(2);
     CHECK(fs::is_empty(door.folder.path() / ".taking"));
+}
+
+TEST_CASE("a file that was queued stays queued if `to` is edited before that is known", "[spool]") {
+    Door door;
+    door.put("a.pdf", "A");
+    door.daemon.dies_after_queueing = true;
+    CHECK_THROWS_AS(door.turns(3), PowerCut);
+    door.daemon.dies_after_queueing = false;
+    door.options.to = {"camp"};
+    door.restart();
+    door.turns(3);
+    CHECK(door.daemon.reports.size() == 1);
+    CHECK(door.text("done/hyesan-1/a.pdf") == "A");
+    CHECK_FALSE(door.has("rejected"));
+}
+
+TEST_CASE("a key that a JSON object gives twice for two reports rejects the second", "[spool]") {
+    Door door;
+    door.options.allow = {"to", "key"};
+    door.restart();
+    door.put("a.json", R"({"text": "x", "key": "week 12"})");
+    door.put("b.json", R"({"text": "x", "key": "week 12", "to": ["camp"]})");
+    door.turns(3);
+    CHECK(door.daemon.reports.size() == 1);
+    CHECK(door.has("rejected/b.json.why"));
+}
+
+TEST_CASE("a rejection that ends at any step goes on there", "[spool]") {
+    // The folder as it is after each step of the rejection of a.json with its file a.jpg.
+    const auto steps = GENERATE(range(0, 5));
+    Door door;
+    const fs::path claim = door.folder.path() / ".taking/00112233";
+    fs::create_directories(claim / "main");
+    fs::create_directories(claim / ".why");
+    fs::create_directories(door.folder.path() / "rejected");
+    const auto place = [&](bool is_moved, const fs::path& from, const std::string& to,
+                           const std::string& content) {
+        std::ofstream(is_moved ? door.folder.path() / "rejected" / to : claim / from) << content;
+    };
+    if (steps == 0) {
+        // The reason was being written. The claim begins again.
+        std::ofstream(claim / ".why/a4b1.part") << "a.js";
+    } else {
+        place(steps > 3, ".why/a.json", "a.json.why", "a.json was not queued.\n");
+    }
+    place(steps > 1, "a.jpg", "a.jpg", "A");
+    place(steps > 2, "main/a.json", "a.json", R"({"text": "x", "colour": "red"})");
+    const auto another_came = steps == 2;
+    if (another_came) {
+        door.put("rejected/a.json", "another");
+        door.put("rejected/a.json.why", "another's reason");
+    }
+    door.restart();
+    door.turns(4);
+    CHECK(door.daemon.reports.empty());
+    CHECK(fs::is_empty(door.folder.path() / ".taking"));
+    const std::string name = another_came ? "a (2).json" : "a.json";
+    CHECK(door.text("rejected/" + name).contains("colour"));
+    CHECK(door.text("rejected/" + name + ".why").contains("a.json was not queued"));
+    CHECK(door.text("rejected/a.jpg") == "A");
+    const auto files = fs::directory_iterator(door.folder.path() / "rejected");
+    CHECK(std::distance(begin(files), end(files)) == (another_came ? 5 : 3));
 }
 
 TEST_CASE("a daemon that takes nothing loses nothing, and is not asked for each file", "[spool]") {
