@@ -33,6 +33,9 @@ std::string state_words(const wire::Entry& entry) {
     if (entry.withdrawn_unix_s() != 0) {
         return entry.state() + ", withdrawn";
     }
+    if (entry.after_cut_off()) {
+        return entry.state() + ", after cut-off";
+    }
     if (!entry.replaced_by().empty()) {
         return "replaced";
     }

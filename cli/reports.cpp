@@ -89,6 +89,7 @@ ordered_json list_json(const wire::Entry& entry) {
         {"change", entry.change() != 0 ? ordered_json(entry.change()) : ordered_json()},
         {"withdrawn_at", time_or_null(entry.withdrawn_unix_s())},
         {"forgotten_at", time_or_null(entry.forgotten_unix_s())},
+        {"after_cut_off", entry.after_cut_off()},
         {"utc_offset", entry.has_utc_offset_min()
                            ? ordered_json(offset_text(entry.utc_offset_min()))
                            : ordered_json()},

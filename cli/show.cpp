@@ -177,6 +177,9 @@ void print_entry(const wire::Entry& entry) {
              local_time(entry.withdrawn_unix_s()) +
                  (entry.withdrawal_reason().empty() ? "" : ": " + entry.withdrawal_reason()));
     }
+    if (entry.after_cut_off()) {
+        line("warning", "written after its office was cut off: do not rely on it");
+    }
     line("reply to", entry.reply_to());
     line("replaces", entry.replaces());
     line("replaced", entry.replaced_by().empty() ? "" : "by " + entry.replaced_by());

@@ -46,6 +46,7 @@ inline constexpr std::size_t roster_change_bytes_max = 16384;
 inline constexpr std::size_t roster_continuation_bytes_max = 256U << 10;
 inline constexpr std::size_t network_name_bytes_max = 64;
 inline constexpr std::size_t office_name_bytes_max = 32;
+inline constexpr std::size_t revocation_reason_bytes_max = 255;  // as its text8 can hold
 inline constexpr std::size_t authority_keys_max = 16;
 
 // A report as a person writes it.

@@ -71,12 +71,21 @@ constexpr std::array kinds = {
     EventKind{What::sink, "sink", urgent,
               "look at fieldpost-sink there; a sink that is not used any more: dismiss this"},
     EventKind{What::overdue, "overdue", warning, "see: fieldpost coverage"},
+    EventKind{What::revoked, "revoked", warning,
+              "nothing goes to {0} any more, and nothing that it wrote after its cut-off counts"},
+    EventKind{What::shut_out, "shut_out", urgent,
+              "this office may read and export what it has, and sends nothing; ask headquarters"},
+    EventKind{What::after_cut_off, "after_cut_off", urgent,
+              "{0} wrote these after it was cut off, perhaps in other hands: do not rely on them; "
+              "see: fieldpost list --from {0}"},
+    EventKind{What::unreachable, "unreachable", warning,
+              "{} was cut off before it had them: queue them for another office"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::overdue) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::unreachable) + 1, "a row for each");
 
 }  // namespace
 

@@ -48,6 +48,10 @@ enum class What : std::uint8_t {
     forgotten = 33,          // people here destroyed their readable copy of a report
     sink = 34,               // a database that should be fed is not
     overdue = 35,            // reports that are expected here are not here
+    revoked = 36,            // the authority cut another office off
+    shut_out = 37,           // the authority cut this office off
+    after_cut_off = 38,      // reports were shown here that their author wrote after its cut-off
+    unreachable = 39,        // an own report that its recipient had not got when it was cut off
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

@@ -131,6 +131,7 @@ struct PeerState {
     WallTime met;
     std::uint32_t roster_version = 0;  // as the peer said when it was met
     bool confirmed = false;            // a person compared its fingerprint
+    bool blocked = false;              // a person here wants nothing to do with it
     // Bytes over its links on one day, where these are counted. The runtime says which day it is.
     std::uint32_t used_day = 0;
     std::uint64_t used_bytes = 0;

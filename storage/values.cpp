@@ -27,6 +27,8 @@ void append_incarnation(Bytes& out, Incarnation incarnation, RecordClass record_
 }
 
 constexpr std::size_t log_key_bytes = 9;
+constexpr std::uint8_t peer_confirmed = 1;
+constexpr std::uint8_t peer_blocked = 2;
 
 }  // namespace
 
@@ -329,7 +331,9 @@ Result<PeerState> read_peer(ByteReader& in) {
     state.heard = WallTime{TRY(in.read_u32())};
     state.met = WallTime{TRY(in.read_u32())};
     state.roster_version = TRY(in.read_u32());
-    state.confirmed = TRY(read_flag(in));
+    const auto flags = TRY(in.read_u8());
+    state.confirmed = (flags & peer_confirmed) != 0;
+    state.blocked = (flags & peer_blocked) != 0;
     state.used_day = TRY(in.read_u32());
     state.used_bytes = TRY(in.read_u64());
     // Schema 1 did not have this count.
@@ -459,7 +463,8 @@ Bytes encode(const PeerState& state) {
     out.u32(state.heard.seconds);
     out.u32(state.met.seconds);
     out.u32(state.roster_version);
-    write_flag(out, state.confirmed);
+    out.u8(static_cast<std::uint8_t>((state.confirmed ? peer_confirmed : 0U) |
+                                     (state.blocked ? peer_blocked : 0U)));
     out.u32(state.used_day);
     out.u64(state.used_bytes);
     out.u64(state.carried_bytes);

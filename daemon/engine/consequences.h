@@ -67,12 +67,18 @@ struct Invited {
     WallTime expires;
     bool is_anew = false;  // an open invitation of the same name is good for nothing now
 };
+// The answer to a RevocationWanted, if it is not Declined.
+struct Revoked {
+    std::uint64_t request = 0;
+    OfficeId office{};
+    CutOff cut_off;
+};
 // For watchers and the log.
 struct Happened {
     storage::Event event;
 };
-using Notice = std::variant<Accepted, Declined, Invited, Happened, BundleTaken, BundleContent,
-                            CloseLink, LinkUse>;
+using Notice = std::variant<Accepted, Declined, Invited, Revoked, Happened, BundleTaken,
+                            BundleContent, CloseLink, LinkUse>;
 
 // The caller's duties after a batch of inputs, which is committed by now:
 //   1. hand each of `send` to its link, which may lose it with everything after it;

@@ -1,10 +1,6 @@
-#include "daemon/engine/engine.h"
+#include "daemon/engine/engine_parts.h"
 
-#include <fmt/format.h>
-
-#include "daemon/engine/bundle/open_bundles.h"
 #include "daemon/engine/healing.h"
-#include "daemon/engine/ledger.h"
 #include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/membership/groups.h"
 #include "daemon/engine/membership/invitations.h"
@@ -19,8 +15,6 @@
 #include "daemon/engine/record/terminal.h"
 #include "daemon/engine/record/withdrawal.h"
 #include "daemon/engine/self_check.h"
-#include "daemon/engine/session/door.h"
-#include "daemon/engine/session/sessions.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -43,68 +37,6 @@ constexpr std::size_t withdrawn_a_batch = 100;
 constexpr auto groups_interval = std::chrono::minutes{1};
 
 }  // namespace
-
-struct Engine::Parts {
-    Ledger ledger;
-    Sessions sessions{};
-    OpenBundles bundles{};
-    Door door{};
-    std::set<OfficeId> unreceipted{};
-    // Authors whose newest statement may say that reports here are taken back.
-    std::set<OfficeId> may_have_withdrawn{};
-    std::map<OfficeId, Instant> receipted_at{};
-    std::map<LogKey, Instant> published_at{};
-    std::uint64_t room_when_released = 0;
-    std::optional<Instant> looked_after_at{};
-    std::optional<Instant> wake_at{};
-    bool was_mail_open = false;  // in the batch before
-    // The arrival to go on from with what waits for a key; nothing: all was tried, or mail is
-    // locked.
-    std::optional<storage::Arrival> waiting_from{};
-    // All rows of the store were looked at when this was made.
-    std::optional<storage::PutAside> checked{};
-    bool have_members_changed = true;  // since groups were looked at: the roster, or a statement
-    std::optional<Instant> groups_tended_at{};
-    bool is_new = true;        // before its first batch
-    bool is_put_back = false;  // the marker says so: to be told in the first batch
-    bool is_stopping = false;
-
-    Result<void> on(const LinkUp& up, Now now, Consequences& out);
-    Result<void> on(const StrangerUp& up, Now now, Consequences& out);
-    Result<void> on(const LinkDown& down, Now now, Consequences& out);
-    Result<void> on(const LinkRepairs& repairs, Now now, Consequences& out);
-    Result<void> on(const FrameArrived& frame, Now now, Consequences& out);
-    Result<void> on(const BundleFrame& frame, Now now, Consequences& out);
-    Result<void> on(const BundleWanted& wanted, Now now, Consequences& out);
-    Result<void> on(const BundleMore& more, Now now, Consequences& out);
-    Result<void> on(const BundleEnded& ended, Now now, Consequences& out);
-    Result<void> on(const Submitted& submitted, Now now, Consequences& out);
-    Result<void> on(const WithdrawalWanted& wanted, Now now, Consequences& out);
-    Result<void> on(const ForgetWanted& wanted, Now now, Consequences& out);
-    Result<void> on(const InviteWanted& wanted, Now now, Consequences& out);
-    Result<void> on(const Dismissed& dismissed, Now now, Consequences& out);
-    Result<void> on(const Confirmed& confirmed, Now now, Consequences& out);
-    Result<void> on(const DayUsed& used, Now now, Consequences& out);
-    Result<void> on(const MachineTrouble& trouble, Now now, Consequences& out);
-    Result<void> on(const TimerFired& timer, Now now, Consequences& out);
-    Result<void> on(const Stopping& stopping, Now now, Consequences& out);
-
-    Result<void> handle(std::span<const Input> inputs, const std::function<Now()>& time,
-                        Consequences& out);
-    Result<void> end_batch(Now now, Consequences& out);
-    void look_at_mail_keys();
-    void wake_by(std::optional<Instant> at);
-    Result<bool> keep_whole_bodies(Now now, Consequences& out);
-    Result<bool> write_bundles(Consequences& out);
-    Result<bool> settle_news(Now now, Consequences& out);
-    Result<void> settle_with_closed_offices(Now now, Consequences& out);
-    [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
-    Result<bool> publish_wanted(Now now);
-    Result<void> mark_all_withdrawn(Now now, Consequences& out);
-    Result<void> sign_receipts(Now now);
-    Result<void> look_after(Now now);
-    void tend_groups(Now now);
-};
 
 Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Engine::Engine(Engine&&) noexcept = default;
@@ -215,7 +147,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
         if (had_lost_records || !is_count_sound(ledger)) {
             TRY(recount_carried(ledger));
         }
-        TRY(apply_cut_offs(ledger));
+        TRY(apply_cut_offs(ledger, time()));
     }
     look_at_mail_keys();
     if (std::exchange(is_put_back, false)) {
@@ -230,125 +162,6 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
     ledger.let_time_pass(now);
     TRY(end_batch(now, out));
     return ledger.flush();
-}
-
-Result<void> Engine::Parts::on(const LinkUp& up, Now now, Consequences& out) {
-    ledger.note(What::peer_up, {.office = up.peer}, now, out.notify);
-    door.let_in(ledger, up.peer);
-    return sessions.begin(ledger, up, now, out);
-}
-
-Result<void> Engine::Parts::on(const StrangerUp& up, Now now, Consequences&) {
-    door.open(ledger, up.link, up.key, now);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const LinkDown& down, Now now, Consequences& out) {
-    door.close(down.link);
-    return sessions.end(ledger, down, now, out);
-}
-
-Result<void> Engine::Parts::on(const LinkRepairs& repairs, Now, Consequences&) {
-    sessions.repairs(repairs);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const FrameArrived& frame, Now now, Consequences& out) {
-    if (door.is_at(frame.link)) {
-        door.receive(ledger, frame.link, frame.bytes, now, out);
-        return ok();
-    }
-    return sessions.receive(ledger, frame, now, out);
-}
-
-Result<void> Engine::Parts::on(const BundleFrame& frame, Now now, Consequences& out) {
-    return bundles.take(ledger, frame, now, out.notify);
-}
-
-Result<void> Engine::Parts::on(const BundleWanted& wanted, Now now, Consequences&) {
-    // A stick does not come back for what was held up for company.
-    TRY(renew_receipts(ledger, std::exchange(unreceipted, {}), now));
-    return bundles.begin(ledger, wanted, now);
-}
-
-Result<void> Engine::Parts::on(const BundleMore& more, Now, Consequences&) {
-    bundles.want(more);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const BundleEnded& ended, Now, Consequences&) {
-    bundles.end(ledger, ended.bundle);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const Submitted& submitted, Now now, Consequences& out) {
-    return submit(ledger, submitted, now, out.notify);
-}
-
-Result<void> Engine::Parts::on(const WithdrawalWanted& wanted, Now now, Consequences& out) {
-    return withdraw(ledger, wanted, now, out.notify);
-}
-
-Result<void> Engine::Parts::on(const ForgetWanted& wanted, Now now, Consequences& out) {
-    return forget(ledger, wanted, now, out.notify);
-}
-
-Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Consequences& out) {
-    invite(ledger, wanted, now, out.notify);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Consequences& out) {
-    const auto is_known = [&](std::uint32_t number) {
-        return std::ranges::any_of(ledger.attention().items(), [&](const auto& entry) {
-            return entry.second.number == number;
-        });
-    };
-    for (const auto number : dismissed.numbers) {
-        if (!is_known(number)) {
-            out.notify.emplace_back(Declined{
-                dismissed.request,
-                {Errc::not_found, fmt::format("nothing is numbered {} in attention", number)}});
-            return ok();
-        }
-    }
-    for (const auto number : dismissed.numbers) {
-        const auto clock = ledger.attention().items().find({What::clock, ledger.us(), {}});
-        if (clock != ledger.attention().items().end() && clock->second.number == number) {
-            // An office that meets one other only would wait for a second witness for ever.
-            ledger.trust_clock(now);
-        }
-        ledger.dismiss(number, now);
-    }
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const Confirmed& confirmed, Now now, Consequences&) {
-    ledger.edit_peer(confirmed.office).confirmed = true;
-    ledger.keep_raised(What::unconfirmed, confirmed.office, 0, {}, now);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const DayUsed& used, Now, Consequences&) {
-    auto& peer = ledger.edit_peer(used.office);
-    peer.used_day = used.day;
-    peer.used_bytes = used.bytes;
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const MachineTrouble& trouble, Now now, Consequences&) {
-    ledger.keep_raised(trouble.what, ledger.us(), trouble.detail.empty() ? 0 : trouble.count,
-                       trouble.detail, now, trouble.is_news);
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const TimerFired&, Now, Consequences&) {
-    return ok();
-}
-
-Result<void> Engine::Parts::on(const Stopping&, Now, Consequences&) {
-    is_stopping = true;
-    return ok();
 }
 
 // Mail may be locked or opened between any two batches.
@@ -423,10 +236,14 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
 // An office that was revoked or has retired counts as served. No link to a revoked office stays.
 Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& out) {
     sessions.close_links_to_closed(ledger, out);
-    TRY(apply_cut_offs(ledger));
+    TRY(apply_cut_offs(ledger, now));
+    if (ledger.config().mail != nullptr) {
+        waiting_from = storage::Arrival{0};  // some of it must not be opened any more
+        wake_by(now.steady);
+    }
     for (const auto& [log, state] : std::map(ledger.logs())) {
         if (log.author == ledger.us()) {
-            TRY(prove_again(ledger, log, state.held, now));
+            TRY(prove_again(ledger, log, state.held, now, out.notify));
         }
         TRY(settle_held(ledger, log, state.held));
     }

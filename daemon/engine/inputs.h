@@ -99,6 +99,20 @@ struct InviteWanted {
     std::uint32_t valid_seconds = 30U * 86400;
 };
 
+// At the authority: end an office (membership/revocation.h).
+struct RevocationWanted {
+    std::uint64_t request = 0;
+    OfficeId office{};
+    std::string reason;
+    std::vector<storage::ReportKey> keep{};
+};
+// People here want nothing to do with an office, or want that no more.
+struct BlockWanted {
+    std::uint64_t request = 0;
+    OfficeId office{};
+    bool undo = false;
+};
+
 // A person has seen these items of attention.
 struct Dismissed {
     std::uint64_t request = 0;
@@ -129,9 +143,9 @@ struct TimerFired {};
 // The daemon stops in good order: what was reserved and not used need not be skipped.
 struct Stopping {};
 
-using Input =
-    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame, BundleWanted,
-                 BundleMore, BundleEnded, Submitted, WithdrawalWanted, ForgetWanted, InviteWanted,
-                 Dismissed, Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
+using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame,
+                           BundleWanted, BundleMore, BundleEnded, Submitted, WithdrawalWanted,
+                           ForgetWanted, InviteWanted, RevocationWanted, BlockWanted, Dismissed,
+                           Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
 
 }  // namespace fieldpost::engine

@@ -152,10 +152,7 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change, Now now) {
         }
     }
     for (const auto& statement : change.statements) {
-        const auto* admit = std::get_if<Admit>(&statement);
-        if (admit != nullptr && admit->index != us()) {
-            keep_raised(What::unconfirmed, admit->index, 1, {}, now);
-        }
+        raise_for(statement, now);
     }
     news_.roster_closed_one =
         news_.roster_closed_one ||
@@ -164,6 +161,28 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change, Now now) {
                    std::holds_alternative<Retire>(statement);
         });
     return ok();
+}
+
+// Each change of the offices stands in attention until a person has seen to it.
+void Ledger::raise_for(const RosterStatement& statement, Now now) {
+    const auto* admit = std::get_if<Admit>(&statement);
+    if (admit != nullptr && admit->index != us()) {
+        keep_raised(What::unconfirmed, admit->index, 1, {}, now);
+    }
+    const auto* revoke = std::get_if<Revoke>(&statement);
+    const auto* revoked = revoke == nullptr ? nullptr : roster_.find(revoke->index);
+    if (revoked != nullptr && revoked->state == crypto::OfficeState::revoked) {
+        keep_raised(What::unconfirmed, revoke->index, 0, {}, now);
+        keep_raised(revoke->index == us() ? What::shut_out : What::revoked, revoke->index, 1,
+                    revoke->reason, now);
+    }
+}
+
+bool Ledger::is_partner(OfficeId office) const {
+    const auto* found = roster_.find(office);
+    return found != nullptr &&
+           (found->is_member() || found->state == crypto::OfficeState::invited) &&
+           !peer(office).blocked;
 }
 
 const storage::LogState& Ledger::log(const LogKey& log) const {

@@ -47,6 +47,9 @@ public:
     [[nodiscard]] const std::vector<RosterChange>& roster_changes() const {
         return changes_of_roster_;
     }
+    // True if this office links to it, and takes from it: a member, or an invited office, that
+    // people here have not blocked.
+    [[nodiscard]] bool is_partner(OfficeId office) const;
     // The key that signs as this office. Our own is known before the roster has it. Null: unknown.
     [[nodiscard]] const SigningPublic* identity_of(OfficeId office) const;
     // As Roster::apply.
@@ -228,6 +231,8 @@ public:
         bool roster_closed_one = false;  // an office was revoked, or has retired
         // Authors of whose logs less is refused now: peers may send it again.
         std::set<OfficeId> released;
+        // Offices of which this office has fewer registers than it told before.
+        std::set<OfficeId> lacks_registers;
         // Authors of records that were let go for want of room: custody tells them.
         std::set<OfficeId> let_go;
     };
@@ -238,6 +243,8 @@ public:
     void reopen(const LogKey& log, Number closed_from);
     // Held numbers whose records are gone: peers are asked for them again (invariant I3 too).
     void lose(const LogKey& log, const IntervalSet& numbers);
+    // Registers of this office were dropped: older ones that peers have are wanted.
+    void want_registers_of(OfficeId office) { news_.lacks_registers.insert(office); }
     // An own record that was public and is gone from this store (healing.h): what a peer has of it
     // is taken back.
     [[nodiscard]] bool has_lost(const LogKey& log, Interval run) const;
@@ -246,14 +253,15 @@ public:
 
 private:
     explicit Ledger(crypto::Roster roster) : roster_(std::move(roster)) {}
+    void raise_for(const RosterStatement& statement, Now now);
     void index_register(const Register& entry);
     // The event that one more of its kind is counted in, if any.
     [[nodiscard]] Result<std::optional<storage::Event>> event_counting(
         const storage::Event& again) const;
     void raise(const storage::Event& event, std::uint32_t count, bool is_news = true);
+    void note_released(OfficeId author);
     [[nodiscard]] std::size_t runs_max_of(const LogKey& log) const;
     [[nodiscard]] IntervalSet numbers_under_way(const LogKey& log) const;
-    void note_released(OfficeId author);
     Result<void> index_partial(const storage::Partial& partial);
 
     storage::RecordStore* store_ = nullptr;

@@ -151,6 +151,25 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
     return std::optional<storage::ReportKey>{};
 }
 
+Result<std::optional<storage::ReportKey>> named_by(const Ledger& ledger, OfficeId author,
+                                                   std::string_view id) {
+    if (const auto found = TRY(find_id(ledger, id)); found && found->author == author) {
+        return found;
+    }
+    const auto parsed = parse_id(id);
+    const auto* office = ledger.roster().find(author);
+    std::optional<storage::ReportKey> named;
+    if (parsed && !parsed->last && office != nullptr && office->name == parsed->office) {
+        for (const auto& [log, state] : ledger.logs_of(author)) {
+            if (log.record_class == parsed->record_class &&
+                log.incarnation.ordinal == parsed->ordinal) {
+                named = {author, {log.incarnation, log.record_class, parsed->number}};
+            }
+        }
+    }
+    return named;
+}
+
 namespace {
 
 // The header of a carried record names its recipients, and their receipts say who has it.

@@ -55,6 +55,11 @@ bool is_id(std::string_view id);
 // Nothing: it is no ID, or no report here has it.
 Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id);
 
+// The report that an ID names in a log of `author` that is known here, whether or not the report
+// is.
+Result<std::optional<storage::ReportKey>> named_by(const Ledger& ledger, OfficeId author,
+                                                   std::string_view id);
+
 // The reports of one stored record, one each; a carried record is one.
 Result<std::vector<ReportView>> views_of(const Ledger& ledger, const storage::StoredRecord& record);
 // Adds staff and note of the newest answers, and the reason of a withdrawal.

@@ -16,7 +16,9 @@ class CoverageRequest;
 class Entry;
 class FeedRequest;
 class ForgetRequest;
+class BlockRequest;
 class InviteRequest;
+class RevokeRequest;
 class ListRequest;
 class PeersRequest;
 class QueueRequest;
@@ -88,6 +90,11 @@ std::expected<std::vector<storage::ReportKey>, Complaint> keys_by_id(
 // hold.
 std::expected<std::vector<engine::ReportView>, Complaint> views_by_id(
     const engine::Ledger& ledger, std::span<const std::string* const> ids);
+std::string name_of(crypto::OfficeState state);
+// Empty: it has no keys yet.
+std::string fingerprint_of(const engine::Ledger& ledger, const crypto::RosterOffice& office);
+// Null: nothing was declined.
+const engine::Declined* declined_in(const std::vector<engine::Notice>& notices);
 // A report as lists and details show it, without its text and files.
 Result<wire::Entry> entry_of(const engine::Ledger& ledger, const engine::ReportView& view);
 // The same with text, fields, names and sizes of the attachments, and the words of the answers.
@@ -103,7 +110,15 @@ Answered withdraw(const engine::Ledger& ledger, const wire::WithdrawRequest& req
                   std::uint64_t number);
 Answered forget(const engine::Ledger& ledger, const wire::ForgetRequest& request,
                 std::uint64_t number);
+// Requests that change who belongs to the network, or who this office deals with
+// (answers_membership.cpp).
 Answered invite(const wire::InviteRequest& request, std::uint64_t number);
+Answered revoke(const engine::Ledger& ledger, const wire::RevokeRequest& request,
+                std::uint64_t number);
+Answered block(const engine::Ledger& ledger, const wire::BlockRequest& request,
+               std::uint64_t number);
+Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
+                 std::uint64_t number);
 
 // Lists of reports (answers_list.cpp).
 Answered list(const engine::Ledger& ledger, const wire::ListRequest& request,
@@ -126,8 +141,6 @@ Answered peers(const engine::Ledger& ledger, const wire::PeersRequest& request,
 Answered roster(const engine::Ledger& ledger, const Surroundings& around);
 Answered attention(const engine::Ledger& ledger, const wire::AttentionRequest& request);
 Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number);
-Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
-                 std::uint64_t number);
 
 // For those who look on (answers_watch.cpp).
 Answered watch(const engine::Ledger& ledger, const wire::WatchRequest& request,

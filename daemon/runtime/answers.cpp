@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/authoring.h"
@@ -238,6 +239,8 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
                                : "");
     }
     entry.set_forgotten_unix_s(unix_of(view.forgotten_at));
+    entry.set_after_cut_off(
+        engine::is_beyond_cut_off(ledger, storage::log_of(view.key), view.key.origin.number));
     if (!view.hash.is_zero()) {
         entry.set_hash(text_of(view.hash.view()));
     }
@@ -471,6 +474,10 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return encode(wire::Answer{});
         case wire::Request::kCoverage:
             return coverage(ledger, request.coverage(), around);
+        case wire::Request::kRevoke:
+            return revoke(ledger, request.revoke(), first_request);
+        case wire::Request::kBlock:
+            return block(ledger, request.block(), first_request);
         case wire::Request::kInvite:
             return invite(request.invite(), first_request);
         default:

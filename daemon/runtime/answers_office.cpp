@@ -12,8 +12,6 @@ namespace fieldpost::runtime {
 using engine::Ledger;
 using storage::WithBody;
 
-namespace {
-
 std::string name_of(crypto::OfficeState state) {
     constexpr std::array<const char*, 6> names = {"invited", "active",  "retiring",
                                                   "retired", "revoked", "cancelled"};
@@ -25,8 +23,6 @@ std::string fingerprint_of(const Ledger& ledger, const crypto::RosterOffice& off
                ? crypto::fingerprint(ledger.network(), office.identity, office.link, office.mail)
                : "";
 }
-
-}  // namespace
 
 Answered status(const Ledger& ledger, const Surroundings& around) {
     wire::Answer answer;
@@ -198,7 +194,9 @@ Answered peers(const Ledger& ledger, const wire::PeersRequest& request,
         auto* peer = answer.add_peers();
         peer->set_office(office.name);
         peer->set_index(value_of(index));
-        peer->set_state(office.is_member() ? "none" : name_of(office.state));
+        peer->set_state(!office.is_member()        ? name_of(office.state)
+                        : ledger.is_partner(index) ? "none"
+                                                   : "blocked");
         add_attempts(ledger, around, index, *peer);
         if (around.linked.contains(index)) {
             const auto link = std::ranges::find(around.links, index, &engine::LinkView::peer);
@@ -346,20 +344,6 @@ Answered attention(const Ledger& ledger, const wire::AttentionRequest& request) 
 Answered dismiss(const wire::AttentionRequest& request, std::uint64_t number) {
     return Pending{
         {engine::Dismissed{number, {request.dismiss().begin(), request.dismiss().end()}}}, {}};
-}
-
-Answered confirm(const Ledger& ledger, const wire::RosterRequest& request, std::uint64_t number) {
-    const auto* office = ledger.roster().find(request.confirm());
-    if (office == nullptr) {
-        return complain(exit_not_found, "not_found",
-                        fmt::format("no office is called {}", request.confirm()),
-                        "see: fieldpost roster", {request.confirm()});
-    }
-    if (!office->has_keys()) {
-        return complain(exit_refused, "refused", fmt::format("{} has not joined yet", office->name),
-                        "confirm it once fieldpost roster shows its fingerprint", {office->name});
-    }
-    return Pending{{engine::Confirmed{number, office->index}}, {}};
 }
 
 }  // namespace fieldpost::runtime

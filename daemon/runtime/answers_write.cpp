@@ -28,6 +28,22 @@ std::vector<OfficeId> members_of(const Ledger& ledger, OfficeId group) {
     return members;
 }
 
+// True if an office bore this name until it was revoked or has retired.
+bool has_ended(const Ledger& ledger, const std::string& name) {
+    return std::ranges::any_of(ledger.roster().offices_named(name),
+                               [](const auto* office) { return office->has_keys(); });
+}
+
+// An office that was cut off may read what it has. It writes nothing that others would take.
+std::expected<void, Complaint> check_may_write(const Ledger& ledger) {
+    const auto* us = ledger.roster().find(ledger.us());
+    if (us != nullptr && us->has_keys() && !us->is_member()) {
+        return complain(exit_refused, "revoked", "this office was cut off by headquarters",
+                        "it may still read and export what it has; ask headquarters");
+    }
+    return {};
+}
+
 struct Addressees {
     std::vector<OfficeId> offices;
     std::vector<OfficeId> groups;
@@ -57,6 +73,11 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
             continue;
         }
         const auto* office = ledger.roster().find(name);
+        if (office == nullptr && has_ended(ledger, name)) {
+            return complain(exit_refused, "revoked",
+                            fmt::format("{} is no office of this network any more", name),
+                            "queue it for another; see: fieldpost roster", {name});
+        }
         if (office == nullptr) {
             return complain(exit_not_found, "not_found",
                             fmt::format("no office is called {}", name), "see: fieldpost roster",
@@ -194,6 +215,7 @@ std::expected<void, Complaint> correct_report(const Ledger& ledger,
 }  // namespace
 
 Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uint64_t number) {
+    ASK(check_may_write(ledger));
     if (request.priority() == wire::PRIORITY_REPLY || !wire::Priority_IsValid(request.priority())) {
         return complain(
             exit_invalid, "invalid",
@@ -255,9 +277,6 @@ Answered queue(const Ledger& ledger, const wire::QueueRequest& request, std::uin
     return Pending{{std::move(submitted)}, {}};
 }
 
-namespace {
-
-// Null: nothing was declined.
 const engine::Declined* declined_in(const std::vector<engine::Notice>& notices) {
     for (const auto& notice : notices) {
         if (const auto* declined = std::get_if<engine::Declined>(&notice)) {
@@ -267,10 +286,9 @@ const engine::Declined* declined_in(const std::vector<engine::Notice>& notices) 
     return nullptr;
 }
 
-}  // namespace
-
 Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
                      std::uint64_t first_request) {
+    ASK(check_may_write(ledger));
     Pending pending;
     wire::Answer answer;
     if (request.outcome() == wire::OUTCOME_NONE || !wire::Outcome_IsValid(request.outcome())) {
@@ -395,6 +413,7 @@ Result<Bytes> answer_to_withdrawn(const Ledger& ledger,
 
 Answered withdraw(const Ledger& ledger, const wire::WithdrawRequest& request,
                   std::uint64_t first_request) {
+    ASK(check_may_write(ledger));
     if (request.reason().empty() || request.reason().size() > limits::note_bytes_max) {
         return complain(exit_invalid, "invalid",
                         fmt::format("a reason has 1 to {} bytes", limits::note_bytes_max),
@@ -459,17 +478,6 @@ Answered forget(const Ledger& ledger, const wire::ForgetRequest& request,
                                    : encode(TRY(answer_to_accepted(after, notices)));
     };
     return pending;
-}
-
-Answered invite(const wire::InviteRequest& request, std::uint64_t number) {
-    if (!wire::Role_IsValid(request.role()) || request.valid_s() == 0) {
-        return complain(exit_invalid, "invalid",
-                        "this invitation has no known role, or no time to be used in",
-                        "see: fieldpost invite --help");
-    }
-    return Pending{{engine::InviteWanted{number, request.office(),
-                                         static_cast<Role>(request.role()), request.valid_s()}},
-                   {}};
 }
 
 }  // namespace fieldpost::runtime

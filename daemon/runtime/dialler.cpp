@@ -163,9 +163,13 @@ std::vector<link::ConnectionId> Dialler::set_targets(const engine::Ledger& ledge
         return std::ranges::find(by_hand, endpoint, &PeerConfiguration::address);
     };
     is_on_one_machine_ = is_on_one_machine(ledger);
+    // An office that knows that it was cut off has nobody to dial.
+    const auto* us = ledger.roster().find(ledger.us());
+    const bool is_shut_out = us != nullptr && us->has_keys() && !us->is_member();
     std::map<Target, bool> wanted;  // and whether it is advertised
     for (const auto& [index, office] : ledger.roster().offices()) {
-        if (index == ledger.us() || !office.is_member()) {
+        if (is_shut_out || index == ledger.us() || !office.is_member() ||
+            !ledger.is_partner(index)) {
             continue;
         }
         for (const auto& peer : by_hand) {
@@ -194,7 +198,8 @@ std::vector<link::ConnectionId> Dialler::set_targets(const engine::Ledger& ledge
     const std::set<Target> near(nearby.begin(), nearby.end());
     for (const auto& target : near) {
         const auto* office = ledger.roster().find(target.office);
-        if (office != nullptr && office->is_member()) {
+        if (!is_shut_out && office != nullptr && office->is_member() &&
+            ledger.is_partner(target.office)) {
             wanted.emplace(target, false);
         }
     }

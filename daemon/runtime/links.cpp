@@ -90,7 +90,8 @@ Result<void> Links::open() {
         keys_.own(), [this](const BoxPublic& key) -> std::optional<link::Caller> {
             const auto& roster = engine_->ledger().roster();
             if (const auto office = roster.office_of_link(key)) {
-                return *office;
+                return engine_->ledger().is_partner(*office) ? std::optional<link::Caller>(*office)
+                                                             : std::nullopt;
             }
             if (roster.has_shut_out(key)) {
                 // So that it hears of it; often enough for a roster that takes several times.
@@ -168,10 +169,8 @@ void Links::drop(link::ConnectionId connection, Inputs& inputs) {
 
 void Links::on_up(const link::PeerUp& up, Inputs& inputs) {
     const auto& ledger = engine_->ledger();
-    const auto* office = ledger.roster().find(up.peer);
     // A spare may have been let in before its office was shut out.
-    if (is_paused_ || office == nullptr ||
-        (!office->is_member() && office->state != crypto::OfficeState::invited)) {
+    if (is_paused_ || !ledger.is_partner(up.peer)) {
         drop(up.connection, inputs);
         return;
     }

@@ -164,6 +164,25 @@ TEST_CASE("forks of one log leave one proof, with the lowest start", "[simulatio
     }
 }
 
+TEST_CASE("the proof with the lowest start counts everywhere, whichever has the greater hash",
+          "[simulation]") {
+    for (std::uint64_t seed = 200; seed < 216; ++seed) {
+        CAPTURE(seed);
+        World world(seed, forging_offices, {});
+        world.tell(hq, forger, RegisterNews{{fork_of(world, forger, {1, 7}, 30)}});
+        world.tell(hyesan, forger, RegisterNews{{fork_of(world, forger, {1, 7}, 20)}});
+        // No third office that hears of both.
+        world.connect(hq, hyesan);
+        world.run_until_idle(1h);
+        for (const auto node : {hq, hyesan}) {
+            const auto& ledger = world.ledger(node);
+            CHECK(ledger.log({world.keys(forger).index, {1, 7}, RecordClass::normal}).closed_from ==
+                  20);
+            CHECK(leaf(world, node) == leaf(world, hq));
+        }
+    }
+}
+
 TEST_CASE("an office that is shown two records of its own under one number signs nothing more",
           "[simulation]") {
     World world(63, forging_offices, {});

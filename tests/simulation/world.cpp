@@ -77,35 +77,6 @@ void World::open_store(Node node, const std::vector<RosterChange>& roster,
     office.store = std::move(store);
 }
 
-std::shared_ptr<const crypto::Invite> World::invite(const std::string& name) {
-    std::vector<engine::Notice> notices;
-    REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400}}, &notices));
-    const auto answer = std::ranges::find_if(notices, [](const engine::Notice& notice) {
-        return std::holds_alternative<engine::Invited>(notice);
-    });
-    REQUIRE(answer != notices.end());
-    return std::get<engine::Invited>(*answer).invite;
-}
-
-Node World::join(const crypto::Invite& invite) {
-    Office office;
-    office.keys = std::make_unique<tests::Office>();
-    office.keys->index = invite.index;
-    office.keys->machine = crypto::MachineKeys::random(invite.founding_key.duplicate());
-    office.keys->mail = crypto::MailKeys::random();
-    office.keys->mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
-    office.one_time = crypto::one_time_box_key(invite.seed).public_key;
-    auto registers = invite.registers;
-    registers.push_back(
-        crypto::make_enrolment(crypto::one_time_signing_key(invite.seed), office.keys->machine,
-                               office.keys->mail.signing.public_key(), network_.id(), invite.index,
-                               {{1, 7}, 0}, now(0).wall));
-    offices_.push_back(std::move(office));
-    open_store(size() - 1, invite.roster, registers);
-    start(size() - 1);
-    return size() - 1;
-}
-
 Now World::now(Node node) const {
     return {Instant{std::chrono::milliseconds{now_ms_}},
             founded_at.plus(3600 + now_ms_ / 1000 + offices_[node].clock_wrong_by)};
@@ -232,9 +203,11 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
     }
     if (const auto* declined = std::get_if<engine::Declined>(&*answer)) {
         INFO("declined: " << declined->error.detail);
-        const bool is_to_closed = std::ranges::any_of(
-            to, [&](Node node) { return ledger(author).is_closed(offices_[node].keys->index); });
-        CHECK((ledger(author).meta().stopped || is_to_closed));
+        const auto is_ended = [&](Node node) {
+            return ledger(author).is_closed(index_of(node)) || knows_cut_off(author, node);
+        };
+        CHECK((ledger(author).meta().stopped || is_ended(author) ||
+               std::ranges::any_of(to, is_ended)));
         return std::nullopt;
     }
     return std::get<engine::Accepted>(*answer).report;
@@ -376,11 +349,16 @@ void World::connect(Node a, Node b, engine::LinkPolicy of_a, engine::LinkPolicy 
         return;
     }
     const auto would_dial = [&](Node one, Node other) {
-        const auto* office = ledger(one).roster().find(index_of(other));
-        return office != nullptr && office->is_live();
+        const auto* us = ledger(one).roster().find(index_of(one));
+        return ledger(one).is_partner(index_of(other)) && us != nullptr && us->is_live();
     };
     if (!would_dial(a, b)) {
         std::swap(a, b);
+    }
+    const auto known_there =
+        ledger(b).roster().office_of_link(offices_[a].keys->machine.link.public_key);
+    if (known_there && !ledger(b).is_partner(*known_there)) {
+        return;
     }
     const engine::LinkId link{next_link_++};
     const auto seen = as_seen_by(b, a, link, policies.at(b));
@@ -516,11 +494,6 @@ void World::set_disk_limit(Node node, std::uint64_t bytes) {
 
 void World::set_carry_limit(Node node, std::uint64_t bytes) {
     offices_[node].config->carry_bytes_max = bytes;
-}
-
-void World::change_roster(std::vector<RosterStatement> statements) {
-    network_.change(std::move(statements), now(0).wall);
-    tell(0, 1, RosterNews{{network_.changes.back()}});
 }
 
 std::optional<std::int64_t> World::next_at() const {

@@ -139,6 +139,11 @@ public:
     // From here on a test uses the keys of that office as it likes. Its daemon does not run any
     // more, and promises to it do not count.
     void take_over(Node node);
+    // The authority (node 0) cuts an office off. Nothing: node 0 is down, or crashed.
+    std::optional<CutOff> revoke(Node node, const std::vector<storage::ReportKey>& keep = {});
+    void block(Node node, Node other, bool undo = false);
+    // True if `node`, which is up, knows that `other` was cut off.
+    [[nodiscard]] bool knows_cut_off(Node node, Node other) const;
     // A change by the authority, told to node 0.
     void change_roster(std::vector<RosterStatement> statements);
     // Handles the next event, a frame or a timer. False if no event will ever come.
@@ -154,7 +159,8 @@ public:
     // Each round: a random fault, then some steps.
     void storm(int rounds);
     // After a storm: all disks have room, and every office meets every other twice. The rounds go
-    // on until all are up and linked. A clock may stay wrong.
+    // on until all are up and linked. A clock may stay wrong. An office that the authority has cut
+    // off stays away.
     void calm();
 
     // --- what can be seen
@@ -283,6 +289,10 @@ private:
     void check_leaves(Node node);
     void check_promised(const storage::ReportKey& report, Node author);
     void check_shown(const storage::ReportKey& report, Node author, const std::vector<Node>& to);
+    // True if the report was receipted and not shown, with a good reason: one of those below.
+    bool is_kept_unread(Node node, const storage::ReportKey& report);
+    // It came while mail was locked or its author blocked, and the author was cut off before it.
+    bool was_cut_off_unread(Node node, const storage::ReportKey& report);
     // True if the report is here for good and is shown once mail is opened.
     bool waits_unopened(Node node, const storage::ReportKey& report);
     // True if it came while mail was locked there, and its author took it back before it was
@@ -297,6 +307,8 @@ private:
     // The answer to a draft. Nothing if the office crashed on the way.
     std::optional<std::variant<engine::Accepted, engine::Declined>> submit(
         Node author, const std::vector<Node>& to, engine::Submitted submitted);
+    template <class Answer>
+    static const Answer* answer_in(const std::vector<engine::Notice>& notices);
     void open_store(Node node, const std::vector<RosterChange>& roster,
                     const std::vector<Register>& registers);
 

@@ -563,14 +563,12 @@ void World::check_shown(const storage::ReportKey& report, Node author,
         for (const auto& one : page->recipients) {
             if (one.office == index_of(node) && (one.state == storage::State::delivered ||
                                                  one.state == storage::State::acknowledged)) {
-                CHECK((shown == 1 || waits_unopened(node, report) ||
-                       was_receipted_locked(node, report)));
+                CHECK((shown == 1 || is_kept_unread(node, report)));
             }
         }
         // P4: the events that the author was told are true.
         if (times_happened(author, engine::What::delivered, report, node) > 0) {
-            CHECK(
-                (shown == 1 || waits_unopened(node, report) || was_receipted_locked(node, report)));
+            CHECK((shown == 1 || is_kept_unread(node, report)));
         }
     }
 }

@@ -119,6 +119,8 @@ void World::calm() {
             here.push_back(node);
         }
     }
+    restart(0);
+    std::erase_if(here, [&](Node node) { return knows_cut_off(0, node); });
     const auto are_all_linked = [&] {
         return std::ranges::all_of(here, [&](Node a) {
             return std::ranges::all_of(here, [&](Node b) { return a == b || is_connected(a, b); });

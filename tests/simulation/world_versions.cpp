@@ -2,6 +2,7 @@
 // that wait until mail is opened.
 #include <fmt/format.h>
 
+#include "daemon/engine/membership/cut_offs.h"
 #include "tests/simulation/world.h"
 
 namespace fieldpost::tests {
@@ -80,6 +81,16 @@ bool World::was_receipted_locked(Node node, const storage::ReportKey& report) {
     });
     const auto number = report.origin.number;
     return state && state->receipted.contains(number) && state->withdrawn.contains(number);
+}
+
+bool World::is_kept_unread(Node node, const storage::ReportKey& report) {
+    return waits_unopened(node, report) || was_receipted_locked(node, report) ||
+           was_cut_off_unread(node, report);
+}
+
+bool World::was_cut_off_unread(Node node, const storage::ReportKey& report) {
+    return is_up(node) &&
+           engine::is_beyond_cut_off(ledger(node), storage::log_of(report), report.origin.number);
 }
 
 bool World::waits_unopened(Node node, const storage::ReportKey& report) {

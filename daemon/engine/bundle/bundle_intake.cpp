@@ -104,12 +104,19 @@ Result<void> BundleIntake::on(const Step& step, const BundleHead& head) {
         reject(0, "a signature that does not verify");
         return ok();
     }
+    if (head.writer != ledger.us() && !ledger.is_partner(head.writer) && writer->is_member()) {
+        report_.refused = "it was written by an office that is blocked here";
+        return ok();
+    }
+    writer_ = head.writer;
     if (head.writer != ledger.us() && !writer->is_member()) {
-        report_.refused = "it was written by an office that is no member any more";
+        // Nothing that it says of itself counts. What it wrote before it was cut off, and what
+        // others signed, still comes in.
+        report_.writer = head.writer;
+        report_.at = head.at;
         return ok();
     }
     head_ = head;
-    writer_ = head.writer;
     report_.writer = head.writer;
     report_.at = head.at;
     report_.targets = head.targets;

@@ -12,8 +12,11 @@ namespace fieldpost::engine {
 
 // Closes the logs that the roster has cut off and that are still open. This office's own logs stay
 // open: its people go on reading what they wrote.
-Result<void> apply_cut_offs(Ledger& ledger);
+// People are told of reports that were shown here and lie beyond a cut-off.
+Result<void> apply_cut_offs(Ledger& ledger, Now now);
 
+// True if the author of the record was cut off before it: the cut-off does not keep this number.
+bool is_beyond_cut_off(const Ledger& ledger, const LogKey& log, Number number);
 // True if the cut-off of `signer` ends before `version`, so that the register is not kept.
 bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion& version);
 

@@ -3,32 +3,25 @@
 #include <fmt/format.h>
 
 #include "crypto/invite.h"
-#include "daemon/engine/self_check.h"
+#include "daemon/engine/membership/authority.h"
 
 namespace fieldpost::engine {
 
 namespace {
 
 Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now) {
-    const auto* mail = ledger.config().mail;
-    if (mail == nullptr || !mail->authority) {
-        return fail(Errc::refused, "only the authority invites");
-    }
-    if (ledger.meta().stopped) {
-        return fail(Errc::refused, stopped_words);
-    }
+    TRY(check_authority(ledger));
     if (!is_office_name(wanted.name)) {
         return fail(Errc::malformed, fmt::format("{} is no name for an office: 1 to 32 of a-z, 0-9 "
                                                  "and -, and nothing that looks like an ID",
                                                  wanted.name));
     }
-    RosterChange change;
-    change.at = ledger.wall(now);
+    std::vector<RosterStatement> statements;
     const auto* bearer = ledger.roster().find(wanted.name);
     const bool is_anew = bearer != nullptr && bearer->state == crypto::OfficeState::invited;
     if (is_anew) {
         // Nobody used the first invitation in time, or its code or file was lost.
-        change.statements = {CancelInvitation{bearer->index}};
+        statements.emplace_back(CancelInvitation{bearer->index});
     } else if (bearer != nullptr) {
         return fail(Errc::malformed, fmt::format("the name {} is taken", wanted.name));
     }
@@ -43,9 +36,8 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     invitation.one_time_box = crypto::one_time_box_key(made->seed).public_key;
     invitation.expires = ledger.wall(now).plus(wanted.valid_seconds);
     invitation.name = wanted.name;
-    change.statements.emplace_back(invitation);
-    crypto::sign_change(*mail->authority, ledger.roster(), change);
-    TRY(ledger.apply_roster_change(change, now));
+    statements.emplace_back(invitation);
+    TRY(sign_roster_change(ledger, std::move(statements), now));
     made->founding = ledger.roster().founding();
     made->roster = ledger.roster_changes();
     // With these the new office can queue at once, before it ever sees a link.
@@ -69,9 +61,7 @@ void invite(Ledger& ledger, const InviteWanted& wanted, Now now, std::vector<Not
 }
 
 Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify) {
-    const auto* mail = ledger.config().mail;
-    if (mail == nullptr || !mail->authority || ledger.meta().roster_frozen ||
-        ledger.meta().stopped) {
+    if (!check_authority(ledger)) {
         return false;
     }
     for (const auto& [index, office] : ledger.roster().offices()) {
@@ -83,12 +73,11 @@ Result<bool> admit_enrolled(Ledger& ledger, Now now, std::vector<Notice>& notify
             continue;
         }
         const auto enrolment = TRY(decode_enrolment(requests.front()->payload));
-        RosterChange change;
-        change.at = ledger.wall(now);
-        change.statements = {Admit{index, office.role, office.first_ordinal, enrolment.identity,
-                                   enrolment.link, enrolment.mail, office.replaces, office.name}};
-        crypto::sign_change(*mail->authority, ledger.roster(), change);
-        TRY(ledger.apply_roster_change(change, now));
+        TRY(sign_roster_change(
+            ledger,
+            {Admit{index, office.role, office.first_ordinal, enrolment.identity, enrolment.link,
+                   enrolment.mail, office.replaces, office.name}},
+            now));
         ledger.note(What::admitted, {.office = index}, now, notify);
         return true;
     }

@@ -1,6 +1,7 @@
 #include "daemon/engine/record/arriving_body.h"
 
 #include "crypto/sealed_record.h"
+#include "daemon/engine/record/terminal.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -161,6 +162,17 @@ void ArrivingBody::forget_beginning() {
 
 bool ArrivingBody::is_terminal(const Ledger& ledger) const {
     return ledger.log(record_.header.log).is_terminal(record_.header.run());
+}
+
+Result<void> ArrivingBody::end_if_owed_to_nobody(Ledger& ledger) {
+    const auto& header = record_.header;
+    const auto run = header.run();
+    for (std::uint64_t n = run.first; n <= run.last; ++n) {
+        if (!is_owed_to_nobody(ledger, header, static_cast<Number>(n))) {
+            return ok();
+        }
+    }
+    return make_terminal(ledger, header.log, {run});
 }
 
 bool ArrivingBody::is_held(const Ledger& ledger) const {

@@ -33,6 +33,9 @@ public:
     [[nodiscard]] bool is_whole() const { return is_whole_; }
     // The record is owed to nobody any more.
     [[nodiscard]] bool is_terminal(const Ledger& ledger) const;
+    // Makes the record terminal if its last recipient was served or cut off meanwhile: its author
+    // stops sending then.
+    Result<void> end_if_owed_to_nobody(Ledger& ledger);
     // Another source has brought it whole.
     [[nodiscard]] bool is_held(const Ledger& ledger) const;
     // Its parts here were dropped, to make room for other bodies of its author.

@@ -74,7 +74,7 @@ Result<Addressed> name_each(const Ledger& ledger, const std::set<OfficeId>& to,
     Addressed addressed;
     for (const auto index : to) {
         if (!is_member(ledger, index)) {
-            return fail(Errc::not_found, "a recipient is no member of the network");
+            return fail(Errc::refused, "a recipient is no member of the network");
         }
         const auto recipient = recipient_for(ledger, index);
         if (recipient) {
@@ -327,6 +327,10 @@ Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
                               std::vector<Notice>& notify) {
     if (ledger.meta().stopped) {
         return Result<Written>(fail(Errc::refused, stopped_words));
+    }
+    const auto* us = ledger.roster().find(ledger.us());
+    if (us != nullptr && us->has_keys() && !us->is_member()) {
+        return Result<Written>(fail(Errc::refused, "this office is no member any more"));
     }
     if (ledger.config().mail == nullptr && ledger.meta().archive_key.is_zero()) {
         return Result<Written>(

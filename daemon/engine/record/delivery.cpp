@@ -2,6 +2,7 @@
 
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
+#include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/membership/groups.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/carry_share.h"
@@ -252,6 +253,13 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
                           std::vector<Notice>& notify) {
     const auto header = TRY(decode_header(record.header));
     const Via from{record.log.author, How::local};
+    if (is_beyond_cut_off(ledger, record.log, record.run.last) &&
+        entry.form == storage::ArchiveEntry::Form::unopened) {
+        return only_carry(ledger, record, header);  // and nobody carries it
+    }
+    if (ledger.peer(record.log.author).blocked) {
+        return ok();
+    }
     if (entry.form == storage::ArchiveEntry::Form::unopened) {
         const auto opened = open_for_us(ledger, header, Body{record.body, record.blob});
         if (!opened && opened.error().code == Errc::unavailable &&
@@ -290,9 +298,11 @@ void note_told_withdrawn(Ledger& ledger, const Header& header) {
 Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                      const Body& body, Via from, Now now, std::vector<Notice>& notify) {
     ledger.edit_log(header.log).addresses_us = true;
-    const auto opened = ledger.config().mail == nullptr
-                            ? fail(Errc::unavailable, "record: mail is locked")
-                            : open_for_us(ledger, header, body);
+    const bool may_open =
+        ledger.config().mail != nullptr && !ledger.peer(header.log.author).blocked;
+    const auto opened =
+        may_open ? open_for_us(ledger, header, body)
+                 : fail(Errc::unavailable, "record: mail is locked, or its author is blocked");
     if (!opened && opened.error().code == Errc::unavailable) {
         note_told_withdrawn(ledger, header);
         mark_receipted(ledger, header, record.id);

@@ -126,7 +126,7 @@ Result<Verdict> judge_to_carry(Ledger& ledger, const Arriving& record, Now now) 
         TRY(make_terminal(ledger, header.log, served));
         return Verdict::refused;
     }
-    if (!is_for_anybody(ledger, header)) {
+    if (!is_for_anybody(ledger, header) || ledger.peer(header.log.author).blocked) {
         refuse(ledger, header, RefusalReason::roster);
         return Verdict::refused;
     }
@@ -393,7 +393,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
     }
     // The carrier has let go of these; perhaps no other office carries them.
     for (const auto& [key, gone] : before) {
-        TRY(prove_again(ledger, key, intersection(gone, ledger.log(key).held), now));
+        TRY(prove_again(ledger, key, intersection(gone, ledger.log(key).held), now, notify));
     }
     return std::optional<Prove>{};
 }

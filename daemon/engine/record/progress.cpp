@@ -242,7 +242,8 @@ void for_each_carrier(const Ledger& ledger, const LogKey& log, const Each& each)
 
 }  // namespace
 
-Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now) {
+Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now,
+                         std::vector<Notice>& notify) {
     // The carriers are looked at once: there may be a thousand, and a hundred thousand reports.
     auto carried_by_nobody = numbers;
     for_each_carrier(ledger, log, [&](OfficeId, const IntervalSet& held) {
@@ -260,9 +261,11 @@ Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& n
         }
         for (const auto& one : page->recipients) {
             const auto* office = ledger.roster().find(one.office);
-            if (office != nullptr && office->state == crypto::OfficeState::revoked) {
+            if (office != nullptr && office->state == crypto::OfficeState::revoked &&
                 TRY(prove(ledger, report, {.of = Proof::Of::revoked, .recipient = one.office},
-                          now));
+                          now))) {
+                ledger.note(What::unreachable, {.office = one.office, .report = report}, now,
+                            notify);
             }
             if (office != nullptr && office->state == crypto::OfficeState::retired) {
                 TRY(prove(ledger, report, {.of = Proof::Of::retired, .recipient = one.office},

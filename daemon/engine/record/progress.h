@@ -46,7 +46,8 @@ Result<void> describe_all(Ledger& ledger, const storage::StoredRecord& record);
 
 // Proves own reports that are still under way once more, from the roster and all newest statements
 // of custody. Call when a carrier lets go of them, and when an office is closed.
-Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now);
+Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& numbers, Now now,
+                         std::vector<Notice>& notify);
 
 // The offices whose newest statement of custody holds this report of ours. Cut-off offices do not
 // count.

@@ -18,6 +18,10 @@ constexpr std::size_t remembered_bytes_max = 16U << 20;
 constexpr std::size_t few_leaves = 16;
 
 bool is_newer(const RegisterSummary& one, const RegisterSummary& other) {
+    if (one.kind == static_cast<std::uint8_t>(RegisterKind::fork)) {
+        // Which of two proofs counts is in their content: each end shows its own.
+        return one.hash != other.hash;
+    }
     return one.version > other.version || (one.version == other.version && one.hash > other.hash);
 }
 
@@ -251,13 +255,16 @@ bool Comparison::compare_logs(const Step& step, const LeafSummary& leaf) {
 bool Comparison::compare_registers(const Ledger& ledger, const LeafSummary& leaf,
                                    RegisterQueue& queue) {
     if (ledger.is_closed(leaf.office)) {
-        // A peer that does not know yet is shown the proofs.
+        // A peer that does not know yet is shown the proofs. Its leaf may be closed by a cut-off
+        // alone.
+        const bool is_closed_whole =
+            leaf.is_closed && leaf.logs.empty() && leaf.registers.empty() && !leaf.all_registers;
         for (const auto* entry : ledger.registers_of(leaf.office)) {
             const auto is_listed = std::ranges::any_of(leaf.registers, [&](const auto& one) {
                 return one.kind == entry->key.kind && one.subject == entry->key.subject &&
                        one.hash == ledger.register_hash(entry->key);
             });
-            if (!leaf.is_closed && !is_listed) {
+            if (!is_closed_whole && !is_listed) {
                 queue.want(entry->key);
             }
         }

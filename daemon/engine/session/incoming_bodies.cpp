@@ -180,6 +180,7 @@ Result<std::set<OfficeId>> IncomingBodies::finish(const Step& step, SendQueue& q
     std::set<OfficeId> authors;
     for (auto at = streams_.begin(); at != streams_.end();) {
         auto& body = at->second.body;
+        TRY(body.end_if_owed_to_nobody(ledger));
         if (body.is_held(ledger) || body.is_terminal(ledger)) {
             at = end_stream(step, at,
                             body.is_held(ledger) ? SkipReason::have : SkipReason::terminal, queue);

@@ -337,6 +337,8 @@ void PeerSession::tell(Ledger& ledger, Now now, const Ledger::News& news, Conseq
     registers_.add(ledger, news.registers);
     custody_due_ = custody_due_ || news.let_go.contains(peer_);
     comparison_.tell_leaves(step, {news.released.begin(), news.released.end()}, Detail::hash);
+    comparison_.tell_leaves(step, {news.lacks_registers.begin(), news.lacks_registers.end()},
+                            Detail::all);
 }
 
 void PeerSession::leave_to_another(Ledger& ledger, const RecordId& id, Now now, Consequences& out) {

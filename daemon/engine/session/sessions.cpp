@@ -97,10 +97,8 @@ void Sessions::tell(Ledger& ledger, const Ledger::News& news, Now now, Consequen
 
 void Sessions::close_links_to_closed(const Ledger& ledger, Consequences& out) const {
     for (const auto& [link, session] : sessions_) {
-        const auto* peer = ledger.roster().find(session.peer());
-        if (peer == nullptr ||
-            (!peer->is_member() && peer->state != crypto::OfficeState::invited)) {
-            out.notify.emplace_back(CloseLink{link, "no member any more"});
+        if (!ledger.is_partner(session.peer())) {
+            out.notify.emplace_back(CloseLink{link, "no member any more, or blocked here"});
         }
     }
 }

@@ -1,0 +1,158 @@
+// revoke and block: an office that nobody, or that this machine, deals with any more.
+#include <fmt/format.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/text.h"
+#include "proto/control.pb.h"
+
+namespace fieldpost::cli {
+
+namespace {
+
+struct RevokeOptions {
+    std::string office;
+    std::string reason;
+    std::vector<std::string> keep;
+};
+
+Outcome<wire::Revocation> ask_to_revoke(const Common& common, const RevokeOptions& options,
+                                        bool only_look) {
+    wire::Request request;
+    auto& revoke = *request.mutable_revoke();
+    revoke.set_office(options.office);
+    revoke.set_reason(options.reason);
+    for (const auto& id : options.keep) {
+        revoke.add_keep(id);
+    }
+    revoke.set_only_look(only_look);
+    wire::Answer answer;
+    if (auto asked = ask(common, request, answer, only_look ? Asking::to_see : Asking::to_change);
+        !asked) {
+        return std::unexpected(asked.error());
+    }
+    return answer.revocation();
+}
+
+std::string marks_in_words(const wire::Revocation& about) {
+    return about.kept().empty()
+               ? "nothing: no report of it is known here"
+               : fmt::format("up to {}, and nothing later", fmt::join(about.kept(), ", "));
+}
+
+// A person sees whom this ends, and types the name.
+Outcome<void> confirm_on_terminal(const wire::Revocation& about) {
+    const auto line = [](std::string_view label, const std::string& words) {
+        fmt::print(stderr, "{}{}\n", padded(label, 13),
+                   wrapped(words, terminal_width() - 13, 13).substr(13));
+    };
+    line("office", fmt::format("{}, {}", about.office(), about.state()));
+    if (about.state() == "invited") {
+        line("", "its invitation ends; it has sent nothing yet");
+    } else {
+        line("fingerprint", about.fingerprint());
+        line("last news", about.heard_unix_s() == 0
+                              ? "never"
+                              : fmt::format("{}, {} ago", local_time(about.heard_unix_s()),
+                                            human_length(unix_now() - about.heard_unix_s())));
+        line("stays valid", marks_in_words(about));
+        line("", "Another mark for one kind of reports: --keep ID");
+    }
+    fmt::print(stderr, "This cannot be undone. Type the office's name to cut it off: ");
+    std::string typed;
+    std::getline(std::cin, typed);
+    if (typed != about.office()) {
+        return std::unexpected(Failure{exit_failed, "not_confirmed",
+                                       fmt::format("{} was not cut off", about.office()),
+                                       "type its name, exactly as it stands above"});
+    }
+    return {};
+}
+
+int run_revoke(const Common& common, const RevokeOptions& options) {
+    if (isatty(STDIN_FILENO) != 0) {
+        const auto about = ask_to_revoke(common, options, true);
+        if (!about) {
+            return report(common, about.error());
+        }
+        if (const auto confirmed = confirm_on_terminal(*about); !confirmed) {
+            return report(common, confirmed.error());
+        }
+    }
+    const auto done = ask_to_revoke(common, options, false);
+    if (!done) {
+        return report(common, done.error());
+    }
+    if (common.json) {
+        const nlohmann::ordered_json object = {
+            {"office", done->office()},
+            {"roster_version", done->roster_version()},
+            {"kept", std::vector<std::string>(done->kept().begin(), done->kept().end())}};
+        fmt::print("{}\n", json_text(object));
+    } else if (done->state() == "invited") {
+        fmt::print("the invitation of {} is good for nothing now\n", done->office());
+    } else {
+        fmt::print("{} is cut off; of its reports stays valid:\n{}", done->office(),
+                   wrapped(marks_in_words(*done), terminal_width(), 0));
+    }
+    return exit_done;
+}
+
+int run_block(const Common& common, const std::string& office, bool undo) {
+    wire::Request request;
+    request.mutable_block()->set_office(office);
+    request.mutable_block()->set_undo(undo);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
+        return report(common, asked.error());
+    }
+    if (common.json) {
+        const nlohmann::ordered_json object = {{"office", office}, {"blocked", !undo}};
+        fmt::print("{}\n", json_text(object));
+    } else if (!common.quiet) {
+        fmt::print(stderr, "{} is {}\n", office,
+                   undo ? "not blocked on this machine any more"
+                        : "blocked on this machine. Other offices do not know of it: tell "
+                          "headquarters");
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_revoke(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("revoke", "on the authority: cut an office off, for good");
+    auto options = std::make_shared<RevokeOptions>();
+    command->add_option("OFFICE", options->office, "its name")->required();
+    command->add_option("--reason", options->reason, "what every office is told")->required();
+    command->add_option("--keep", options->keep, "an ID: the last report of its kind that counts")
+        ->allow_extra_args(false);
+    command->footer(
+        "Reports up to what this office knows stay valid, and still arrive. Nothing later counts.\n"
+        "Example: fieldpost revoke hyesan --reason 'taken at a border'");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_revoke(common, *options); };
+    });
+}
+
+void add_block(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand("block", "have nothing to do with an office, at once");
+    auto office = std::make_shared<std::string>();
+    auto undo = std::make_shared<bool>(false);
+    command->add_option("OFFICE", *office, "its name")->required();
+    command->add_flag("--undo", *undo, "deal with it again, and show what it wrote meanwhile");
+    command->footer(
+        "This machine alone: it does not link to that office, takes nothing new of it to carry,\n"
+        "and shows nothing that it writes, until --undo. For everybody: fieldpost revoke.\n"
+        "Example: fieldpost block hyesan");
+    command->callback([&common, &run, office, undo] {
+        run = [&common, office, undo] { return run_block(common, *office, *undo); };
+    });
+}
+
+}  // namespace fieldpost::cli

@@ -1,0 +1,211 @@
+// Goal: an office that was cut off is nobody's office any more, whichever way the news came; what
+// it wrote before is not lost; and its own people are told why.
+// Method: real offices; the command as people and programs use it; links, a stick, a folder, and
+// daemons that are killed.
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "tests/end_to_end/offices.h"
+
+using namespace fieldpost::end_to_end;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string state_of(const Office& at, const std::string& name) {
+    const auto roster = at.ask({"roster"});
+    for (const auto& office : roster["offices"]) {
+        if (office["name"] == name) {
+            return office["state"];
+        }
+    }
+    return "unknown";
+}
+
+bool has_item(const Office& at, const std::string& what, const std::string& office) {
+    return std::ranges::any_of(at.ask({"attention"}), [&](const Json& item) {
+        return item["what"] == what && item["office"] == office;
+    });
+}
+
+std::string code_of(const Ran& ran) {
+    return Json::parse(ran.err).at("error").at("code");
+}
+
+struct ThreeOffices {
+    Network network;
+    Office& hq = network.found();
+    Office& hyesan = network.add(hq, "hyesan", "field");
+    Office& camp = network.add(hq, "camp", "field");
+
+    void revoke_hyesan() {
+        const auto told = hq.ask({"revoke", "hyesan", "--reason", "국경에서 압수됨"});
+        CHECK(told["office"] == "hyesan");
+        CHECK(told["roster_version"].is_number());
+    }
+};
+
+}  // namespace
+
+TEST_CASE("an office is cut off over links: nobody deals with it, and it is told",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto before = at.hyesan.deliver({"--to", "hq"}, "before");
+    const auto unread = [&] {
+        at.hyesan.stop();
+        return at.camp.queue({"--to", "hyesan", "--to", "hq"}, "for two");
+    }();
+    REQUIRE(eventually([&] { return at.hq.ask({"list", "--inbox"}).size() == 2; }));
+    const auto told = at.hq.ask({"revoke", "hyesan", "--reason", "국경에서 압수됨"});
+    CHECK(told["kept"] == Json({before}));
+    CHECK(state_of(at.hq, "hyesan") == "revoked");
+    CHECK(at.hq.ask({"show", before})["after_cut_off"] == false);
+    REQUIRE(eventually([&] { return state_of(at.camp, "hyesan") == "revoked"; }));
+    CHECK(has_item(at.camp, "revoked", "hyesan"));
+    CHECK(has_item(at.camp, "unreachable", "hyesan"));
+    const auto report = at.camp.ask({"show", unread});
+    CHECK(report["recipient_states"]["hyesan"] == "failed");
+    CHECK(report["recipient_states"]["hq"] == "delivered");
+    for (auto* office : {&at.hq, &at.camp}) {
+        const auto refused = office->run({"queue", "--to", "hyesan", "--json"}, "x");
+        CHECK(refused.exit_code == 5);
+        CHECK(code_of(refused) == "revoked");
+    }
+    // Its people see why nothing goes, and keep what they have.
+    at.hyesan.start();
+    REQUIRE(eventually([&] { return at.hyesan.ask({"status"})["state"] == "revoked"; }));
+    CHECK(has_item(at.hyesan, "shut_out", "hyesan"));
+    for (const Words& words :
+         {Words{"queue", "--to", "hq"}, Words{"withdraw", before, "--reason", "x"}}) {
+        auto asked = words;
+        asked.push_back("--json");
+        const auto refused = at.hyesan.run(asked, "x");
+        CHECK(refused.exit_code == 5);
+        CHECK(code_of(refused) == "revoked");
+    }
+    CHECK(at.hyesan.ask({"show", before})["text"] == "before");
+    CHECK(at.hyesan.run({"export", "--output", (at.network.folder() / "all.jsonl").string()})
+              .exit_code == 0);
+    CHECK(at.hyesan.show({"status"}).out.find("revoked") != std::string::npos);
+    CHECK_FALSE(at.hq.ask({"peers"}).empty());
+    for (const auto& peer : at.hq.ask({"peers"})) {
+        CHECK((peer["office"] != "hyesan" || peer["state"] == "revoked"));
+    }
+    // Another mark later, for somebody has found its last good report.
+    CHECK(at.hq.ask({"revoke", "hyesan", "--reason", "found", "--keep", before})["kept"] ==
+          Json({before}));
+}
+
+TEST_CASE("the news of a cut-off comes by stick, and so does what the cut-off keeps",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto kept = at.hyesan.deliver({"--to", "hq"}, "kept");
+    at.camp.stop();
+    at.hq.stop();
+    // Written before, and still on a driver's stick. hq has never seen the second.
+    const auto on_stick = at.hyesan.queue({"--to", "camp"}, "on the stick");
+    const auto stick = (at.network.folder() / "stick").string();
+    fs::create_directory(stick);
+    REQUIRE(at.hyesan.run({"bundle", "export", stick + "/of-hyesan.fpb"}).exit_code == 0);
+    at.hyesan.kill();
+    at.hq.start();
+    REQUIRE(at.hq.run({"revoke", "hyesan", "--reason", "lost", "--keep", on_stick}).exit_code == 0);
+    REQUIRE(at.hq.run({"bundle", "export", stick + "/of-hq.fpb"}).exit_code == 0);
+    at.hq.stop();
+    at.camp.start();
+    REQUIRE(at.camp.run({"bundle", "import", stick + "/of-hq.fpb"}).exit_code == 0);
+    CHECK(state_of(at.camp, "hyesan") == "revoked");
+    const auto imported = at.camp.run({"bundle", "import", stick + "/of-hyesan.fpb"});
+    CAPTURE(imported.err);
+    CHECK(imported.exit_code == 0);
+    CHECK(at.camp.ask({"show", on_stick})["text"] == "on the stick");
+    CHECK(at.camp.ask({"show", on_stick})["after_cut_off"] == false);
+}
+
+TEST_CASE("what was shown from beyond a cut-off is marked", "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto kept = at.hyesan.deliver({"--to", "camp"}, "kept");
+    const auto late = at.hyesan.deliver({"--to", "camp"}, "late");
+    REQUIRE(at.hq.run({"revoke", "hyesan", "--reason", "lost", "--keep", kept}).exit_code == 0);
+    REQUIRE(eventually([&] { return has_item(at.camp, "after_cut_off", "hyesan"); }));
+    CHECK(at.camp.ask({"show", late})["text"] == "late");
+    CHECK(at.camp.ask({"show", late})["after_cut_off"] == true);
+    CHECK(at.camp.ask({"show", kept})["after_cut_off"] == false);
+    CHECK(at.camp.show({"show", late}).out.find("after its office was cut off") !=
+          std::string::npos);
+    CHECK(at.camp.show({"list"}).out.find("after cut-off") != std::string::npos);
+}
+
+TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto own = at.camp.deliver({"--to", "hq"}, "x");
+    const auto version = at.hq.ask({"status"})["roster_version"];
+    const auto refused = [&](const Office& office, Words words, int code) {
+        words.push_back("--json");
+        const auto ran = office.run(words);
+        CAPTURE(words, ran.err);
+        CHECK(ran.exit_code == code);
+        return ran.exit_code == 2 ? std::string{} : code_of(ran);
+    };
+    CHECK(refused(at.camp, {"revoke", "hyesan", "--reason", "x"}, 5) == "not_authority");
+    CHECK(refused(at.hq, {"revoke", "nowhere", "--reason", "x"}, 4) == "not_found");
+    CHECK(refused(at.hq, {"revoke", "hq", "--reason", "x"}, 5) == "refused");
+    CHECK(refused(at.hq, {"revoke", "hyesan"}, 2).empty());
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", ""}, 6) == "invalid");
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", std::string(256, 'x')}, 6) == "invalid");
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", own}, 4) == "not_found");
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", "no id"}, 4) ==
+          "not_found");
+    CHECK(at.hq.ask({"status"})["roster_version"] == version);
+    CHECK(state_of(at.hq, "hyesan") == "active");
+    // An open invitation ends.
+    at.network.invite(at.hq, "wonsan", "field");
+    const auto ran = at.hq.run({"revoke", "wonsan", "--reason", "not needed"});
+    CHECK(ran.out.find("invitation of wonsan is good for nothing") != std::string::npos);
+    CHECK(state_of(at.hq, "wonsan") == "unknown");
+}
+
+TEST_CASE("an office that is killed while it cuts another off has done it, or has not",
+          "[end_to_end][revocation][slow]") {
+    ThreeOffices at;
+    at.camp.stop();
+    bool was_cut_off = false;
+    for (int after_ms = 0; after_ms < 30 && !was_cut_off; after_ms += 3) {
+        Program revoking(at.hq.command({"revoke", "hyesan", "--reason", "lost"}));
+        std::this_thread::sleep_for(std::chrono::milliseconds{after_ms});
+        at.hq.kill();
+        (void)revoking.finish();
+        at.hq.start();
+        const auto state = state_of(at.hq, "hyesan");
+        CHECK((state == "active" || state == "revoked"));
+        was_cut_off = state == "revoked";
+    }
+    at.revoke_hyesan();
+    CHECK(state_of(at.hq, "hyesan") == "revoked");
+    at.camp.start();
+    REQUIRE(eventually([&] { return state_of(at.camp, "hyesan") == "revoked"; }));
+    CHECK_FALSE(has_item(at.camp, "roster_conflict", ""));
+}
+
+TEST_CASE("an office that is blocked here is left alone by this machine alone",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto before = at.hyesan.deliver({"--to", "hq", "--to", "camp"}, "before");
+    REQUIRE(at.camp.run({"block", "hyesan"}).exit_code == 0);
+    for (const auto& peer : at.camp.ask({"peers"})) {
+        CHECK((peer["office"] != "hyesan" || peer["state"] == "blocked"));
+    }
+    const auto meanwhile = at.hyesan.deliver({"--to", "hq", "--to", "camp"}, "meanwhile");
+    CHECK(ids_of(at.camp.ask({"list", "--inbox"})) == std::vector{before});
+    CHECK(at.camp.run({"show", meanwhile}).exit_code != 0);
+    CHECK(at.camp.run({"block", "camp"}).exit_code == 5);
+    CHECK(at.camp.run({"block", "nowhere"}).exit_code == 4);
+    at.camp.kill();
+    at.camp.start();
+    CHECK(ids_of(at.camp.ask({"list", "--inbox"})) == std::vector{before});
+    const auto undone = at.camp.ask({"block", "hyesan", "--undo"});
+    CHECK(undone["blocked"] == false);
+    REQUIRE(eventually([&] { return at.camp.ask({"list", "--inbox"}).size() == 2; }));
+    CHECK(at.camp.ask({"show", meanwhile})["text"] == "meanwhile");
+}

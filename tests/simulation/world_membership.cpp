@@ -1,0 +1,73 @@
+// How offices of a World come and go.
+#include "tests/simulation/world.h"
+
+namespace fieldpost::tests {
+
+std::shared_ptr<const crypto::Invite> World::invite(const std::string& name) {
+    std::vector<engine::Notice> notices;
+    REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400}}, &notices));
+    const auto answer = std::ranges::find_if(notices, [](const engine::Notice& notice) {
+        return std::holds_alternative<engine::Invited>(notice);
+    });
+    REQUIRE(answer != notices.end());
+    return std::get<engine::Invited>(*answer).invite;
+}
+
+Node World::join(const crypto::Invite& invite) {
+    Office office;
+    office.keys = std::make_unique<tests::Office>();
+    office.keys->index = invite.index;
+    office.keys->machine = crypto::MachineKeys::random(invite.founding_key.duplicate());
+    office.keys->mail = crypto::MailKeys::random();
+    office.keys->mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
+    office.one_time = crypto::one_time_box_key(invite.seed).public_key;
+    auto registers = invite.registers;
+    registers.push_back(
+        crypto::make_enrolment(crypto::one_time_signing_key(invite.seed), office.keys->machine,
+                               office.keys->mail.signing.public_key(), network_.id(), invite.index,
+                               {{1, 7}, 0}, now(0).wall));
+    offices_.push_back(std::move(office));
+    open_store(size() - 1, invite.roster, registers);
+    start(size() - 1);
+    return size() - 1;
+}
+
+void World::change_roster(std::vector<RosterStatement> statements) {
+    network_.change(std::move(statements), now(0).wall);
+    tell(0, 1, RosterNews{{network_.changes.back()}});
+}
+
+template <class Answer>
+const Answer* World::answer_in(const std::vector<engine::Notice>& notices) {
+    for (const auto& notice : notices) {
+        if (const auto* answer = std::get_if<Answer>(&notice)) {
+            return answer;
+        }
+    }
+    return nullptr;
+}
+
+std::optional<CutOff> World::revoke(Node node, const std::vector<storage::ReportKey>& keep) {
+    std::vector<engine::Notice> notices;
+    const engine::RevocationWanted wanted{next_request_++, index_of(node), "taken at a border",
+                                          keep};
+    if (!is_up(0) || !batch(0, {wanted}, &notices)) {
+        return std::nullopt;
+    }
+    const auto* revoked = answer_in<engine::Revoked>(notices);
+    const auto* declined = answer_in<engine::Declined>(notices);
+    INFO((declined != nullptr ? declined->error.detail : ""));
+    REQUIRE(revoked != nullptr);
+    return revoked->cut_off;
+}
+
+void World::block(Node node, Node other, bool undo) {
+    batch(node, {engine::BlockWanted{next_request_++, index_of(other), undo}});
+}
+
+bool World::knows_cut_off(Node node, Node other) const {
+    const auto* office = ledger(node).roster().find(index_of(other));
+    return office != nullptr && office->cut_off.has_value();
+}
+
+}  // namespace fieldpost::tests
