@@ -29,9 +29,10 @@ Hash tag_of(const BeaconKey& key, const NetworkId& network, BytesView nonce, Byt
 
 }  // namespace
 
-BeaconKey beacon_key(const FoundingKey& founding_key, const NetworkId& network) {
-    constexpr std::array epoch{std::byte{0}, std::byte{0}};
-    return BeaconKey::from(keyed_hash(founding_key.view(), "beacon-key", network, {epoch}).view());
+BeaconKey beacon_key(BytesView secret, std::uint16_t epoch, const NetworkId& network) {
+    ByteWriter number;
+    number.u16(epoch);
+    return BeaconKey::from(keyed_hash(secret, "beacon-key", network, {number.bytes()}).view());
 }
 
 Bytes seal_beacon(const BeaconKey& key, const NetworkId& network, const Beacon& beacon,

@@ -15,8 +15,8 @@
 namespace fieldpost::crypto {
 
 using BeaconKey = Secret<struct BeaconKeyTag, 32>;
-// The key of epoch 0, whose secret is the founding key.
-BeaconKey beacon_key(const FoundingKey& founding_key, const NetworkId& network);
+// The secret of epoch 0 is the founding key; those of later epochs, see epoch_chain.h.
+BeaconKey beacon_key(BytesView secret, std::uint16_t epoch, const NetworkId& network);
 
 // An IPv6 address, or an IPv4 address in its IPv6 form.
 using NetworkAddress = std::array<std::byte, 16>;

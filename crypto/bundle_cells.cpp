@@ -1,9 +1,13 @@
 #include "crypto/bundle_cells.h"
 
 #include <algorithm>
+#include <iterator>
+#include <ranges>
 
 #include "crypto/box.h"
+#include "crypto/epoch_chain.h"
 #include "crypto/hash.h"
+#include "proto/epoch_slots.h"
 #include "proto/record.h"
 
 namespace fieldpost::crypto {
@@ -27,6 +31,8 @@ constexpr std::uint64_t foreign_bytes = 1U << 20;
 // there, would be read for hours.
 constexpr std::uint64_t damaged_bytes_max = 16U << 20;
 constexpr std::uint64_t damaged_of_opened = 4;
+// So often old epochs are tried in one file.
+constexpr std::size_t tries_max = 20'000;
 
 std::size_t on_grid(std::size_t bytes) {
     return (bytes + grid_bytes - 1) / grid_bytes * grid_bytes;
@@ -40,6 +46,13 @@ BundleKeys::Pair pair_of(const SealKey& key, const NetworkId& network) {
         return SealKey::from(keyed_hash(key.view(), label, network, {}).view());
     };
     return {part("bundle-head"), part("bundle-content")};
+}
+
+BundleKeys::Pair rest_pair(BytesView secret, std::uint16_t epoch, const NetworkId& network) {
+    ByteWriter number;
+    number.u16(epoch);
+    return pair_of(SealKey::from(keyed_hash(secret, "bundle", network, {number.bytes()}).view()),
+                   network);
 }
 
 struct Head {
@@ -78,17 +91,27 @@ Bytes noise(std::size_t bytes) {
 }  // namespace
 
 BundleKeys::BundleKeys(const FoundingKey& founding_key, const NetworkId& network) {
-    constexpr std::array epoch{std::byte{0}, std::byte{0}};
-    const auto derived = [&](std::string_view label, BytesView salt) {
-        return SealKey::from(keyed_hash(founding_key.view(), label, network, {salt}).view());
-    };
-    roster_ = pair_of(derived("bundle-roster", {}), network);
-    rest_ = pair_of(derived("bundle", epoch), network);
+    roster_ =
+        pair_of(SealKey::from(keyed_hash(founding_key.view(), "bundle-roster", network, {}).view()),
+                network);
+    rest_.push_back(rest_pair(founding_key.view(), 0, network));
+}
+
+void BundleKeys::add_epochs(const BoxSecret& transport, std::uint16_t epoch,
+                            const NetworkId& network) {
+    std::vector<Pair> added;
+    auto secret = transport.duplicate();
+    for (auto one = epoch; one >= rest_.size(); --one) {
+        added.push_back(rest_pair(secret.view(), one, network));
+        secret = earlier_epoch_secret(secret, network, transport_group, one,
+                                      static_cast<std::uint16_t>(one - 1));
+    }
+    std::ranges::move(added | std::views::reverse, std::back_inserter(rest_));
 }
 
 Bytes BundleSealer::cell(BundlePart part, BytesView content) {
     ensure(content.size() <= bundle_content_bytes_max, "a cell has a limit");
-    const auto& keys = keys_.of(part);
+    const auto& keys = part == BundlePart::roster ? keys_.roster() : keys_.rest().back();
     const auto head = encode({kind_content, number_++, static_cast<std::uint32_t>(content.size())});
     Bytes cell = seal_value(keys.head, {}, head);
     const auto sealed = seal_value(keys.content, head, content);
@@ -116,7 +139,7 @@ Bytes BundleSealer::end() {
         const auto used = bytes_ + head_box_bytes;
         noise_left_ = padme_size(used) - used;
         bytes_ += head_box_bytes + *noise_left_;
-        return seal_value(keys_.of(BundlePart::rest).head, {}, encode({kind_end, number_, 0}));
+        return seal_value(keys_.rest().back().head, {}, encode({kind_end, number_, 0}));
     }
     const auto some = noise(std::min<std::uint64_t>(*noise_left_, noise_bytes));
     *noise_left_ -= some.size();
@@ -147,14 +170,41 @@ void BundleOpener::skip(std::size_t bytes, bool is_damaged) {
                                          : damaged_bytes_max + damaged_of_opened * opened_bytes_);
 }
 
-std::optional<BundleOpener::Cell> BundleOpener::open_here() {
-    for (const auto part : {BundlePart::rest, BundlePart::roster}) {
-        const auto& keys = keys_.of(part);
-        const auto plain = open_value(keys.head, {}, rest().first(head_box_bytes));
-        const auto head = plain ? decode(*plain) : std::nullopt;
-        if (!head) {
+// Most files are of the newest epoch, or of the one before. Which of the older ones a file is of is
+// found at its first cells: a file that opens under none is not tried under all to its end.
+std::optional<BundleOpener::Found> BundleOpener::find_head() {
+    const auto here = rest().first(head_box_bytes);
+    const auto try_keys = [&](BundlePart part, const BundleKeys::Pair& keys) {
+        auto plain = open_value(keys.head, {}, here);
+        return plain && decode(*plain) ? std::optional(Found{part, &keys, std::move(*plain)})
+                                       : std::nullopt;
+    };
+    const auto& epochs = keys_.rest();
+    if (epoch_) {
+        if (auto found = try_keys(BundlePart::rest, epochs[*epoch_])) {
+            return found;
+        }
+    }
+    if (auto found = try_keys(BundlePart::roster, keys_.roster())) {
+        return found;
+    }
+    for (auto epoch = epochs.size(); !epoch_ && epoch-- > 0;) {
+        const bool is_likely = epoch + 2 >= epochs.size() || epoch == 0;
+        if (!is_likely && tries_ == tries_max) {
             continue;
         }
+        tries_ += is_likely ? 0 : 1;
+        if (auto found = try_keys(BundlePart::rest, epochs[epoch])) {
+            epoch_ = epoch;
+            return found;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<BundleOpener::Cell> BundleOpener::open_here() {
+    if (const auto found = find_head()) {
+        const auto head = decode(found->head);
         if (head->kind == kind_end) {
             is_over_ = true;
             is_whole_ = opened_ == head->number && damaged_ == 0;
@@ -166,8 +216,8 @@ std::optional<BundleOpener::Cell> BundleOpener::open_here() {
             is_over_ = is_finished_;
             return std::nullopt;
         }
-        auto content =
-            open_value(keys.content, *plain, rest().subspan(head_box_bytes, size - head_box_bytes));
+        auto content = open_value(found->keys->content, found->head,
+                                  rest().subspan(head_box_bytes, size - head_box_bytes));
         // Numbers ascend in a file. A cell that comes again was put there by an attacker.
         const bool is_next = content && head->number >= number_;
         skip(on_grid(size), !is_next);
@@ -177,7 +227,7 @@ std::optional<BundleOpener::Cell> BundleOpener::open_here() {
         number_ = head->number + 1ULL;
         ++opened_;
         // A cell of another kind comes from a later release.
-        return head->kind == kind_content ? std::optional(Cell{part, std::move(*content)})
+        return head->kind == kind_content ? std::optional(Cell{found->part, std::move(*content)})
                                           : std::nullopt;
     }
     skip(grid_bytes, true);

@@ -17,7 +17,7 @@ namespace fieldpost::crypto {
 
 enum class BundlePart : std::uint8_t {
     roster,  // for every member and invitee of any epoch
-    rest,    // for members, under the newest transport secret
+    rest,    // for members, under a transport secret (epoch_chain.h)
 };
 
 // The limit for one cell, so that a reader needs little memory.
@@ -25,24 +25,28 @@ inline constexpr std::size_t bundle_content_bytes_max = 131'072;
 
 class BundleKeys {
 public:
+    // Those of epoch 0: its transport secret is the founding key.
     BundleKeys(const FoundingKey& founding_key, const NetworkId& network);
+    // Adds those of all epochs up to this one. An epoch that is known already adds nothing.
+    void add_epochs(const BoxSecret& transport, std::uint16_t epoch, const NetworkId& network);
 
     // The keys for head and content of a cell.
     struct Pair {
         SealKey head;
         SealKey content;
     };
-    [[nodiscard]] const Pair& of(BundlePart part) const {
-        return part == BundlePart::roster ? roster_ : rest_;
-    }
+    [[nodiscard]] const Pair& roster() const { return roster_; }
+    // By epoch.
+    [[nodiscard]] const std::vector<Pair>& rest() const { return rest_; }
 
 private:
     Pair roster_;
-    Pair rest_;
+    std::vector<Pair> rest_;
 };
 
 class BundleSealer {
 public:
+    // The newest epoch of `keys` counts.
     explicit BundleSealer(BundleKeys keys) : keys_(std::move(keys)) {}
 
     // `content` is at most bundle_content_bytes_max.
@@ -81,6 +85,10 @@ public:
     std::optional<Cell> next();
     // To be called when no more bytes come.
     void finish();
+    // The content of the first part may bring a newer epoch, before the second part is tried.
+    void add_epochs(const BoxSecret& transport, std::uint16_t epoch, const NetworkId& network) {
+        keys_.add_epochs(transport, epoch, network);
+    }
 
     // True if the file has nothing more to give. Its end was read, or too many bytes did not open,
     // counted together and compared with the bytes that did. So the bytes read are bounded by the
@@ -95,6 +103,13 @@ public:
 
 private:
     [[nodiscard]] BytesView rest() const { return BytesView(bytes_).subspan(at_); }
+    // The keys under which the head of a cell opens here, with the head. Nothing: none.
+    struct Found {
+        BundlePart part{};
+        const BundleKeys::Pair* keys = nullptr;
+        Bytes head;
+    };
+    std::optional<Found> find_head();
     std::optional<Cell> open_here();
     void skip(std::size_t bytes, bool is_damaged);
 
@@ -104,6 +119,9 @@ private:
     std::uint32_t opened_ = 0;
     std::uint64_t damaged_ = 0;
     std::uint64_t opened_bytes_ = 0;
+    // The epoch of the file's second part, once a cell of it has opened.
+    std::optional<std::size_t> epoch_;
+    std::size_t tries_ = 0;     // of old epochs, before that
     std::uint64_t number_ = 0;  // the least number that the next cell may have
     bool needs_more_ = false;
     bool is_finished_ = false;

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "proto/limits.h"
+
 namespace fieldpost {
 
 namespace {
@@ -42,7 +46,6 @@ Register epoch_slots_register(const EpochSlots& slots, WallTime at) {
     payload.u32(slots.roster_version);
     payload.raw(slots.group_key.view());
     payload.raw(slots.ephemeral.view());
-    payload.raw(slots.previous.view());
     payload.varint(slots.slots.size());
     for (const auto& slot : slots.slots) {
         payload.u16(value_of(slot.office));
@@ -75,16 +78,21 @@ Result<EpochSlots> decode_epoch_slots(const Register& entry) {
     slots.roster_version = TRY(in.read_u32());
     slots.group_key = TRY(in.read_array<BoxPublic>());
     slots.ephemeral = TRY(in.read_array<BoxPublic>());
-    slots.previous = TRY(in.read_array<WrappedGroupKey>());
     slots.slots = TRY(read_slots(in));
     TRY(in.expect_end("epoch slots"));
     if (entry.version.counter >> revision_bits != slots.epoch) {
         return fail(Errc::malformed, "epoch slots: the counter is not of the epoch");
     }
     slots.revision = static_cast<std::uint32_t>(entry.version.counter);
-    if (slots.group_key.is_zero() != (slots.group == transport_group)) {
-        return fail(Errc::malformed,
-                    "epoch slots: a group without its key, or the transport with one");
+    if (slots.epoch == 0 || slots.epoch > limits::epochs_max) {
+        return fail(Errc::malformed, "epoch slots: an epoch that no chain has");
+    }
+    if (slots.group_key.is_zero()) {
+        return fail(Errc::malformed, "epoch slots: a group without its key");
+    }
+    if (slots.group == transport_group &&
+        std::ranges::any_of(slots.slots, [](const auto& slot) { return slot.prekey_epoch != 0; })) {
+        return fail(Errc::malformed, "epoch slots: the transport under a prekey");
     }
     return slots;
 }

@@ -10,7 +10,8 @@
 
 namespace fieldpost {
 
-// The group index, in a register's subject, for the key that all offices share for their links.
+// The group index, in a register's subject, for the key from which those of bundles and beacons are
+// made. Its slots are sealed to link keys, which a locked office has too; their prekey epoch is 0.
 inline constexpr OfficeId transport_group{0xfffe};
 
 using WrappedGroupKey = ByteArray<struct WrappedGroupKeyTag, 32>;
@@ -25,14 +26,13 @@ struct EpochSlots {
     };
 
     OfficeId group = transport_group;
-    std::uint8_t page = 0;  // slots of a large group fill several registers
-    std::uint16_t epoch = 0;
+    std::uint8_t page = 0;    // slots of a large group fill several registers
+    std::uint16_t epoch = 0;  // from 1; the keys of earlier epochs follow from that of a later one
     std::uint32_t revision = 0;  // a page is written again when slots are added
     std::uint32_t roster_version = 0;
-    BoxPublic group_key;  // authors seal to it; zeros for the transport: its key is a plain secret
+    BoxPublic group_key;  // authors seal to it; a reader of a slot checks the secret by it
     BoxPublic ephemeral;
-    WrappedGroupKey previous;  // the key of the epoch before, sealed under this one; zeros if none
-    std::vector<Slot> slots;   // ascending by office, at least one
+    std::vector<Slot> slots;  // ascending by office, at least one
     bool operator==(const EpochSlots&) const = default;
 };
 

@@ -48,6 +48,8 @@ inline constexpr std::size_t network_name_bytes_max = 64;
 inline constexpr std::size_t office_name_bytes_max = 32;
 inline constexpr std::size_t revocation_reason_bytes_max = 255;  // as its text8 can hold
 inline constexpr std::size_t authority_keys_max = 16;
+// Epochs of one group's key. Each ends because an office left; the first costs so many hashes.
+inline constexpr std::uint16_t epochs_max = 8192;
 
 // A report as a person writes it.
 inline constexpr std::size_t text_bytes_max = 1U << 20;

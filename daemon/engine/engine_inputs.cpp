@@ -79,6 +79,7 @@ Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Consequences
 }
 
 Result<void> Engine::Parts::on(const RevocationWanted& wanted, Now now, Consequences& out) {
+    groups_tended_at.reset();  // the new epoch comes in the same commit
     return revoke(ledger, wanted, now, out.notify);
 }
 

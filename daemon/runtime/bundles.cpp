@@ -167,7 +167,31 @@ Bytes Bundles::state_of(const engine::Ledger& ledger) const {
         }
     }
     out.u32(ledger.roster().version());
+    out.u16(engine::transport_epoch(ledger));
     return out.take();
+}
+
+crypto::BundleKeys Bundles::keys(const engine::Ledger& ledger) {
+    crypto::BundleKeys keys(machine_.founding_key, network_);
+    if (const auto* newest = transport_.newest(ledger)) {
+        keys.add_epochs(newest->secret, newest->epoch, network_);
+    }
+    return keys;
+}
+
+void Bundles::learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesView bytes) const {
+    const auto frame = decode_frame(bytes);
+    const auto* news = frame ? std::get_if<RegisterNews>(&*frame) : nullptr;
+    for (const auto& entry : news == nullptr ? std::vector<Register>{} : news->registers) {
+        const auto page = decode_epoch_slots(entry);
+        if (!page || page->group != transport_group ||
+            !crypto::verify_epoch_slots(ledger.roster().founding(), network_, entry)) {
+            continue;
+        }
+        if (const auto secret = engine::transport_secret_on(ledger, *page)) {
+            reader.opener.add_epochs(*secret, page->epoch, network_);
+        }
+    }
 }
 
 // When all places are taken, the bundle that was idle longest gives way. So a client that only
@@ -212,7 +236,7 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
                             "try again in a minute");
         }
         id = engine::BundleId{next_++};
-        readers_.emplace(id, Reader{crypto::BundleOpener(keys())});
+        readers_.emplace(id, Reader{crypto::BundleOpener(keys(ledger))});
     }
     const auto found = readers_.find(id);
     if (found == readers_.end()) {
@@ -232,6 +256,9 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
             const auto frame = in.read_sized(cell->content.size());
             if (!frame || frame->empty()) {
                 break;
+            }
+            if (cell->part == crypto::BundlePart::roster) {
+                learn_epoch(ledger, reader, *frame);
             }
             if (request.only_look()) {
                 look(ledger, reader, *frame, told);
@@ -269,7 +296,7 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     return pending;
 }
 
-Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
+Bytes Bundles::end_of_file(const engine::Ledger& ledger, engine::BundleId id, Writer& writer) {
     wire::Answer answer;
     auto& told = *answer.mutable_bundle_write();
     const auto bytes = writer.sealer.end();
@@ -292,7 +319,7 @@ Bytes Bundles::end_of_file(engine::BundleId id, Writer& writer) {
         told.set_tail(std::string(as_text(encode(tail))));
         told.set_bookmark(std::string(as_text(engine::encode_runs(writer.last.holds))));
         told.set_state(std::string(as_text(writer.state)));
-        writer.sealer = crypto::BundleSealer(keys());
+        writer.sealer = crypto::BundleSealer(keys(ledger));
         writer.is_file_ended = false;
         writer.is_new_file = true;
     }
@@ -335,7 +362,7 @@ std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& 
     order.is_all = request.is_all();
     order.has_records = request.has_records();
     order.targets = ASK(targets_of(ledger, request));
-    Writer writer{.sealer = crypto::BundleSealer(keys()), .state = state_of(ledger)};
+    Writer writer{.sealer = crypto::BundleSealer(keys(ledger)), .state = state_of(ledger)};
     for (const auto& bytes : request.others()) {
         engine::add_runs(order.of_others, as_bytes(bytes));
     }
@@ -385,13 +412,14 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         return pending;
     }
     if (writer.is_file_ended) {
-        return end_of_file(id, writer);
+        return end_of_file(ledger, id, writer);
     }
     const auto room = writer.sealer.room(request.file_bytes_max());
     pending.inputs.emplace_back(engine::BundleMore{id, room.cell, room.file,
                                                    request.may_leave_out(),
                                                    std::exchange(writer.is_new_file, false)});
-    pending.finish = [this, id](const auto&, const std::vector<engine::Notice>& notices) {
+    pending.finish = [this, id](const engine::Ledger& after,
+                                const std::vector<engine::Notice>& notices) {
         const auto* content = told_of<engine::BundleContent>(notices, id);
         const auto at = writers_.find(id);
         if (content == nullptr || at == writers_.end()) {
@@ -403,7 +431,7 @@ Answered Bundles::write(const engine::Ledger& ledger, const wire::BundleWriteReq
         if (content->step != engine::BundleContent::Step::cell) {
             one.is_file_ended = true;
             one.is_over = content->step == engine::BundleContent::Step::over;
-            return end_of_file(id, one);
+            return end_of_file(after, id, one);
         }
         wire::Answer answer;
         auto& told = *answer.mutable_bundle_write();

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "crypto/bundle_cells.h"
+#include "daemon/engine/membership/groups.h"
 #include "daemon/home/office_home.h"
 #include "daemon/runtime/answering.h"
 
@@ -56,11 +57,14 @@ private:
 
     struct Look;
 
-    [[nodiscard]] crypto::BundleKeys keys() const { return {machine_.founding_key, network_}; }
+    // Those of all epochs that this office knows.
+    crypto::BundleKeys keys(const engine::Ledger& ledger);
+    // The first part of a bundle may bring the transport secret under which its second part is.
+    void learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesView frame) const;
     bool make_room(Now now);
     static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,
                      wire::BundleRead& told);
-    Bytes end_of_file(engine::BundleId id, Writer& writer);
+    Bytes end_of_file(const engine::Ledger& ledger, engine::BundleId id, Writer& writer);
     // Begins a bundle.
     std::expected<engine::BundleId, Complaint> begin(const engine::Ledger& ledger,
                                                      const wire::BundleWriteRequest& request,
@@ -69,6 +73,7 @@ private:
 
     const crypto::MachineKeys& machine_;
     NetworkId network_;
+    engine::Transport transport_;
     Hash life_;  // of the engine, in which edits are counted
     std::uint64_t next_ = 1;
     std::map<engine::BundleId, Reader> readers_;

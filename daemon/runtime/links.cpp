@@ -332,7 +332,7 @@ void Links::call_neighbours() {
         return;
     }
     // An office that is not admitted yet has nothing to say, and only listens.
-    neighbours_.call(*beacon_, engine_->ledger().us(),
+    neighbours_.call(*beacon_, engine_->ledger(),
                      is_member() ? bound_ : std::vector<std::string>{});
 }
 

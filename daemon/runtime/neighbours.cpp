@@ -5,6 +5,8 @@
 
 #include <charconv>
 
+#include "crypto/epoch_chain.h"
+
 namespace fieldpost::runtime {
 
 namespace {
@@ -18,6 +20,8 @@ constexpr int calls_soon = 3;
 constexpr std::chrono::milliseconds soon_interval = 2s;
 // Longer than it takes a linked office to call again.
 constexpr std::chrono::milliseconds remembered = 15min;
+// Calls of so many epochs before the newest are heard.
+constexpr int epochs_heard_max = 8;
 // For one office in one address family. An ordinary IPv4 network has 256 addresses, so each has its
 // turn.
 constexpr std::size_t addresses_most = 256;
@@ -63,14 +67,54 @@ std::uint16_t port_reached_at(const std::string& bound,
     return is_reached ? port : std::uint16_t{0};
 }
 
-void Neighbours::call(link::BeaconSocket& socket, OfficeId us,
-                      const std::vector<std::string>& bound) const {
+void Neighbours::take_keys(const engine::Transport::Newest* newest, std::uint16_t oldest) {
+    keys_.clear();
+    const std::uint16_t epoch = newest == nullptr ? 0 : newest->epoch;
+    // The newest first, the oldest last, and not all of what is between: each is tried for each
+    // call that is heard.
+    const auto from = std::max<int>(std::max<int>(oldest, 1), epoch - epochs_heard_max);
+    if (newest != nullptr) {
+        auto secret = newest->secret.duplicate();
+        for (int one = epoch; one >= from; --one) {
+            const auto number = static_cast<std::uint16_t>(one);
+            keys_.push_back(crypto::beacon_key(secret.view(), number, network_));
+            secret = crypto::earlier_epoch_secret(secret, network_, transport_group, number,
+                                                  static_cast<std::uint16_t>(one - 1));
+        }
+    }
+    if (oldest == 0) {
+        keys_.push_back(crypto::beacon_key(founding_key_.view(), 0, network_));
+    }
+    epochs_ = {epoch, oldest};
+}
+
+// An invited office knows the founding key only, until it is admitted.
+void Neighbours::look_at_epochs(const engine::Ledger& ledger) {
+    const auto* newest = transport_.newest(ledger);
+    std::uint16_t oldest = newest == nullptr ? 0 : newest->epoch;
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        const auto* statement = office.is_member() ? ledger.statement(index) : nullptr;
+        if (office.is_live() && index != ledger.us()) {
+            oldest = std::min<std::uint16_t>(oldest,
+                                             statement == nullptr ? 0 : statement->transport_epoch);
+        }
+    }
+    if (epochs_ !=
+        std::pair<std::uint16_t, std::uint16_t>(newest == nullptr ? 0 : newest->epoch, oldest)) {
+        take_keys(newest, oldest);
+    }
+}
+
+void Neighbours::call(link::BeaconSocket& socket, const engine::Ledger& ledger,
+                      const std::vector<std::string>& bound) {
+    look_at_epochs(ledger);
+    const auto& key = calls_++ % 2 == 0 ? keys_.front() : keys_.back();
     socket.call([&](const link::BeaconSocket::Address& from) -> Bytes {
         for (const auto& endpoint : bound) {
             if (const auto port = port_reached_at(endpoint, from); port != 0) {
                 crypto::BeaconNonce nonce;
                 crypto::fill_random(nonce.bytes);
-                return crypto::seal_beacon(key_, network_, {us, port}, nonce, from);
+                return crypto::seal_beacon(key, network_, {ledger.us(), port}, nonce, from);
             }
         }
         return {};
@@ -82,8 +126,14 @@ void Neighbours::hear(const std::vector<link::BeaconSocket::Heard>& heard,
     const auto lanes = 2 * std::max<std::size_t>(1, ledger.roster().offices().size());
     const auto addresses_max =
         std::clamp(addresses_in_all / lanes, addresses_least, addresses_most);
+    if (!heard.empty()) {
+        look_at_epochs(ledger);
+    }
     for (const auto& one : heard) {
-        const auto beacon = crypto::open_beacon(key_, network_, one.bytes, one.sender);
+        std::optional<crypto::Beacon> beacon;
+        for (auto key = keys_.begin(); !beacon && key != keys_.end(); ++key) {
+            beacon = crypto::open_beacon(*key, network_, one.bytes, one.sender);
+        }
         if (beacon && beacon->office != ledger.us() &&
             ledger.roster().find(beacon->office) != nullptr) {
             hear(lanes_[{beacon->office, one.host.starts_with('[')}], addresses_max, one.host,

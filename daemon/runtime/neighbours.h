@@ -25,6 +25,7 @@
 
 #include "crypto/beacon.h"
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/membership/groups.h"
 #include "daemon/link/beacon_socket.h"
 #include "daemon/runtime/dialler.h"
 
@@ -37,10 +38,15 @@ std::uint16_t port_reached_at(const std::string& bound, const link::BeaconSocket
 class Neighbours {
 public:
     Neighbours(const crypto::FoundingKey& founding_key, const NetworkId& network)
-        : key_(crypto::beacon_key(founding_key, network)), network_(network) {}
+        : founding_key_(founding_key.duplicate()), network_(network) {
+        take_keys(nullptr, 0);
+    }
 
-    // Tells the local network that this office listens at `bound` ("tcp://0.0.0.0:6743").
-    void call(link::BeaconSocket& socket, OfficeId us, const std::vector<std::string>& bound) const;
+    // Tells the local network that this office listens at `bound` ("tcp://0.0.0.0:6743"). Until all
+    // members say that they know the newest epoch, every second call is of the oldest that one of
+    // them names.
+    void call(link::BeaconSocket& socket, const engine::Ledger& ledger,
+              const std::vector<std::string>& bound);
     // Remembers the callers. Whom to dial of them, take_due() says.
     void hear(const std::vector<link::BeaconSocket::Heard>& heard, const engine::Ledger& ledger,
               Now now);
@@ -82,12 +88,20 @@ private:
     };
     using LaneId = std::pair<OfficeId, bool>;  // and whether of IPv6
 
+    void look_at_epochs(const engine::Ledger& ledger);
+    void take_keys(const engine::Transport::Newest* newest, std::uint16_t oldest);
+
     void hear(Lane& lane, std::size_t addresses_max, const std::string& host, std::uint16_t port,
               Now now) const;
     static Dialler::Target try_now(Lane& lane, Address& address, OfficeId office, Now now);
 
-    crypto::BeaconKey key_;
+    crypto::FoundingKey founding_key_;
     NetworkId network_;
+    engine::Transport transport_;
+    // Of the newest epoch, and of those before it that a member may still know only.
+    std::vector<crypto::BeaconKey> keys_;
+    std::pair<std::uint16_t, std::uint16_t> epochs_;  // the newest and the oldest of them
+    std::size_t calls_ = 0;
     std::map<LaneId, Lane> lanes_;
     Instant next_new_{};  // of any office
     Instant next_{};

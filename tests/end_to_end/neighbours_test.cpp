@@ -43,7 +43,8 @@ private:
     void call(const std::filesystem::path& path, int calls_a_second) {
         const home::OfficeHome home(path);
         const auto network = crypto::network_id_of(home.founding().value());
-        const auto key = crypto::beacon_key(home.machine_keys().value().founding_key, network);
+        const auto key =
+            crypto::beacon_key(home.machine_keys().value().founding_key.view(), 0, network);
         const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         in_addr from{};
         ::inet_pton(AF_INET, TwoSites::guest_address().c_str(), &from);

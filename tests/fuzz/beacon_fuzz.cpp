@@ -11,7 +11,7 @@ using namespace fieldpost;
 FUZZ_TARGET(beacon) {
     static fuzz::FoundedOffice listener;
     static const auto key =
-        crypto::beacon_key(listener.network.founding_key(), listener.network.id());
+        crypto::beacon_key(listener.network.founding_key().view(), 0, listener.network.id());
     runtime::Neighbours neighbours(listener.network.founding_key(), listener.network.id());
     Now now{{}, tests::founded_at};
     std::set<OfficeId> linked;

@@ -9,12 +9,15 @@ namespace fieldpost::tests {
 
 namespace {
 
+constexpr std::uint16_t transport_epoch = 3;
+
 json call(const crypto::BeaconKey& key, const NetworkId& network, const crypto::Beacon& beacon,
           const crypto::NetworkAddress& sender) {
     crypto::BeaconNonce nonce;
     crypto::fill_random(nonce.bytes);
     return {{"bytes", hex(crypto::seal_beacon(key, network, beacon, nonce, sender))},
             {"sender", to_hex(sender)},
+            {"epoch", 0},
             {"office", value_of(beacon.office)},
             {"port", beacon.port}};
 }
@@ -29,23 +32,29 @@ crypto::NetworkAddress address_of(const json& text) {
 
 json make_beacons(const Network& network) {
     const auto founding_key = crypto::FoundingKey::random();
-    const auto key = crypto::beacon_key(founding_key, network.id());
+    const auto transport = crypto::BoxSecret::random();
+    const auto key = crypto::beacon_key(founding_key.view(), 0, network.id());
     const auto ipv4 = address_of("00000000000000000000ffff0a080001");
     const auto ipv6 = address_of("fe8000000000000000fc00fffe000001");
+    auto later = call(crypto::beacon_key(transport.view(), transport_epoch, network.id()),
+                      network.id(), {network.offices[2].index, 1}, ipv4);
+    later["epoch"] = transport_epoch;
     return {{"network", hex(network.id())},
             {"founding_key", hex(founding_key.view())},
+            {"transport_secret", hex(transport.view())},
             {"beacons",
              {call(key, network.id(), {network.offices[1].index, 6743}, ipv4),
-              call(key, network.id(), {network.offices[3].index, 65535}, ipv6)}}};
+              call(key, network.id(), {network.offices[3].index, 65535}, ipv6), later}}};
 }
 
 TEST_CASE("published beacons are heard", "[vectors]") {
     const auto file = read_vectors("beacons");
     const auto network = array_of<NetworkId>(file["network"]);
-    const auto key =
-        crypto::beacon_key(crypto::FoundingKey::from(unhex(file["founding_key"])), network);
-    REQUIRE(file["beacons"].size() == 2);
+    REQUIRE(file["beacons"].size() == 3);
     for (const auto& vector : file["beacons"]) {
+        const auto epoch = vector["epoch"].get<std::uint16_t>();
+        const auto key = crypto::beacon_key(
+            unhex(file[epoch == 0 ? "founding_key" : "transport_secret"]), epoch, network);
         const auto bytes = unhex(vector["bytes"]);
         const auto sender = address_of(vector["sender"]);
         const auto beacon = crypto::open_beacon(key, network, bytes, sender);

@@ -1,8 +1,10 @@
 // Goal: a stick that a later release wrote can be read here, and the other way round.
-// Method: bundles.json holds the bytes of two sticks, and the content of their cells.
+// Method: bundles.json holds the bytes of sticks of three epochs, and the content of their cells.
 #include <catch2/catch.hpp>
 
 #include "crypto/bundle_cells.h"
+#include "crypto/epoch_chain.h"
+#include "proto/epoch_slots.h"
 #include "tests/vectors/vector_file.h"
 
 namespace fieldpost::tests {
@@ -11,9 +13,10 @@ namespace {
 
 using crypto::BundlePart;
 
-json bundle_of(const crypto::FoundingKey& key, const NetworkId& network,
-               const std::vector<std::pair<BundlePart, Bytes>>& cells) {
-    crypto::BundleSealer sealer({key, network});
+constexpr std::uint16_t transport_epoch = 3;
+
+json bundle_of(crypto::BundleKeys keys, const std::vector<std::pair<BundlePart, Bytes>>& cells) {
+    crypto::BundleSealer sealer(std::move(keys));
     Bytes bytes;
     json means = json::array();
     const auto append = [&](const Bytes& more) {
@@ -34,23 +37,36 @@ json bundle_of(const crypto::FoundingKey& key, const NetworkId& network,
 
 json make_bundles(const Network& network) {
     const auto key = crypto::FoundingKey::random();
-    return {
-        {"network", hex(network.id())},
-        {"founding_key", hex(key.view())},
-        {"bundles",
-         {bundle_of(key, network.id(), {}), bundle_of(key, network.id(),
-                                                      {{BundlePart::roster, bytes_of("roster")},
-                                                       {BundlePart::rest, Bytes(200, std::byte{7})},
-                                                       {BundlePart::rest, bytes_of("more")}})}}};
+    const auto transport = crypto::BoxSecret::random();
+    const std::vector<std::pair<BundlePart, Bytes>> cells = {
+        {BundlePart::roster, bytes_of("roster")},
+        {BundlePart::rest, Bytes(200, std::byte{7})},
+        {BundlePart::rest, bytes_of("more")}};
+    json bundles = {bundle_of({key, network.id()}, {}), bundle_of({key, network.id()}, cells)};
+    // By an office that knows the newest epoch, and by one that was away and knows the first.
+    for (const std::uint16_t epoch : {transport_epoch, std::uint16_t{1}}) {
+        crypto::BundleKeys keys(key, network.id());
+        keys.add_epochs(crypto::earlier_epoch_secret(transport, network.id(), transport_group,
+                                                     transport_epoch, epoch),
+                        epoch, network.id());
+        bundles.push_back(bundle_of(std::move(keys), cells));
+    }
+    return {{"network", hex(network.id())},
+            {"founding_key", hex(key.view())},
+            {"transport", {{"epoch", transport_epoch}, {"secret", hex(transport.view())}}},
+            {"bundles", bundles}};
 }
 
 TEST_CASE("published bundles are read", "[vectors]") {
     const auto file = read_vectors("bundles");
     const auto network = array_of<NetworkId>(file["network"]);
     const auto key = crypto::FoundingKey::from(unhex(file["founding_key"]));
-    REQUIRE(file["bundles"].size() == 2);
+    REQUIRE(file["bundles"].size() == 4);
     for (const auto& vector : file["bundles"]) {
-        crypto::BundleOpener opener({key, network});
+        crypto::BundleKeys keys(key, network);
+        keys.add_epochs(crypto::BoxSecret::from(unhex(file["transport"]["secret"])),
+                        file["transport"]["epoch"], network);
+        crypto::BundleOpener opener(std::move(keys));
         opener.add(unhex(vector["bytes"]));
         opener.finish();
         json cells = json::array();

@@ -26,8 +26,9 @@ from reader.invitation import open_beacon, open_invitation
 from reader.network import INVITED, Roster, fingerprint, follow_chain, read_change
 from reader.record import (cut, hash_body, hash_pieces, hash_record, open_pieces, read_foreign, read_header,
                            read_key_part, restore_header, unwrap, write_header)
-from reader.register import (ENROLMENT, EPOCH_SLOTS, FORK, OFFICE, open_slot, read_custody, read_epoch_slots,
-                             read_office, read_receipt, read_register, verify_enrolment, verify_fork)
+from reader.register import (earlier_epoch, ENROLMENT, EPOCH_SLOTS, FORK, last_epoch, LAST_EPOCH, OFFICE, open_slot,
+                             read_custody, read_epoch_slots, read_office, read_receipt, read_register, TRANSPORT,
+                             verify_enrolment, verify_fork)
 from reader.report import read_body, read_report, read_resend, report_hash
 
 
@@ -138,9 +139,12 @@ def check_register(checks, file, vector):
         checks.equal(name, value, vector[name])
     if register.kind == EPOCH_SLOTS:
         checks.does("signatures", Roster(*hexed(file, "founding")).verify, "register", register)
-        slots, secret = read_epoch_slots(register), *hexed(file, "group_secret")
-        checks.equal("number of slots", len(slots.slots), len(file["slot_prekey_secrets"]))
-        for slot, prekey in zip(slots.slots, file["slot_prekey_secrets"]):
+        slots = read_epoch_slots(register)
+        names = (("transport_secret", "slot_link_secrets") if slots.group == TRANSPORT else
+                 ("group_secret", "slot_prekey_secrets"))
+        secret, keys = *hexed(file, names[0]), file[names[1]]
+        checks.equal("number of slots", len(slots.slots), len(keys))
+        for slot, prekey in zip(slots.slots, keys):
             checks.equal("slot", open_slot(network, slots, slot, bytes.fromhex(prekey)), secret)
     elif register.kind == ENROLMENT:
         checks.does("enrolment", verify_enrolment, network, *hexed(file, "one_time_key"), register)
@@ -280,17 +284,27 @@ def check_frames(checks, frames):
     print("frames.json:", ", ".join(counts), "read")
 
 
+def check_epoch(checks, file, vector):
+    (network_id,), epochs = hexed(file, "network"), file["epochs"]
+    network, group = Network(network_id), epochs["group"]
+    last = last_epoch(network, bytes.fromhex(epochs["authority_seed"]), group)
+    checks.equal("secret", earlier_epoch(network, last, group, LAST_EPOCH, vector["epoch"]).hex(), vector["secret"])
+
+
 def check_beacon(checks, beacons, vector):
+    epoch = vector["epoch"]
     network, (key, sender, call) = Network(bytes.fromhex(beacons["network"])), (
-        bytes.fromhex(text) for text in (beacons["founding_key"], vector["sender"], vector["bytes"]))
-    checks.equal("office and port", open_beacon(network, key, call, sender), (vector["office"], vector["port"]))
-    checks.refuses("from elsewhere", open_beacon, network, key, call, bytes(16))
+        bytes.fromhex(text)
+        for text in (beacons["transport_secret" if epoch else "founding_key"], vector["sender"], vector["bytes"]))
+    checks.equal("office and port", open_beacon(network, epoch, key, call, sender), (vector["office"], vector["port"]))
+    checks.refuses("from elsewhere", open_beacon, network, epoch, key, call, bytes(16))
 
 
 def check_bundle(checks, bundles, vector):
     network, key, data = (Network(bytes.fromhex(bundles["network"])), bytes.fromhex(bundles["founding_key"]),
                           bytes.fromhex(vector["bytes"]))
-    read = read_bundle(network, key, data)
+    transport = bundles["transport"]
+    read = read_bundle(network, key, data, transport["epoch"], bytes.fromhex(transport["secret"]))
     checks.equal("cells", [{"part": part, "content": content.hex()} for part, content in read.cells], vector["cells"])
     checks.equal("whole", read.whole, True)
     checks.equal("nothing by another key", read_bundle(network, bytes(32), data).cells, [])
@@ -307,6 +321,7 @@ def check_files(checks, folder):
     check_records(checks, records)
     each = partial(checks.each, "registers.json")
     counts = [each("register", registers["registers"], partial(check_register, checks, registers)),
+              each("epoch", registers["epochs"]["epochs"], partial(check_epoch, checks, registers)),
               each("custody statement", [registers["custody"]], partial(check_custody, checks, registers))]
     print("registers.json:", ", ".join(counts), "read")
     check_roster(checks, roster)

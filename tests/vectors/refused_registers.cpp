@@ -73,7 +73,9 @@ void add_epoch_slots_refusals(Refusals& out) {
     add_slots("of an office", [](EpochSlots& s) { s.group = OfficeId{2}; });
     add_slots("of none", [](EpochSlots& s) { s.group = OfficeId{0xffff}; });
     add_slots("a group without its key", [](EpochSlots& s) { s.group_key = {}; });
-    add_slots("the transport with a key", [](EpochSlots& s) { s.group = transport_group; });
+    add_slots("the transport under a prekey", [](EpochSlots& s) { s.group = transport_group; });
+    add_slots("epoch 0", [](EpochSlots& s) { s.epoch = 0; });
+    add_slots("an epoch that no chain has", [](EpochSlots& s) { s.epoch = 8193; });
     const auto add_entry = [&](const char* why, auto&& damage) {
         auto bad = good_entry;
         damage(bad);

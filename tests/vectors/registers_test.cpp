@@ -2,6 +2,7 @@
 // Method: registers.json holds registers of every kind and a custody statement, and their meaning.
 #include <catch2/catch.hpp>
 
+#include "crypto/epoch_chain.h"
 #include "crypto/group_key.h"
 #include "crypto/register_seal.h"
 #include "proto/epoch_slots.h"
@@ -42,8 +43,7 @@ json meaning(const EpochSlots& slots) {
                   {"revision", slots.revision},
                   {"roster_version", slots.roster_version},
                   {"group_key", hex(slots.group_key)},
-                  {"ephemeral", hex(slots.ephemeral)},
-                  {"previous", hex(slots.previous)}};
+                  {"ephemeral", hex(slots.ephemeral)}};
     for (const auto& slot : slots.slots) {
         means["slots"].push_back({{"office", value_of(slot.office)},
                                   {"prekey_epoch", slot.prekey_epoch},
@@ -169,10 +169,40 @@ Register some_epoch_slots(const Network& network, const crypto::BoxKeyPair& grou
         keys.push_back({office.index, 1, office.mail.prekeys.at(1).public_key});
     }
     crypto::seal_slots(network.id(), group, std::move(keys), slots);
-    crypto::fill_random(slots.previous.mutable_view());
     auto entry = epoch_slots_register(slots, founded_at.plus(7200));
     crypto::sign_epoch_slots(network.authority, network.roster.founding(), network.id(), entry);
     return entry;
+}
+
+// Of the transport: under link keys.
+Register some_transport_slots(const Network& network, const crypto::BoxKeyPair& transport) {
+    EpochSlots slots;
+    slots.epoch = 3;
+    slots.roster_version = 9;
+    std::vector<crypto::SlotKey> keys;
+    for (const auto holder : slot_holders) {
+        const auto& office = network.offices[holder];
+        keys.push_back({office.index, 0, office.machine.link.public_key});
+    }
+    crypto::seal_slots(network.id(), transport, std::move(keys), slots);
+    auto entry = epoch_slots_register(slots, founded_at.plus(9000));
+    crypto::sign_epoch_slots(network.authority, network.roster.founding(), network.id(), entry);
+    return entry;
+}
+
+// The secrets of three epochs, from the seed of the authority's key.
+json some_epochs(const Network& network) {
+    const auto seed = crypto::SigningSeed::random();
+    const auto authority = crypto::SigningKey::from_seed(seed.duplicate());
+    json epochs = {{"authority_seed", hex(seed.view())}, {"group", value_of(transport_group)}};
+    constexpr std::array<std::uint16_t, 4> some = {1, 2, 200, 8192};
+    for (const auto epoch : some) {
+        epochs["epochs"].push_back(
+            {{"epoch", epoch},
+             {"secret",
+              hex(crypto::epoch_secret(authority, network.id(), transport_group, epoch).view())}});
+    }
+    return epochs;
 }
 
 Register some_enrolment(const Network& network, const crypto::SigningKey& one_time) {
@@ -204,9 +234,13 @@ json make_registers(const Network& network) {
                         {office.index, kind_of(RegisterKind::office), {}}, statement);
     const auto group = crypto::BoxKeyPair::random();
     writer.add("epoch slots", some_epoch_slots(network, group));
+    const auto transport = crypto::BoxKeyPair::random();
+    writer.add("epoch slots of the transport", some_transport_slots(network, transport));
     json holders = json::array();
+    json links = json::array();
     for (const auto holder : slot_holders) {
         holders.push_back(hex(network.offices[holder].mail.prekeys.at(1).secret.view()));
+        links.push_back(hex(network.offices[holder].machine.link.secret.view()));
     }
     const auto one_time = crypto::SigningKey::random();
     writer.add("enrolment", some_enrolment(network, one_time));
@@ -230,6 +264,9 @@ json make_registers(const Network& network) {
             {"one_time_key", hex(one_time.public_key())},
             {"group_secret", hex(group.secret.view())},
             {"slot_prekey_secrets", holders},
+            {"transport_secret", hex(transport.secret.view())},
+            {"slot_link_secrets", links},
+            {"epochs", some_epochs(network)},
             {"registers", writer.list},
             {"custody", {{"bytes", hex(encode_custody(custody))}, {"means", meaning(custody)}}}};
 }
@@ -241,13 +278,16 @@ crypto::BoxKeyPair pair_of(const json& secret) {
 }
 
 void check_slots(const json& file, const NetworkId& network, const EpochSlots& page) {
-    REQUIRE(page.slots.size() == file["slot_prekey_secrets"].size());
+    const bool is_transport = page.group == transport_group;
+    const auto& secrets = file[is_transport ? "slot_link_secrets" : "slot_prekey_secrets"];
+    REQUIRE(page.slots.size() == secrets.size());
     for (std::size_t i = 0; i < page.slots.size(); ++i) {
         const auto& slot = page.slots[i];
-        const auto key = crypto::open_slot(network, page, slot.office, slot.prekey_epoch,
-                                           pair_of(file["slot_prekey_secrets"][i]));
+        const auto key =
+            crypto::open_slot(network, page, slot.office, slot.prekey_epoch, pair_of(secrets[i]));
         REQUIRE(key.has_value());
-        CHECK(hex(key->secret.view()) == text_of(file["group_secret"]));
+        CHECK(hex(key->secret.view()) ==
+              text_of(file[is_transport ? "transport_secret" : "group_secret"]));
     }
 }
 
@@ -272,6 +312,25 @@ void check_signature(const json& file, const NetworkId& network, const Register&
 }
 
 }  // namespace
+
+TEST_CASE("the secrets of epochs follow from each other as they did", "[vectors]") {
+    const auto file = read_vectors("registers");
+    const auto network = array_of<NetworkId>(file["network"]);
+    const auto& epochs = file["epochs"];
+    const OfficeId group{epochs["group"].get<std::uint16_t>()};
+    const auto authority =
+        crypto::SigningKey::from_seed(crypto::SigningSeed::from(unhex(epochs["authority_seed"])));
+    const auto& last = epochs["epochs"].back();
+    REQUIRE(epochs["epochs"].size() == 4);
+    for (const auto& one : epochs["epochs"]) {
+        const auto epoch = one["epoch"].get<std::uint16_t>();
+        CHECK(hex(crypto::epoch_secret(authority, network, group, epoch).view()) ==
+              text_of(one["secret"]));
+        CHECK(hex(crypto::earlier_epoch_secret(crypto::BoxSecret::from(unhex(last["secret"])),
+                                               network, group, last["epoch"], epoch)
+                      .view()) == text_of(one["secret"]));
+    }
+}
 
 TEST_CASE("registers and custody mean what they meant", "[vectors]") {
     const auto file = read_vectors("registers");

@@ -1,7 +1,9 @@
 #include "daemon/engine/membership/groups.h"
 
+#include "crypto/epoch_chain.h"
 #include "crypto/group_key.h"
 #include "crypto/register_seal.h"
+#include "daemon/engine/membership/authority.h"
 #include "daemon/engine/record/addressees.h"
 #include "proto/limits.h"
 
@@ -63,6 +65,9 @@ bool is_lost(const Ledger& ledger, const std::vector<EpochSlots>& pages) {
 // True if the office still lists the prekey of its slot, as far as its statement is known. A slot
 // under a prekey that is gone opens nothing.
 bool still_has_prekey(const Ledger& ledger, const EpochSlots::Slot& slot) {
+    if (slot.prekey_epoch == 0) {
+        return true;  // a link key, which never changes
+    }
     const auto* statement = ledger.statement(slot.office);
     return statement == nullptr || statement->prekeys.empty() ||
            std::ranges::find(statement->prekeys, slot.prekey_epoch, &Prekey::epoch) !=
@@ -87,31 +92,104 @@ std::optional<GroupKey> usable_group_key(const Ledger& ledger, OfficeId group) {
     return key;
 }
 
-Result<crypto::BoxKeyPair> group_key_of(const Ledger& ledger, OfficeId group, std::uint16_t epoch) {
+namespace {
+
+// From this office's own slot on the page.
+Result<crypto::BoxKeyPair> open_own_slot(const Ledger& ledger, const EpochSlots& page) {
+    const auto slot = std::ranges::find(page.slots, ledger.us(), &EpochSlots::Slot::office);
+    if (slot == page.slots.end()) {
+        return fail(Errc::unavailable, "group key: no slot of this office");
+    }
+    if (page.group == transport_group) {
+        return crypto::open_slot(ledger.network(), page, ledger.us(), 0,
+                                 ledger.config().machine->link);
+    }
     const auto& prekeys = ledger.config().mail->prekeys;
+    const auto prekey = prekeys.find(slot->prekey_epoch);
+    return prekey == prekeys.end()
+               ? fail(Errc::unavailable, "group key: a slot under a prekey that is gone")
+               : crypto::open_slot(ledger.network(), page, ledger.us(), slot->prekey_epoch,
+                                   prekey->second);
+}
+
+// The highest counter among the transport's pages, of which the epoch is the upper half.
+std::uint64_t transport_counter(const Ledger& ledger) {
+    std::uint64_t highest = 0;
+    const auto first = first_page();
+    for (auto at = ledger.registers().lower_bound(first);
+         at != ledger.registers().end() && at->first.key.signer == first.signer &&
+         at->first.key.kind == first.kind;
+         ++at) {
+        const auto group = ByteReader(at->first.key.subject).read_u16();
+        if (group && OfficeId{*group} == transport_group) {
+            highest = std::max(highest, at->second.version.counter);
+        }
+    }
+    return highest;
+}
+
+}  // namespace
+
+Result<crypto::BoxKeyPair> group_key_of(const Ledger& ledger, OfficeId group, std::uint16_t epoch) {
     for (const auto& page : all_pages(ledger, group)) {
-        const auto slot = std::ranges::find(page.slots, ledger.us(), &EpochSlots::Slot::office);
-        if (page.epoch != epoch || slot == page.slots.end()) {
+        if (page.epoch < epoch) {
             continue;
         }
-        if (const auto prekey = prekeys.find(slot->prekey_epoch); prekey != prekeys.end()) {
-            return crypto::open_slot(ledger.network(), page, ledger.us(), slot->prekey_epoch,
-                                     prekey->second);
+        auto pair = open_own_slot(ledger, page);
+        if (!pair && pair.error().code == Errc::unavailable) {
+            continue;
         }
+        if (!pair || page.epoch == epoch) {
+            return pair;
+        }
+        return crypto::BoxKeyPair::from_secret(
+            crypto::earlier_epoch_secret(pair->secret, ledger.network(), group, page.epoch, epoch));
     }
     return fail(Errc::unavailable, "group key: no slot of this office has come yet");
 }
 
-bool has_groups_to_tend(const Ledger& ledger) {
-    const auto* mail = ledger.config().mail;
-    if (mail == nullptr || !mail->authority || ledger.meta().roster_frozen ||
-        ledger.meta().stopped || ledger.roster().founding().threshold != 1) {
-        return false;
+std::uint16_t transport_epoch(const Ledger& ledger) {
+    return static_cast<std::uint16_t>(transport_counter(ledger) >> 32U);
+}
+
+Result<crypto::BoxSecret> transport_secret_on(const Ledger& ledger, const EpochSlots& page) {
+    return TRY(open_own_slot(ledger, page)).secret.duplicate();
+}
+
+const Transport::Newest* Transport::newest(const Ledger& ledger) {
+    const auto counter = transport_counter(ledger);
+    if (counter != looked_at_) {
+        looked_at_ = counter;
+        for (const auto& page : all_pages(ledger, transport_group)) {
+            if (newest_ && page.epoch <= newest_->epoch) {
+                continue;
+            }
+            if (auto secret = transport_secret_on(ledger, page)) {
+                newest_ = Newest{page.epoch, std::move(*secret)};
+            }
+        }
     }
-    return static_cast<std::size_t>(
-               std::ranges::count_if(ledger.roster().offices(), [](const auto& entry) {
-                   return entry.second.is_member();
-               })) > limits::recipients_max;
+    return newest_ ? &*newest_ : nullptr;
+}
+
+namespace {
+
+// True if an office has left that may have the founding key: by its invitation at least.
+bool has_lost_anybody(const Ledger& ledger) {
+    return std::ranges::any_of(ledger.roster().offices(),
+                               [](const auto& entry) { return !entry.second.is_live(); });
+}
+
+std::size_t member_count(const Ledger& ledger) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        ledger.roster().offices(), [](const auto& entry) { return entry.second.is_member(); }));
+}
+
+}  // namespace
+
+bool has_groups_to_tend(const Ledger& ledger) {
+    return check_authority(ledger) && ledger.roster().founding().threshold == 1 &&
+           (has_lost_anybody(ledger) || member_count(ledger) > limits::recipients_max);
 }
 
 namespace {
@@ -119,24 +197,15 @@ namespace {
 // Writes the pages of one group that have to change.
 class PageWriter {
 public:
+    // If an office that has the key has left, a new epoch begins, without a page yet.
     PageWriter(Ledger& ledger, OfficeId group, Now now)
-        : ledger_(&ledger), group_(group), now_(now), pages_(newest_pages(ledger, group)) {}
-
-    // False: the key cannot be handed on, because this office cannot open it, or must not, because
-    // an office that left holds it.
-    bool take_key() {
-        if (pages_.empty()) {
-            key_ = crypto::BoxKeyPair::random();
-            return true;
+        : ledger_(&ledger), group_(group), now_(now), pages_(newest_pages(ledger, group)) {
+        if (!pages_.empty() && is_lost(ledger, pages_)) {
+            epoch_ = static_cast<std::uint16_t>(pages_.front().epoch + 1);
+            pages_.clear();
+        } else if (!pages_.empty()) {
+            epoch_ = pages_.front().epoch;
         }
-        if (is_lost(*ledger_, pages_)) {
-            return false;
-        }
-        auto key = group_key_of(*ledger_, group_, pages_.front().epoch);
-        if (key) {
-            key_ = std::move(*key);
-        }
-        return key.has_value();
     }
 
     void serve(OfficeId office) {
@@ -155,7 +224,19 @@ public:
     }
 
     void write() {
+        if (to_write_.empty() || epoch_ > limits::epochs_max) {
+            return;
+        }
         const auto& founding = ledger_->roster().founding();
+        const auto& authority = *ledger_->config().mail->authority;
+        // The key is stored nowhere: it follows from the authority's own.
+        const auto key = crypto::BoxKeyPair::from_secret(
+            crypto::epoch_secret(authority, ledger_->network(), group_, epoch_));
+        if (std::ranges::any_of(pages_, [&](const EpochSlots& page) {
+                return !page.group_key.is_zero() && page.group_key != key.public_key;
+            })) {
+            return;  // pages of another authority's key
+        }
         for (auto& page : pages_) {
             if (!to_write_.contains(page.page)) {
                 continue;
@@ -167,10 +248,9 @@ public:
                 }
             }
             page.roster_version = ledger_->roster().version();
-            crypto::seal_slots(ledger_->network(), key_, std::move(keys), page);
+            crypto::seal_slots(ledger_->network(), key, std::move(keys), page);
             auto entry = epoch_slots_register(page, ledger_->wall(now_));
-            crypto::sign_epoch_slots(*ledger_->config().mail->authority, founding,
-                                     ledger_->network(), entry);
+            crypto::sign_epoch_slots(authority, founding, ledger_->network(), entry);
             ledger_->keep_register(entry);
         }
     }
@@ -185,7 +265,7 @@ private:
             page.group = group_;
             page.page = pages_.empty() ? std::uint8_t{0}
                                        : static_cast<std::uint8_t>(pages_.back().page + 1);
-            page.epoch = pages_.empty() ? std::uint16_t{1} : pages_.front().epoch;
+            page.epoch = epoch_;
             pages_.push_back(std::move(page));
             to_write_.insert(pages_.back().page);
         } else {
@@ -208,6 +288,11 @@ private:
     // The newest prekey of an office. Nothing if the key is not valid: one bad key would spoil the
     // page for all others.
     std::optional<crypto::SlotKey> prekey_of(OfficeId office) {
+        if (group_ == transport_group) {
+            const auto& link = ledger_->roster().find(office)->link;
+            return crypto::is_key(link) ? std::optional(crypto::SlotKey{office, 0, link})
+                                        : std::nullopt;
+        }
         if (office == ledger_->us()) {
             const auto& [epoch, pair] = *ledger_->config().mail->prekeys.rbegin();
             return crypto::SlotKey{office, epoch, pair.public_key};
@@ -225,10 +310,31 @@ private:
     Ledger* ledger_;
     OfficeId group_;
     Now now_;
+    std::uint16_t epoch_ = 1;
     std::vector<EpochSlots> pages_;
     std::set<std::uint8_t> to_write_;
-    crypto::BoxKeyPair key_;
 };
+
+}  // namespace
+
+namespace {
+
+void tend_group(Ledger& ledger, OfficeId group, Now now) {
+    const auto is_one = [&](const crypto::RosterOffice& office) {
+        return office.is_member() && (group == transport_group || is_in_group(office, group));
+    };
+    const auto& offices = ledger.roster().offices();
+    if (std::ranges::none_of(offices, [&](const auto& one) { return is_one(one.second); })) {
+        return;
+    }
+    PageWriter pages(ledger, group, now);
+    for (const auto& [index, office] : offices) {
+        if (is_one(office)) {
+            pages.serve(index);
+        }
+    }
+    pages.write();
+}
 
 }  // namespace
 
@@ -236,28 +342,15 @@ void tend_group_keys(Ledger& ledger, Now now) {
     if (!has_groups_to_tend(ledger) || ledger.config().mail->prekeys.empty()) {
         return;
     }
+    if (has_lost_anybody(ledger)) {
+        tend_group(ledger, transport_group, now);
+    }
+    // Pages that are there are tended also if the network has become smaller.
     for (std::uint16_t i = 0; i <= roles; ++i) {
         const OfficeId group{static_cast<std::uint16_t>(value_of(group_base) + i)};
-        const auto is_one = [&](const crypto::RosterOffice& office) {
-            return office.is_member() && is_in_group(office, group);
-        };
-        const auto& offices = ledger.roster().offices();
-        if (std::ranges::none_of(offices, [&](const auto& one) { return is_one(one.second); })) {
-            continue;
+        if (member_count(ledger) > limits::recipients_max || !newest_pages(ledger, group).empty()) {
+            tend_group(ledger, group, now);
         }
-        PageWriter pages(ledger, group, now);
-        if (!pages.take_key()) {
-            continue;
-        }
-        // The key is stored nowhere else: the authority reads it back from its own slot when it
-        // hands it on later.
-        pages.serve(ledger.us());
-        for (const auto& [index, office] : offices) {
-            if (is_one(office)) {
-                pages.serve(index);
-            }
-        }
-        pages.write();
     }
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/engine/membership/own_statement.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/membership/groups.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -143,13 +144,14 @@ void renew_statement(Ledger& ledger, Now now) {
     statement.software = config.software;
     statement.carries = config.carries;
     const RegisterKey key{ledger.us(), static_cast<std::uint8_t>(RegisterKind::office), {}};
-    // Logs and roster version alone are told once a day, so they do not count as a change. Reports
-    // that were taken back are told at once.
+    // Logs, roster version and transport epoch alone are told once a day, so they do not count as a
+    // change. Reports that were taken back are told at once.
     bool is_due = true;
     if (old != nullptr) {
         auto same = statement;
         same.logs = old->logs;
         same.roster_version = old->roster_version;
+        same.transport_epoch = old->transport_epoch;
         is_due = same != *old ||
                  is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now));
         if (!is_due && !may_have_more_withdrawn(ledger, *old)) {
@@ -157,6 +159,7 @@ void renew_statement(Ledger& ledger, Now now) {
         }
     }
     statement.roster_version = ledger.roster().version();
+    statement.transport_epoch = transport_epoch(ledger);
     add_logs(ledger, statement);
     if (!is_due && !has_more_withdrawn(statement, *old)) {
         return;

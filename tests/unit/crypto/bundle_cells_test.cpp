@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+#include "crypto/epoch_chain.h"
+#include "proto/epoch_slots.h"
 #include "proto/record.h"
 
 using namespace fieldpost;
@@ -64,6 +66,77 @@ struct Scene {
 const std::vector<std::size_t> frame_sizes{100, 1000, 3, 20'000, 600};
 
 }  // namespace
+
+namespace {
+
+constexpr std::uint16_t newest_epoch = 40;
+constexpr std::array<std::uint16_t, 6> epochs_tried = {0, 1, 19, 20, 39, 40};
+
+struct Epochs {
+    Scene scene;
+    BoxSecret transport = BoxSecret::random();
+
+    [[nodiscard]] BundleKeys keys_of(std::uint16_t epoch) const {
+        BundleKeys keys(scene.key, scene.network);
+        if (epoch > 0) {
+            keys.add_epochs(earlier_epoch_secret(transport, scene.network, transport_group,
+                                                 newest_epoch, epoch),
+                            epoch, scene.network);
+        }
+        return keys;
+    }
+    // One cell of each part.
+    [[nodiscard]] Bytes written_in(std::uint16_t epoch) const {
+        BundleSealer sealer(keys_of(epoch));
+        auto bytes = sealer.cell(BundlePart::roster, Bytes(10, std::byte{1}));
+        for (auto more = sealer.cell(BundlePart::rest, Bytes(500, std::byte{2})); !more.empty();
+             more = sealer.end()) {
+            bytes.insert(bytes.end(), more.begin(), more.end());
+        }
+        return bytes;
+    }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a stick of any epoch is read by who knows a later one, and is noise to who knows an "
+    "earlier one",
+    "[crypto]") {
+    const Epochs epochs;
+    for (const auto written : epochs_tried) {
+        const auto bytes = epochs.written_in(written);
+        for (const auto known : epochs_tried) {
+            CAPTURE(written, known);
+            BundleOpener opener(epochs.keys_of(known));
+            opener.add(bytes);
+            opener.finish();
+            const auto roster = opener.next();
+            REQUIRE(roster.has_value());
+            CHECK(roster->part == BundlePart::roster);
+            const auto rest = opener.next();
+            CHECK(rest.has_value() == (known >= written));
+            CHECK(opener.is_whole() == false);
+            CHECK_FALSE(opener.next());
+            CHECK(opener.is_whole() == (known >= written));
+        }
+    }
+}
+
+TEST_CASE("the first part of a stick brings the epoch of the second", "[crypto]") {
+    const Epochs epochs;
+    const auto bytes = epochs.written_in(newest_epoch);
+    BundleOpener opener(epochs.keys_of(3));
+    opener.add(bytes);
+    opener.finish();
+    REQUIRE(opener.next().has_value());
+    opener.add_epochs(epochs.transport, newest_epoch, epochs.scene.network);
+    const auto rest = opener.next();
+    REQUIRE(rest.has_value());
+    CHECK(rest->content == Bytes(500, std::byte{2}));
+    CHECK_FALSE(opener.next());
+    CHECK(opener.is_whole());
+}
 
 TEST_CASE("a bundle is read back, however it comes", "[crypto]") {
     const Scene scene;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "crypto/epoch_chain.h"
 #include "crypto/group_key.h"
 #include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/record/authoring.h"
@@ -26,11 +27,20 @@ Network network_of(std::size_t offices) {
     for (std::size_t i = 0; i < offices; ++i) {
         names.push_back(fmt::format("office{}", i));
     }
-    return make_network(names);
+    auto network = make_network(names);
+    network.offices.reserve(offices + 8);  // offices in memory point into it
+    return network;
 }
 
 Now later(std::int64_t seconds) {
     return {{}, founded_at.plus(seconds)};
+}
+
+Invitation invitation(std::uint16_t index) {
+    Invitation invitation;
+    invitation.index = OfficeId{index};
+    invitation.name = "wonsan";
+    return invitation;
 }
 
 // The authority's office, which knows everybody's statement.
@@ -101,6 +111,14 @@ public:
             }
         }
         return all;
+    }
+    // All registers, as another office would have them.
+    std::vector<storage::StoreChange> told() {
+        std::vector<storage::StoreChange> changes;
+        for (const auto& [name, entry] : office.ledger().registers()) {
+            changes.emplace_back(engine::put_register(network.id(), entry));
+        }
+        return changes;
     }
     // The page with a slot that this office can open.
     const EpochSlots* slot_of(const std::vector<EpochSlots>& all, std::size_t place) const {
@@ -179,17 +197,12 @@ TEST_CASE("each member gets a slot of its groups, on as many pages as it takes",
     for (std::size_t place = 0; place < 110; ++place) {
         INFO("office " << place);
         CHECK(hq.slot_of(all, place) != nullptr);
-        // Its own slot is the authority's only copy of the key.
-        CHECK(hq.slot_of(of_field, place) != nullptr);
+        CHECK((hq.slot_of(of_field, place) != nullptr) == (place != 0));  // it is no field office
     }
     CHECK(all[0].group_key == all[1].group_key);
     CHECK(all[0].group_key != of_field[0].group_key);
     // From its own registers a member opens a record that was sealed to the group.
-    std::vector<storage::StoreChange> told;
-    for (const auto& [name, entry] : hq.office.ledger().registers()) {
-        told.emplace_back(engine::put_register(hq.network.id(), entry));
-    }
-    LoneOffice member(hq.network, 109, told);
+    LoneOffice member(hq.network, 109, hq.told());
     CHECK(engine::group_key_of(member.ledger(), field, 1).value().public_key ==
           of_field[0].group_key);
     CHECK(engine::group_key_of(member.ledger(), field, 2).error().code == Errc::unavailable);
@@ -227,17 +240,17 @@ TEST_CASE("a member that lost its prekey gets another slot, a day later", "[grou
     hq.state(5, {1, 2});
     engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.pages(field) == before);
-    CHECK(hq.holders(field) == 70);
+    CHECK(hq.holders(field) == 69);
 
     hq.state(5, {2});
     hq.network.offices[5].mail.prekeys.erase(1);
     // Until it gets a new slot, authors name the member by itself.
-    CHECK(hq.holders(field) == 69);
+    CHECK(hq.holders(field) == 68);
     engine::tend_group_keys(hq.office.ledger(), later(3600));
     CHECK(hq.pages(field) == before);
     engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.slot_of(hq.pages(field), 5) != nullptr);
-    CHECK(hq.holders(field) == 70);
+    CHECK(hq.holders(field) == 69);
     CHECK(hq.slot_of(hq.pages(field), 6) != nullptr);
 }
 
@@ -248,27 +261,94 @@ TEST_CASE("a prekey that is none costs its own office the slot, and no other", "
         5, {crypto::sign_prekey(bad.mail.signing, hq.network.id(), bad.index, 9, {})})));
     hq.plant_bad_key(5);
     engine::tend_group_keys(hq.office.ledger(), later(0));
-    CHECK(hq.holders(field) == 69);
+    CHECK(hq.holders(field) == 68);
     const auto before = hq.pages(field);
     engine::tend_group_keys(hq.office.ledger(), later(two_days));
     CHECK(hq.pages(field) == before);
     hq.state(5, {10});
     engine::tend_group_keys(hq.office.ledger(), later(two_days));
-    CHECK(hq.holders(field) == 70);
+    CHECK(hq.holders(field) == 69);
 }
 
-TEST_CASE("a key that an office took with it is neither used nor handed on", "[groups]") {
-    Headquarters hq(70);
+TEST_CASE("a key that an office took with it is not used any more: a new epoch begins",
+          "[groups]") {
+    Headquarters hq(110);
     engine::tend_group_keys(hq.office.ledger(), later(0));
+    CHECK(hq.pages(transport_group).empty());
+    const auto before = hq.pages(field);
     REQUIRE(hq.write().has_value());
     hq.change({Revoke{.index = OfficeId{5}, .cut_off = {}, .reason = "lost"}});
     CHECK_FALSE(engine::usable_group_key(hq.office.ledger(), field));
-    const auto before = hq.pages(field);
-    hq.admit("late");
-    hq.state(70, {1});
-    engine::tend_group_keys(hq.office.ledger(), later(two_days));
-    CHECK(hq.pages(field) == before);
     CHECK_FALSE(hq.write().has_value());
+    engine::tend_group_keys(hq.office.ledger(), later(0));
+    const auto after = hq.pages(field);
+    REQUIRE(after.size() == before.size());
+    CHECK(after[0].epoch == 2);
+    CHECK(after[0].group_key != before[0].group_key);
+    CHECK(hq.holders(field) == 108);
+    CHECK(hq.slot_of(after, 5) == nullptr);
+    CHECK(hq.slot_of(after, 6) != nullptr);
+    const auto header = hq.write();
+    REQUIRE(header.has_value());
+    CHECK(header->stanzas.front().epoch == 2);
+    // A member that was away has these registers only, and opens what was sealed before.
+    LoneOffice member(hq.network, 109, hq.told());
+    CHECK(engine::group_key_of(member.ledger(), field, 2).value().public_key == after[0].group_key);
+    CHECK(engine::group_key_of(member.ledger(), field, 1).value().public_key ==
+          before[0].group_key);
+    // The office that left has its slot of the old epoch, and gets no other.
+    LoneOffice left(hq.network, 5, hq.told());
+    CHECK(engine::group_key_of(left.ledger(), field, 2).error().code == Errc::unavailable);
+    engine::Transport theirs;
+    CHECK(theirs.newest(left.ledger()) == nullptr);
+}
+
+TEST_CASE(
+    "the transport has an epoch for each time that an office left, and locked offices know it",
+    "[groups]") {
+    Headquarters hq(4);
+    engine::tend_group_keys(hq.office.ledger(), later(0));
+    CHECK(engine::transport_epoch(hq.office.ledger()) == 0);
+    std::vector<Bytes> secrets;
+    for (const auto left : {OfficeId{3}, OfficeId{2}}) {
+        hq.change({Revoke{.index = left, .cut_off = {}, .reason = "lost"}});
+        engine::tend_group_keys(hq.office.ledger(), later(0));
+        LoneOffice member(hq.network, 1, hq.told());
+        member.lock_mail();
+        engine::Transport transport;
+        const auto* newest = transport.newest(member.ledger());
+        REQUIRE(newest != nullptr);
+        CHECK(newest->epoch == secrets.size() + 1);
+        secrets.push_back(to_bytes(newest->secret.view()));
+        // A member that joined meanwhile gets its slot in the same epoch.
+        hq.admit("late" + std::to_string(value_of(left)));
+        engine::tend_group_keys(hq.office.ledger(), later(0));
+        LoneOffice late(hq.network, hq.network.offices.size() - 1, hq.told());
+        engine::Transport of_late;
+        REQUIRE(of_late.newest(late.ledger()) != nullptr);
+        CHECK(to_bytes(of_late.newest(late.ledger())->secret.view()) == secrets.back());
+    }
+    CHECK(to_bytes(crypto::earlier_epoch_secret(crypto::BoxSecret::from(secrets[1]),
+                                                hq.network.id(), transport_group, 2, 1)
+                       .view()) == secrets[0]);
+    LoneOffice left(hq.network, 2, hq.told());
+    engine::Transport theirs;
+    CHECK(theirs.newest(left.ledger()) == nullptr);
+}
+
+TEST_CASE("an invitation that ended begins an epoch, for it holds the founding key", "[groups]") {
+    Headquarters hq(3);
+    hq.change({invitation(3)});
+    engine::tend_group_keys(hq.office.ledger(), later(0));
+    CHECK(engine::transport_epoch(hq.office.ledger()) == 0);
+    hq.change({CancelInvitation{OfficeId{3}}});
+    engine::tend_group_keys(hq.office.ledger(), later(0));
+    CHECK(engine::transport_epoch(hq.office.ledger()) == 1);
+    // A later one that ends has never known its secret.
+    hq.change({invitation(4)});
+    hq.change({CancelInvitation{OfficeId{4}}});
+    engine::tend_group_keys(hq.office.ledger(), later(0));
+    CHECK(engine::transport_epoch(hq.office.ledger()) == 1);
 }
 
 TEST_CASE("only the authority's slots count, whoever brings them", "[groups]") {
@@ -339,7 +419,7 @@ TEST_CASE("a stick for an office that does not carry has the reports of its grou
 TEST_CASE("where one record can name all, each has a stanza of its own", "[groups]") {
     Headquarters hq(65);
     engine::tend_group_keys(hq.office.ledger(), later(0));
-    REQUIRE(hq.holders(field) == 65);
+    REQUIRE(hq.holders(field) == 64);
     const auto header = hq.write();
     REQUIRE(header.has_value());
     CHECK(header->stanzas.size() == 64);

@@ -38,6 +38,7 @@ public:
     storage::RecordStore& store() { return *store_; }
     storage::MemoryDisk& disk() { return disk_; }
     std::vector<engine::Notice>& notices() { return notices_; }
+    void lock_mail() { config_.mail = nullptr; }
     static Now now() { return {{}, founded_at}; }
     // Ends a batch. Returns the content of the disk then.
     std::array<storage::MemoryDisk::Content, storage::table_count> write() {

@@ -205,7 +205,8 @@ TEST_CASE("epoch slots of the authority are carried, in the leaf of the first of
     EpochSlots slots;
     slots.epoch = 3;
     slots.roster_version = 1;
-    slots.slots = {{network.offices[1].index, 1, {}}};
+    slots.group_key = network.offices[1].machine.link.public_key;  // any key
+    slots.slots = {{network.offices[1].index, 0, {}}};
     auto entry = epoch_slots_register(slots, founded_at);
     CHECK(take(office, entry).error().code == Errc::untrusted);
     crypto::sign_epoch_slots(network.authority, network.roster.founding(), network.id(), entry);

@@ -19,7 +19,7 @@ struct Heard {
     tests::Network network = tests::make_network({"hq", "hyesan", "pyongyang"});
     tests::LoneOffice hq{network, 0};
     crypto::FoundingKey secret = crypto::FoundingKey::random();
-    crypto::BeaconKey key = crypto::beacon_key(secret, network.id());
+    crypto::BeaconKey key = crypto::beacon_key(secret.view(), 0, network.id());
     Neighbours neighbours{secret, network.id()};
     Now now = tests::LoneOffice::now();
 
@@ -79,8 +79,53 @@ TEST_CASE("a call is noise that changes each time, and opens for members only", 
         CHECK_FALSE(crypto::open_beacon(heard.key, id, BytesView(once).first(size), there));
     }
     CHECK_FALSE(crypto::open_beacon(heard.key, id, once, {std::byte{2}}));
-    const auto others = crypto::beacon_key(crypto::FoundingKey::random(), id);
+    const auto others = crypto::beacon_key(crypto::FoundingKey::random().view(), 0, id);
     CHECK_FALSE(crypto::open_beacon(others, id, once, there));
+}
+
+TEST_CASE("calls of an epoch that all members have left are noise", "[beacon]") {
+    Heard heard;
+    auto& ledger = heard.hq.ledger();
+    std::uint64_t counter = 0;
+    const auto state = [&](std::size_t place, std::uint16_t epoch) {
+        OfficeStatement statement;
+        statement.transport_epoch = epoch;
+        Register entry;
+        entry.key = {heard.office(place), static_cast<std::uint8_t>(RegisterKind::office), {}};
+        entry.version = {{1, 7}, ++counter};
+        entry.payload = encode_office_statement(statement);
+        ledger.keep_register(entry);
+    };
+    // pyongyang is cut off, so a new epoch begins.
+    heard.network.change({Revoke{heard.office(2), {}, "lost"}}, tests::founded_at);
+    REQUIRE(ledger.apply_roster_change(heard.network.changes.back(), heard.now));
+    engine::tend_group_keys(ledger, heard.now);
+    engine::Transport transport;
+    const auto* newest = transport.newest(ledger);
+    REQUIRE(newest != nullptr);
+    CHECK(newest->epoch == 1);
+    const auto of_old = heard.key.duplicate();
+    const auto of_new = crypto::beacon_key(newest->secret.view(), 1, heard.network.id());
+    const auto is_heard = [&](const crypto::BeaconKey& key, const std::string& host) {
+        heard.key = key.duplicate();
+        heard.now.steady = heard.now.steady + 1min;
+        return !heard.hear(heard.call(heard.office(1), 6743), host).empty();
+    };
+    // Whoever knows the founding key only may be an office that was away.
+    state(1, 0);
+    CHECK(is_heard(of_old, "10.0.0.2"));
+    CHECK(is_heard(of_new, "10.0.0.3"));
+    state(1, 1);
+    CHECK_FALSE(is_heard(of_old, "10.0.0.4"));
+    CHECK(is_heard(of_new, "10.0.0.5"));
+    // A new office is invited, and has to be found.
+    Invitation invitation;
+    invitation.index = OfficeId{9};
+    invitation.name = "wonsan";
+    heard.network.change({invitation}, tests::founded_at);
+    REQUIRE(ledger.apply_roster_change(heard.network.changes.back(), heard.now));
+    CHECK(is_heard(of_old, "10.0.0.6"));
+    CHECK(is_heard(of_new, "10.0.0.7"));
 }
 
 TEST_CASE("an office that is heard is dialled, and not again at each call", "[beacon]") {

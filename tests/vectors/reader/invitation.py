@@ -34,10 +34,10 @@ def read_content(source):
     return content
 
 
-def open_beacon(network, founding_key, data, sender):
-    """The office that calls, and its port."""
+def open_beacon(network, epoch, secret, data, sender):
+    """The office that calls, and its port. The secret of epoch 0 is the founding key."""
     need(len(data) == 36, "36 bytes")
-    key = network.hash("beacon-key", little(0, 2), key=founding_key)
+    key = network.hash("beacon-key", little(epoch, 2), key=secret)
     mask = network.hash("beacon-mask", data[:16], key=key)
     content = bytes(a ^ b for a, b in zip(data[16:20], mask))
     need(network.hash("beacon", data[:16], content, sender, key=key)[:16] == data[20:], "the tag of its sender")

@@ -11,6 +11,7 @@ from .record import read_proof
 
 RECEIPT, OFFICE, EPOCH_SLOTS, ENROLMENT, FORK = range(1, 6)
 TRANSPORT = 0xFFFE
+LAST_EPOCH = 8192
 LAYOUT = ("version u1, signer u2, incarnation incarnation_or_none, counter u6, kind u1, subject bytes8, time u4, "
           "payload bytes16")
 
@@ -82,12 +83,13 @@ def read_epoch_slots(register):
     slots = whole(lambda s: s.parts("group u2, page u1"), register.subject)
     need(FIRST_GROUP <= slots.group < NO_INDEX, "a group, or the transport")
     source = Source(register.payload)
-    head = source.parts("epoch u2, roster_version u4, group_key 32, ephemeral 32, previous 32")
+    head = source.parts("epoch u2, roster_version u4, group_key 32, ephemeral 32")
     members = source.many(min(source.varint(), 4096), "office office, prekey_epoch u2, wrapped 32")
     need(not source.left() and members, "at least one slot, nothing follows")
     need(ascending([slot.office for slot in members]), "slots ascend")
     need(register.counter >> 32 == head.epoch, "the counter is of the epoch")
-    need(any(head.group_key) == (slots.group != TRANSPORT), "a group has a key, the transport none")
+    need(1 <= head.epoch <= LAST_EPOCH and any(head.group_key), "an epoch of the chain, and a key")
+    need(slots.group != TRANSPORT or not any(slot.prekey_epoch for slot in members), "the transport is under link keys")
     return Parts(**vars(slots), **vars(head), revision=register.counter % 2**32, slots=members)
 
 
@@ -98,6 +100,17 @@ def open_slot(network, slots, slot, prekey_secret):
     mask = network.hash("slot", slots.ephemeral, sodium.crypto_scalarmult_base(prekey_secret), place, key=shared)
     secret = bytes(a ^ b for a, b in zip(slot.wrapped, mask))
     need(sodium.crypto_scalarmult_base(secret) == slots.group_key, "the secret of the key that was told")
+    return secret
+
+
+def last_epoch(network, authority_seed, group):
+    """The secret of the last epoch that a group can have."""
+    return network.hash("epoch-last", little(group, 2), key=authority_seed)
+
+
+def earlier_epoch(network, secret, group, epoch, earlier):
+    for one in range(epoch, earlier, -1):
+        secret = network.hash("epoch-before", little(group, 2), little(one, 2), key=secret)
     return secret
 
 
