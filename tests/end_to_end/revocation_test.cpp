@@ -123,6 +123,66 @@ TEST_CASE("the news of a cut-off comes by stick, and so does what the cut-off ke
     CHECK(at.camp.ask({"show", on_stick})["after_cut_off"] == false);
 }
 
+TEST_CASE("a stick that is written after a cut-off is noise to the thief, and brings members along",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    Office& wonsan = at.network.add(at.hq, "wonsan", "field");
+    const auto stick = [&](const std::string& name) {
+        return (at.network.folder() / name).string();
+    };
+    (void)at.hyesan.deliver({"--to", "hq"}, "before");
+    at.camp.stop();
+    at.hyesan.stop();
+    wonsan.stop();
+    const auto first = at.hq.queue({"--to", "camp"}, "of the first epoch");
+    REQUIRE(at.hq.run({"bundle", "export", stick("old.fpb")}).exit_code == 0);
+    REQUIRE(at.hq.run({"revoke", "hyesan", "--reason", "taken"}).exit_code == 0);
+    const auto second = at.hq.queue({"--to", "camp"}, "of the second epoch");
+    REQUIRE(at.hq.run({"bundle", "export", stick("middle.fpb")}).exit_code == 0);
+    REQUIRE(at.hq.run({"revoke", "wonsan", "--reason", "taken"}).exit_code == 0);
+    const auto third = at.hq.queue({"--to", "camp"}, "of the third epoch");
+    REQUIRE(at.hq.run({"bundle", "export", stick("new.fpb")}).exit_code == 0);
+    at.hq.stop();
+
+    // The thief has the home, the stick and, once, the invitation.
+    at.hyesan.start();
+    const auto records_in = [](const Office& office, const std::string& file) {
+        return office.ask({"bundle", "inspect", file})["records"].size();
+    };
+    CHECK(records_in(at.hyesan, stick("old.fpb")) > 0);
+    CHECK(records_in(at.hyesan, stick("middle.fpb")) == 0);
+    CHECK(records_in(at.hyesan, stick("new.fpb")) == 0);
+    const auto taken = at.hyesan.run({"bundle", "import", stick("new.fpb"), "--json"});
+    CHECK(taken.exit_code == 9);  // most of it cannot be read
+    CHECK(Json::parse(taken.out)["new"] == 0);
+    CHECK(at.hyesan.ask({"status"})["state"] == "revoked");
+    CHECK(records_in(at.hyesan, stick("new.fpb")) == 0);
+    // An office that was cut off later has the epoch before its own end, and no later one.
+    wonsan.start();
+    CHECK(records_in(wonsan, stick("middle.fpb")) > 0);
+    CHECK(records_in(wonsan, stick("new.fpb")) == 0);
+
+    // camp was away all the time, and meets nobody. The newest stick comes first.
+    at.camp.start();
+    for (const auto& [file, report, text] :
+         {std::tuple(stick("new.fpb"), third, "of the third epoch"),
+          std::tuple(stick("middle.fpb"), second, "of the second epoch"),
+          std::tuple(stick("old.fpb"), first, "of the first epoch")}) {
+        CAPTURE(file);
+        CHECK(at.camp.run({"bundle", "import", file}).exit_code == 0);
+        CHECK(at.camp.ask({"show", report})["text"] == text);
+    }
+    // Its answer goes back by stick alone, under the newest epoch.
+    REQUIRE(at.camp.run({"ack", third}).exit_code == 0);
+    REQUIRE(at.camp.run({"bundle", "export", stick("back.fpb")}).exit_code == 0);
+    // Without news of the roster nothing in it opens.
+    CHECK(wonsan.run({"bundle", "inspect", stick("back.fpb")}).exit_code == 6);
+    at.camp.stop();
+    at.hq.start();
+    REQUIRE(at.hq.run({"bundle", "import", stick("back.fpb")}).exit_code == 0);
+    CHECK(at.hq.ask({"show", third})["recipient_states"]["camp"] == "acknowledged");
+}
+
 TEST_CASE("what was shown from beyond a cut-off is marked", "[end_to_end][revocation]") {
     ThreeOffices at;
     const auto kept = at.hyesan.deliver({"--to", "camp"}, "kept");
