@@ -453,6 +453,11 @@ Result<std::optional<ReportProgress>> RecordStore::report(const ReportKey& repor
     return TRY(decode_progress(*value));
 }
 
+Result<std::optional<ReportKey>> RecordStore::report_from(const ReportKey& from) const {
+    const auto entry = TRY(tables_.at_or_after(Table::reports, report_key(from)));
+    return entry ? std::optional(TRY(read_report_key(entry->key))) : std::nullopt;
+}
+
 Result<std::vector<ReportKey>> RecordStore::reports() const {
     std::vector<ReportKey> all;
     TRY(for_each(tables_, Table::reports, {}, [&](const TableEntry& entry) -> Result<void> {

@@ -379,6 +379,8 @@ public:
     // The first entry at `from` or later that waits for the mail keys.
     Result<std::optional<Arrival>> waiting_for_keys(Arrival from) const;
     Result<std::optional<ReportProgress>> report(const ReportKey& report) const;
+    // The first report at this key or after it that has a page.
+    Result<std::optional<ReportKey>> report_from(const ReportKey& from) const;
     // All reports that have a page.
     Result<std::vector<ReportKey>> reports() const;
     // The number of reports in each box and state. It is kept, not counted.

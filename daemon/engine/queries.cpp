@@ -117,6 +117,34 @@ bool is_id(std::string_view id) {
     return parse_id(id).has_value();
 }
 
+namespace {
+
+// Finds a report whose log is not kept any more: its author was cut off, say. An honest office has
+// one incarnation for each ordinal.
+Result<std::optional<storage::ReportKey>> find_without_log(const Ledger& ledger, OfficeId author,
+                                                           const ParsedId& id) {
+    constexpr int incarnations_max = 64;
+    Incarnation incarnation{id.ordinal, 0};
+    for (int i = 0; i < incarnations_max; ++i) {
+        const auto first =
+            TRY(ledger.store().report_from({author, {incarnation, RecordClass::reply, 0}}));
+        if (!first || first->author != author || first->origin.incarnation.ordinal != id.ordinal) {
+            break;
+        }
+        incarnation = first->origin.incarnation;
+        const storage::ReportKey key{author, {incarnation, id.record_class, id.number}};
+        if (TRY(ledger.store().report(key))) {
+            return std::optional(key);
+        }
+        if (incarnation.random++ == UINT32_MAX) {
+            break;
+        }
+    }
+    return std::optional<storage::ReportKey>{};
+}
+
+}  // namespace
+
 Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id) {
     const auto parsed = parse_id(id);
     if (!parsed) {
@@ -146,6 +174,13 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
             }
         } else if (has_page || ledger.log(log).held.contains(parsed->number)) {
             return std::optional(key);
+        }
+    }
+    for (const auto* author : ledger.roster().offices_named(parsed->office)) {
+        const auto found = parsed->last ? std::optional<storage::ReportKey>{}
+                                        : TRY(find_without_log(ledger, author->index, *parsed));
+        if (found) {
+            return found;
         }
     }
     return std::optional<storage::ReportKey>{};

@@ -326,6 +326,41 @@ TEST_CASE("an office that people here blocked is left alone here, and its mail w
     world.check_everything();
 }
 
+TEST_CASE("an office that is invited under the name of one that was cut off prints other IDs",
+          "[simulation]") {
+    World world(88, {"hq", "hyesan", "pyongyang", "wonsan"}, {});
+    const auto before = world.queue(taken, {hyesan}, RecordClass::normal).value();
+    world.connect(taken, hyesan);
+    world.run_until_idle(1h);
+    world.cut(taken, hyesan);
+    world.connect(hyesan, hq);
+    REQUIRE(world.revoke(taken).has_value());
+    const auto invite = world.invite("wonsan");
+    const auto& invited = *world.ledger(hq).roster().find(invite->index);
+    CHECK(invited.first_ordinal == 2);
+    CHECK(world.invite("nowhere")->index != invite->index);
+    CHECK(world.ledger(hq).roster().find("nowhere")->first_ordinal == 1);
+    // An invitation that nobody used has printed none.
+    CHECK(world.ledger(hq).roster().find(world.invite("nowhere")->index)->first_ordinal == 1);
+    const auto node = world.join(*invite);
+    world.connect(node, hq);
+    world.run_until_idle(1h);
+    world.connect(node, hyesan);
+    world.run_until_idle(1h);
+    const auto after = world.queue(node, {hyesan}, RecordClass::normal).value();
+    world.run_until_idle(1h);
+    CHECK(world.has_received(hyesan, before));
+    CHECK(world.has_received(hyesan, after));
+    const auto& ledger = world.ledger(hyesan);
+    CHECK(engine::printed_id(ledger, after).starts_with("wonsan.2-"));
+    for (const auto& report : {before, after}) {
+        const auto id = engine::printed_id(ledger, report);
+        const auto found =
+            world.read_from(hyesan, [&](const auto&) { return engine::find_id(ledger, id); });
+        CHECK(found == report);
+    }
+}
+
 TEST_CASE("an office that was cut off queues nothing, and reads what it has", "[simulation]") {
     World world(87, four, {});
     const auto report = world.queue(hyesan, {taken}, RecordClass::normal).value();

@@ -59,7 +59,7 @@ static bool is_cautious(engine::LinkId link) {
 World::~World() = default;
 
 void World::open_store(Node node, const std::vector<RosterChange>& roster,
-                       const std::vector<Register>& registers) {
+                       const std::vector<Register>& registers, Incarnation incarnation) {
     auto& office = offices_[node];
     office.disk = std::make_unique<storage::MemoryDisk>();
     office.config = std::make_unique<engine::Config>(
@@ -68,7 +68,7 @@ void World::open_store(Node node, const std::vector<RosterChange>& roster,
                                             crypto::SealKey::random())
                      .value();
     ensure(store->begin().has_value(), "a memory store begins");
-    const auto changes = engine::founding_changes(network_.id(), index_of(node), Incarnation{1, 7},
+    const auto changes = engine::founding_changes(network_.id(), index_of(node), incarnation,
                                                   founded_at, roster, registers);
     for (const auto& change : changes) {
         ensure(store->apply(change).has_value(), "a memory store takes changes");

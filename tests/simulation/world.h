@@ -310,7 +310,7 @@ private:
     template <class Answer>
     static const Answer* answer_in(const std::vector<engine::Notice>& notices);
     void open_store(Node node, const std::vector<RosterChange>& roster,
-                    const std::vector<Register>& registers);
+                    const std::vector<Register>& registers, Incarnation incarnation = {1, 7});
 
     std::vector<Office> offices_;
     std::map<engine::LinkId, Link> links_;

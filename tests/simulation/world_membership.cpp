@@ -14,6 +14,11 @@ std::shared_ptr<const crypto::Invite> World::invite(const std::string& name) {
 }
 
 Node World::join(const crypto::Invite& invite) {
+    auto roster = crypto::Roster::found(invite.founding).value();
+    for (const auto& change : invite.roster) {
+        REQUIRE(roster.apply(change).has_value());
+    }
+    const auto ordinal = roster.find(invite.index)->first_ordinal;
     Office office;
     office.keys = std::make_unique<tests::Office>();
     office.keys->index = invite.index;
@@ -25,9 +30,9 @@ Node World::join(const crypto::Invite& invite) {
     registers.push_back(
         crypto::make_enrolment(crypto::one_time_signing_key(invite.seed), office.keys->machine,
                                office.keys->mail.signing.public_key(), network_.id(), invite.index,
-                               {{1, 7}, 0}, now(0).wall));
+                               {{ordinal, 7}, 0}, now(0).wall));
     offices_.push_back(std::move(office));
-    open_store(size() - 1, invite.roster, registers);
+    open_store(size() - 1, invite.roster, registers, {ordinal, 7});
     start(size() - 1);
     return size() - 1;
 }

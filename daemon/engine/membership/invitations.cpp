@@ -9,6 +9,24 @@ namespace fieldpost::engine {
 
 namespace {
 
+// An office that bore this name has printed IDs with its ordinals: the next one prints others.
+std::uint16_t ordinal_after(const Ledger& ledger, const std::string& name) {
+    std::uint16_t highest = 0;
+    for (const auto* bearer : ledger.roster().offices_named(name)) {
+        if (!bearer->has_keys()) {
+            continue;  // it never joined
+        }
+        highest = std::max(highest, bearer->first_ordinal);
+        for (const auto& [log, state] : ledger.logs_of(bearer->index)) {
+            highest = std::max(highest, log.incarnation.ordinal);
+        }
+        for (const auto* entry : ledger.registers_of(bearer->index)) {
+            highest = std::max(highest, entry->version.incarnation.ordinal);
+        }
+    }
+    return static_cast<std::uint16_t>(std::min<int>(highest + 1, UINT16_MAX));
+}
+
 Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now) {
     TRY(check_authority(ledger));
     if (!is_office_name(wanted.name)) {
@@ -32,6 +50,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     Invitation invitation;
     invitation.index = made->index;
     invitation.role = wanted.role;
+    invitation.first_ordinal = ordinal_after(ledger, wanted.name);
     invitation.one_time_signing = crypto::one_time_signing_key(made->seed).public_key();
     invitation.one_time_box = crypto::one_time_box_key(made->seed).public_key;
     invitation.expires = ledger.wall(now).plus(wanted.valid_seconds);
