@@ -34,7 +34,7 @@ std::string state_words(const wire::Entry& entry) {
         return entry.state() + ", withdrawn";
     }
     if (entry.after_cut_off()) {
-        return entry.state() + ", after cut-off";
+        return entry.state() + ", beyond cut-off";
     }
     if (!entry.replaced_by().empty()) {
         return "replaced";

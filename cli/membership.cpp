@@ -21,8 +21,9 @@ struct RevokeOptions {
     std::vector<std::string> keep;
 };
 
+// `seen`: what a person was shown, and confirmed.
 Outcome<wire::Revocation> ask_to_revoke(const Common& common, const RevokeOptions& options,
-                                        bool only_look) {
+                                        bool only_look, const wire::Revocation* seen = nullptr) {
     wire::Request request;
     auto& revoke = *request.mutable_revoke();
     revoke.set_office(options.office);
@@ -31,6 +32,10 @@ Outcome<wire::Revocation> ask_to_revoke(const Common& common, const RevokeOption
         revoke.add_keep(id);
     }
     revoke.set_only_look(only_look);
+    if (seen != nullptr) {
+        *revoke.mutable_seen() = seen->kept();
+        revoke.set_has_seen(true);
+    }
     wire::Answer answer;
     if (auto asked = ask(common, request, answer, only_look ? Asking::to_see : Asking::to_change);
         !asked) {
@@ -42,14 +47,14 @@ Outcome<wire::Revocation> ask_to_revoke(const Common& common, const RevokeOption
 std::string marks_in_words(const wire::Revocation& about) {
     return about.kept().empty()
                ? "nothing: no report of it is known here"
-               : fmt::format("up to {}, and nothing later", fmt::join(about.kept(), ", "));
+               : fmt::format("its reports up to {}", fmt::join(about.kept(), ", "));
 }
 
 // A person sees whom this ends, and types the name.
 Outcome<void> confirm_on_terminal(const wire::Revocation& about) {
     const auto line = [](std::string_view label, const std::string& words) {
-        fmt::print(stderr, "{}{}\n", padded(label, 13),
-                   wrapped(words, terminal_width() - 13, 13).substr(13));
+        fmt::print(stderr, "{}{}", padded(label, 13),
+                   std::string_view(wrapped(words, terminal_width(), 13)).substr(13));
     };
     line("office", fmt::format("{}, {}", about.office(), about.state()));
     if (about.state() == "invited") {
@@ -61,9 +66,10 @@ Outcome<void> confirm_on_terminal(const wire::Revocation& about) {
                               : fmt::format("{}, {} ago", local_time(about.heard_unix_s()),
                                             human_length(unix_now() - about.heard_unix_s())));
         line("stays valid", marks_in_words(about));
-        line("", "Another mark for one kind of reports: --keep ID");
+        line("", "Later reports do not count. To move a mark: --keep ID");
+        line("", "The office can never come back. Its marks can be moved later.");
     }
-    fmt::print(stderr, "This cannot be undone. Type the office's name to cut it off: ");
+    fmt::print(stderr, "Type its name to cut it off: ");
     std::string typed;
     std::getline(std::cin, typed);
     if (typed != about.office()) {
@@ -75,16 +81,18 @@ Outcome<void> confirm_on_terminal(const wire::Revocation& about) {
 }
 
 int run_revoke(const Common& common, const RevokeOptions& options) {
+    std::optional<wire::Revocation> seen;
     if (isatty(STDIN_FILENO) != 0) {
-        const auto about = ask_to_revoke(common, options, true);
+        auto about = ask_to_revoke(common, options, true);
         if (!about) {
             return report(common, about.error());
         }
         if (const auto confirmed = confirm_on_terminal(*about); !confirmed) {
             return report(common, confirmed.error());
         }
+        seen = std::move(*about);
     }
-    const auto done = ask_to_revoke(common, options, false);
+    const auto done = ask_to_revoke(common, options, false, seen ? &*seen : nullptr);
     if (!done) {
         return report(common, done.error());
     }
@@ -95,10 +103,15 @@ int run_revoke(const Common& common, const RevokeOptions& options) {
             {"kept", std::vector<std::string>(done->kept().begin(), done->kept().end())}};
         fmt::print("{}\n", json_text(object));
     } else if (done->state() == "invited") {
-        fmt::print("the invitation of {} is good for nothing now\n", done->office());
+        fmt::print("the invitation of {} is cancelled\n", done->office());
     } else {
-        fmt::print("{} is cut off; of its reports stays valid:\n{}", done->office(),
-                   wrapped(marks_in_words(*done), terminal_width(), 0));
+        fmt::print(
+            "{} is cut off\nstays valid: {}", done->office(),
+            std::string_view(wrapped(marks_in_words(*done), terminal_width(), 13)).substr(13));
+    }
+    if (!common.json && !common.quiet && done->state() != "invited") {
+        fmt::print(stderr,
+                   "The news goes by link and by stick: telephone offices that are away.\n");
     }
     return exit_done;
 }
@@ -117,8 +130,8 @@ int run_block(const Common& common, const std::string& office, bool undo) {
     } else if (!common.quiet) {
         fmt::print(stderr, "{} is {}\n", office,
                    undo ? "not blocked on this machine any more"
-                        : "blocked on this machine. Other offices do not know of it: tell "
-                          "headquarters");
+                        : "blocked on this machine. Other offices do not know of it: telephone "
+                          "them and the authority");
     }
     return exit_done;
 }
@@ -129,11 +142,14 @@ void add_revoke(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("revoke", "on the authority: cut an office off, for good");
     auto options = std::make_shared<RevokeOptions>();
     command->add_option("OFFICE", options->office, "its name")->required();
-    command->add_option("--reason", options->reason, "what every office is told")->required();
+    command
+        ->add_option("--reason", options->reason,
+                     "all offices read it, also the one that is cut off: name no people")
+        ->required();
     command->add_option("--keep", options->keep, "an ID: the last report of its kind that counts")
         ->allow_extra_args(false);
     command->footer(
-        "Reports up to what this office knows stay valid, and still arrive. Nothing later counts.\n"
+        "Reports that this office knows of stay valid, and still arrive. Later ones do not count.\n"
         "Example: fieldpost revoke hyesan --reason 'taken at a border'");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_revoke(common, *options); };
@@ -147,8 +163,10 @@ void add_block(CLI::App& app, const Common& common, Run& run) {
     command->add_option("OFFICE", *office, "its name")->required();
     command->add_flag("--undo", *undo, "deal with it again, and show what it wrote meanwhile");
     command->footer(
-        "This machine alone: it does not link to that office, takes nothing new of it to carry,\n"
-        "and shows nothing that it writes, until --undo. For everybody: fieldpost revoke.\n"
+        "This machine alone: it does not link to that office, seals nothing to it, carries "
+        "nothing\n"
+        "new of it, and shows nothing that it writes, until --undo. What is on its way to that\n"
+        "office goes on. For everybody, the authority types: fieldpost revoke.\n"
         "Example: fieldpost block hyesan");
     command->callback([&common, &run, office, undo] {
         run = [&common, office, undo] { return run_block(common, *office, *undo); };

@@ -178,7 +178,7 @@ void print_entry(const wire::Entry& entry) {
                  (entry.withdrawal_reason().empty() ? "" : ": " + entry.withdrawal_reason()));
     }
     if (entry.after_cut_off()) {
-        line("warning", "written after its office was cut off: do not rely on it");
+        line("warning", "beyond the cut-off of " + entry.from() + ": telephone before you use it");
     }
     line("reply to", entry.reply_to());
     line("replaces", entry.replaces());

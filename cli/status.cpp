@@ -74,6 +74,10 @@ void print_status(const wire::Status& status) {
          fmt::format("{} ({}), network {}, {}       fieldpost {}, up {}", status.office(),
                      word_of(status.role()), safe_line(status.network()), status.state(),
                      status.version(), human_length(unix_now() - status.started_unix_s())));
+    if (status.state() == "revoked") {
+        line("cut off",
+             "nothing is sent any more; reading and export still work. Ask the authority");
+    }
     line("mail", status.mail() == "unprotected" ? "open, without a passphrase" : status.mail());
     auto links = fmt::format("{} connected", status.connected_size());
     if (status.connected_size() > 0) {
@@ -312,12 +316,18 @@ int run_roster(const Common& common) {
                            {"endpoints", std::vector<std::string>(office.endpoints().begin(),
                                                                   office.endpoints().end())},
                            {"heard_at", time_or_null(office.heard_unix_s())},
-                           {"confirmed", office.confirmed()}});
-        table.add({office.name(), word_of(office.role()), office.state(),
+                           {"confirmed", office.confirmed()},
+                           {"blocked", office.blocked()},
+                           {"reason", text_or_null(office.reason())}});
+        table.add({office.name(), word_of(office.role()),
+                   office.blocked() ? office.state() + ", blocked" : office.state(),
                    when(office.heard_unix_s()), office.confirmed() ? "yes" : ""});
         if (!office.fingerprint().empty()) {
             // Not cut at any width, because it is read out over the telephone.
             table.add_line("  " + office.fingerprint());
+        }
+        if (!office.reason().empty()) {
+            table.add_line("  cut off: " + safe_line(office.reason()));
         }
     }
     if (common.json) {

@@ -51,6 +51,7 @@ ordered_json trace_json(const wire::Trace& trace) {
             {"withdrawal_id", text_or_null(trace.entry().withdrawal_id())},
             {"withdrawal_reason", text_or_null(trace.entry().withdrawal_reason())},
             {"forgotten_at", time_or_null(trace.entry().forgotten_unix_s())},
+            {"after_cut_off", trace.entry().after_cut_off()},
             {"recipients", recipients},
             {"carried_by", carried},
             {"events", events}};

@@ -72,20 +72,23 @@ constexpr std::array kinds = {
               "look at fieldpost-sink there; a sink that is not used any more: dismiss this"},
     EventKind{What::overdue, "overdue", warning, "see: fieldpost coverage"},
     EventKind{What::revoked, "revoked", warning,
-              "nothing goes to {0} any more, and nothing that it wrote after its cut-off counts"},
+              "nothing goes to {} any more; the reason is in: fieldpost roster"},
     EventKind{What::shut_out, "shut_out", urgent,
-              "this office may read and export what it has, and sends nothing; ask headquarters"},
+              "this office can read and export what it has, and sends nothing; ask the authority"},
     EventKind{What::after_cut_off, "after_cut_off", urgent,
-              "{0} wrote these after it was cut off, perhaps in other hands: do not rely on them; "
-              "see: fieldpost list --from {0}"},
+              "{0} was cut off, and these reports lie beyond the mark: they may be by another "
+              "hand. Telephone before you use them; see: fieldpost list --from {0}"},
     EventKind{What::unreachable, "unreachable", warning,
-              "{} was cut off before it had them: queue them for another office"},
+              "no receipt of {0} came before it was cut off: whoever has its machine may have read "
+              "these; send them to another office; see: fieldpost list --outbox --to {0}"},
+    EventKind{What::blocked, "blocked", warning,
+              "this machine shows nothing new of {0}, until: fieldpost block {0} --undo"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::unreachable) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::blocked) + 1, "a row for each");
 
 }  // namespace
 

@@ -50,8 +50,9 @@ enum class What : std::uint8_t {
     overdue = 35,            // reports that are expected here are not here
     revoked = 36,            // the authority cut another office off
     shut_out = 37,           // the authority cut this office off
-    after_cut_off = 38,      // reports were shown here that their author wrote after its cut-off
-    unreachable = 39,        // an own report that its recipient had not got when it was cut off
+    after_cut_off = 38,      // reports were shown here that lie beyond their author's cut-off
+    unreachable = 39,        // an own report without a receipt of its recipient, which was cut off
+    blocked = 40,            // people here want nothing to do with an office
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

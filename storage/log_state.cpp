@@ -79,6 +79,11 @@ void LogState::count_unreadable(Interval run) {
     touch(run);
 }
 
+void LogState::take_back_receipt(Interval run) {
+    receipted.remove(run);
+    touch(run);
+}
+
 void LogState::withdraw(Number number) {
     withdrawn.add({number, number});
     touch({number, number});

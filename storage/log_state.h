@@ -73,6 +73,8 @@ struct LogState {
     void end(const IntervalSet& numbers);
     void count_receipted(Interval run, const ShortHash& id);
     void count_unreadable(Interval run);
+    // For records that were dropped unread.
+    void take_back_receipt(Interval run);
     void withdraw(Number number);
 
     [[nodiscard]] bool is_refused(Interval run) const;  // true if any of it is refused

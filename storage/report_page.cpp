@@ -47,7 +47,7 @@ Result<Recipient> read_recipient(ByteReader& in) {
     if ((flags & was_told) != 0) {
         one.change = TRY(in.read_varint());
     }
-    if (one.state > State::failed || one.reason > FailReason::withdrawn ||
+    if (one.state > State::failed || one.reason > FailReason::blocked ||
         one.outcome > ReplyOutcome::refused) {
         return fail(Errc::corrupt, "a state that is none");
     }

@@ -31,8 +31,8 @@ inline LogKey log_of(const ReportKey& report) {
 // The state of a report at one recipient. The numbers are stored.
 enum class State : std::uint8_t { queued, carried, delivered, acknowledged, expired, failed };
 inline constexpr std::size_t state_count = 6;
-// With no_key and closed the report was never sealed to this recipient. With withdrawn its author
-// took it back before this recipient was known to have it.
+// With no_key, closed and blocked the report was never sealed to this recipient. With withdrawn its
+// author took it back before this recipient was known to have it.
 enum class FailReason : std::uint8_t {
     none,
     unreadable,
@@ -43,6 +43,7 @@ enum class FailReason : std::uint8_t {
     no_key,
     closed,
     withdrawn,
+    blocked,
 };
 
 // The state of one recipient of a report, as this office has proved it. The proofs may be thrown

@@ -147,7 +147,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
         if (had_lost_records || !is_count_sound(ledger)) {
             TRY(recount_carried(ledger));
         }
-        TRY(apply_cut_offs(ledger, time()));
+        TRY(apply_cut_offs(ledger));
     }
     look_at_mail_keys();
     if (std::exchange(is_put_back, false)) {
@@ -219,7 +219,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
         wake_by(now.steady);
     }
     if (news.roster_closed_one) {
-        TRY(settle_with_closed_offices(now, out));
+        TRY(settle_with_closed_offices(news.cut_off, now, out));
     }
     // More than before: something went, or the office may carry more.
     TRY(fit_carry_share(ledger));
@@ -234,9 +234,15 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
 }
 
 // An office that was revoked or has retired counts as served. No link to a revoked office stays.
-Result<void> Engine::Parts::settle_with_closed_offices(Now now, Consequences& out) {
+Result<void> Engine::Parts::settle_with_closed_offices(const std::set<OfficeId>& cut_off, Now now,
+                                                       Consequences& out) {
     sessions.close_links_to_closed(ledger, out);
-    TRY(apply_cut_offs(ledger, now));
+    TRY(apply_cut_offs(ledger));
+    for (const auto office : cut_off) {
+        if (office != ledger.us()) {
+            TRY(tell_of_reports_beyond(ledger, office, now));
+        }
+    }
     if (ledger.config().mail != nullptr) {
         waiting_from = storage::Arrival{0};  // some of it must not be opened any more
         wake_by(now.steady);

@@ -88,6 +88,7 @@ Result<void> Engine::Parts::on(const BlockWanted& wanted, Now now, Consequences&
         return ok();
     }
     ledger.edit_peer(wanted.office).blocked = !wanted.undo;
+    ledger.keep_raised(What::blocked, wanted.office, wanted.undo ? 0 : 1, {}, now);
     if (!wanted.undo) {
         sessions.close_links_to_closed(ledger, out);
         return ok();

@@ -64,7 +64,8 @@ struct Engine::Parts {
     Result<bool> keep_whole_bodies(Now now, Consequences& out);
     Result<bool> write_bundles(Consequences& out);
     Result<bool> settle_news(Now now, Consequences& out);
-    Result<void> settle_with_closed_offices(Now now, Consequences& out);
+    Result<void> settle_with_closed_offices(const std::set<OfficeId>& cut_off, Now now,
+                                            Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
     Result<bool> publish_wanted(Now now);
     Result<void> mark_all_withdrawn(Now now, Consequences& out);

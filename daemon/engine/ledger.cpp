@@ -173,8 +173,10 @@ void Ledger::raise_for(const RosterStatement& statement, Now now) {
     const auto* revoked = revoke == nullptr ? nullptr : roster_.find(revoke->index);
     if (revoked != nullptr && revoked->state == crypto::OfficeState::revoked) {
         keep_raised(What::unconfirmed, revoke->index, 0, {}, now);
-        keep_raised(revoke->index == us() ? What::shut_out : What::revoked, revoke->index, 1,
-                    revoke->reason, now);
+        keep_raised(What::blocked, revoke->index, 0, {}, now);
+        keep_raised(revoke->index == us() ? What::shut_out : What::revoked, revoke->index, 1, {},
+                    now);
+        news_.cut_off.insert(revoke->index);
     }
 }
 
@@ -247,6 +249,11 @@ bool Ledger::is_closed(OfficeId office) const {
         lives.insert(at->second.version.incarnation);
     }
     return lives.size() > limits::fork_lives_max;
+}
+
+bool Ledger::is_cut_off(OfficeId office) const {
+    const auto* found = roster_.find(office);
+    return found != nullptr && found->cut_off.has_value();
 }
 
 bool Ledger::is_listed_by_cut_off(const LogKey& log) const {

@@ -70,6 +70,9 @@ public:
     [[nodiscard]] bool keeps(const LogKey& log) const;
     // An office with forks in too many of its lives (forks.h): nothing of it is taken any more.
     [[nodiscard]] bool is_closed(OfficeId office) const;
+    // True if the authority cut this office off: nothing that it says of its own logs counts any
+    // more.
+    [[nodiscard]] bool is_cut_off(OfficeId office) const;
     // True if its author was cut off and the cut-off keeps some of this log (cut_offs.h).
     [[nodiscard]] bool is_listed_by_cut_off(const LogKey& log) const;
     // Logs that the store could not give back. logs() has for them what their records show.
@@ -229,6 +232,7 @@ public:
         std::set<RegisterName> registers;
         bool roster = false;
         bool roster_closed_one = false;  // an office was revoked, or has retired
+        std::set<OfficeId> cut_off;      // of these the roster has a new cut-off
         // Authors of whose logs less is refused now: peers may send it again.
         std::set<OfficeId> released;
         // Offices of which this office has fewer registers than it told before.

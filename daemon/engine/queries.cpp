@@ -20,9 +20,9 @@ std::string_view name_of(State state) {
 }
 
 std::string_view name_of(storage::FailReason reason) {
-    constexpr std::array<std::string_view, 9> names = {"",        "unreadable", "revoked",
-                                                       "retired", "refused",    "damaged",
-                                                       "no_key",  "closed",     "withdrawn"};
+    constexpr std::array<std::string_view, 10> names = {
+        "",        "unreadable", "revoked", "retired",   "refused",
+        "damaged", "no_key",     "closed",  "withdrawn", "blocked"};
     return names[static_cast<std::size_t>(reason)];
 }
 

@@ -91,6 +91,9 @@ std::expected<std::vector<storage::ReportKey>, Complaint> keys_by_id(
 std::expected<std::vector<engine::ReportView>, Complaint> views_by_id(
     const engine::Ledger& ledger, std::span<const std::string* const> ids);
 std::string name_of(crypto::OfficeState state);
+// The office that bears this name, or that bore it last. Complains if none has.
+std::expected<const crypto::RosterOffice*, Complaint> office_named(const engine::Ledger& ledger,
+                                                                   const std::string& name);
 // Empty: it has no keys yet.
 std::string fingerprint_of(const engine::Ledger& ledger, const crypto::RosterOffice& office);
 // Null: nothing was declined.

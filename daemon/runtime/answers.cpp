@@ -240,6 +240,7 @@ Result<wire::Entry> entry_of(const Ledger& ledger, const ReportView& view) {
     }
     entry.set_forgotten_unix_s(unix_of(view.forgotten_at));
     entry.set_after_cut_off(
+        view.key.author != ledger.us() &&
         engine::is_beyond_cut_off(ledger, storage::log_of(view.key), view.key.origin.number));
     if (!view.hash.is_zero()) {
         entry.set_hash(text_of(view.hash.view()));
@@ -354,6 +355,10 @@ Answered attachment(const Ledger& ledger, const wire::AttachmentRequest& request
 
 // Reports of a machine that no office lets in go nowhere, so its people are told.
 std::string obstacle_of(const Ledger& ledger) {
+    const auto* us = ledger.roster().find(ledger.us());
+    if (us != nullptr && us->has_keys() && !us->is_member()) {
+        return "this office was cut off, and sends nothing; see: fieldpost attention";
+    }
     const auto& items = ledger.attention().items();
     const auto item = items.lower_bound({engine::What::turned_away, OfficeId{}, {}});
     const bool is_turned_away =

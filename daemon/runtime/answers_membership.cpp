@@ -35,9 +35,6 @@ Answered confirm(const Ledger& ledger, const wire::RosterRequest& request, std::
     return Pending{{engine::Confirmed{number, office->index}}, {}};
 }
 
-namespace {
-
-// The office that bears this name, or that bore it last.
 std::expected<const crypto::RosterOffice*, Complaint> office_named(const Ledger& ledger,
                                                                    const std::string& name) {
     if (const auto* office = ledger.roster().find(name)) {
@@ -50,6 +47,8 @@ std::expected<const crypto::RosterOffice*, Complaint> office_named(const Ledger&
     }
     return before.back();
 }
+
+namespace {
 
 // The marks that a person may have in mind: the last report of each log that the cut-off keeps.
 std::vector<std::string> kept_by(const Ledger& ledger, OfficeId office, const CutOff& cut_off) {
@@ -65,9 +64,14 @@ std::vector<std::string> kept_by(const Ledger& ledger, OfficeId office, const Cu
 
 Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::uint64_t number) {
     const auto* office = ASK(office_named(ledger, request.office()));
-    if (ledger.config().mail == nullptr || !ledger.config().mail->authority) {
-        return complain(exit_refused, "not_authority", "only headquarters cuts an office off",
-                        fmt::format("ask it to; until then: fieldpost block {}", office->name));
+    if (ledger.config().mail == nullptr) {
+        return locked();
+    }
+    if (!ledger.config().mail->authority) {
+        const auto& authority = ledger.roster().offices().begin()->second.name;
+        return complain(exit_refused, "not_authority", "this office is not the authority",
+                        fmt::format("telephone {}; until then, on this machine: fieldpost block {}",
+                                    authority, office->name));
     }
     if (const auto may = engine::check_revocation(ledger, office->index); !may) {
         return std::unexpected(complaint_of(may.error()));
@@ -78,8 +82,13 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
         if (!named) {
             return complain(
                 exit_not_found, "not_found",
-                fmt::format("{} is no report of a log of {} that is known here", id, office->name),
+                fmt::format("{}: no report of {} of that kind is known here", id, office->name),
                 "see: fieldpost list --from " + office->name, {id});
+        }
+        if (std::ranges::find(keep, storage::log_of(*named), storage::log_of) != keep.end()) {
+            return complain(exit_invalid, "invalid",
+                            fmt::format("{} is a second mark for one kind of reports", id),
+                            "give one --keep for each kind", {id});
         }
         keep.push_back(*named);
     }
@@ -89,10 +98,16 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
     told->set_fingerprint(fingerprint_of(ledger, *office));
     told->set_state(name_of(office->state));
     told->set_heard_unix_s(unix_of(ledger.peer(office->index).heard));
+    const auto marks = kept_by(ledger, office->index,
+                               ASK(or_complain(engine::cut_off_of(ledger, office->index, keep))));
+    if (request.has_seen() && !std::ranges::equal(marks, request.seen())) {
+        return complain(exit_failed, "changed",
+                        fmt::format("news of {} came meanwhile; it was not cut off", office->name),
+                        "look again, with the same command");
+    }
     if (request.only_look()) {
-        const auto cut_off = ASK(or_complain(engine::cut_off_of(ledger, office->index, keep)));
-        for (auto& id : kept_by(ledger, office->index, cut_off)) {
-            told->add_kept(std::move(id));
+        for (const auto& id : marks) {
+            told->add_kept(id);
         }
         told->set_roster_version(ledger.roster().version());
         return encode(answer);
@@ -122,7 +137,15 @@ Answered block(const Ledger& ledger, const wire::BlockRequest& request, std::uin
     if (office->index == ledger.us()) {
         return complain(exit_refused, "refused", "an office cannot block itself", "name another");
     }
-    return Pending{{engine::BlockWanted{number, office->index, request.undo()}}, {}};
+    Pending pending{{engine::BlockWanted{number, office->index, request.undo()}}, {}};
+    // The name may have gone to another office since it was blocked.
+    for (const auto* bearer : ledger.roster().offices_named(office->name)) {
+        if (request.undo() && bearer != office && ledger.peer(bearer->index).blocked) {
+            pending.inputs.emplace_back(
+                engine::BlockWanted{number + pending.inputs.size(), bearer->index, true});
+        }
+    }
+    return pending;
 }
 
 }  // namespace fieldpost::runtime

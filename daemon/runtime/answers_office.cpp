@@ -243,6 +243,14 @@ Answered roster(const Ledger& ledger, const Surroundings& around) {
     auto* roster = answer.mutable_roster();
     roster->set_network(ledger.roster().founding().network_name);
     roster->set_version(ledger.roster().version());
+    std::map<OfficeId, std::string> reasons;
+    for (const auto& change : ledger.roster_changes()) {
+        for (const auto& statement : change.statements) {
+            if (const auto* revoke = std::get_if<Revoke>(&statement)) {
+                reasons[revoke->index] = revoke->reason;
+            }
+        }
+    }
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (office.state == crypto::OfficeState::cancelled) {
             continue;
@@ -256,6 +264,10 @@ Answered roster(const Ledger& ledger, const Surroundings& around) {
             index == ledger.us() ? ledger.wall(around.now) : ledger.peer(index).heard;
         added->set_heard_unix_s(unix_of(heard));
         added->set_confirmed(index == ledger.us() || ledger.peer(index).confirmed);
+        added->set_blocked(ledger.peer(index).blocked);
+        if (const auto reason = reasons.find(index); reason != reasons.end()) {
+            added->set_reason(reason->second);
+        }
         if (const auto* statement = ledger.statement(index)) {
             for (const auto& endpoint : statement->endpoints) {
                 added->add_endpoints(endpoint);

@@ -87,12 +87,7 @@ Answered watch(const Ledger& ledger, const wire::WatchRequest& request,
 Answered sync(const Ledger& ledger, const wire::SyncRequest& request, const Surroundings& around) {
     std::set<OfficeId> wanted;
     for (const auto& name : request.offices()) {
-        const auto* office = ledger.roster().find(name);
-        if (office == nullptr) {
-            return complain(exit_not_found, "not_found",
-                            fmt::format("no office is called {}", name), "see: fieldpost roster",
-                            {name});
-        }
+        const auto* office = ASK(office_named(ledger, name));
         if (office->index == ledger.us() || !office->is_member()) {
             return complain(exit_refused, "refused",
                             fmt::format("nothing is exchanged with {}", name),

@@ -38,8 +38,8 @@ bool has_ended(const Ledger& ledger, const std::string& name) {
 std::expected<void, Complaint> check_may_write(const Ledger& ledger) {
     const auto* us = ledger.roster().find(ledger.us());
     if (us != nullptr && us->has_keys() && !us->is_member()) {
-        return complain(exit_refused, "revoked", "this office was cut off by headquarters",
-                        "it may still read and export what it has; ask headquarters");
+        return complain(exit_refused, "revoked", "this office was cut off",
+                        "it can still read and export what it has; ask the authority");
     }
     return {};
 }
@@ -87,6 +87,11 @@ std::expected<Addressees, Complaint> addressees_of(const Ledger& ledger,
             return complain(exit_invalid, "invalid",
                             "a report cannot be addressed to its own office",
                             "name another with --to");
+        }
+        if (ledger.peer(office->index).blocked) {
+            return complain(exit_refused, "blocked",
+                            fmt::format("{} is blocked on this machine", name),
+                            fmt::format("to end that: fieldpost block {} --undo", name), {name});
         }
         if (!office->is_member()) {
             return complain(exit_refused, "refused", fmt::format("{} has not joined yet", name),
@@ -301,8 +306,20 @@ Answered acknowledge(const Ledger& ledger, const wire::AckRequest& request,
     // All or none of them are answered.
     std::set<OfficeId> authors;
     for (const auto& view : views) {
-        if (view.key.author != ledger.us()) {
-            authors.insert(view.key.author);
+        if (view.key.author == ledger.us()) {
+            continue;
+        }
+        authors.insert(view.key.author);
+        const auto* author = ledger.roster().find(view.key.author);
+        const bool is_blocked = ledger.peer(view.key.author).blocked;
+        if (is_blocked || author == nullptr || !author->is_member()) {
+            const auto id = engine::printed_id(ledger, view.key);
+            return complain(
+                exit_refused, is_blocked ? "blocked" : "revoked",
+                fmt::format("{} {}: {} cannot be answered",
+                            engine::printed_name(ledger, view.key.author),
+                            is_blocked ? "is blocked on this machine" : "was cut off", id),
+                "leave it out", {id});
         }
     }
     if (!authors.empty()) {

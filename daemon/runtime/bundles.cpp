@@ -95,15 +95,16 @@ std::expected<std::vector<OfficeId>, Complaint> targets_of(
     const engine::Ledger& ledger, const wire::BundleWriteRequest& request) {
     std::set<OfficeId> targets;
     for (const auto& name : request.offices()) {
-        const auto* office = ledger.roster().find(name);
-        if (office == nullptr || office->index == ledger.us()) {
+        const auto* office = ASK(office_named(ledger, name));
+        if (office->index == ledger.us()) {
             return complain(exit_not_found, "not_found",
                             fmt::format("no other office is called {}", name),
                             "see: fieldpost roster");
         }
         if (!office->is_member() && office->state != crypto::OfficeState::invited) {
-            return complain(exit_refused, "refused", fmt::format("{} is no member any more", name),
-                            "see: fieldpost roster");
+            return complain(exit_refused, "revoked",
+                            fmt::format("{} is no office of this network any more", name),
+                            "see: fieldpost roster", {name});
         }
         targets.insert(office->index);
     }

@@ -82,6 +82,11 @@ void Neighbours::take_keys(const engine::Transport::Newest* newest, std::uint16_
                                                   static_cast<std::uint16_t>(one - 1));
         }
     }
+    if (newest != nullptr && oldest > 0 && oldest < from) {
+        const auto secret =
+            crypto::earlier_epoch_secret(newest->secret, network_, transport_group, epoch, oldest);
+        keys_.push_back(crypto::beacon_key(secret.view(), oldest, network_));
+    }
     if (oldest == 0) {
         keys_.push_back(crypto::beacon_key(founding_key_.view(), 0, network_));
     }

@@ -88,6 +88,16 @@ TEST_CASE("an office is cut off over links: nobody deals with it, and it is told
     CHECK(at.hyesan.run({"export", "--output", (at.network.folder() / "all.jsonl").string()})
               .exit_code == 0);
     CHECK(at.hyesan.show({"status"}).out.find("revoked") != std::string::npos);
+    CHECK(at.hyesan.show({"status"}).out.find("nothing is sent any more") != std::string::npos);
+    CHECK(at.hyesan.show({"trace", before}).exit_code == 0);
+    CHECK(at.camp.show({"roster"}).out.find("cut off: 국경에서 압수됨") != std::string::npos);
+    CHECK(at.camp.show({"attention"}).out.find("국경") == std::string::npos);
+    for (const Words& words :
+         {Words{"sync", "hyesan"},
+          Words{"bundle", "export", (at.network.folder() / "x").string(), "--for", "hyesan"},
+          Words{"ack", before}}) {
+        CHECK(at.hq.run(words).exit_code == 5);
+    }
     CHECK_FALSE(at.hq.ask({"peers"}).empty());
     for (const auto& peer : at.hq.ask({"peers"})) {
         CHECK((peer["office"] != "hyesan" || peer["state"] == "revoked"));
@@ -192,9 +202,9 @@ TEST_CASE("what was shown from beyond a cut-off is marked", "[end_to_end][revoca
     CHECK(at.camp.ask({"show", late})["text"] == "late");
     CHECK(at.camp.ask({"show", late})["after_cut_off"] == true);
     CHECK(at.camp.ask({"show", kept})["after_cut_off"] == false);
-    CHECK(at.camp.show({"show", late}).out.find("after its office was cut off") !=
+    CHECK(at.camp.show({"show", late}).out.find("beyond the cut-off of hyesan") !=
           std::string::npos);
-    CHECK(at.camp.show({"list"}).out.find("after cut-off") != std::string::npos);
+    CHECK(at.camp.show({"list"}).out.find("beyond cut-off") != std::string::npos);
 }
 
 TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revocation]") {
@@ -217,12 +227,15 @@ TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revoca
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", own}, 4) == "not_found");
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", "no id"}, 4) ==
           "not_found");
+    const auto known = at.hyesan.deliver({"--to", "hq"}, "x");
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", known, "--keep", known},
+                  6) == "invalid");
     CHECK(at.hq.ask({"status"})["roster_version"] == version);
     CHECK(state_of(at.hq, "hyesan") == "active");
     // An open invitation ends.
     at.network.invite(at.hq, "wonsan", "field");
     const auto ran = at.hq.run({"revoke", "wonsan", "--reason", "not needed"});
-    CHECK(ran.out.find("invitation of wonsan is good for nothing") != std::string::npos);
+    CHECK(ran.out.find("invitation of wonsan is cancelled") != std::string::npos);
     CHECK(state_of(at.hq, "wonsan") == "unknown");
 }
 
@@ -259,6 +272,17 @@ TEST_CASE("an office that is blocked here is left alone by this machine alone",
     const auto meanwhile = at.hyesan.deliver({"--to", "hq", "--to", "camp"}, "meanwhile");
     CHECK(ids_of(at.camp.ask({"list", "--inbox"})) == std::vector{before});
     CHECK(at.camp.run({"show", meanwhile}).exit_code != 0);
+    // Nothing is sealed to it by name or by group, and none of its reports is answered.
+    const auto named = at.camp.run({"queue", "--to", "hyesan", "--json"}, "x");
+    CHECK(named.exit_code == 5);
+    CHECK(code_of(named) == "blocked");
+    const auto answered = at.camp.run({"ack", before, "--json"});
+    CHECK(answered.exit_code == 5);
+    CHECK(code_of(answered) == "blocked");
+    const auto to_all = at.camp.run({"queue", "--to", "@all"}, "to all");
+    CHECK(to_all.exit_code == 0);
+    CHECK(to_all.err.find("hyesan is blocked on this machine") != std::string::npos);
+    CHECK(has_item(at.camp, "blocked", "hyesan"));
     CHECK(at.camp.run({"block", "camp"}).exit_code == 5);
     CHECK(at.camp.run({"block", "nowhere"}).exit_code == 4);
     at.camp.kill();
@@ -266,6 +290,7 @@ TEST_CASE("an office that is blocked here is left alone by this machine alone",
     CHECK(ids_of(at.camp.ask({"list", "--inbox"})) == std::vector{before});
     const auto undone = at.camp.ask({"block", "hyesan", "--undo"});
     CHECK(undone["blocked"] == false);
+    CHECK_FALSE(has_item(at.camp, "blocked", "hyesan"));
     REQUIRE(eventually([&] { return at.camp.ask({"list", "--inbox"}).size() == 2; }));
     CHECK(at.camp.ask({"show", meanwhile})["text"] == "meanwhile");
 }

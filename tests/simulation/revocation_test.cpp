@@ -5,6 +5,7 @@
 // storm after it in which the office still speaks; then calm. Scenarios follow.
 #include <catch2/catch.hpp>
 
+#include "crypto/register_seal.h"
 #include "daemon/engine/leaves.h"
 #include "daemon/engine/membership/cut_offs.h"
 #include "tests/simulation/guest.h"
@@ -220,6 +221,177 @@ TEST_CASE("what was shown from beyond a cut-off stays readable, is marked and go
     world.check_everything();
 }
 
+TEST_CASE("a second cut-off moves the marks that are named, and leaves the others",
+          "[simulation]") {
+    World world(89, four, {});
+    std::vector<storage::ReportKey> normal;
+    for (int i = 0; i < 3; ++i) {
+        normal.push_back(world.queue(taken, {hyesan, hq}, RecordClass::normal).value());
+        const auto urgent = world.queue(taken, {hyesan, hq}, RecordClass::urgent);
+        REQUIRE(urgent.has_value());
+        world.connect(taken, hyesan);
+        world.connect(hyesan, hq);
+        world.run_until_idle(1h);
+    }
+    world.cut(taken, hyesan);
+    // hq knows of three in each log.
+    const auto first = world.revoke(taken, {normal[0]}).value();
+    CHECK_FALSE(is_kept(first, normal[1]));
+    CHECK(count_of(world, hq, What::after_cut_off, taken) == 2);
+    const auto urgent_first = storage::ReportKey{
+        normal[0].author,
+        {normal[0].origin.incarnation, RecordClass::urgent, normal[0].origin.number}};
+    const auto second = world.revoke(taken, {urgent_first}).value();
+    CHECK(is_kept(second, normal[0]));
+    CHECK_FALSE(is_kept(second, normal[1]));
+    CHECK(second.register_counter == first.register_counter);
+    CHECK(count_of(world, hq, What::after_cut_off, taken) == 4);
+    world.crash(hq);
+    world.restart(hq);
+    CHECK(count_of(world, hq, What::after_cut_off, taken) == 4);
+    // A mark that keeps all settles the matter.
+    const auto urgent_last = storage::ReportKey{
+        normal[2].author,
+        {normal[2].origin.incarnation, RecordClass::urgent, normal[2].origin.number}};
+    REQUIRE(world.revoke(taken, {normal[2], urgent_last}).has_value());
+    CHECK(count_of(world, hq, What::after_cut_off, taken) == 0);
+    world.run_until_idle(1h);
+    CHECK(count_of(world, hyesan, What::after_cut_off, taken) == 0);
+    world.check_everything();
+}
+
+TEST_CASE("neither a record with a high number nor a receipt that lies moves the mark",
+          "[simulation]") {
+    World world(90, four, {});
+    const auto good = world.queue(taken, {hq}, RecordClass::normal).value();
+    world.connect(taken, hq);
+    world.run_until_idle(1h);
+    world.take_over(taken);
+    world.take_over(pyongyang);
+    const LogKey log = storage::log_of(good);
+    const auto far = write_as(world, taken, hq, 4'000'000'000);
+    world.tell(hq, taken, signed_by(world, taken, far));
+    CHECK(world.ledger(hq).log(log).receipted.contains(4'000'000'000));
+    Receipt lie;
+    for (std::uint16_t life = 1; life <= 20; ++life) {
+        lie.logs.push_back({{life, 7}, RecordClass::normal, {}, {{1, 4'000'000'000}}, {}, {}});
+    }
+    Register entry;
+    entry.key = {world.keys(pyongyang).index, static_cast<std::uint8_t>(RegisterKind::receipt),
+                 receipt_subject(world.keys(taken).index)};
+    entry.version = {{1, 7}, 1'000'000};
+    entry.payload = encode_receipt(lie);
+    crypto::sign_register(world.keys(pyongyang).machine.identity, world.network().id(), entry);
+    world.tell(hq, pyongyang, RegisterNews{{entry}});
+    const auto cut_off = world.revoke(taken).value();
+    REQUIRE(cut_off.logs.size() == 1);
+    CHECK(cut_off.logs[0].incarnation == log.incarnation);
+    CHECK(cut_off.logs[0].last <= good.origin.number + 1024);
+    CHECK(is_kept(cut_off, good));
+}
+
+TEST_CASE("what a thief signs later takes nothing from what a cut-off keeps", "[simulation]") {
+    World world(91, four, {});
+    const auto kept = world.queue(taken, {hyesan}, RecordClass::normal).value();
+    world.connect(taken, hq);
+    world.run_until_idle(1h);
+    world.cut(taken, hq);
+    world.take_over(taken);
+    REQUIRE(world.revoke(taken).has_value());
+    REQUIRE(world.ledger(hq).log(storage::log_of(kept)).held.contains(kept.origin.number));
+    // hq alone has the report. The thief proves forks at its number, and takes it back.
+    const LogKey log = storage::log_of(kept);
+    std::vector<Register> lies;
+    for (std::uint16_t life = 1; life <= 6; ++life) {
+        auto one = write_as(world, taken, hq, 1);
+        one.header.log.incarnation = {life, 7};
+        auto other = one;
+        other.header.created = other.header.created.plus(1);
+        lies.push_back(crypto::make_fork(world.network().id(), proof_of(world, taken, one),
+                                         proof_of(world, taken, other)));
+    }
+    OfficeStatement statement;
+    statement.logs = {{log.incarnation,
+                       log.record_class,
+                       kept.origin.number,
+                       {},
+                       {{1, kept.origin.number}},
+                       {{1, kept.origin.number}}}};
+    Register entry;
+    entry.key = {world.keys(taken).index, static_cast<std::uint8_t>(RegisterKind::office), {}};
+    entry.version = {
+        {1, 7}, world.ledger(hq).roster().find(world.keys(taken).index)->cut_off->register_counter};
+    entry.at = founded_at.plus(86400 * 9);
+    entry.payload = encode_office_statement(statement);
+    crypto::sign_register(world.keys(taken).machine.identity, world.network().id(), entry);
+    lies.push_back(entry);
+    for (const auto& lie : lies) {
+        world.tell(hq, pyongyang, RegisterNews{{lie}});
+    }
+    CHECK(world.ledger(hq).log(log).held.contains(kept.origin.number));
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    CHECK(world.has_received(hyesan, kept));
+    CHECK(world.times_happened(hyesan, What::withdrawn, kept) == 0);
+    world.check_everything();
+}
+
+TEST_CASE("a run that a cut-off divides brings the reports before it, and not those behind",
+          "[simulation]") {
+    World world(92, four, {});
+    // Queued together, so they travel as one record.
+    std::vector<storage::ReportKey> run;
+    for (int i = 0; i < 4; ++i) {
+        run.push_back(world.queue(taken, {hyesan, pyongyang}, RecordClass::normal).value());
+    }
+    world.connect(taken, pyongyang);
+    world.run_until_idle(1h);
+    world.cut(taken, pyongyang);
+    REQUIRE(world.record(pyongyang, run[0]).run.count() == 4);
+    // The authority has never seen it, and a person names the second.
+    const auto cut_off = world.revoke(taken, {run[1]}).value();
+    CHECK(is_kept(cut_off, run[1]));
+    CHECK_FALSE(is_kept(cut_off, run[2]));
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    world.connect(pyongyang, hyesan);
+    world.run_until_idle(1h);
+    CHECK(world.has_received(hyesan, run[0]));
+    CHECK(world.has_received(hyesan, run[1]));
+    CHECK_FALSE(world.has_received(hyesan, run[2]));
+    CHECK_FALSE(world.has_received(hyesan, run[3]));
+    CHECK(world.is_settled(pyongyang, hyesan));
+    world.check_everything();
+}
+
+TEST_CASE("a later mark brings back mail that was dropped unread", "[simulation]") {
+    World world(93, four, {});
+    world.lock_mail(hyesan, true);
+    const auto first = world.queue(taken, {hyesan}, RecordClass::normal).value();
+    world.connect(taken, pyongyang);
+    world.run_until_idle(1h);
+    const auto late = world.queue(taken, {hyesan, hq}, RecordClass::normal).value();
+    world.run_until_idle(1h);
+    world.cut(taken, pyongyang);
+    world.connect(pyongyang, hyesan);
+    world.run_until_idle(1h);
+    world.cut(pyongyang, hyesan);
+    REQUIRE(world.revoke(taken, {first}).has_value());
+    world.connect(hq, hyesan);
+    world.run_until_idle(1h);
+    world.lock_mail(hyesan, false);
+    world.run_until_idle(1h);
+    CHECK(world.has_received(hyesan, first));
+    CHECK_FALSE(world.has_received(hyesan, late));
+    // pyongyang has heard of no cut-off, and still has it.
+    REQUIRE(world.revoke(taken, {late}).has_value());
+    world.run_until_idle(1h);
+    world.connect(pyongyang, hyesan);
+    world.run_until_idle(1h);
+    CHECK(world.has_received(hyesan, late));
+    world.check_everything();
+}
+
 TEST_CASE("mail that waits for a passphrase is not opened once its author is cut off before it",
           "[simulation]") {
     World world(83, four, {});
@@ -294,6 +466,7 @@ TEST_CASE("an office that people here blocked is left alone here, and its mail w
     world.run_until_idle(1h);
     CHECK(world.has_received(hyesan, before));
     world.block(hyesan, taken);
+    CHECK(count_of(world, hyesan, What::blocked, taken) == 1);
     CHECK_FALSE(world.is_connected(taken, hyesan));
     world.connect(taken, hyesan);
     CHECK_FALSE(world.is_connected(taken, hyesan));

@@ -105,7 +105,10 @@ Result<void> BundleIntake::on(const Step& step, const BundleHead& head) {
         return ok();
     }
     if (head.writer != ledger.us() && !ledger.is_partner(head.writer) && writer->is_member()) {
-        report_.refused = "it was written by an office that is blocked here";
+        report_.refused = fmt::format(
+            "it was written by {0}, which is blocked here; that ends "
+            "with: fieldpost block {0} --undo",
+            writer->name);
         return ok();
     }
     writer_ = head.writer;

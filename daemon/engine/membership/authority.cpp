@@ -1,6 +1,7 @@
 #include "daemon/engine/membership/authority.h"
 
 #include "daemon/engine/self_check.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 
@@ -23,6 +24,9 @@ Result<void> sign_roster_change(Ledger& ledger, std::vector<RosterStatement> sta
     change.at = ledger.wall(now);
     change.statements = std::move(statements);
     crypto::sign_change(*ledger.config().mail->authority, ledger.roster(), change);
+    if (encode_roster_change(change).size() > limits::roster_change_bytes_max) {
+        return fail(Errc::limit_exceeded, "a change of the roster that no office would read");
+    }
     return ledger.apply_roster_change(change, now);
 }
 

@@ -22,58 +22,19 @@ Result<void> drop_logs_not_listed(Ledger& ledger, OfficeId office) {
     return ok();
 }
 
-// The lowest number at which a known fork closes the log. 2^32 - 1: no fork is known.
-Number fork_start_of(const Ledger& ledger, const LogKey& log) {
-    auto start = UINT32_MAX;
-    for (const auto* entry : ledger.registers_of(log.author)) {
-        if (entry->key.kind == static_cast<std::uint8_t>(RegisterKind::fork)) {
-            ByteReader in(entry->payload);
-            const auto proof = read_record_proof(in);
-            if (proof && proof->key.log == log) {
-                start = std::min(start, fork_start(*entry).value_or(1));
-            }
-        }
-    }
-    return start;
-}
-
-// Reports that were shown here before the cut-off was known, and that it does not keep. A few more
-// change nothing for people.
-Result<std::uint32_t> count_shown_beyond(const Ledger& ledger, OfficeId office) {
-    constexpr std::uint32_t looked_at_max = 10'000;
-    std::uint32_t looked_at = 0;
-    std::uint32_t count = 0;
-    for (const auto& [log, state] : ledger.logs_of(office)) {
-        for (auto number = state.receipted.next(1); number && looked_at < looked_at_max;
-             number = state.receipted.after(*number)) {
-            if (!state.addresses_us || !is_beyond_cut_off(ledger, log, *number)) {
-                continue;
-            }
-            ++looked_at;
-            const auto page = TRY(ledger.store().report(storage::report_in(log, *number)));
-            count += page && page->box == Box::inbox ? 1 : 0;
-        }
-    }
-    return count;
-}
-
-Result<void> apply_cut_off(Ledger& ledger, OfficeId office, const CutOff& cut_off, Now now) {
-    if (const auto count = TRY(count_shown_beyond(ledger, office)); count > 0) {
-        ledger.keep_raised(What::after_cut_off, office, count, {}, now);
-    }
+Result<void> apply_cut_off(Ledger& ledger, OfficeId office, const CutOff& cut_off) {
     TRY(drop_logs_not_listed(ledger, office));
     for (const auto& one : cut_off.logs) {
         const LogKey log{office, one.incarnation, one.record_class};
         if (ledger.keeps(log)) {
-            const auto from = std::min(one.last + 1, fork_start_of(ledger, log));
-            ledger.reopen(log, from);  // a second cut-off may keep more than the first
-            TRY(close_log(ledger, log, from));
+            ledger.reopen(log, one.last + 1);  // a second cut-off may keep more than the first
+            TRY(close_log(ledger, log, one.last + 1));
         }
     }
     std::vector<RegisterName> newer;
     for (const auto* entry : ledger.registers_of(office)) {
-        // A fork proof accuses the office. It has no signature and no real version, so it stays.
-        if (entry->key.kind != static_cast<std::uint8_t>(RegisterKind::fork) &&
+        // Proofs of forks count no more: whoever has its keys could make any.
+        if (entry->key.kind == static_cast<std::uint8_t>(RegisterKind::fork) ||
             is_beyond_cut_off(*ledger.roster().find(office), entry->version)) {
             newer.push_back(ledger.name_of(*entry));
         }
@@ -105,12 +66,32 @@ bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion
                                                        signer.cut_off->register_counter};
 }
 
-Result<void> apply_cut_offs(Ledger& ledger, Now now) {
+Result<void> apply_cut_offs(Ledger& ledger) {
     for (const auto& [office, entry] : ledger.roster().offices()) {
-        if (entry.cut_off && office != ledger.us() && !ledger.is_closed(office)) {
-            TRY(apply_cut_off(ledger, office, *entry.cut_off, now));
+        if (entry.cut_off && office != ledger.us()) {
+            TRY(apply_cut_off(ledger, office, *entry.cut_off));
         }
     }
+    return ok();
+}
+
+Result<void> tell_of_reports_beyond(Ledger& ledger, OfficeId office, Now now) {
+    constexpr int looked_at_max = 5000;  // a few more change nothing for people
+    std::uint32_t count = 0;
+    auto from = storage::ReportKey{office, {{}, RecordClass::reply, 0}};
+    for (int i = 0; i < looked_at_max; ++i) {
+        const auto report = TRY(ledger.store().report_from(from));
+        if (!report || report->author != office) {
+            break;
+        }
+        if (is_beyond_cut_off(ledger, storage::log_of(*report), report->origin.number)) {
+            const auto page = TRY(ledger.store().report(*report));
+            count += page && page->box == Box::inbox ? 1 : 0;
+        }
+        from = *report;
+        ++from.origin.number;
+    }
+    ledger.keep_raised(What::after_cut_off, office, count, {}, now);
     return ok();
 }
 

@@ -12,8 +12,11 @@ namespace fieldpost::engine {
 
 // Closes the logs that the roster has cut off and that are still open. This office's own logs stay
 // open: its people go on reading what they wrote.
-// People are told of reports that were shown here and lie beyond a cut-off.
-Result<void> apply_cut_offs(Ledger& ledger, Now now);
+Result<void> apply_cut_offs(Ledger& ledger);
+
+// Tells people how many reports of the office were shown here that lie beyond its cut-off. To be
+// called once for each new cut-off, for it looks at the office's reports, thousands at most.
+Result<void> tell_of_reports_beyond(Ledger& ledger, OfficeId office, Now now);
 
 // True if the author of the record was cut off before it: the cut-off does not keep this number.
 bool is_beyond_cut_off(const Ledger& ledger, const LogKey& log, Number number);

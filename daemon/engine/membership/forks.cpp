@@ -60,7 +60,8 @@ Result<bool> take_fork(Ledger& ledger, const Register& entry, Via from, Now now,
     if (identity == nullptr) {
         return fail(Errc::untrusted, "fork: of an office that nobody knows");
     }
-    if (ledger.is_closed(accused)) {
+    // A thief could sign two records under any old number: the cut-off alone says what counts.
+    if (ledger.is_closed(accused) || (ledger.is_cut_off(accused) && accused != ledger.us())) {
         return false;
     }
     TRY(crypto::verify_fork(*identity, ledger.network(), entry));

@@ -112,9 +112,9 @@ Result<crypto::BoxKeyPair> open_own_slot(const Ledger& ledger, const EpochSlots&
                                    prekey->second);
 }
 
-// The highest counter among the transport's pages, of which the epoch is the upper half.
-std::uint64_t transport_counter(const Ledger& ledger) {
-    std::uint64_t highest = 0;
+// Calls `each` with every register that has a page of the transport.
+template <class Each>
+void for_each_transport_page(const Ledger& ledger, const Each& each) {
     const auto first = first_page();
     for (auto at = ledger.registers().lower_bound(first);
          at != ledger.registers().end() && at->first.key.signer == first.signer &&
@@ -122,10 +122,9 @@ std::uint64_t transport_counter(const Ledger& ledger) {
          ++at) {
         const auto group = ByteReader(at->first.key.subject).read_u16();
         if (group && OfficeId{*group} == transport_group) {
-            highest = std::max(highest, at->second.version.counter);
+            each(at->second);
         }
     }
-    return highest;
 }
 
 }  // namespace
@@ -149,7 +148,10 @@ Result<crypto::BoxKeyPair> group_key_of(const Ledger& ledger, OfficeId group, st
 }
 
 std::uint16_t transport_epoch(const Ledger& ledger) {
-    return static_cast<std::uint16_t>(transport_counter(ledger) >> 32U);
+    std::uint64_t highest = 0;
+    for_each_transport_page(
+        ledger, [&](const Register& page) { highest = std::max(highest, page.version.counter); });
+    return static_cast<std::uint16_t>(highest >> 32U);
 }
 
 Result<crypto::BoxSecret> transport_secret_on(const Ledger& ledger, const EpochSlots& page) {
@@ -157,9 +159,14 @@ Result<crypto::BoxSecret> transport_secret_on(const Ledger& ledger, const EpochS
 }
 
 const Transport::Newest* Transport::newest(const Ledger& ledger) {
-    const auto counter = transport_counter(ledger);
-    if (counter != looked_at_) {
-        looked_at_ = counter;
+    // The pages of an epoch come one by one, and this office's slot may be on the last.
+    std::pair<std::size_t, std::uint64_t> now;
+    for_each_transport_page(ledger, [&](const Register& page) {
+        ++now.first;
+        now.second += page.version.counter;
+    });
+    if (now != looked_at_) {
+        looked_at_ = now;
         for (const auto& page : all_pages(ledger, transport_group)) {
             if (newest_ && page.epoch <= newest_->epoch) {
                 continue;

@@ -40,7 +40,7 @@ public:
 
 private:
     std::optional<Newest> newest_;
-    std::uint64_t looked_at_ = 0;  // the highest counter of the transport's pages
+    std::pair<std::size_t, std::uint64_t> looked_at_;  // pages of the transport, and their counters
 };
 // The newest epoch whose pages are here.
 std::uint16_t transport_epoch(const Ledger& ledger);

@@ -10,21 +10,55 @@ namespace fieldpost::engine {
 
 namespace {
 
-// The highest number of each log of `office` that another member has receipted.
-std::map<LogKey, Number> receipted_tops(const Ledger& ledger, OfficeId office) {
-    std::map<LogKey, Number> tops;
+// A jump over more numbers than an honest office skips. A record behind it does not move the mark:
+// else one record with a high number would leave all below it to a thief.
+constexpr Number jump_max = 1024;
+
+// The highest number of the log that was seen here, below the first jump. Numbers that have ended
+// are no jump: they may have gone from field office to field office.
+Number seen_top(const storage::LogState& state) {
+    const auto seen = united(united(state.held, state.receipted), state.unreadable);
+    const auto all = united(seen, state.known);
+    Number reached = 0;
+    for (const auto run : all.intervals()) {
+        if (run.first - reached > jump_max) {
+            break;
+        }
+        reached = run.last;
+    }
+    return reached == 0 ? 0 : intersection(seen, {{1, reached}}).top();
+}
+
+// Of each log that is known here: what was seen here, and a little more that other members have
+// receipted. One of them may lie, so its word makes no log, and no jump.
+std::map<LogKey, Number> known_tops(const Ledger& ledger, OfficeId office) {
+    std::map<LogKey, Number> seen;
+    std::set<Incarnation> lives;
+    for (const auto& [log, state] : ledger.logs_of(office)) {
+        seen[log] = seen_top(state);
+        lives.insert(log.incarnation);
+    }
+    auto tops = seen;
     for (const auto& [signer, entry] : ledger.roster().offices()) {
         const auto receipt =
             entry.is_member() && signer != office ? ledger.receipt(signer, office) : nullptr;
-        if (receipt == nullptr) {
-            continue;
-        }
-        for (const auto& log : receipt->logs) {
-            auto& top = tops[{office, log.incarnation, log.record_class}];
-            top = std::max({top, log.received.top(), log.unreadable.top()});
+        for (const auto& log : receipt == nullptr ? std::vector<ReceiptLog>{} : receipt->logs) {
+            const LogKey key{office, log.incarnation, log.record_class};
+            if (lives.contains(log.incarnation)) {
+                const auto told = std::max(log.received.top(), log.unreadable.top());
+                tops[key] = std::max(tops[key], std::min(told, seen[key] + jump_max));
+            }
         }
     }
     return tops;
+}
+
+std::map<LogKey, Number> marks_of(OfficeId office, const CutOff& cut_off) {
+    std::map<LogKey, Number> marks;
+    for (const auto& log : cut_off.logs) {
+        marks[{office, log.incarnation, log.record_class}] = log.last;
+    }
+    return marks;
 }
 
 // The end of the run that has `last`, and the id of its record if it lies here.
@@ -38,14 +72,13 @@ Result<CutOff::Log> mark_at(const Ledger& ledger, const LogKey& log, Number last
 }
 
 RegisterVersion newest_version(const Ledger& ledger, OfficeId office) {
+    // Statements of custody have counters too. They are no proof of anything kept, and a higher
+    // mark would leave more counters to a thief.
     RegisterVersion newest{};
     for (const auto* entry : ledger.registers_of(office)) {
         if (entry->key.kind != static_cast<std::uint8_t>(RegisterKind::fork)) {
             newest = std::max(newest, entry->version);
         }
-    }
-    if (const auto* custody = ledger.custody(office)) {
-        newest = std::max(newest, custody->version);
     }
     return newest;
 }
@@ -54,19 +87,22 @@ RegisterVersion newest_version(const Ledger& ledger, OfficeId office) {
 
 Result<CutOff> cut_off_of(const Ledger& ledger, OfficeId office,
                           std::span<const storage::ReportKey> keep) {
-    auto tops = receipted_tops(ledger, office);
-    for (const auto& [log, state] : ledger.logs_of(office)) {
-        auto& top = tops[log];
-        top = std::max({top, state.held.top(), state.receipted.top(), state.unreadable.top()});
-    }
+    const auto* found = ledger.roster().find(office);
+    const auto& standing = found == nullptr ? std::nullopt : found->cut_off;
+    auto tops = standing ? marks_of(office, *standing) : known_tops(ledger, office);
     for (const auto& report : keep) {
         tops[storage::log_of(report)] = report.origin.number;
     }
     CutOff cut_off;
     for (const auto& [log, top] : tops) {
-        if (top > 0) {
+        if (top > 0 && cut_off.logs.size() < limits::logs_per_office_max) {
             cut_off.logs.push_back(TRY(mark_at(ledger, log, std::min(top, record_number_max))));
         }
+    }
+    if (standing) {
+        cut_off.register_incarnation = standing->register_incarnation;
+        cut_off.register_counter = standing->register_counter;
+        return cut_off;
     }
     const auto version = newest_version(ledger, office);
     cut_off.register_incarnation = version.incarnation;

@@ -10,8 +10,9 @@ namespace fieldpost::engine {
 
 // The cut-off that keeps all of `office` that is known here: records that lie or have lain here, or
 // that other members have receipted. What the office alone says of its logs does not count: its
-// keys may be in other hands already. In the log of each report in `keep` the mark is that report
-// in place of this, with all of its run.
+// keys may be in other hands already. If the office was cut off before, its marks stay as they are.
+// In the log of each report in `keep` the mark is that report in place of this, with all of its
+// run.
 Result<CutOff> cut_off_of(const Ledger& ledger, OfficeId office,
                           std::span<const storage::ReportKey> keep);
 

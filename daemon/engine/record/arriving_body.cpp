@@ -167,6 +167,9 @@ bool ArrivingBody::is_terminal(const Ledger& ledger) const {
 Result<void> ArrivingBody::end_if_owed_to_nobody(Ledger& ledger) {
     const auto& header = record_.header;
     const auto run = header.run();
+    if (!ledger.logs().contains(header.log)) {
+        return ok();  // it must not be made again
+    }
     for (std::uint64_t n = run.first; n <= run.last; ++n) {
         if (!is_owed_to_nobody(ledger, header, static_cast<Number>(n))) {
             return ok();

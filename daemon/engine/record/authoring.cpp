@@ -32,6 +32,9 @@ std::expected<crypto::Recipient, FailReason> recipient_for(const Ledger& ledger,
     if (ledger.is_closed(index)) {
         return std::unexpected(FailReason::closed);
     }
+    if (ledger.peer(index).blocked) {
+        return std::unexpected(FailReason::blocked);
+    }
     const auto* statement = ledger.statement(index);
     if (statement == nullptr || statement->prekeys.empty() ||
         !crypto::is_key(statement->prekeys.back().key) ||
@@ -49,11 +52,13 @@ std::uint32_t usual_lifetime_seconds() {
 }
 
 std::string why_not(const Ledger& ledger, const LeftOut& one) {
-    return printed_name(ledger, one.office) +
-           (one.reason == FailReason::closed
-                ? " is closed: it has signed different records under the same numbers, until "
-                  "headquarters replaces it"
-                : " has not published a key of its own to seal to yet");
+    const auto why = one.reason == FailReason::closed
+                         ? " is closed: it has signed different records under the same numbers, "
+                           "until headquarters replaces it"
+                     : one.reason == FailReason::blocked
+                         ? " is blocked on this machine"
+                         : " has not published a key of its own to seal to yet";
+    return printed_name(ledger, one.office) + why;
 }
 
 namespace {

@@ -181,7 +181,7 @@ Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, cons
         const auto number = static_cast<Number>(header.number + i);
         const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
         const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
-        if (!seen.insert(key).second) {
+        if (!seen.insert(key).second || is_beyond_cut_off(ledger, header.log, number)) {
             continue;
         }
         if (TRY(is_shown(ledger, key))) {
@@ -253,8 +253,12 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
                           std::vector<Notice>& notify) {
     const auto header = TRY(decode_header(record.header));
     const Via from{record.log.author, How::local};
-    if (is_beyond_cut_off(ledger, record.log, record.run.last) &&
+    if (is_beyond_cut_off(ledger, record.log, record.run.first) &&
         entry.form == storage::ArchiveEntry::Form::unopened) {
+        if (ledger.logs().contains(record.log)) {
+            // A later cut-off may keep it. Then it is to come again.
+            ledger.edit_log(record.log).take_back_receipt(record.run);
+        }
         return only_carry(ledger, record, header);  // and nobody carries it
     }
     if (ledger.peer(record.log.author).blocked) {

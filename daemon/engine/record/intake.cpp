@@ -209,8 +209,9 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
         TRY(accuse_of(ledger, record, from, now, notify));
         return Verdict::conflict;
     }
-    // A fork or a cut-off closed the log: runs from there on are not taken.
-    if (state.closed_from != 0 && run.last >= state.closed_from) {
+    // A fork or a cut-off closed the log: runs from there on are not taken. A run that a cut-off
+    // divides is taken for its first numbers.
+    if (state.closed_from != 0 && (author->cut_off ? run.first : run.last) >= state.closed_from) {
         return Verdict::refused;
     }
     const bool is_for_us = is_addressed_to(ledger.roster(), header, ledger.us());
@@ -292,7 +293,8 @@ namespace {
 void release_all(Ledger& ledger, RefusalReason reason) {
     for (const auto& [log, state] : std::map(ledger.logs())) {
         const auto refused = state.refused.find(static_cast<std::uint8_t>(reason));
-        if (refused != state.refused.end()) {
+        const bool is_blocked = reason == RefusalReason::roster && ledger.peer(log.author).blocked;
+        if (refused != state.refused.end() && !is_blocked) {
             ledger.release(log, reason, refused->second);
         }
     }

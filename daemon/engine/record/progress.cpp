@@ -24,7 +24,8 @@ bool is_damaged(const Recipient& one) {
 // True if the report was never sealed to this recipient. No later proof changes that.
 bool was_left_out(const Recipient& one) {
     return one.state == State::failed &&
-           (one.reason == FailReason::no_key || one.reason == FailReason::closed);
+           (one.reason == FailReason::no_key || one.reason == FailReason::closed ||
+            one.reason == FailReason::blocked);
 }
 
 void fail_for(Recipient& one, FailReason reason) {

@@ -268,7 +268,7 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
 
 Result<void> apply_statement(Ledger& ledger, OfficeId author) {
     const auto* statement = ledger.statement(author);
-    if (statement == nullptr || author == ledger.us()) {
+    if (statement == nullptr || author == ledger.us() || ledger.is_cut_off(author)) {
         return ok();
     }
     for (const auto& own : statement->logs) {

@@ -106,7 +106,7 @@ Result<bool> is_withdrawn(const Ledger& ledger, const storage::ReportKey& report
 Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, std::size_t& left, Now now,
                              std::vector<Notice>& notify) {
     const auto* statement = ledger.statement(author);
-    if (statement == nullptr || author == ledger.us()) {
+    if (statement == nullptr || author == ledger.us() || ledger.is_cut_off(author)) {
         return false;
     }
     for (const auto& own : std::vector(statement->logs)) {

@@ -98,7 +98,8 @@ void Sessions::tell(Ledger& ledger, const Ledger::News& news, Now now, Consequen
 void Sessions::close_links_to_closed(const Ledger& ledger, Consequences& out) const {
     for (const auto& [link, session] : sessions_) {
         if (!ledger.is_partner(session.peer())) {
-            out.notify.emplace_back(CloseLink{link, "no member any more, or blocked here"});
+            out.notify.emplace_back(CloseLink{
+                link, ledger.peer(session.peer()).blocked ? "blocked here" : "no member any more"});
         }
     }
 }

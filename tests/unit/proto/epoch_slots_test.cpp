@@ -82,7 +82,7 @@ TEST_CASE("epoch slots against their rules are refused", "[proto]") {
     }
     SECTION("more slots counted than there are") {
         auto entry = good();
-        entry.payload[2 + 4 + 32 + 32 + 32] = std::byte{3};
+        entry.payload[2 + 4 + 32 + 32] = std::byte{3};
         CHECK(!decode_epoch_slots(entry));
     }
     SECTION("a group without its key") {
@@ -90,12 +90,19 @@ TEST_CASE("epoch slots against their rules are refused", "[proto]") {
         slots.group_key = {};
         CHECK(!decode_epoch_slots(epoch_slots_register(slots, founded_at)));
     }
-    SECTION("the transport with a public key") {
+    SECTION("the transport under a prekey") {
         auto slots = two_slots();
         slots.group = transport_group;
         CHECK(!decode_epoch_slots(epoch_slots_register(slots, founded_at)));
-        slots.group_key = {};
+        slots.slots = {{OfficeId{1}, 0, {}}, {OfficeId{3}, 0, {}}};
         CHECK(decode_epoch_slots(epoch_slots_register(slots, founded_at)).has_value());
+    }
+    SECTION("an epoch that no chain has") {
+        for (const auto epoch : {std::uint16_t{0}, std::uint16_t{8193}}) {
+            auto slots = two_slots();
+            slots.epoch = epoch;
+            CHECK(!decode_epoch_slots(epoch_slots_register(slots, founded_at)));
+        }
     }
     SECTION("a counter of another epoch") {
         auto entry = good();
