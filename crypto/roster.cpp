@@ -134,6 +134,23 @@ struct Effects {
 
 }  // namespace
 
+namespace {
+
+// The office that a statement may change.
+std::optional<OfficeId> index_in(const RosterStatement& statement) {
+    return std::visit(
+        [](const auto& one) -> std::optional<OfficeId> {
+            if constexpr (requires { one.index; }) {
+                return one.index;
+            } else {
+                return std::nullopt;
+            }
+        },
+        statement);
+}
+
+}  // namespace
+
 Result<void> verify_authority(const Founding& founding, std::string_view label,
                               const NetworkId& network, BytesView message,
                               const std::vector<AuthoritySignature>& signatures) {
@@ -189,10 +206,23 @@ Result<void> Roster::apply(const RosterChange& change) {
                                                change.version, version()));
     }
     TRY(verify_authority(founding_, "roster", network_, signed_bytes(change), change.signatures));
-    // A change counts whole or not at all, so a failure restores the offices.
-    auto before = offices_;
+    // A change counts whole or not at all, so a failure restores the offices that it names. All of
+    // them are not copied: a roster of thousands is read change by change at each start.
+    std::map<OfficeId, std::optional<RosterOffice>> before;
+    for (const auto& statement : change.statements) {
+        if (const auto index = index_in(statement)) {
+            const auto* office = find(*index);
+            before.emplace(*index, office == nullptr ? std::nullopt : std::optional(*office));
+        }
+    }
     if (auto done = apply_statements(change); !done) {
-        offices_ = std::move(before);
+        for (auto& [index, office] : before) {
+            if (office) {
+                offices_.insert_or_assign(index, std::move(*office));
+            } else {
+                offices_.erase(index);
+            }
+        }
         return done;
     }
     hashes_.push_back(roster_change_hash(network_, change));

@@ -17,9 +17,9 @@
 
 int main(int argc, char* argv[]) {
     using namespace fieldpost;
-    constexpr std::array<std::string_view, 13> measures = {
-        "overhead",  "queue",    "relay", "meeting", "wire",   "online",      "start",
-        "satellite", "flapping", "alone", "idle",    "bundle", "headquarters"};
+    constexpr std::array<std::string_view, 14> measures = {
+        "overhead",  "queue",    "relay", "meeting", "wire",   "online",       "start",
+        "satellite", "flapping", "alone", "idle",    "bundle", "headquarters", "roster"};
     std::vector<std::string> chosen(argv + 1, argv + argc);
     if (chosen.empty()) {
         chosen.assign(measures.begin(), measures.end());

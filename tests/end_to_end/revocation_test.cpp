@@ -207,6 +207,55 @@ TEST_CASE("what was shown from beyond a cut-off is marked", "[end_to_end][revoca
     CHECK(at.camp.show({"list"}).out.find("beyond cut-off") != std::string::npos);
 }
 
+TEST_CASE("the news of a cut-off comes by a folder", "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto shared = at.network.folder() / "shared";
+    fs::create_directory(shared);
+    // From here on these two meet nobody, and have the folder.
+    for (auto* office : {&at.hq, &at.camp}) {
+        office->stop();
+        write_file(office->home() / "fieldpost.toml",
+                   "beacon = false\n[[folder]]\npath = \"" + shared.string() + "\"\n");
+    }
+    at.hyesan.stop();
+    at.hq.start();
+    const auto report = at.hq.queue({"--to", "camp"}, "by folder");
+    at.revoke_hyesan();
+    at.camp.start();
+    REQUIRE(eventually([&] { return state_of(at.camp, "hyesan") == "revoked"; }));
+    REQUIRE(eventually([&] { return at.camp.run({"show", report}).exit_code == 0; }));
+    CHECK_FALSE(is_linked(at.camp));
+}
+
+TEST_CASE("on a terminal revoke shows whom it ends, and asks for the name",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto known = at.hyesan.deliver({"--to", "hq"}, "known");
+    const auto fingerprint = at.hyesan.ask({"status"})["fingerprint"].get<std::string>();
+    // `script` gives the command a terminal and types what it reads.
+    const auto typed = [&](const std::string& answer) {
+        auto command = at.hq.command({"revoke", "hyesan", "--reason", "taken"});
+        std::string line;
+        for (const auto& word : command.words) {
+            line += (line.empty() ? "" : " ") + word;
+        }
+        return run({.words = {"/usr/bin/script", "-qec", line, "/dev/null"}, .input = answer});
+    };
+    for (const auto* answer : {"no\n", "hyesa\n", "\n", "\x04"}) {
+        const auto ran = typed(answer);
+        CAPTURE(ran);
+        CHECK(ran.exit_code == 1);
+        CHECK(ran.out.find(fingerprint) != std::string::npos);
+        CHECK(ran.out.find("its reports up to " + known) != std::string::npos);
+        CHECK(ran.out.find("was not cut off") != std::string::npos);
+        CHECK(state_of(at.hq, "hyesan") == "active");
+    }
+    const auto done = typed("hyesan\n");
+    CAPTURE(done);
+    CHECK(done.exit_code == 0);
+    CHECK(state_of(at.hq, "hyesan") == "revoked");
+}
+
 TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revocation]") {
     ThreeOffices at;
     const auto own = at.camp.deliver({"--to", "hq"}, "x");

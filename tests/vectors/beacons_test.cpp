@@ -9,7 +9,7 @@ namespace fieldpost::tests {
 
 namespace {
 
-constexpr std::uint16_t transport_epoch = 3;
+constexpr std::uint16_t call_epoch = 3;
 
 json call(const crypto::BeaconKey& key, const NetworkId& network, const crypto::Beacon& beacon,
           const crypto::NetworkAddress& sender) {
@@ -36,9 +36,9 @@ json make_beacons(const Network& network) {
     const auto key = crypto::beacon_key(founding_key.view(), 0, network.id());
     const auto ipv4 = address_of("00000000000000000000ffff0a080001");
     const auto ipv6 = address_of("fe8000000000000000fc00fffe000001");
-    auto later = call(crypto::beacon_key(transport.view(), transport_epoch, network.id()),
-                      network.id(), {network.offices[2].index, 1}, ipv4);
-    later["epoch"] = transport_epoch;
+    auto later = call(crypto::beacon_key(transport.view(), call_epoch, network.id()), network.id(),
+                      {network.offices[2].index, 1}, ipv4);
+    later["epoch"] = call_epoch;
     return {{"network", hex(network.id())},
             {"founding_key", hex(founding_key.view())},
             {"transport_secret", hex(transport.view())},

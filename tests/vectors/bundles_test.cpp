@@ -13,7 +13,7 @@ namespace {
 
 using crypto::BundlePart;
 
-constexpr std::uint16_t transport_epoch = 3;
+constexpr std::uint16_t newest_transport = 3;
 
 json bundle_of(crypto::BundleKeys keys, const std::vector<std::pair<BundlePart, Bytes>>& cells) {
     crypto::BundleSealer sealer(std::move(keys));
@@ -44,16 +44,16 @@ json make_bundles(const Network& network) {
         {BundlePart::rest, bytes_of("more")}};
     json bundles = {bundle_of({key, network.id()}, {}), bundle_of({key, network.id()}, cells)};
     // By an office that knows the newest epoch, and by one that was away and knows the first.
-    for (const std::uint16_t epoch : {transport_epoch, std::uint16_t{1}}) {
+    for (const std::uint16_t epoch : {newest_transport, std::uint16_t{1}}) {
         crypto::BundleKeys keys(key, network.id());
         keys.add_epochs(crypto::earlier_epoch_secret(transport, network.id(), transport_group,
-                                                     transport_epoch, epoch),
+                                                     newest_transport, epoch),
                         epoch, network.id());
         bundles.push_back(bundle_of(std::move(keys), cells));
     }
     return {{"network", hex(network.id())},
             {"founding_key", hex(key.view())},
-            {"transport", {{"epoch", transport_epoch}, {"secret", hex(transport.view())}}},
+            {"transport", {{"epoch", newest_transport}, {"secret", hex(transport.view())}}},
             {"bundles", bundles}};
 }
 
