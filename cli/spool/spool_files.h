@@ -9,6 +9,14 @@
 
 namespace fieldpost::cli::spool_files {
 
+// The folders of this process in a spool folder. Below `taking` each claim has a folder, with its
+// file in `main_folder`, and a reason in `why_folder` once it is to be rejected.
+inline constexpr auto taking = ".taking";
+inline constexpr auto main_folder = "main";
+inline constexpr auto why_folder = ".why";
+inline constexpr auto done = "done";
+inline constexpr auto rejected = "rejected";
+
 // The code of a failure that ends by itself: the file changes.
 inline constexpr auto changing = "changing";
 // The ending of a file that tells why another one was rejected.
