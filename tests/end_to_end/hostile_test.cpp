@@ -232,13 +232,13 @@ TEST_CASE("a stranger is told nothing, and all that it can bring is the authorit
     CHECK(hq.ask({"roster"}).at("version") == version + 1);
     CHECK(stranger.heard() == 0);
 
-    // Its key is refused from then on, whatever it says.
-    REQUIRE(eventually([&] { return hyesan.ask({"peers"}).at(0).at("reason") == "refused"; }));
-    const auto late = hyesan.queue({"--to", "hq"}, "too late\n");
+    // It hears of it at the door, and is nobody's office from then on.
+    REQUIRE(eventually([&] { return hyesan.ask({"status"}).at("state") == "revoked"; }));
+    CHECK(hyesan.run({"queue", "--to", "hq"}, "too late\n").exit_code == 5);
     hyesan.stop();
     hyesan.start();
-    REQUIRE(eventually([&] { return hyesan.ask({"peers"}).at(0).at("reason") == "refused"; }));
-    CHECK(hyesan.ask({"show", late}).at("state") == "queued");
+    CHECK(hyesan.ask({"status"}).at("state") == "revoked");
+    CHECK_FALSE(is_linked(hyesan));
     CHECK(hq.ask({"list", "--inbox"}).size() == 1);
 }
 
