@@ -53,6 +53,7 @@ namespace {
 // The marks that a person may have in mind: the last report of each log that the cut-off keeps.
 std::vector<std::string> kept_by(const Ledger& ledger, OfficeId office, const CutOff& cut_off) {
     std::vector<std::string> kept;
+    kept.reserve(cut_off.logs.size());
     for (const auto& log : cut_off.logs) {
         kept.push_back(
             engine::printed_id(ledger, {office, {log.incarnation, log.record_class, log.last}}));

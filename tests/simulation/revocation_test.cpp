@@ -95,8 +95,10 @@ void cut_off_in_a_storm(std::uint64_t seed) {
             }
         }
     }
-    world.calm();
-    world.run_for(1min);  // statements may have been renewed at the last moment
+    do {
+        world.calm();
+        world.run_for(1min);  // statements may have been renewed at the last moment
+    } while (!world.is_up(hq) || !world.is_up(hyesan) || !world.is_up(pyongyang));
     world.check_everything();
     for (const auto& [report, to] : world.promised()) {
         const auto author = world.author_of(report);
