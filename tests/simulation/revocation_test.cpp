@@ -86,6 +86,14 @@ void cut_off_in_a_storm(std::uint64_t seed) {
         if (thief) {
             thief->act();
         }
+        // Its author cannot bring again what the authority let go for want of room.
+        std::erase_if(must_arrive, [&](const storage::ReportKey& report) {
+            const auto number = report.origin.number;
+            const auto was_let_go = [&](const storage::LogState& log) {
+                return !log.held.contains(number) && !log.is_terminal({number, number});
+            };
+            return world.is_up(hq) && was_let_go(world.ledger(hq).log(storage::log_of(report)));
+        });
         for (const Node node : {hq, hyesan, pyongyang}) {
             if (world.is_up(node) && world.knows_cut_off(node, taken)) {
                 const auto now = shown_beyond(node);
