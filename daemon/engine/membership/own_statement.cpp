@@ -159,7 +159,8 @@ void renew_statement(Ledger& ledger, Now now) {
         }
     }
     statement.roster_version = ledger.roster().version();
-    const auto* newest = Transport().newest(ledger);
+    Transport transport;
+    const auto* newest = transport.newest(ledger);
     statement.transport_epoch = newest == nullptr ? std::uint16_t{0} : newest->epoch;
     add_logs(ledger, statement);
     if (!is_due && !has_more_withdrawn(statement, *old)) {
