@@ -1,4 +1,5 @@
-// What each input does. What follows from it comes at the end of the batch (engine.cpp).
+// The engine takes each kind of input here. The consequences follow at the end of the batch
+// (engine.cpp).
 #include <fmt/format.h>
 
 #include "daemon/engine/engine_parts.h"

@@ -1,4 +1,4 @@
-// What an engine is made of. engine.cpp runs a batch; engine_inputs.cpp has what each input does.
+// The parts of an engine. engine.cpp runs a batch, and engine_inputs.cpp takes each input.
 #pragma once
 
 #include "daemon/engine/bundle/open_bundles.h"

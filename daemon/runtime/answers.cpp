@@ -355,8 +355,7 @@ Answered attachment(const Ledger& ledger, const wire::AttachmentRequest& request
 
 // Reports of a machine that no office lets in go nowhere, so its people are told.
 std::string obstacle_of(const Ledger& ledger) {
-    const auto* us = ledger.roster().find(ledger.us());
-    if (us != nullptr && us->has_keys() && !us->is_member()) {
+    if (engine::is_shut_out(ledger)) {
         return "this office was cut off, and sends nothing; see: fieldpost attention";
     }
     const auto& items = ledger.attention().items();

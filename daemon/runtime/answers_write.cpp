@@ -1,6 +1,7 @@
 // The requests that make this office write: reports, answers, invitations.
 #include <fmt/format.h>
 
+#include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/authoring.h"
 #include "daemon/engine/record/forgetting.h"
@@ -36,8 +37,7 @@ bool has_ended(const Ledger& ledger, const std::string& name) {
 
 // An office that was cut off may read what it has. It writes nothing that others would take.
 std::expected<void, Complaint> check_may_write(const Ledger& ledger) {
-    const auto* us = ledger.roster().find(ledger.us());
-    if (us != nullptr && us->has_keys() && !us->is_member()) {
+    if (engine::is_shut_out(ledger)) {
         return complain(exit_refused, "revoked", "this office was cut off",
                         "it can still read and export what it has; ask the authority");
     }

@@ -278,7 +278,7 @@ Result<void> Coverage::put(const Ledger& ledger, engine::ReportWalk& firsts,
             const auto first_page = TRY(ledger.store().report(*corrects));
             const auto* first = first_page ? TRY(firsts.view_at(first_page->arrival)) : nullptr;
             if (first != nullptr && first->key == *corrects) {
-                // What was forgotten still says when it was written.
+                // A forgotten report still says when it was written.
                 period = first->report ? named_period(expected, *first->report)
                                              .value_or(written_in(expected, *first))
                                        : period_of(expected.every, date_at(first->header.created));
@@ -502,7 +502,7 @@ std::optional<engine::Input> Coverage::take_news(const Ledger& ledger, Instant n
         return std::nullopt;
     }
     told_ = fresh;
-    // Whoever has dismissed the item is told again only of what fell due since.
+    // A person who has dismissed the item is told again only of reports that fell due since.
     const auto& items = ledger.attention().items();
     const auto item = items.find({engine::What::overdue, ledger.us(), {}});
     const bool is_news = item == items.end() || item->second.dismissed == WallTime{} ||

@@ -1,5 +1,7 @@
 #include "daemon/runtime/dialler.h"
 
+#include "daemon/engine/membership/cut_offs.h"
+
 namespace fieldpost::runtime {
 
 namespace {
@@ -164,8 +166,7 @@ std::vector<link::ConnectionId> Dialler::set_targets(const engine::Ledger& ledge
     };
     is_on_one_machine_ = is_on_one_machine(ledger);
     // An office that knows that it was cut off has nobody to dial.
-    const auto* us = ledger.roster().find(ledger.us());
-    const bool is_shut_out = us != nullptr && us->has_keys() && !us->is_member();
+    const bool is_shut_out = engine::is_shut_out(ledger);
     std::map<Target, bool> wanted;  // and whether it is advertised
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (is_shut_out || index == ledger.us() || !office.is_member() ||

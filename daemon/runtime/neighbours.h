@@ -98,7 +98,7 @@ private:
     crypto::FoundingKey founding_key_;
     NetworkId network_;
     engine::Transport transport_;
-    // Of the newest epoch, and of those before it that a member may still know only.
+    // The keys of the newest epoch and of earlier ones: a member that was away may know only these.
     std::vector<crypto::BeaconKey> keys_;
     std::pair<std::uint16_t, std::uint16_t> epochs_;  // the newest and the oldest of them
     std::size_t calls_ = 0;

@@ -159,7 +159,7 @@ WallTime after_start_of(Date date, std::uint32_t seconds) {
     local.tm_isdst = -1;
     ::tzset();
     auto begins = ::mktime(&local);
-    // Where clocks skip midnight, the day begins an hour later.
+    // The day begins an hour later in a zone whose clocks skip midnight.
     ::localtime_r(&begins, &local);
     if (local.tm_hour > 12) {
         begins += 3600;

@@ -1,4 +1,4 @@
-// What a large roster, of which many offices were cut off, costs a newcomer and a start.
+// The cost of a large roster with many offices that were cut off: for a newcomer, and at a start.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>

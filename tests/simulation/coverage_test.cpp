@@ -114,7 +114,7 @@ std::string week_for(World& world, const std::vector<Written>& all, const Writte
         return one.named.empty() ? one.written : one.named;
     }
     const auto first = *std::ranges::find(all, *one.corrects, &Written::key);
-    // What it named is forgotten with it.
+    // The week that it named is forgotten with it.
     return world.view(hq, first.key).report ? week_for(world, all, first) : first.written;
 }
 
@@ -351,7 +351,7 @@ TEST_CASE("one office makes coverage grow no further, however much it sends", "[
     CHECK(stand.back() == all.back());
     // So are periods.
     CHECK(coverage.reach_back_to(founded_at, "weekly", founded_at.plus(399 * 7 * a_day)));
-    // Of days that is already too far.
+    // For days this is already too far.
     CHECK_FALSE(coverage.reach_back_to(founded_at, "", founded_at.plus(399 * 7 * a_day)));
     CHECK_FALSE(coverage.reach_back_to(founded_at, "weekly", founded_at.plus(400 * 7 * a_day)));
 }

@@ -28,8 +28,8 @@ bool is_kept(const CutOff& cut_off, const storage::ReportKey& report) {
     });
 }
 
-// What an office says of the one that was cut off, without what the cut-off keeps: who has which of
-// those records depends on who is their reader.
+// The leaf of the office that was cut off, without the numbers that the cut-off keeps: these differ
+// from office to office, as their readers do.
 LeafSummary closed_part(const World& world, Node node) {
     auto leaf = engine::summary_of(const_cast<engine::Ledger&>(world.ledger(node)),
                                    world.keys(taken).index, engine::Detail::all);
@@ -61,7 +61,7 @@ void cut_off_in_a_storm(std::uint64_t seed) {
         world.lock_mail(hq, false);
         cut_off = world.revoke(taken);
     }
-    // What the authority holds of it for others arrives everywhere.
+    // Records of it that the authority holds for others arrive everywhere.
     std::set<storage::ReportKey> must_arrive;
     for (const auto& [report, to] : world.promised()) {
         if (world.author_of(report) == taken && world.is_up(hq) &&

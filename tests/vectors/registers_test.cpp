@@ -174,7 +174,7 @@ Register some_epoch_slots(const Network& network, const crypto::BoxKeyPair& grou
     return entry;
 }
 
-// Of the transport: under link keys.
+// Slots of the transport, under link keys.
 Register some_transport_slots(const Network& network, const crypto::BoxKeyPair& transport) {
     EpochSlots slots;
     slots.epoch = 3;

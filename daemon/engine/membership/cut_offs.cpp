@@ -50,15 +50,32 @@ Result<void> apply_cut_off(Ledger& ledger, OfficeId office, const CutOff& cut_of
 
 }  // namespace
 
-bool is_beyond_cut_off(const Ledger& ledger, const LogKey& log, Number number) {
+bool is_shut_out(const Ledger& ledger) {
+    const auto* us = ledger.roster().find(ledger.us());
+    return us != nullptr && us->has_keys() && !us->is_member();
+}
+
+namespace {
+
+// The last number of the log that its author's cut-off keeps; 0: nothing of it. UINT32_MAX: the
+// author was not cut off.
+Number mark_of(const Ledger& ledger, const LogKey& log) {
     const auto* author = ledger.roster().find(log.author);
     if (author == nullptr || !author->cut_off) {
-        return false;
+        return UINT32_MAX;
     }
-    return std::ranges::none_of(author->cut_off->logs, [&](const CutOff::Log& kept) {
-        return kept.incarnation == log.incarnation && kept.record_class == log.record_class &&
-               number <= kept.last;
-    });
+    for (const auto& kept : author->cut_off->logs) {
+        if (kept.incarnation == log.incarnation && kept.record_class == log.record_class) {
+            return kept.last;
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+bool is_beyond_cut_off(const Ledger& ledger, const LogKey& log, Number number) {
+    return number > mark_of(ledger, log);
 }
 
 bool is_beyond_cut_off(const crypto::RosterOffice& signer, const RegisterVersion& version) {
@@ -76,20 +93,25 @@ Result<void> apply_cut_offs(Ledger& ledger) {
 }
 
 Result<void> tell_of_reports_beyond(Ledger& ledger, OfficeId office, Now now) {
-    constexpr int looked_at_max = 5000;  // a few more change nothing for people
+    constexpr std::uint32_t looked_at_max = 5000;  // a few more change nothing for people
     std::uint32_t count = 0;
     auto from = storage::ReportKey{office, {{}, RecordClass::reply, 0}};
-    for (int i = 0; i < looked_at_max; ++i) {
+    for (std::uint32_t looked_at = 0; looked_at < looked_at_max;) {
         const auto report = TRY(ledger.store().report_from(from));
-        if (!report || report->author != office) {
+        if (!report || report->author != office || !ledger.is_cut_off(office)) {
             break;
         }
-        if (is_beyond_cut_off(ledger, storage::log_of(*report), report->origin.number)) {
-            const auto page = TRY(ledger.store().report(*report));
-            count += page && page->box == Box::inbox ? 1 : 0;
-        }
         from = *report;
+        const auto mark = mark_of(ledger, storage::log_of(*report));
+        if (report->origin.number <= mark) {
+            // The reports up to the mark may be many, and are stepped over.
+            from.origin.number = mark + 1;
+            continue;
+        }
+        ++looked_at;
         ++from.origin.number;
+        const auto page = TRY(ledger.store().report(*report));
+        count += page && page->box == Box::inbox ? 1 : 0;
     }
     ledger.keep_raised(What::after_cut_off, office, count, {}, now);
     return ok();

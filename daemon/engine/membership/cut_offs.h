@@ -18,6 +18,10 @@ Result<void> apply_cut_offs(Ledger& ledger);
 // called once for each new cut-off, for it looks at the office's reports, thousands at most.
 Result<void> tell_of_reports_beyond(Ledger& ledger, OfficeId office, Now now);
 
+// True if this office was revoked or has retired, as far as it knows. It may read, and others take
+// nothing new of it.
+bool is_shut_out(const Ledger& ledger);
+
 // True if the author of the record was cut off before it: the cut-off does not keep this number.
 bool is_beyond_cut_off(const Ledger& ledger, const LogKey& log, Number number);
 // True if the cut-off of `signer` ends before `version`, so that the register is not kept.

@@ -159,13 +159,14 @@ void renew_statement(Ledger& ledger, Now now) {
         }
     }
     statement.roster_version = ledger.roster().version();
-    Transport transport;
-    const auto* newest = transport.newest(ledger);
-    statement.transport_epoch = newest == nullptr ? std::uint16_t{0} : newest->epoch;
     add_logs(ledger, statement);
     if (!is_due && !has_more_withdrawn(statement, *old)) {
         return;
     }
+    // Opened only here: this function is called after every batch, and a slot costs much.
+    Transport transport;
+    const auto* newest = transport.newest(ledger);
+    statement.transport_epoch = newest == nullptr ? std::uint16_t{0} : newest->epoch;
     Register entry;
     entry.key = key;
     entry.version = ledger.next_version();

@@ -29,8 +29,9 @@ Number seen_top(const storage::LogState& state) {
     return reached == 0 ? 0 : intersection(seen, {{1, reached}}).top();
 }
 
-// Of each log that is known here: what was seen here, and a little more that other members have
-// receipted. One of them may lie, so its word makes no log, and no jump.
+// The mark of each log that is known here: the top of the records that were seen here, or a little
+// more if other members have receipted more. A member may lie, so its receipt makes no log and no
+// jump.
 std::map<LogKey, Number> known_tops(const Ledger& ledger, OfficeId office) {
     std::map<LogKey, Number> seen;
     std::set<Incarnation> lives;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/sealed_record.h"
+#include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/membership/groups.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/addressees.h"
@@ -333,8 +334,7 @@ Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
     if (ledger.meta().stopped) {
         return Result<Written>(fail(Errc::refused, stopped_words));
     }
-    const auto* us = ledger.roster().find(ledger.us());
-    if (us != nullptr && us->has_keys() && !us->is_member()) {
+    if (is_shut_out(ledger)) {
         return Result<Written>(fail(Errc::refused, "this office is no member any more"));
     }
     if (ledger.config().mail == nullptr && ledger.meta().archive_key.is_zero()) {

@@ -19,7 +19,7 @@ constexpr std::size_t few_leaves = 16;
 
 bool is_newer(const RegisterSummary& one, const RegisterSummary& other) {
     if (one.kind == static_cast<std::uint8_t>(RegisterKind::fork)) {
-        // Which of two proofs counts is in their content: each end shows its own.
+        // Only the content of two proofs tells which one counts, so each end shows its own.
         return one.hash != other.hash;
     }
     return one.version > other.version || (one.version == other.version && one.hash > other.hash);

@@ -532,7 +532,7 @@ TEST_CASE("one file that cannot be queued holds up no other", "[spool]") {
     door.turns(10);
     CHECK(door.daemon.reports.size() == 5);
     CHECK(door.daemon.trouble.contains("it does not fit"));
-    // What needs a person is not hidden by it.
+    // It hides nothing that needs a person.
     door.put("bad.json", "{");
     door.turns(4);
     CHECK(door.daemon.trouble.contains("it does not fit"));

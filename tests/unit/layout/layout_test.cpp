@@ -102,7 +102,7 @@ TEST_CASE("in the engine, links and sticks use what is common to them, and it do
     };
     int rooms = 0;
     for_each_include(engine, [&](const auto& name, const auto& included) {
-        // What an engine is made of knows all rooms.
+        // The parts of an engine come from all rooms.
         if (!included.starts_with(engine) || name == engine + "engine_parts.h") {
             return;
         }

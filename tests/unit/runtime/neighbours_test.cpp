@@ -111,7 +111,7 @@ TEST_CASE("calls of an epoch that all members have left are noise", "[beacon]") 
         heard.now.steady = heard.now.steady + 1min;
         return !heard.hear(heard.call(heard.office(1), 6743), host).empty();
     };
-    // Whoever knows the founding key only may be an office that was away.
+    // A caller that knows the founding key only may be an office that was away.
     state(1, 0);
     CHECK(is_heard(of_old, "10.0.0.2"));
     CHECK(is_heard(of_new, "10.0.0.3"));
