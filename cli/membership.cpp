@@ -1,15 +1,20 @@
-// revoke and block: an office that nobody, or that this machine, deals with any more.
+// invite, revoke and block: who belongs to the network, and with whom this machine deals.
 #include <fmt/format.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/words.h"
+#include "crypto/invite.h"
+#include "daemon/home/office_home.h"
 #include "proto/control.pb.h"
+#include "proto/duration_text.h"
 
 namespace fieldpost::cli {
 
@@ -50,8 +55,8 @@ std::string marks_in_words(const wire::Revocation& about) {
                : fmt::format("its reports up to {}", fmt::join(about.kept(), ", "));
 }
 
-// A person sees whom this ends, and types the name.
-Outcome<void> confirm_on_terminal(const wire::Revocation& about) {
+// A person sees which machine this ends, and types the name. `replaced`: a new machine follows.
+Outcome<void> confirm_on_terminal(const wire::Revocation& about, bool replaced) {
     const auto line = [](std::string_view label, const std::string& words) {
         fmt::print(stderr, "{}{}", padded(label, 13),
                    std::string_view(wrapped(words, terminal_width(), 13)).substr(13));
@@ -66,10 +71,14 @@ Outcome<void> confirm_on_terminal(const wire::Revocation& about) {
                               : fmt::format("{}, {} ago", local_time(about.heard_unix_s()),
                                             human_length(unix_now() - about.heard_unix_s())));
         line("stays valid", marks_in_words(about));
-        line("", "Later reports do not count. To move a mark: --keep ID");
-        line("", "The office can never come back. Its marks can be moved later.");
+        line("", replaced
+                     ? "Later reports of the old machine do not count, also those that are still "
+                       "on the way. To let more count, later: fieldpost revoke, with --keep ID"
+                     : "Later reports do not count. To move a mark: --keep ID");
+        line("", replaced ? "The old machine can never come back."
+                          : "The office can never come back. Its marks can be moved later.");
     }
-    fmt::print(stderr, "Type its name to cut it off: ");
+    fmt::print(stderr, "Type its name to cut {} off: ", replaced ? "the old machine" : "it");
     std::string typed;
     std::getline(std::cin, typed);
     if (typed != about.office()) {
@@ -87,7 +96,7 @@ int run_revoke(const Common& common, const RevokeOptions& options) {
         if (!about) {
             return report(common, about.error());
         }
-        if (const auto confirmed = confirm_on_terminal(*about); !confirmed) {
+        if (const auto confirmed = confirm_on_terminal(*about, false); !confirmed) {
             return report(common, confirmed.error());
         }
         seen = std::move(*about);
@@ -116,6 +125,132 @@ int run_revoke(const Common& common, const RevokeOptions& options) {
     return exit_done;
 }
 
+struct InviteOptions {
+    std::string office;
+    std::string role;  // empty: not given
+    std::string valid = "30d";
+    bool replace = false;
+    bool no_code = false;
+    std::string output;
+};
+
+Outcome<void> check_output(const std::filesystem::path& path) {
+    std::error_code error;
+    const auto folder = std::filesystem::absolute(path).parent_path();
+    if (!std::filesystem::is_directory(folder, error)) {
+        return std::unexpected(Failure{exit_not_found, "not_found",
+                                       fmt::format("there is no folder {}", folder.string()),
+                                       "choose another with --output; nobody was invited"});
+    }
+    if (std::filesystem::exists(path, error)) {
+        return std::unexpected(
+            Failure{exit_refused, "refused", fmt::format("{} is there already", path.string()),
+                    "delete it if it is to be replaced, or choose another with --output; "
+                    "nobody was invited"});
+    }
+    if (::access(folder.c_str(), W_OK) != 0) {
+        return std::unexpected(Failure{exit_refused, "no_access",
+                                       fmt::format("cannot write in {}", folder.string()),
+                                       "choose another with --output; nobody was invited"});
+    }
+    return {};
+}
+
+// Before a machine is cut off that may still be in use, a person on a terminal sees it. Nothing: no
+// machine is cut off, or nobody sits there.
+Outcome<std::optional<wire::Revocation>> look_at_old_machine(const Common& common,
+                                                             const InviteOptions& options) {
+    std::optional<wire::Revocation> seen;
+    if (!options.replace || isatty(STDIN_FILENO) == 0) {
+        return seen;
+    }
+    auto about = ask_to_revoke(common, {options.office, "", {}}, true);
+    if (!about) {
+        return std::unexpected(about.error());
+    }
+    if (about->state() == "active" || about->state() == "retiring") {
+        if (const auto confirmed = confirm_on_terminal(*about, true); !confirmed) {
+            return std::unexpected(confirmed.error());
+        }
+        seen = std::move(*about);
+    }
+    return seen;
+}
+
+int run_invite(const Common& common, const InviteOptions& options) {
+    const auto valid = parse_duration(options.valid);
+    if (!valid || *valid == 0) {
+        return report(common, no_duration(options.valid));
+    }
+    const auto path = options.output.empty() ? options.office + ".invite" : options.output;
+    // Checked before anything is signed. Otherwise an office could be invited without an invitation
+    // file, and would be lost.
+    if (const auto usable = check_output(path); !usable) {
+        return report(common, usable.error());
+    }
+    const auto seen = look_at_old_machine(common, options);
+    if (!seen) {
+        return report(common, seen.error());
+    }
+    wire::Request request;
+    auto& wanted = *request.mutable_invite();
+    wanted.set_office(options.office);
+    wanted.set_role(role_of(options.role.empty() ? "field" : options.role));
+    wanted.set_valid_s(*valid);
+    wanted.set_replace(options.replace);
+    if (*seen) {
+        *wanted.mutable_seen() = (*seen)->kept();
+        wanted.set_has_seen(true);
+    }
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
+        return report(common, asked.error());
+    }
+    const auto invite = crypto::decode_invite_content(as_bytes(answer.invitation().content()));
+    if (!invite) {
+        return report(common, failure_of(invite.error()));
+    }
+    const auto code = options.no_code ? "" : crypto::random_invite_code();
+    const auto file = crypto::seal_invite(*invite, code);
+    if (!file) {
+        return report(common, failure_of(file.error()));
+    }
+    if (const auto written = home::write_whole(std::filesystem::absolute(path), *file, 0600);
+        !written) {
+        return report(common, failure_of(written.error()));
+    }
+    if (common.json) {
+        const nlohmann::ordered_json object = {
+            {"office", options.office},
+            {"file", path},
+            {"code", code.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(code)},
+            {"expires_at", rfc3339(answer.invitation().expires_unix_s())}};
+        fmt::print("{}\n", json_text(object));
+    } else {
+        if (!code.empty()) {
+            fmt::print("{}\n", code);
+        }
+    }
+    if (!common.json && !common.quiet) {
+        if (answer.invitation().is_anew()) {
+            fmt::print(stderr, "The earlier invitation of {} is good for nothing now.\n",
+                       options.office);
+        }
+        if (answer.invitation().has_cut_off()) {
+            wire::Revocation about;
+            *about.mutable_kept() = answer.invitation().kept();
+            fmt::print(
+                stderr, "The old machine of {} is cut off\nstays valid: {}", options.office,
+                std::string_view(wrapped(marks_in_words(about), terminal_width(), 13)).substr(13));
+        }
+        fmt::print(stderr, "wrote     {}\n{}", path,
+                   code.empty()
+                       ? "It opens without a code: keep it as you would a key.\n"
+                       : "Tell the code by voice; on the new machine: fieldpost join FILE\n");
+    }
+    return exit_done;
+}
+
 int run_block(const Common& common, const std::string& office, bool undo) {
     wire::Request request;
     request.mutable_block()->set_office(office);
@@ -137,6 +272,31 @@ int run_block(const Common& common, const std::string& office, bool undo) {
 }
 
 }  // namespace
+
+void add_invite(CLI::App& app, const Common& common, Run& run) {
+    auto* command = app.add_subcommand(
+        "invite", "on the authority: invite a new office, or an office on a new machine");
+    auto options = std::make_shared<InviteOptions>();
+    command->add_option("OFFICE", options->office, "its name")->required();
+    auto* role = command->add_option("--role", options->role, "field, relay or hq; default field")
+                     ->check(CLI::IsMember({"field", "relay", "hq"}));
+    command->add_option("--valid", options->valid, "how long the invitation is good");
+    command
+        ->add_flag("--replace", options->replace,
+                   "the office on a new machine, with its role; the old machine is cut off")
+        ->excludes(role);
+    command->add_flag("--no-code", options->no_code, "a file that opens without a code");
+    command->add_option("--output", options->output, "the file; default OFFICE.invite");
+    command->footer(
+        "With --replace every office sends again, to the new machine, what the old one is not "
+        "known\n"
+        "to have. Reports of the new machine have IDs such as hyesan.2-1.\n"
+        "Examples: fieldpost invite hyesan --role field\n"
+        "          fieldpost invite hyesan --replace");
+    command->callback([&common, &run, options] {
+        run = [&common, options] { return run_invite(common, *options); };
+    });
+}
 
 void add_revoke(CLI::App& app, const Common& common, Run& run) {
     auto* command = app.add_subcommand("revoke", "on the authority: cut an office off, for good");

@@ -1,5 +1,4 @@
-// init, invite and join: they make a network, let it grow, and turn a new machine into an office of
-// it.
+// init and join: they make a network, and turn a new machine into an office of it.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,96 +176,6 @@ int run_init(const Common& common, const InitOptions& options) {
         crypto::fingerprint(roster->network(), admit.identity, admit.link, admit.mail));
 }
 
-// --- invite
-// ---------------------------------------------------------------------------------------
-
-struct InviteOptions {
-    std::string office;
-    std::string role = "field";
-    std::string valid = "30d";
-    bool no_code = false;
-    std::string output;
-};
-
-Outcome<void> check_output(const std::filesystem::path& path) {
-    std::error_code error;
-    const auto folder = std::filesystem::absolute(path).parent_path();
-    if (!std::filesystem::is_directory(folder, error)) {
-        return std::unexpected(Failure{exit_not_found, "not_found",
-                                       fmt::format("there is no folder {}", folder.string()),
-                                       "choose another with --output; nobody was invited"});
-    }
-    if (std::filesystem::exists(path, error)) {
-        return std::unexpected(
-            Failure{exit_refused, "refused", fmt::format("{} is there already", path.string()),
-                    "delete it if it is to be replaced, or choose another with --output; "
-                    "nobody was invited"});
-    }
-    if (::access(folder.c_str(), W_OK) != 0) {
-        return std::unexpected(Failure{exit_refused, "no_access",
-                                       fmt::format("cannot write in {}", folder.string()),
-                                       "choose another with --output; nobody was invited"});
-    }
-    return {};
-}
-
-int run_invite(const Common& common, const InviteOptions& options) {
-    const auto valid = parse_duration(options.valid);
-    if (!valid || *valid == 0) {
-        return report(common, no_duration(options.valid));
-    }
-    const auto path = options.output.empty() ? options.office + ".invite" : options.output;
-    // Checked before anything is signed. Otherwise an office could be invited without an invitation
-    // file, and would be lost.
-    if (const auto usable = check_output(path); !usable) {
-        return report(common, usable.error());
-    }
-    wire::Request request;
-    request.mutable_invite()->set_office(options.office);
-    request.mutable_invite()->set_role(role_of(options.role));
-    request.mutable_invite()->set_valid_s(*valid);
-    wire::Answer answer;
-    if (const auto asked = ask(common, request, answer, Asking::to_change); !asked) {
-        return report(common, asked.error());
-    }
-    const auto invite = crypto::decode_invite_content(as_bytes(answer.invitation().content()));
-    if (!invite) {
-        return report(common, failure_of(invite.error()));
-    }
-    const auto code = options.no_code ? "" : crypto::random_invite_code();
-    const auto file = crypto::seal_invite(*invite, code);
-    if (!file) {
-        return report(common, failure_of(file.error()));
-    }
-    if (const auto written = home::write_whole(std::filesystem::absolute(path), *file, 0600);
-        !written) {
-        return report(common, failure_of(written.error()));
-    }
-    if (common.json) {
-        const nlohmann::ordered_json object = {
-            {"office", options.office},
-            {"file", path},
-            {"code", code.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(code)},
-            {"expires_at", rfc3339(answer.invitation().expires_unix_s())}};
-        fmt::print("{}\n", json_text(object));
-    } else {
-        if (!code.empty()) {
-            fmt::print("{}\n", code);
-        }
-    }
-    if (!common.json && !common.quiet) {
-        if (answer.invitation().is_anew()) {
-            fmt::print(stderr, "The earlier invitation of {} is good for nothing now.\n",
-                       options.office);
-        }
-        fmt::print(stderr, "wrote     {}\n{}", path,
-                   code.empty()
-                       ? "It opens without a code: keep it as you would a key.\n"
-                       : "Tell the code by voice; on the new machine: fieldpost join FILE\n");
-    }
-    return exit_done;
-}
-
 // --- join
 // -----------------------------------------------------------------------------------------
 
@@ -367,21 +276,6 @@ void add_init(CLI::App& app, const Common& common, Run& run) {
     command->footer("Example: fieldpost init hq --network reha --listen tcp://*:6743");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_init(common, *options); };
-    });
-}
-
-void add_invite(CLI::App& app, const Common& common, Run& run) {
-    auto* command = app.add_subcommand("invite", "on the authority: invite a new office");
-    auto options = std::make_shared<InviteOptions>();
-    command->add_option("OFFICE", options->office, "the new office's name")->required();
-    command->add_option("--role", options->role, "field, relay or hq")
-        ->check(CLI::IsMember({"field", "relay", "hq"}));
-    command->add_option("--valid", options->valid, "how long the invitation is good");
-    command->add_flag("--no-code", options->no_code, "a file that opens without a code");
-    command->add_option("--output", options->output, "the file; default OFFICE.invite");
-    command->footer("Example: fieldpost invite hyesan --role field");
-    command->callback([&common, &run, options] {
-        run = [&common, options] { return run_invite(common, *options); };
     });
 }
 

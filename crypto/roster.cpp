@@ -25,12 +25,26 @@ struct Effects {
         return &found->second;
     }
 
-    Result<void> check_replaced(OfficeId replaced) {
-        if (replaced != no_office && !offices.contains(replaced)) {
+    Result<void> replace(OfficeId replaced, OfficeId by) {
+        if (replaced == no_office) {
+            return ok();
+        }
+        const auto found = offices.find(replaced);
+        if (found == offices.end()) {
             return fail(Errc::malformed,
                         fmt::format("roster: replaces no office {}", value_of(replaced)));
         }
+        found->second.replaced_by = by;
         return ok();
+    }
+
+    // An invitation ends that nobody used.
+    void end_invitation(RosterOffice& invited) {
+        invited.state = OfficeState::cancelled;
+        const auto replaced = offices.find(invited.replaces);
+        if (replaced != offices.end() && replaced->second.replaced_by == invited.index) {
+            replaced->second.replaced_by = no_office;
+        }
     }
 
     // One name belongs to one live office. But an office on a new machine takes the name of the
@@ -56,7 +70,7 @@ struct Effects {
     }
 
     Result<void> operator()(const Admit& admit) {
-        TRY(check_replaced(admit.replaces));
+        TRY(replace(admit.replaces, admit.index));
         TRY(check_name(admit.name, admit.index, admit.replaces));
         TRY(check_keys(admit));
         const auto found = offices.find(admit.index);
@@ -82,7 +96,7 @@ struct Effects {
         return ok();
     }
     Result<void> operator()(const Invitation& invitation) {
-        TRY(check_replaced(invitation.replaces));
+        TRY(replace(invitation.replaces, invitation.index));
         TRY(check_name(invitation.name, invitation.index, invitation.replaces));
         if (offices.contains(invitation.index)) {
             return fail(Errc::malformed,
@@ -108,13 +122,16 @@ struct Effects {
         if (office->state != OfficeState::invited) {
             return fail(Errc::malformed, "roster: cancels what is no open invitation");
         }
-        office->state = OfficeState::cancelled;
+        end_invitation(*office);
         return ok();
     }
     Result<void> operator()(const Revoke& revoke) {
         auto* office = TRY(existing(revoke.index));
-        office->state =
-            office->state == OfficeState::invited ? OfficeState::cancelled : OfficeState::revoked;
+        if (office->state == OfficeState::invited) {
+            end_invitation(*office);
+        } else {
+            office->state = OfficeState::revoked;
+        }
         office->cut_off = revoke.cut_off;
         return ok();
     }
@@ -136,15 +153,23 @@ struct Effects {
 
 namespace {
 
-// The office that a statement may change.
-std::optional<OfficeId> index_in(const RosterStatement& statement) {
+// The offices that a statement may change: the one that it names, and the one that this one
+// replaces.
+std::vector<OfficeId> touched_by(const RosterStatement& statement,
+                                 const std::map<OfficeId, RosterOffice>& offices) {
     return std::visit(
-        [](const auto& one) -> std::optional<OfficeId> {
+        [&](const auto& one) {
+            std::vector<OfficeId> touched;
             if constexpr (requires { one.index; }) {
-                return one.index;
-            } else {
-                return std::nullopt;
+                touched.push_back(one.index);
+                if (const auto found = offices.find(one.index); found != offices.end()) {
+                    touched.push_back(found->second.replaces);
+                }
             }
+            if constexpr (requires { one.replaces; }) {
+                touched.push_back(one.replaces);
+            }
+            return touched;
         },
         statement);
 }
@@ -210,9 +235,9 @@ Result<void> Roster::apply(const RosterChange& change) {
     // them are not copied: a roster of thousands is read change by change at each start.
     std::map<OfficeId, std::optional<RosterOffice>> before;
     for (const auto& statement : change.statements) {
-        if (const auto index = index_in(statement)) {
-            const auto* office = find(*index);
-            before.emplace(*index, office == nullptr ? std::nullopt : std::optional(*office));
+        for (const auto index : touched_by(statement, offices_)) {
+            const auto* office = find(index);
+            before.emplace(index, office == nullptr ? std::nullopt : std::optional(*office));
         }
     }
     if (auto done = apply_statements(change); !done) {

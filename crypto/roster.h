@@ -31,6 +31,8 @@ struct RosterOffice {
     BoxPublic link;
     SigningPublic mail;
     OfficeId replaces = no_office;
+    // The office, or the open invitation, that replaces it.
+    OfficeId replaced_by = no_office;
     OfficeId successor = no_office;
     std::optional<CutOff> cut_off;
     // For an invitation.

@@ -83,12 +83,13 @@ constexpr std::array kinds = {
               "these; send them to another office; see: fieldpost list --outbox --to {0}"},
     EventKind{What::blocked, "blocked", warning,
               "this machine shows nothing new of {0}, until: fieldpost block {0} --undo"},
+    EventKind{What::reissued, "sent_again"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::blocked) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::reissued) + 1, "a row for each");
 
 }  // namespace
 

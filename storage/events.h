@@ -53,6 +53,7 @@ enum class What : std::uint8_t {
     after_cut_off = 38,      // reports were shown here that lie beyond their author's cut-off
     unreachable = 39,        // an own report without a receipt of its recipient, which was cut off
     blocked = 40,            // people here want nothing to do with an office
+    reissued = 41,           // an own report was written again, for a recipient on a new machine
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

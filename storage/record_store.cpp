@@ -159,6 +159,9 @@ struct RecordStore::Applier {
         return put(Table::answers, filed_key(change.about, change.as, change.arrival),
                    change.as == Filed::answer ? Bytes{} : to_bytes(change.hash.view()));
     }
+    Result<void> operator()(const PutReissue& change) {
+        return put(Table::reissues, report_key(change.as), encode(change.origin));
+    }
     Result<void> operator()(const PutType& change) {
         return put(Table::types, type_key(change.type), change.sealed);
     }
@@ -479,6 +482,12 @@ Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const 
                      return ok();
                  }));
     return all;
+}
+
+Result<std::optional<Origin>> RecordStore::reissued(const ReportKey& as) const {
+    const auto value = TRY(tables_.get(Table::reissues, report_key(as)));
+    return value ? Result<std::optional<Origin>>(TRY(decode_origin(*value)))
+                 : std::optional<Origin>{};
 }
 
 Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {

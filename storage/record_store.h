@@ -132,6 +132,9 @@ struct PeerState {
     std::uint32_t roster_version = 0;  // as the peer said when it was met
     bool confirmed = false;            // a person compared its fingerprint
     bool blocked = false;              // a person here wants nothing to do with it
+    // It replaces another machine, and has been written all that was under way to that one
+    // (daemon/engine/record/reissue.h).
+    bool is_caught_up = false;
     // Bytes over its links on one day, where these are counted. The runtime says which day it is.
     std::uint32_t used_day = 0;
     std::uint64_t used_bytes = 0;
@@ -181,6 +184,9 @@ struct OfficeMeta {
     std::uint64_t carried_bytes = 0;
     // The key that archive entries are sealed to while mail is locked. Zero: mail was never open.
     BoxPublic archive_key;
+    // The highest incarnation in which this office was seen to sign, by its own signature; zero: no
+    // other than its own. A copy of this store signed so, or this store before it was put back.
+    Incarnation seen;
     bool operator==(const OfficeMeta&) const = default;
 };
 
@@ -268,6 +274,11 @@ struct FileWith {
     // The hash by which the author of a correction or withdrawal names the report.
     ReportHashPrefix hash{};
 };
+// The report of this origin was written again, by the same author, under the number of `as`.
+struct PutReissue {
+    ReportKey as;
+    Origin origin;
+};
 // Gives a type of reports its number.
 struct PutType {
     TypeNumber type{};
@@ -313,9 +324,9 @@ struct DropExpiry {
 using StoreChange =
     std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
                  DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, DropReport, FileWith, PutType, PutKeyed,
-                 NoteStart, RenewFeed, PutEvent, PutLeaf, PutPeer, PutAttention, DropAttention,
-                 PutExpiry, DropExpiry>;
+                 PutArchive, DropArchive, PutReport, DropReport, FileWith, PutReissue, PutType,
+                 PutKeyed, NoteStart, RenewFeed, PutEvent, PutLeaf, PutPeer, PutAttention,
+                 DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 2;
 inline constexpr std::uint64_t events_kept = 100'000;
@@ -410,6 +421,8 @@ public:
     };
     Result<std::vector<FiledRecord>> newest_filed(const ReportKey& about, Filed as,
                                                   std::size_t limit) const;
+    // Nothing: no report is known to have been written again under this number.
+    Result<std::optional<Origin>> reissued(const ReportKey& as) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
     // The first `limit` events with a seq >= `from`.

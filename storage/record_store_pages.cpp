@@ -73,15 +73,23 @@ Result<void> tell(Feed& feed, const ReportKey& report, const ReportProgress* bef
     if (page.forgotten_at != before->forgotten_at) {
         page.change = TRY(feed.append({.of = ChangeOf::forgotten, .report = report}));
     }
+    // A recipient goes when another machine takes its place.
+    for (const auto& old : before->recipients) {
+        if (old.change != 0 && std::ranges::find(page.recipients, old.office, &Recipient::office) ==
+                                   page.recipients.end()) {
+            TRY(feed.drop(old.change));
+        }
+    }
     for (auto& one : page.recipients) {
-        const auto old = std::ranges::find(before->recipients, one.office, &Recipient::office);
-        if (page.box != Box::outbox || old == before->recipients.end()) {
+        const auto found = std::ranges::find(before->recipients, one.office, &Recipient::office);
+        const auto* old = found == before->recipients.end() ? nullptr : &*found;
+        if (page.box != Box::outbox) {
             continue;
         }
-        one.change = old->change;
-        if (one.state != old->state || one.reason != old->reason) {
-            if (old->change != 0) {
-                TRY(feed.drop(old->change));
+        one.change = old == nullptr ? 0 : old->change;
+        if (old == nullptr || one.state != old->state || one.reason != old->reason) {
+            if (one.change != 0) {
+                TRY(feed.drop(one.change));
             }
             one.change =
                 TRY(feed.append({.of = ChangeOf::state, .report = report, .office = one.office}));

@@ -23,6 +23,8 @@ constexpr std::uint8_t was_delivered = 0x10;
 constexpr std::uint8_t was_answered = 0x20;
 constexpr std::uint8_t has_reason = 0x40;
 constexpr std::uint8_t was_told = 0x80;
+// In the byte of the reason, which is there for this flag too.
+constexpr std::uint8_t was_reissued = 0x80;
 
 Result<Recipient> read_recipient(ByteReader& in) {
     Recipient one;
@@ -30,7 +32,11 @@ Result<Recipient> read_recipient(ByteReader& in) {
     const auto flags = TRY(in.read_u8());
     one.state = State{static_cast<std::uint8_t>(flags & state_mask)};
     if ((flags & has_reason) != 0) {
-        one.reason = FailReason{TRY(in.read_u8())};
+        const auto reason = TRY(in.read_u8());
+        one.reason = FailReason{static_cast<std::uint8_t>(reason & ~was_reissued)};
+        if ((reason & was_reissued) != 0) {
+            one.reissued_as = TRY(read_origin(in));
+        }
     }
     if ((flags & was_carried) != 0) {
         one.carried_at = WallTime{TRY(in.read_u32())};
@@ -109,12 +115,17 @@ std::uint8_t flag_if(bool is_there, std::uint8_t flag) {
 void write(ByteWriter& out, const Recipient& one) {
     out.u16(value_of(one.office));
     out.u8(static_cast<std::uint8_t>(
-        static_cast<std::uint8_t>(one.state) | flag_if(one.reason != FailReason::none, has_reason) |
+        static_cast<std::uint8_t>(one.state) |
+        flag_if(one.reason != FailReason::none || one.reissued_as, has_reason) |
         flag_if(one.carried_at != WallTime{}, was_carried) |
         flag_if(one.delivered_at != WallTime{}, was_delivered) |
         flag_if(one.answer.has_value(), was_answered) | flag_if(one.change != 0, was_told)));
-    if (one.reason != FailReason::none) {
-        out.u8(static_cast<std::uint8_t>(one.reason));
+    if (one.reason != FailReason::none || one.reissued_as) {
+        out.u8(static_cast<std::uint8_t>(static_cast<std::uint8_t>(one.reason) |
+                                         flag_if(one.reissued_as.has_value(), was_reissued)));
+    }
+    if (one.reissued_as) {
+        write(out, *one.reissued_as);
     }
     if (one.carried_at != WallTime{}) {
         out.u32(one.carried_at.seconds);

@@ -58,6 +58,9 @@ struct Recipient {
     WallTime acknowledged_at{};                 // time when the newest answer of `office` came
     ReplyOutcome outcome = ReplyOutcome::none;  // the outcome of that answer
     std::optional<Origin> answer{};             // the origin of that answer, in a log of `office`
+    // The record of our own that brings the report to this recipient, where it is not the first
+    // one.
+    std::optional<Origin> reissued_as{};
     // The number in the feed of its newest change of state; 0: never told. Only the store sets it.
     std::uint64_t change = 0;
     bool operator==(const Recipient&) const = default;

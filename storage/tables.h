@@ -42,8 +42,9 @@ enum class Table : std::uint8_t {
     feed_starts,
     days,
     types,
+    reissues,
 };
-inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::types) + 1;
+inline constexpr std::size_t table_count = static_cast<std::size_t>(Table::reissues) + 1;
 
 struct TableEntry {
     Bytes key;

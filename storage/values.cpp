@@ -29,6 +29,7 @@ void append_incarnation(Bytes& out, Incarnation incarnation, RecordClass record_
 constexpr std::size_t log_key_bytes = 9;
 constexpr std::uint8_t peer_confirmed = 1;
 constexpr std::uint8_t peer_blocked = 2;
+constexpr std::uint8_t peer_caught_up = 4;
 
 }  // namespace
 
@@ -217,6 +218,9 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.carried_bytes = TRY(in.read_varint());
     // A row of schema 1 ended here.
     meta.archive_key = in.at_end() ? BoxPublic{} : TRY(in.read_array<BoxPublic>());
+    if (!in.at_end() && TRY(read_flag(in))) {
+        meta.seen = TRY(read_incarnation(in));
+    }
     TRY(in.expect_end("meta"));
     return meta;
 }
@@ -334,6 +338,7 @@ Result<PeerState> read_peer(ByteReader& in) {
     const auto flags = TRY(in.read_u8());
     state.confirmed = (flags & peer_confirmed) != 0;
     state.blocked = (flags & peer_blocked) != 0;
+    state.is_caught_up = (flags & peer_caught_up) != 0;
     state.used_day = TRY(in.read_u32());
     state.used_bytes = TRY(in.read_u64());
     // Schema 1 did not have this count.
@@ -373,6 +378,10 @@ Bytes encode(const OfficeMeta& meta) {
     out.varint(meta.carried_records);
     out.varint(meta.carried_bytes);
     out.raw(meta.archive_key.view());
+    write_flag(out, meta.seen != Incarnation{});
+    if (meta.seen != Incarnation{}) {
+        write(out, meta.seen);
+    }
     return out.take();
 }
 
@@ -464,7 +473,8 @@ Bytes encode(const PeerState& state) {
     out.u32(state.met.seconds);
     out.u32(state.roster_version);
     out.u8(static_cast<std::uint8_t>((state.confirmed ? peer_confirmed : 0U) |
-                                     (state.blocked ? peer_blocked : 0U)));
+                                     (state.blocked ? peer_blocked : 0U) |
+                                     (state.is_caught_up ? peer_caught_up : 0U)));
     out.u32(state.used_day);
     out.u64(state.used_bytes);
     out.u64(state.carried_bytes);
@@ -514,6 +524,16 @@ Result<AttentionItem> decode_attention(BytesView value) {
 Result<PeerState> decode_peer(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_peer(in));
+}
+Bytes encode(const Origin& origin) {
+    ByteWriter out;
+    write(out, origin);
+    return out.take();
+}
+Result<Origin> decode_origin(BytesView value) {
+    ByteReader in(value);
+    const auto origin = read_origin(in);
+    return origin && in.at_end() ? origin : fail(Errc::corrupt, "store: an origin");
 }
 Result<KeyedReport> decode_keyed(BytesView value) {
     ByteReader in(value);

@@ -66,6 +66,8 @@ struct Invited {
     std::shared_ptr<const crypto::Invite> invite;
     WallTime expires;
     bool is_anew = false;  // an open invitation of the same name is good for nothing now
+    // The machine that was cut off by the same change; no_office: none.
+    OfficeId cut_off = no_office;
 };
 // The answer to a RevocationWanted, if it is not Declined.
 struct Revoked {

@@ -148,6 +148,7 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
             TRY(recount_carried(ledger));
         }
         TRY(apply_cut_offs(ledger));
+        catching_up.look_at_roster(ledger);
     }
     look_at_mail_keys();
     if (std::exchange(is_put_back, false)) {
@@ -202,6 +203,7 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
     }
     if (news.roster) {
         release_refused_by_roster(ledger);
+        catching_up.look_at_roster(ledger);
     }
     for (const auto& name : news.registers) {
         if (name.key.kind == static_cast<std::uint8_t>(RegisterKind::office)) {
@@ -332,6 +334,16 @@ void Engine::Parts::tend_groups(Now now) {
     tend_group_keys(ledger, now);
 }
 
+// A part of it in each batch, so that links are served in between.
+Result<bool> Engine::Parts::write_to_new_machines(Now now, Consequences& out) {
+    if (std::exchange(has_caught_up, true)) {
+        return false;
+    }
+    const bool any = TRY(catching_up.go_on(ledger, now, out.notify));
+    wake_by(any ? std::optional(now.steady) : std::nullopt);
+    return any;
+}
+
 Result<void> Engine::Parts::mark_all_withdrawn(Now now, Consequences& out) {
     auto left = withdrawn_a_batch;
     while (!may_have_withdrawn.empty()) {
@@ -348,6 +360,7 @@ Result<void> Engine::Parts::mark_all_withdrawn(Now now, Consequences& out) {
 // All that had arrived was handled: now what follows from it.
 Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
+    has_caught_up = false;
     sessions.let_time_pass(now);
     if (waiting_from) {
         waiting_from = TRY(deliver_waiting(ledger, *waiting_from, unreceipted, now, out.notify));
@@ -357,7 +370,7 @@ Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     while (TRY(keep_whole_bodies(now, out)) || TRY(settle_news(now, out)) ||
            TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
            TRY(expire_due(ledger, now, out.notify)) ||
-           TRY(admit_enrolled(ledger, now, out.notify))) {
+           TRY(admit_enrolled(ledger, now, out.notify)) || TRY(write_to_new_machines(now, out))) {
         if (ledger.write_failure()) {
             // A step would find its change missing from the store, and repeat it for ever.
             return std::unexpected(*ledger.write_failure());

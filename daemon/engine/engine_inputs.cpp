@@ -75,6 +75,9 @@ Result<void> Engine::Parts::on(const ForgetWanted& wanted, Now now, Consequences
 }
 
 Result<void> Engine::Parts::on(const InviteWanted& wanted, Now now, Consequences& out) {
+    if (wanted.replace) {
+        groups_tended_at.reset();  // as a revocation
+    }
     invite(ledger, wanted, now, out.notify);
     return ok();
 }

@@ -4,6 +4,7 @@
 #include "daemon/engine/bundle/open_bundles.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ledger.h"
+#include "daemon/engine/membership/replacements.h"
 #include "daemon/engine/session/door.h"
 #include "daemon/engine/session/sessions.h"
 
@@ -28,6 +29,9 @@ struct Engine::Parts {
     std::optional<storage::Arrival> waiting_from{};
     // All rows of the store were looked at when this was made.
     std::optional<storage::PutAside> checked{};
+    // New machines that this office writes to what the ones before them lack.
+    CatchingUp catching_up{};
+    bool has_caught_up = false;        // in this batch, by a part
     bool have_members_changed = true;  // since groups were looked at: the roster, or a statement
     std::optional<Instant> groups_tended_at{};
     bool is_new = true;        // before its first batch
@@ -68,6 +72,7 @@ struct Engine::Parts {
                                             Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
     Result<bool> publish_wanted(Now now);
+    Result<bool> write_to_new_machines(Now now, Consequences& out);
     Result<void> mark_all_withdrawn(Now now, Consequences& out);
     Result<void> sign_receipts(Now now);
     Result<void> look_after(Now now);

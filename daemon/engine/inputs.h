@@ -95,8 +95,10 @@ struct ForgetWanted {
 struct InviteWanted {
     std::uint64_t request = 0;
     std::string name;
-    Role role = Role::field;
+    Role role = Role::field;  // not used with `replace`: the role stays
     std::uint32_t valid_seconds = 30U * 86400;
+    // The same office on a new machine: the one that has the name is cut off by the same change.
+    bool replace = false;
 };
 
 // At the authority: end an office (membership/revocation.h).

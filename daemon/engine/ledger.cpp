@@ -157,8 +157,10 @@ Result<void> Ledger::apply_roster_change(const RosterChange& change, Now now) {
     news_.roster_closed_one =
         news_.roster_closed_one ||
         std::ranges::any_of(change.statements, [](const RosterStatement& statement) {
+            // Without its invitation, an office is not replaced any more.
             return std::holds_alternative<Revoke>(statement) ||
-                   std::holds_alternative<Retire>(statement);
+                   std::holds_alternative<Retire>(statement) ||
+                   std::holds_alternative<CancelInvitation>(statement);
         });
     return ok();
 }
@@ -174,9 +176,18 @@ void Ledger::raise_for(const RosterStatement& statement, Now now) {
     if (revoked != nullptr && revoked->state == crypto::OfficeState::revoked) {
         keep_raised(What::unconfirmed, revoke->index, 0, {}, now);
         keep_raised(What::blocked, revoke->index, 0, {}, now);
-        keep_raised(revoke->index == us() ? What::shut_out : What::revoked, revoke->index, 1, {},
-                    now);
+        // Where a new machine takes its place, people go on writing to the office.
+        if (revoke->index == us() || revoked->replaced_by == no_office) {
+            keep_raised(revoke->index == us() ? What::shut_out : What::revoked, revoke->index, 1,
+                        {}, now);
+        }
         news_.cut_off.insert(revoke->index);
+    }
+    const auto* cancelled = std::get_if<CancelInvitation>(&statement);
+    const auto* invited = cancelled == nullptr ? nullptr : roster_.find(cancelled->index);
+    const auto* left = invited == nullptr ? nullptr : roster_.find(invited->replaces);
+    if (left != nullptr && left->index != us() && left->replaced_by == no_office) {
+        keep_raised(What::revoked, left->index, 1, {}, now);
     }
 }
 

@@ -163,7 +163,9 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
     for (const auto& log : logs) {
         const storage::ReportKey key{log.author,
                                      {log.incarnation, log.record_class, parsed->number}};
-        const bool has_page = TRY(ledger.store().report(key)).has_value();
+        // A number under which a report was written again stands for that report.
+        const auto report = TRY(report_under(ledger, log, parsed->number));
+        const bool has_page = TRY(ledger.store().report(report)).has_value();
         if (parsed->last) {
             // A run has a name only where nobody can look into it.
             const auto record = has_page
@@ -173,7 +175,7 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
                 return std::optional(key);
             }
         } else if (has_page || ledger.log(log).held.contains(parsed->number)) {
-            return std::optional(key);
+            return std::optional(has_page ? report : key);
         }
     }
     for (const auto* author : ledger.roster().offices_named(parsed->office)) {
@@ -301,15 +303,13 @@ Result<std::vector<ReportView>> views_of(const Ledger& ledger,
         view.attachments_from = attachments_from;
         attachments_from += opened->reports[i].attachment_bytes();
         view.arrival = storage::Arrival{static_cast<std::uint64_t>(record.arrival) + i};
-        view.key.origin.number = static_cast<Number>(record.run.first + i);
-        if (opened->units[i].origin) {
-            view.key.origin = *opened->units[i].origin;
-        }
         // Shown once: a reissue of what came before is not in the box again.
-        const auto progress = TRY(ledger.store().report(view.key));
+        const auto key = TRY(key_at(ledger, view.arrival));
+        const auto progress = key ? TRY(ledger.store().report(*key)) : std::nullopt;
         if (!progress || progress->arrival != view.arrival) {
             continue;
         }
+        view.key = *key;
         if (!opened->units[i].report.empty()) {
             view.report = opened->reports[i];
         }

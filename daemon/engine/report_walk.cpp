@@ -161,9 +161,11 @@ Result<bool> ReportWalk::fits_at_a_look(const ReportView& view) const {
     if (query_.type && (!view.report || view.report->type != *query_.type)) {
         return false;
     }
-    if (!query_.held_by.empty() && std::ranges::none_of(query_.held_by, [&](OfficeId office) {
-            return is_carried_by(*ledger_, view.key, office);
-        })) {
+    bool is_held = query_.held_by.empty();
+    for (const auto office : query_.held_by) {
+        is_held = is_held || TRY(is_carried_by(*ledger_, view.key, office));
+    }
+    if (!is_held) {
         return false;
     }
     return !query_.has_words || (view.report && query_.has_words(*view.report));

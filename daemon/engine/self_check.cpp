@@ -17,6 +17,11 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
                 notify);
 }
 
+Result<bool> has_used(const Ledger& ledger, const LogKey& log, Number number) {
+    return TRY(ledger.store().report(storage::report_in(log, number))) ||
+           TRY(ledger.store().reissued(storage::report_in(log, number)));
+}
+
 Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt) {
     for (const auto& entry : receipt.logs) {
         const LogKey log{ledger.us(), entry.incarnation, entry.record_class};
@@ -26,10 +31,7 @@ Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& re
         const auto top = entry.received.top();
         const auto held = TRY(ledger.held_id(log, top));
         const bool is_known =
-            held
-                ? short_hash(*held) == entry.top_id
-                : TRY(ledger.store().report({log.author, {log.incarnation, log.record_class, top}}))
-                      .has_value();
+            held ? short_hash(*held) == entry.top_id : TRY(has_used(ledger, log, top));
         if (!is_known) {
             return std::optional(Prove{log, top});
         }
@@ -68,8 +70,7 @@ Result<void> check_proof(Ledger& ledger, const RecordProof& proof, Via via, Now 
     const storage::ReportKey report{log.author,
                                     {log.incarnation, log.record_class, proof.key.number}};
     const auto held = TRY(ledger.held_id(log, proof.key.number));
-    // Every number that this store has used names a report, even when its record is gone.
-    if (held ? *held != id : !TRY(ledger.store().report(report))) {
+    if (held ? *held != id : !TRY(has_used(ledger, log, proof.key.number))) {
         stop_writing(ledger, via, report, now, notify);
     }
     return ok();

@@ -19,6 +19,9 @@ inline constexpr const char* stopped_words =
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report, Now now,
                   std::vector<Notice>& notify);
 
+// True if this store knows that it has used the number, even if its record is gone.
+Result<bool> has_used(const Ledger& ledger, const LogKey& log, Number number);
+
 // A number under which a recipient says to hold a record of ours, when this store has another
 // there, or none that was ever signed.
 Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt);

@@ -115,13 +115,17 @@ Answered forget(const engine::Ledger& ledger, const wire::ForgetRequest& request
                 std::uint64_t number);
 // Requests that change who belongs to the network, or who this office deals with
 // (answers_membership.cpp).
-Answered invite(const wire::InviteRequest& request, std::uint64_t number);
+Answered invite(const engine::Ledger& ledger, const wire::InviteRequest& request,
+                std::uint64_t number);
 Answered revoke(const engine::Ledger& ledger, const wire::RevokeRequest& request,
                 std::uint64_t number);
 Answered block(const engine::Ledger& ledger, const wire::BlockRequest& request,
                std::uint64_t number);
 Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
                  std::uint64_t number);
+// The marks that a person may have in mind: the last report of each log that the cut-off keeps.
+std::vector<std::string> kept_by(const engine::Ledger& ledger, OfficeId office,
+                                 const CutOff& cut_off);
 
 // Lists of reports (answers_list.cpp).
 Answered list(const engine::Ledger& ledger, const wire::ListRequest& request,

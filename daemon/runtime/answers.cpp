@@ -368,7 +368,7 @@ std::string obstacle_of(const Ledger& ledger) {
 std::expected<void, Complaint> add_trace(const Ledger& ledger, const ReportView& view, WallTime now,
                                          wire::Trace& trace) {
     *trace.mutable_entry() = ASK(or_complain(entry_of(ledger, view)));
-    for (const auto office : engine::carriers_of(ledger, view.key)) {
+    for (const auto office : ASK(or_complain(engine::carriers_of(ledger, view.key)))) {
         auto* carrier = trace.add_carried_by();
         carrier->set_office(engine::printed_name(ledger, office));
         // By the carrier's clock, unless that is ahead of ours.
@@ -483,7 +483,7 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
         case wire::Request::kBlock:
             return block(ledger, request.block(), first_request);
         case wire::Request::kInvite:
-            return invite(request.invite(), first_request);
+            return invite(ledger, request.invite(), first_request);
         default:
             return complain(exit_usage, "usage", "the daemon does not know this request",
                             "is it of another release than the command?");
@@ -559,6 +559,13 @@ Result<Bytes> finish_request(const Ledger& ledger, const Pending& pending,
             invitation->set_content(text_of(crypto::encode_invite_content(*invited->invite)));
             invitation->set_expires_unix_s(unix_of(invited->expires));
             invitation->set_is_anew(invited->is_anew);
+            if (invited->cut_off != no_office) {
+                invitation->set_has_cut_off(true);
+                for (auto& id : kept_by(ledger, invited->cut_off,
+                                        *ledger.roster().find(invited->cut_off)->cut_off)) {
+                    invitation->add_kept(std::move(id));
+                }
+            }
         }
     }
     return encode(answer);

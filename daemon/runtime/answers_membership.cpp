@@ -10,15 +10,52 @@ namespace fieldpost::runtime {
 
 using engine::Ledger;
 
-Answered invite(const wire::InviteRequest& request, std::uint64_t number) {
+std::vector<std::string> kept_by(const Ledger& ledger, OfficeId office, const CutOff& cut_off) {
+    std::vector<std::string> kept;
+    kept.reserve(cut_off.logs.size());
+    for (const auto& log : cut_off.logs) {
+        kept.push_back(
+            engine::printed_id(ledger, {office, {log.incarnation, log.record_class, log.last}}));
+    }
+    return kept;
+}
+
+namespace {
+
+// A person has seen other marks than these.
+std::unexpected<Complaint> marks_changed(const std::string& office) {
+    return complain(exit_failed, "changed",
+                    fmt::format("news of {} came meanwhile; it was not cut off", office),
+                    "look again, with the same command");
+}
+
+}  // namespace
+
+Answered invite(const Ledger& ledger, const wire::InviteRequest& request, std::uint64_t number) {
     if (!wire::Role_IsValid(request.role()) || request.valid_s() == 0) {
         return complain(exit_invalid, "invalid",
                         "this invitation has no known role, or no time to be used in",
                         "see: fieldpost invite --help");
     }
-    return Pending{{engine::InviteWanted{number, request.office(),
-                                         static_cast<Role>(request.role()), request.valid_s()}},
-                   {}};
+    const auto* office = ledger.roster().find(request.office());
+    const bool is_member = office != nullptr && office->is_member();
+    if (is_member && !request.replace()) {
+        return complain(
+            exit_invalid, "invalid", fmt::format("the name {} is taken", office->name),
+            "the same office on a new machine: fieldpost invite " + office->name + " --replace",
+            {office->name});
+    }
+    if (is_member && request.has_seen() && ledger.config().mail != nullptr &&
+        !std::ranges::equal(
+            kept_by(ledger, office->index,
+                    ASK(or_complain(engine::cut_off_of(ledger, office->index, {})))),
+            request.seen())) {
+        return marks_changed(office->name);
+    }
+    return Pending{
+        {engine::InviteWanted{number, request.office(), static_cast<Role>(request.role()),
+                              request.valid_s(), request.replace()}},
+        {}};
 }
 
 Answered confirm(const Ledger& ledger, const wire::RosterRequest& request, std::uint64_t number) {
@@ -48,21 +85,6 @@ std::expected<const crypto::RosterOffice*, Complaint> office_named(const Ledger&
     return before.back();
 }
 
-namespace {
-
-// The marks that a person may have in mind: the last report of each log that the cut-off keeps.
-std::vector<std::string> kept_by(const Ledger& ledger, OfficeId office, const CutOff& cut_off) {
-    std::vector<std::string> kept;
-    kept.reserve(cut_off.logs.size());
-    for (const auto& log : cut_off.logs) {
-        kept.push_back(
-            engine::printed_id(ledger, {office, {log.incarnation, log.record_class, log.last}}));
-    }
-    return kept;
-}
-
-}  // namespace
-
 Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::uint64_t number) {
     const auto* office = ASK(office_named(ledger, request.office()));
     if (ledger.config().mail == nullptr) {
@@ -76,6 +98,14 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
     }
     if (const auto may = engine::check_revocation(ledger, office->index); !may) {
         return std::unexpected(complaint_of(may.error()));
+    }
+    // An ID names one machine of the office by its ordinal. So the marks of a machine that was
+    // replaced can still be moved.
+    for (const auto* bearer : ledger.roster().offices_named(office->name)) {
+        if (!request.keep().empty() && bearer->has_keys() &&
+            ASK(or_complain(engine::named_by(ledger, bearer->index, request.keep(0))))) {
+            office = bearer;
+        }
     }
     std::vector<storage::ReportKey> keep;
     for (const auto& id : request.keep()) {
@@ -102,9 +132,7 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
     const auto marks = kept_by(ledger, office->index,
                                ASK(or_complain(engine::cut_off_of(ledger, office->index, keep))));
     if (request.has_seen() && !std::ranges::equal(marks, request.seen())) {
-        return complain(exit_failed, "changed",
-                        fmt::format("news of {} came meanwhile; it was not cut off", office->name),
-                        "look again, with the same command");
+        return marks_changed(office->name);
     }
     if (request.only_look()) {
         for (const auto& id : marks) {

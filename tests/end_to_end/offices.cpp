@@ -164,6 +164,17 @@ Office& Network::add(Office& inviting, const std::string& name, const std::strin
     return office;
 }
 
+Office& Network::replace(Office& inviting, const std::string& name) {
+    auto& machine = bare(name + "2");
+    const auto file = folder_.path() / (name + "2.invite");
+    inviting.ask({"invite", name, "--replace", "--no-code", "--output", file.string()});
+    machine.ask({"join", file.string()});
+    machine.start();
+    REQUIRE(eventually(
+        [&] { return knows_as_active(inviting, name) && knows_as_active(machine, name); }));
+    return machine;
+}
+
 bool is_linked(const Office& office) {
     return number_in(office.ask({"status"}), "/peers/connected") == 1;
 }

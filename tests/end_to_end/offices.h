@@ -74,6 +74,8 @@ public:
     Office& invite(Office& inviting, const std::string& name, const std::string& role);
     // invite(), then up and admitted.
     Office& add(Office& inviting, const std::string& name, const std::string& role);
+    // The same office on a new machine, up and admitted.
+    Office& replace(Office& inviting, const std::string& name);
     // A home on which nothing was done yet.
     Office& bare(const std::string& name);
 

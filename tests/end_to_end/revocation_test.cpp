@@ -343,3 +343,40 @@ TEST_CASE("an office that is blocked here is left alone by this machine alone",
     REQUIRE(eventually([&] { return at.camp.ask({"list", "--inbox"}).size() == 2; }));
     CHECK(at.camp.ask({"show", meanwhile})["text"] == "meanwhile");
 }
+
+TEST_CASE("an office on a new machine gets what the old one lacked, and goes on under its name",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    const auto had = at.camp.deliver({"--to", "hyesan"}, "the old machine has it");
+    const auto first = at.hyesan.deliver({"--to", "hq"}, "of the old machine");
+    at.hyesan.stop();
+    const auto owed = at.camp.queue({"--to", "hyesan"}, "세 명에게 보장구가 필요합니다");
+    const auto taken = at.hq.run({"invite", "hyesan", "--json"});
+    CHECK(taken.exit_code == 6);
+    CHECK(taken.err.find("--replace") != std::string::npos);
+    CHECK(at.hq.run({"invite", "nobody", "--replace"}).exit_code == 4);
+    CHECK(at.hq.run({"invite", "hq", "--replace"}).exit_code == 5);
+    CHECK(at.hq.run({"invite", "hyesan", "--replace", "--role", "hq"}).exit_code == 2);
+    auto& machine = at.network.replace(at.hq, "hyesan");
+    REQUIRE(eventually(
+        [&] { return at.camp.ask({"show", owed})["recipient_states"]["hyesan"] == "delivered"; }));
+    CHECK(machine.ask({"show", owed})["text"] == "세 명에게 보장구가 필요합니다");
+    CHECK(machine.run({"show", had}).exit_code == 4);
+    CHECK(at.camp.ask({"show", had})["recipient_states"]["hyesan"] == "delivered");
+    CHECK(at.camp.show({"trace", owed}).out.find("sent_again") != std::string::npos);
+    CHECK_FALSE(has_item(at.camp, "unreachable", "hyesan"));
+    CHECK_FALSE(has_item(at.camp, "revoked", "hyesan"));
+    CHECK(has_item(at.camp, "unconfirmed", "hyesan"));
+    machine.ask({"ack", owed});
+    REQUIRE(eventually([&] {
+        return at.camp.ask({"show", owed})["recipient_states"]["hyesan"] == "acknowledged";
+    }));
+    CHECK(machine.deliver({"--to", "camp"}, "from the new machine") == "hyesan.2-1");
+    // The old machine is nobody's office.
+    at.hyesan.start();
+    REQUIRE(eventually([&] { return at.hyesan.ask({"status"})["state"] == "revoked"; }));
+    // The marks of the old machine are still moved by its IDs.
+    const auto moved = at.hq.ask({"revoke", "hyesan", "--reason", "found", "--keep", first});
+    CHECK(moved["kept"] == Json({first}));
+    CHECK(machine.ask({"status"})["state"] == "active");
+}

@@ -50,6 +50,26 @@ TEST_CASE("a new office is admitted through a relay, and what it queued before a
     world.check_everything();
 }
 
+TEST_CASE(
+    "two offices that had nothing to say to each other pass on what one of them has of a newer "
+    "office",
+    "[simulation]") {
+    World world(3, {"hq", "hyesan"}, {});
+    const auto meet = [&](Node a, Node b) {
+        world.connect(a, b);
+        world.run_until_idle(1h);
+        world.cut(a, b);
+    };
+    meet(hq, hyesan);
+    meet(hq, hyesan);  // now both remember that they had settled
+    const auto camp = world.invite_and_join("camp");
+    meet(camp, hq);
+    // hyesan has not changed, and learns of the camp only in this meeting.
+    meet(hyesan, hq);
+    CHECK(world.ledger(hyesan).statement(world.keys(camp).index) != nullptr);
+    CHECK(world.queue(hyesan, {camp}, RecordClass::normal).has_value());
+}
+
 TEST_CASE("what waited for an admission goes when the same two meet again", "[simulation]") {
     World world(3, {"hq", "pyongyang"}, {});
     const auto camp = world.invite_and_join("camp");

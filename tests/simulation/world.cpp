@@ -204,7 +204,10 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
     if (const auto* declined = std::get_if<engine::Declined>(&*answer)) {
         INFO("declined: " << declined->error.detail);
         const auto is_ended = [&](Node node) {
-            return ledger(author).is_closed(index_of(node)) || knows_cut_off(author, node) ||
+            // An office that was invited later may be unknown here still.
+            const auto* office = ledger(author).roster().find(index_of(node));
+            return office == nullptr || !office->is_member() ||
+                   ledger(author).is_closed(index_of(node)) || knows_cut_off(author, node) ||
                    ledger(author).peer(index_of(node)).blocked;
         };
         CHECK((ledger(author).meta().stopped || is_ended(author) ||

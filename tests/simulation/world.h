@@ -72,8 +72,11 @@ public:
     // The authority (node 0) invites. A new machine joins with the content of the invitation. It is
     // up, and knows only the offices in the invitation.
     Node invite_and_join(const std::string& name) { return join(*invite(name)); }
-    std::shared_ptr<const crypto::Invite> invite(const std::string& name);
+    // With `replace` it is the same office on a new machine, and the old one is cut off.
+    std::shared_ptr<const crypto::Invite> invite(const std::string& name, bool replace = false);
     Node join(const crypto::Invite& invite);
+    // The machines that took the place of this one, one after the other, and this one first.
+    [[nodiscard]] std::vector<Node> machines_of(Node node) const;
     std::optional<storage::ReportKey> acknowledge(Node reader, const storage::ReportKey& report);
     // Its author corrects it, for the same recipients.
     std::optional<storage::ReportKey> correct(const storage::ReportKey& report);
@@ -236,6 +239,7 @@ private:
         std::int64_t clock_wrong_by = 0;
         std::optional<engine::Marker> marker;
         std::optional<BoxPublic> one_time;  // of an office that joined by an invitation
+        OfficeId replaces = no_office;
         bool is_taken_over = false;
         bool is_spoiled = false;
         FeedReader reader;
@@ -289,6 +293,7 @@ private:
     void check_leaves(Node node);
     void check_promised(const storage::ReportKey& report, Node author);
     void check_shown(const storage::ReportKey& report, Node author, const std::vector<Node>& to);
+    void check_shown_to(const storage::ReportKey& report, Node author, Node node);
     // True if the report was receipted and not shown, with a good reason: one of those below.
     bool is_kept_unread(Node node, const storage::ReportKey& report);
     // It came while mail was locked or its author blocked, and the author was cut off before it.

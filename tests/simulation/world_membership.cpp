@@ -3,9 +3,10 @@
 
 namespace fieldpost::tests {
 
-std::shared_ptr<const crypto::Invite> World::invite(const std::string& name) {
+std::shared_ptr<const crypto::Invite> World::invite(const std::string& name, bool replace) {
     std::vector<engine::Notice> notices;
-    REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400}}, &notices));
+    REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400, replace}},
+                  &notices));
     const auto answer = std::ranges::find_if(notices, [](const engine::Notice& notice) {
         return std::holds_alternative<engine::Invited>(notice);
     });
@@ -22,6 +23,7 @@ Node World::join(const crypto::Invite& invite) {
     Office office;
     office.keys = std::make_unique<tests::Office>();
     office.keys->index = invite.index;
+    office.replaces = roster.find(invite.index)->replaces;
     office.keys->machine = crypto::MachineKeys::random(invite.founding_key.duplicate());
     office.keys->mail = crypto::MailKeys::random();
     office.keys->mail.prekeys.emplace(std::uint16_t{1}, crypto::BoxKeyPair::random());
@@ -35,6 +37,17 @@ Node World::join(const crypto::Invite& invite) {
     open_store(size() - 1, invite.roster, registers, {ordinal, 7});
     start(size() - 1);
     return size() - 1;
+}
+
+std::vector<Node> World::machines_of(Node node) const {
+    std::vector<Node> machines = {node};
+    // A machine knows from its invitation which one it replaces.
+    for (Node later = node + 1; later < size(); ++later) {
+        if (offices_[later].replaces == index_of(machines.back())) {
+            machines.push_back(later);
+        }
+    }
+    return machines;
 }
 
 void World::change_roster(std::vector<RosterStatement> statements) {

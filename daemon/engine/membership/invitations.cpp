@@ -4,10 +4,14 @@
 
 #include "crypto/invite.h"
 #include "daemon/engine/membership/authority.h"
+#include "daemon/engine/membership/revocation.h"
 
 namespace fieldpost::engine {
 
 namespace {
+
+// The reason for the revocation. All offices read it.
+constexpr std::string_view replaced_words = "replaced by a new machine";
 
 // An office that bore this name has printed IDs with its ordinals: the next one prints others.
 std::uint16_t ordinal_after(const Ledger& ledger, const std::string& name) {
@@ -27,6 +31,24 @@ std::uint16_t ordinal_after(const Ledger& ledger, const std::string& name) {
     return static_cast<std::uint16_t>(std::min<int>(highest + 1, UINT16_MAX));
 }
 
+// The office of this name that a new machine is to replace: the one that has it now, or else the
+// last one that had it.
+Result<const crypto::RosterOffice*> to_replace(const Ledger& ledger, const std::string& name) {
+    const auto* office = ledger.roster().find(name);
+    if (office == nullptr) {
+        for (const auto* bearer : ledger.roster().offices_named(name)) {
+            office = bearer->has_keys() ? bearer : office;
+        }
+    }
+    if (office == nullptr) {
+        return fail(Errc::not_found, fmt::format("no office is called {}", name));
+    }
+    if (office->index == ledger.us()) {
+        return fail(Errc::refused, "the authority cannot replace itself");
+    }
+    return office;
+}
+
 Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now) {
     TRY(check_authority(ledger));
     if (!is_office_name(wanted.name)) {
@@ -35,11 +57,22 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
                                                  wanted.name));
     }
     std::vector<RosterStatement> statements;
-    const auto* bearer = ledger.roster().find(wanted.name);
+    const auto* bearer =
+        wanted.replace ? TRY(to_replace(ledger, wanted.name)) : ledger.roster().find(wanted.name);
     const bool is_anew = bearer != nullptr && bearer->state == crypto::OfficeState::invited;
+    auto replaces = no_office;
+    const bool cuts_off = wanted.replace && bearer->is_member();
     if (is_anew) {
         // Nobody used the first invitation in time, or its code or file was lost.
         statements.emplace_back(CancelInvitation{bearer->index});
+        replaces = bearer->replaces;
+    } else if (wanted.replace) {
+        replaces = bearer->index;
+        if (cuts_off) {
+            statements.emplace_back(Revoke{bearer->index,
+                                           TRY(cut_off_of(ledger, bearer->index, {})),
+                                           std::string(replaced_words)});
+        }
     } else if (bearer != nullptr) {
         return fail(Errc::malformed, fmt::format("the name {} is taken", wanted.name));
     }
@@ -49,7 +82,8 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     made->index = ledger.roster().next_index();
     Invitation invitation;
     invitation.index = made->index;
-    invitation.role = wanted.role;
+    invitation.role = wanted.replace ? bearer->role : wanted.role;
+    invitation.replaces = replaces;
     invitation.first_ordinal = ordinal_after(ledger, wanted.name);
     invitation.one_time_signing = crypto::one_time_signing_key(made->seed).public_key();
     invitation.one_time_box = crypto::one_time_box_key(made->seed).public_key;
@@ -65,7 +99,8 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
             made->registers.push_back(entry);
         }
     }
-    return Invited{wanted.request, std::move(made), invitation.expires, is_anew};
+    return Invited{wanted.request, std::move(made), invitation.expires, is_anew,
+                   cuts_off ? replaces : no_office};
 }
 
 }  // namespace

@@ -250,6 +250,15 @@ Result<Bytes> attachment_bytes(const Ledger& ledger, const storage::StoredRecord
         pieces_of(ledger, record.blob, record.body, BodyShape{header.body_bytes}), offset, size);
 }
 
+std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
+                                                   std::size_t position) {
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < position; ++i) {
+        from += static_cast<std::size_t>(opened.reports[i].attachment_bytes());
+    }
+    return {from, from + static_cast<std::size_t>(opened.reports[position].attachment_bytes())};
+}
+
 Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::Arrival arrival) {
     const auto record = TRY(ledger.store().record_until(arrival, storage::WithBody::no));
     if (!record) {
@@ -257,8 +266,10 @@ Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::
     }
     const auto position =
         static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-    return std::optional(
-        storage::report_in(record->log, static_cast<Number>(record->run.first + position)));
+    const auto as =
+        storage::report_in(record->log, static_cast<Number>(record->run.first + position));
+    const auto origin = TRY(ledger.store().reissued(as));
+    return std::optional(origin ? storage::ReportKey{as.author, *origin} : as);
 }
 
 namespace {

@@ -54,6 +54,10 @@ enum class Opening : std::uint8_t { reports, attachments };
 Result<OpenedRecord> open_archived(const Ledger& ledger, const storage::StoredRecord& record,
                                    const storage::ArchiveEntry& entry, Opening opening);
 
+// The bytes of the attachments of report `position`, from and to, among those of the whole record.
+std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
+                                                   std::size_t position);
+
 // Destroys the file key of an opened record. `entry` keeps the hash of each report, and what is
 // left of the content: a report of which the bytes are empty is forgotten. Mail must be open.
 void seal_what_is_left(const Ledger& ledger, const OpenedRecord& opened,
@@ -61,8 +65,8 @@ void seal_what_is_left(const Ledger& ledger, const OpenedRecord& opened,
 // Destroys the sealed body of a record that is held for nobody. Its id can still be proved.
 Result<void> drop_body(Ledger& ledger, storage::Arrival arrival);
 
-// The key of the report that arrived so, from the place of its record alone. A reissue has another
-// one. Nothing: no report arrived so.
+// The key of the report that arrived so, from the place of its record alone. Nothing: no report
+// arrived so.
 Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::Arrival arrival);
 // One report in our inbox or outbox, opened.
 struct ArchivedReport {

@@ -189,35 +189,24 @@ storage::Blob store_parts(Ledger& ledger, BodyShape shape, BytesView body) {
     return blob;
 }
 
-// The result of all steps that can fail because of the draft. Nothing is written before all of them
-// have succeeded.
-struct Prepared {
-    Addressed addressed;
-    crypto::SealedRecord sealed;
-    Bytes report;
-    std::vector<Hash> attachments;
-    storage::ArchiveEntry entry;
-};
+}  // namespace
 
-Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
+Result<Prepared> prepare(Ledger& ledger, const Draft& draft, ReportUnit unit, Now now) {
     Prepared prepared;
-    prepared.addressed = TRY(address(ledger, draft));
-    const auto& recipients = prepared.addressed.recipients;
+    auto addressed = TRY(address(ledger, draft));
+    prepared.left_out = std::move(addressed.left_out);
+    const auto& recipients = addressed.recipients;
     const auto log = own_log(ledger, draft.record_class);
-    auto report = draft.report;
-    report.created = ledger.wall(now);
-    TRY(check_report(report));
     Header header;
     header.log = log;
     header.number = ledger.log(log).next;
     header.kind = static_cast<std::uint8_t>(draft.kind);
     header.flags = ledger.meta().doubtful ? flag_doubtful : 0;
-    header.created = report.created;
+    header.created = ledger.wall(now);
     header.lifetime_seconds = draft.lifetime_seconds;
     if (std::ranges::any_of(recipients, is_group, &crypto::Recipient::office)) {
         header.group_roster_version = ledger.roster().version();
     }
-    prepared.report = encode_report(report);
     const bool is_urgent = draft.record_class == RecordClass::urgent;
     const auto too_large = [&] {
         return fail(Errc::limit_exceeded,
@@ -230,12 +219,13 @@ Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
     };
     // The limit is of the size that people count, before compression.
     if (is_urgent &&
-        prepared.report.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
+        unit.report.size() + draft.attachments.size() > limits::urgent_record_bytes_max) {
         return too_large();
     }
-    auto sealing = crypto::seal_record(
-        ledger.network(), ledger.config().machine->identity.public_key(), header, recipients,
-        {{std::nullopt, prepared.report}}, draft.attachments);
+    const std::vector<ReportUnit> units = {std::move(unit)};
+    auto sealing =
+        crypto::seal_record(ledger.network(), ledger.config().machine->identity.public_key(),
+                            header, recipients, units, draft.attachments);
     if (!sealing && sealing.error().code == Errc::limit_exceeded) {
         return too_large();
     }
@@ -246,15 +236,15 @@ Result<Prepared> prepare(Ledger& ledger, const Draft& draft, Now now) {
         return fail(Errc::malformed,
                     read ? "a record that others would read otherwise" : read.error().detail);
     }
-    const std::vector<ReportUnit> units = {{std::nullopt, prepared.report}};
     prepared.attachments = TRY(attachment_hashes(ledger.network(), units, draft.attachments));
     prepared.entry.box = Box::outbox;
     seal_for_archive(ledger, prepared.sealed.file_key, prepared.sealed.header, units,
                      prepared.attachments, prepared.entry);
+    prepared.report = units.front().report;
     return prepared;
 }
 
-storage::StoredRecord store_record(Ledger& ledger, const Prepared& prepared) {
+storage::StoredRecord store(Ledger& ledger, const Prepared& prepared) {
     const auto& header = prepared.sealed.header;
     storage::StoredRecord record;
     record.arrival = ledger.next_arrival(1);
@@ -279,14 +269,17 @@ storage::StoredRecord store_record(Ledger& ledger, const Prepared& prepared) {
         state.reserved = state.next + number_block;
     }
     ledger.tell_held(header.log, record.run);
+    ledger.write(storage::PutArchive{record.arrival, prepared.entry});
     return record;
 }
 
+namespace {
+
 // An Error is the store's. Then a part may be written already, and the batch is dropped.
-Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prepared& prepared,
-                                        Now now, std::vector<Notice>& notify) {
-    const auto record = store_record(ledger, prepared);
-    ledger.write(storage::PutArchive{record.arrival, std::move(prepared.entry)});
+Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft,
+                                        const Prepared& prepared, Now now,
+                                        std::vector<Notice>& notify) {
+    const auto record = store(ledger, prepared);
     const Origin origin{record.log.incarnation, record.log.record_class, record.run.first};
     const storage::ReportKey key{ledger.us(), origin};
     storage::ReportProgress progress;
@@ -294,7 +287,7 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft, Prep
     progress.box = Box::outbox;
     for (const auto office : draft.to) {
         storage::Recipient one{.office = office};
-        const auto& left_out = prepared.addressed.left_out;
+        const auto& left_out = prepared.left_out;
         if (const auto out = std::ranges::find(left_out, office, &LeftOut::office);
             out != left_out.end()) {
             one.state = storage::State::failed;
@@ -345,7 +338,12 @@ Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
         return Result<Written>(
             fail(Errc::malformed, "the attachments are not of the size they were said to be"));
     }
-    auto prepared = prepare(ledger, draft, now);
+    auto report_to_write = draft.report;
+    report_to_write.created = ledger.wall(now);
+    if (const auto fits = check_report(report_to_write); !fits) {
+        return Result<Written>(std::unexpected(fits.error()));
+    }
+    auto prepared = prepare(ledger, draft, {std::nullopt, encode_report(report_to_write)}, now);
     if (!prepared) {
         return Result<Written>(std::unexpected(prepared.error()));
     }
@@ -353,7 +351,7 @@ Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
     return Result<Written>(Written{report,
                                    crypto::report_hash(ledger.network(), ledger.us(), report.origin,
                                                        prepared->report, prepared->attachments),
-                                   std::move(prepared->addressed.left_out)});
+                                   std::move(prepared->left_out)});
 }
 
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,

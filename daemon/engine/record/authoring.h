@@ -17,8 +17,21 @@ struct Written {
 Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
                               std::vector<Notice>& notify);
 
-// The same for what a person queued, and answers with Accepted or Declined. A key that was used
-// before names the report that it was used for.
+// A record of one report, sealed under the next number of its log and not stored yet.
+struct Prepared {
+    std::vector<LeftOut> left_out;  // members of its groups that get nothing
+    crypto::SealedRecord sealed;
+    Bytes report;
+    std::vector<Hash> attachments;
+    storage::ArchiveEntry entry;
+};
+// The steps of write(). The draft says everything but the report itself, which is `unit`. Nothing
+// is written by the first step. The second one also files the archive entry.
+Result<Prepared> prepare(Ledger& ledger, const Draft& draft, ReportUnit unit, Now now);
+storage::StoredRecord store(Ledger& ledger, const Prepared& prepared);
+
+// The same as write() for what a person queued, and answers with Accepted or Declined. A key that
+// was used before names the report that it was used for.
 Result<void> submit(Ledger& ledger, const Submitted& submitted, Now now,
                     std::vector<Notice>& notify);
 

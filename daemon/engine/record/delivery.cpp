@@ -84,7 +84,10 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
         answer.outcome == ReplyOutcome::none || key.origin.record_class != RecordClass::reply) {
         return ok();
     }
-    const storage::ReportKey about{answer.reply_to->author, answer.reply_to->origin};
+    // Its recipient may know a reissue by the number of that record.
+    const auto& named = answer.reply_to->origin;
+    const auto about = TRY(
+        report_under(ledger, {ledger.us(), named.incarnation, named.record_class}, named.number));
     const auto progress = TRY(ledger.store().report(about));
     // Only a recipient can answer a report. Others may know its ID too.
     if (!progress || std::ranges::find(progress->recipients, key.author,
@@ -124,6 +127,18 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
 Result<bool> is_shown(const Ledger& ledger, const storage::ReportKey& report) {
     const auto page = TRY(ledger.store().report(report));
     return page && page->recipients.at(0).state != storage::State::failed;
+}
+
+// True if people here can read a report of this key, and it is not the one with this hash.
+Result<bool> is_another_shown(const Ledger& ledger, const storage::ReportKey& report,
+                              const std::function<Result<Hash>()>& hash) {
+    if (!TRY(is_shown(ledger, report))) {
+        return false;
+    }
+    const auto page = TRY(ledger.store().report(report));
+    ReportHashPrefix start;
+    std::ranges::copy(TRY(hash()).first(ReportHashPrefix::size), start.bytes.begin());
+    return !TRY(may_have_hash(ledger, page->arrival, start));
 }
 
 }  // namespace
@@ -170,7 +185,8 @@ struct ToShow {
 
 // Reports that their author took back before they were opened are neither shown nor receipted. A
 // reissue is withdrawn with the report that it repeats. A reissue of a report that was shown before
-// is receipted and not shown again (P2).
+// is receipted and not shown again (P2). If its author signed two reports under that first number,
+// and the other one was shown, the reissue is shown under the number of its own record.
 Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
                        const Opened& opened) {
     ToShow result;
@@ -179,8 +195,18 @@ Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, cons
     for (std::size_t i = 0; i < opened.body.units.size(); ++i) {
         const auto& unit = opened.body.units[i];
         const auto number = static_cast<Number>(header.number + i);
-        const storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
+        storage::ReportKey key{header.log.author, origin_of(header, unit, i)};
         const storage::Arrival arrival{static_cast<std::uint64_t>(record.arrival) + i};
+        const auto hash = [&]() -> Result<Hash> {
+            if (!hashes) {
+                hashes =
+                    TRY(report_hashes(ledger, header, opened.body.units, opened.body.attachments));
+            }
+            return hashes->at(i);
+        };
+        if (unit.origin && TRY(is_another_shown(ledger, key, hash))) {
+            key = storage::report_in(header.log, number);
+        }
         if (!seen.insert(key).second || is_beyond_cut_off(ledger, header.log, number)) {
             continue;
         }
@@ -190,13 +216,6 @@ Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, cons
                                                             page->forgotten_at == WallTime{});
             continue;
         }
-        const auto hash = [&]() -> Result<Hash> {
-            if (!hashes) {
-                hashes =
-                    TRY(report_hashes(ledger, header, opened.body.units, opened.body.attachments));
-            }
-            return hashes->at(i);
-        };
         if (TRY(is_withdrawn(ledger, key, header.log, number, hash))) {
             ledger.edit_log(header.log).withdraw(number);
             continue;
@@ -232,6 +251,13 @@ Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, co
                                 .delivered_at = record.received}};
         const auto report = TRY(decode_report(unit->report));
         describe(ledger, header, key, report, progress);
+        if (const auto as = storage::report_in(
+                header.log,
+                static_cast<Number>(header.number + static_cast<std::uint64_t>(arrival) -
+                                    static_cast<std::uint64_t>(record.arrival)));
+            as != key) {
+            ledger.write(storage::PutReissue{as, key.origin});
+        }
         ledger.write(storage::PutReport{key, std::move(progress)});
         TRY(find_corrections(ledger, key));
         ledger.note(What::received, {.office = header.log.author, .report = key, .via = from}, now,

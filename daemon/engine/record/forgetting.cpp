@@ -1,6 +1,7 @@
 #include "daemon/engine/record/forgetting.h"
 
 #include "daemon/engine/record/archive.h"
+#include "daemon/engine/record/progress.h"
 
 namespace fieldpost::engine {
 
@@ -36,16 +37,6 @@ Result<std::vector<storage::ReportKey>> replies_to_forget(const Ledger& ledger,
         }
     }
     return replies;
-}
-
-// The bytes of the attachments of report `position`, among those of the whole record.
-std::pair<std::size_t, std::size_t> attachments_of(const OpenedRecord& opened,
-                                                   std::size_t position) {
-    std::size_t from = 0;
-    for (std::size_t i = 0; i < position; ++i) {
-        from += static_cast<std::size_t>(opened.reports[i].attachment_bytes());
-    }
-    return {from, from + static_cast<std::size_t>(opened.reports[position].attachment_bytes())};
 }
 
 // Destroys the words of the report that arrived so. False: it lies in a pack that cannot be opened
@@ -117,7 +108,10 @@ Result<bool> forget_report(Ledger& ledger, const storage::ReportKey& report, Now
 bool is_owed(const Ledger& ledger, const storage::ReportKey& report,
              const storage::ReportProgress& page) {
     return report.author == ledger.us() &&
-           (ledger.log(log_of(report)).held.contains(report.origin.number) ||
+           (std::ranges::any_of(written_under(report, page),
+                                [&](const storage::ReportKey& as) {
+                                    return ledger.log(log_of(as)).held.contains(as.origin.number);
+                                }) ||
             std::ranges::any_of(page.recipients, [](const storage::Recipient& one) {
                 return one.state == storage::State::queued ||
                        one.state == storage::State::carried ||

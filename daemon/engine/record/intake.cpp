@@ -277,8 +277,7 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
     ledger.write(storage::PutExpiry{stored.expires, stored.arrival});
     if (was_lost) {
         for (auto number = live.next(1); number; number = live.after(*number)) {
-            TRY(prove(ledger, storage::report_in(header.log, *number),
-                      {.of = Proof::Of::taken_back}, now));
+            TRY(prove_record(ledger, header.log, *number, {.of = Proof::Of::taken_back}, now));
         }
     }
     if (!was_lost || !TRY(ledger.store().archive(stored.arrival))) {
@@ -386,9 +385,12 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto fresh = intersection(without(log.held, before[key]), ledger.log(key).held);
         for (auto number = fresh.next(1); number; number = fresh.after(*number)) {
-            const auto report = storage::report_in(key, *number);
-            TRY(prove(ledger, report, {.of = Proof::Of::carried, .by = custody.signer}, now));
-            ledger.note(What::carried, {.office = custody.signer, .report = report, .via = from},
+            TRY(prove_record(ledger, key, *number, {.of = Proof::Of::carried, .by = custody.signer},
+                             now));
+            ledger.note(What::carried,
+                        {.office = custody.signer,
+                         .report = TRY(report_under(ledger, key, *number)),
+                         .via = from},
                         now, notify);
         }
         before[key].remove(log.held);

@@ -4,6 +4,7 @@
 
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/archive.h"
 #include "daemon/engine/record/delivery.h"
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/versions.h"
@@ -69,7 +70,7 @@ Result<void> let_go_of(Ledger& ledger, const LogKey& log, const IntervalSet& num
     auto to_bring = numbers;
     if (is_ours(ledger, log)) {
         for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-            TRY(prove(ledger, storage::report_in(log, *number), {.of = Proof::Of::damaged}, now));
+            TRY(prove_record(ledger, log, *number, {.of = Proof::Of::damaged}, now));
         }
         auto ended = numbers;
         if (const auto published = ledger.log(log).published; published > 0) {
@@ -113,17 +114,14 @@ Result<void> add_answers(const Ledger& ledger, const storage::ReportKey& report,
         if (!record) {
             continue;
         }
-        const auto position =
-            static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
-        const auto key =
-            storage::report_in(record->log, static_cast<Number>(record->run.first + position));
+        const auto key = TRY(key_at(ledger, arrival));
         const auto answer = TRY(archived_at(ledger, arrival));
         for (auto& one : page.recipients) {
-            if (one.office == key.author) {
+            if (key && one.office == key->author) {
                 advance(one,
                         {.of = Proof::Of::answered,
-                         .recipient = key.author,
-                         .answer = key.origin,
+                         .recipient = key->author,
+                         .answer = key->origin,
                          .outcome = answer ? answer->report.outcome : ReplyOutcome::none},
                         record->received);
             }
@@ -209,7 +207,7 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
             }
         }
     }
-    const auto carriers = carriers_of(ledger, report);
+    const auto carriers = TRY(carriers_of(ledger, report));
     for (const auto carrier : carriers) {
         prove_here({.of = Proof::Of::carried, .by = carrier}, ledger.custody(carrier)->at);
     }
@@ -312,7 +310,10 @@ Result<void> mend_around(Ledger& ledger, const storage::StoredRecord& record, No
     std::vector<storage::ReportKey> missing;
     for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
         const auto number = static_cast<Number>(n);
-        const auto report = storage::report_in(record.log, number);
+        const auto report = TRY(report_under(ledger, record.log, number));
+        if (report != storage::report_in(record.log, number)) {
+            continue;  // it lies in the record that was first
+        }
         if (!TRY(ledger.store().report(report))) {
             ledger.write(
                 storage::PutReport{report, TRY(page_of(ledger, record, header, number, now))});

@@ -1,5 +1,6 @@
 #include "daemon/engine/record/progress.h"
 
+#include "daemon/engine/membership/replacements.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/archive.h"
 
@@ -138,14 +139,18 @@ bool advance(Recipient& one, const Proof& proof, WallTime at) {
     return one != before;
 }
 
-Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof& proof, Now now) {
+namespace {
+
+template <class Concerns>
+Result<bool> prove_where(Ledger& ledger, const storage::ReportKey& report, const Proof& proof,
+                         const Concerns& concerns, Now now) {
     auto progress = TRY(ledger.store().report(report));
     if (!progress) {
         return false;
     }
     bool has_changed = false;
     for (auto& one : progress->recipients) {
-        if (!proof.recipient || one.office == *proof.recipient) {
+        if ((!proof.recipient || one.office == *proof.recipient) && concerns(one)) {
             has_changed = advance(one, proof, ledger.wall(now)) || has_changed;
         }
     }
@@ -153,6 +158,44 @@ Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof
         ledger.write(storage::PutReport{report, std::move(*progress)});
     }
     return has_changed;
+}
+
+}  // namespace
+
+Result<bool> prove(Ledger& ledger, const storage::ReportKey& report, const Proof& proof, Now now) {
+    return prove_where(ledger, report, proof, [](const Recipient&) { return true; }, now);
+}
+
+Result<std::optional<storage::ReportKey>> prove_record(Ledger& ledger, const LogKey& log,
+                                                       Number number, const Proof& proof, Now now) {
+    const auto report = TRY(report_under(ledger, log, number));
+    const bool has_changed = TRY(prove_where(
+        ledger, report, proof,
+        [&](const Recipient& one) { return is_served_by(report, one, log, number); }, now));
+    return has_changed ? std::optional(report) : std::nullopt;
+}
+
+Result<storage::ReportKey> report_under(const Ledger& ledger, const LogKey& log, Number number) {
+    const auto as = storage::report_in(log, number);
+    const auto origin = TRY(ledger.store().reissued(as));
+    return origin ? storage::ReportKey{log.author, *origin} : as;
+}
+
+std::set<storage::ReportKey> written_under(const storage::ReportKey& report,
+                                           const storage::ReportProgress& page) {
+    std::set<storage::ReportKey> numbers = {report};
+    for (const auto& one : page.recipients) {
+        if (one.reissued_as) {
+            numbers.insert({report.author, *one.reissued_as});
+        }
+    }
+    return numbers;
+}
+
+bool is_served_by(const storage::ReportKey& report, const Recipient& one, const LogKey& log,
+                  Number number) {
+    return one.reissued_as.value_or(report.origin) ==
+           Origin{log.incarnation, log.record_class, number};
 }
 
 namespace {
@@ -252,23 +295,26 @@ Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& n
         return !carried_by_nobody.empty();
     });
     for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-        const auto report = storage::report_in(log, *number);
+        const auto report = TRY(report_under(ledger, log, *number));
         const auto page = TRY(ledger.store().report(report));
         if (!page) {
             continue;
         }
         if (carried_by_nobody.contains(*number)) {
-            TRY(prove(ledger, report, {.of = Proof::Of::carried_no_more}, now));
+            TRY(prove_record(ledger, log, *number, {.of = Proof::Of::carried_no_more}, now));
         }
         for (const auto& one : page->recipients) {
             const auto* office = ledger.roster().find(one.office);
-            if (office != nullptr && office->state == crypto::OfficeState::revoked &&
+            if (office == nullptr || is_replaced_soon(ledger, *office)) {
+                continue;
+            }
+            if (office->state == crypto::OfficeState::revoked &&
                 TRY(prove(ledger, report, {.of = Proof::Of::revoked, .recipient = one.office},
                           now))) {
                 ledger.note(What::unreachable, {.office = one.office, .report = report}, now,
                             notify);
             }
-            if (office != nullptr && office->state == crypto::OfficeState::retired) {
+            if (office->state == crypto::OfficeState::retired) {
                 TRY(prove(ledger, report, {.of = Proof::Of::retired, .recipient = one.office},
                           now));
             }
@@ -277,30 +323,41 @@ Result<void> prove_again(Ledger& ledger, const LogKey& log, const IntervalSet& n
     return ok();
 }
 
-std::vector<OfficeId> carriers_of(const Ledger& ledger, const storage::ReportKey& report) {
-    std::vector<OfficeId> carriers;
+Result<std::vector<OfficeId>> carriers_of(const Ledger& ledger, const storage::ReportKey& report) {
+    std::set<OfficeId> carriers;
     if (report.author != ledger.us()) {
-        return carriers;
+        return std::vector<OfficeId>{};
     }
-    for_each_carrier(ledger, log_of(report), [&](OfficeId office, const IntervalSet& held) {
-        if (held.contains(report.origin.number)) {
-            carriers.push_back(office);
-        }
-        return true;
-    });
-    return carriers;
+    const auto page = TRY(ledger.store().report(report));
+    const auto numbers = page ? written_under(report, *page) : std::set{report};
+    for (const auto& as : numbers) {
+        for_each_carrier(ledger, log_of(as), [&](OfficeId office, const IntervalSet& held) {
+            if (held.contains(as.origin.number)) {
+                carriers.insert(office);
+            }
+            return true;
+        });
+    }
+    return std::vector(carriers.begin(), carriers.end());
 }
 
-bool is_carried_by(const Ledger& ledger, const storage::ReportKey& report, OfficeId office) {
+Result<bool> is_carried_by(const Ledger& ledger, const storage::ReportKey& report,
+                           OfficeId office) {
     const auto* custody = report.author == ledger.us() ? ledger.custody(office) : nullptr;
     const auto* carrier = ledger.roster().find(office);
-    return custody != nullptr && carrier != nullptr &&
-           carrier->state != crypto::OfficeState::revoked &&
-           std::ranges::any_of(custody->logs, [&](const auto& log) {
-               return log.incarnation == report.origin.incarnation &&
-                      log.record_class == report.origin.record_class &&
-                      log.held.contains(report.origin.number);
-           });
+    if (custody == nullptr || carrier == nullptr ||
+        carrier->state == crypto::OfficeState::revoked) {
+        return false;
+    }
+    const auto page = TRY(ledger.store().report(report));
+    const auto numbers = page ? written_under(report, *page) : std::set{report};
+    return std::ranges::any_of(numbers, [&](const storage::ReportKey& as) {
+        return std::ranges::any_of(custody->logs, [&](const auto& log) {
+            return log.incarnation == as.origin.incarnation &&
+                   log.record_class == as.origin.record_class &&
+                   log.held.contains(as.origin.number);
+        });
+    });
 }
 
 }  // namespace fieldpost::engine

@@ -1,11 +1,13 @@
 #include "daemon/engine/record/terminal.h"
 
+#include "daemon/engine/membership/replacements.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/archive.h"
 #include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/lost_records.h"
 #include "daemon/engine/record/progress.h"
+#include "daemon/engine/self_check.h"
 
 namespace fieldpost::engine {
 
@@ -51,7 +53,8 @@ bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, N
     const auto* office = ledger.roster().find(recipient);
     if (office != nullptr && (office->state == crypto::OfficeState::revoked ||
                               office->state == crypto::OfficeState::retired)) {
-        return true;
+        // What this office wrote to a machine that is being replaced goes to the new one.
+        return header.log.author != ledger.us() || !is_replaced_soon(ledger, *office);
     }
     return covers(ledger, recipient, header.log, number);
 }
@@ -69,7 +72,12 @@ namespace {
 Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record,
                              const Header& header) {
     ledger.write(storage::DropExpiry{record.expires, record.arrival});
-    if (const auto entry = TRY(ledger.store().archive(record.arrival))) {
+    const auto entry = TRY(ledger.store().archive(record.arrival));
+    // A reissue is not read here: its report lies in the record that was first.
+    const bool is_reissue =
+        entry && entry->box == Box::outbox &&
+        TRY(ledger.store().reissued(storage::report_in(record.log, record.run.first)));
+    if (entry && !is_reissue) {
         return entry->form == storage::ArchiveEntry::Form::forgotten
                    ? drop_body(ledger, record.arrival)
                    : ok();
@@ -78,7 +86,11 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
     if (record.blob != storage::Blob{}) {
         ledger.write(storage::DropParts{record.blob, part_count(BodyShape{header.body_bytes})});
     }
-    ledger.uncount_carried(record.log, bytes_on_disk(header, record.blob != storage::Blob{}));
+    if (is_reissue) {
+        ledger.write(storage::DropArchive{record.arrival});
+    } else {
+        ledger.uncount_carried(record.log, bytes_on_disk(header, record.blob != storage::Blob{}));
+    }
     return ok();
 }
 
@@ -134,18 +146,20 @@ namespace {
 Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
     const auto number = entry.received.top();
     const auto top = TRY(ledger.held_id(log, number));
-    // The disk may have lost the record. Then the page is all that is left (lost_records.h).
-    return top ? short_hash(*top) == entry.top_id
-               : TRY(ledger.store().report(storage::report_in(log, number))).has_value();
+    // A reissue is dropped when it has ended, and the disk may have lost the record. Then the page
+    // is all that is left (lost_records.h).
+    return top ? short_hash(*top) == entry.top_id : TRY(has_used(ledger, log, number));
 }
 
 // True if the number is done although this recipient is not known to have the report.
-Result<bool> has_ended_without(const Ledger& ledger, const storage::ReportKey& report,
+Result<bool> has_ended_without(const Ledger& ledger, const LogKey& log, Number number,
                                OfficeId recipient) {
+    const auto report = TRY(report_under(ledger, log, number));
     const auto page = TRY(ledger.store().report(report));
     return page && std::ranges::any_of(page->recipients, [&](const storage::Recipient& one) {
-               return one.office == recipient && (one.state == storage::State::expired ||
-                                                  one.reason == storage::FailReason::withdrawn);
+               return one.office == recipient && is_served_by(report, one, log, number) &&
+                      (one.state == storage::State::expired ||
+                       one.reason == storage::FailReason::withdrawn);
            });
 }
 
@@ -166,16 +180,17 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
                           std::optional<What> what) -> Result<IntervalSet> {
         IntervalSet changed;
         for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-            const auto report = storage::report_in(log, *number);
             if (entry.is_filled && of == Proof::Of::received &&
-                TRY(has_ended_without(ledger, report, by))) {
+                TRY(has_ended_without(ledger, log, *number, by))) {
                 looked.only_filled.add(*number);
                 continue;  // it may only fill a hole, so it proves nothing
             }
-            if (TRY(prove(ledger, report, {.of = of, .recipient = by}, now))) {
+            const auto report =
+                TRY(prove_record(ledger, log, *number, {.of = of, .recipient = by}, now));
+            if (report) {
                 changed.add(*number);
                 if (what) {
-                    ledger.note(*what, {.office = by, .report = report, .via = from}, now, notify);
+                    ledger.note(*what, {.office = by, .report = *report, .via = from}, now, notify);
                 }
             }
         }
@@ -308,9 +323,9 @@ Result<void> expire(Ledger& ledger, const storage::StoredRecord& record, Now now
     const auto live = intersection(ledger.log(record.log).held, {record.run});
     if (record.log.author == ledger.us()) {
         for (auto number = live.next(1); number; number = live.after(*number)) {
-            const auto report = storage::report_in(record.log, *number);
-            if (TRY(prove(ledger, report, {.of = Proof::Of::expired}, now))) {
-                ledger.note(What::expired, {.office = ledger.us(), .report = report}, now, notify);
+            if (const auto report = TRY(
+                    prove_record(ledger, record.log, *number, {.of = Proof::Of::expired}, now))) {
+                ledger.note(What::expired, {.office = ledger.us(), .report = *report}, now, notify);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 #include "daemon/engine/record/archive.h"
 #include "daemon/engine/record/authoring.h"
+#include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/terminal.h"
 #include "daemon/engine/record/versions.h"
 #include "daemon/engine/self_check.h"
@@ -28,10 +29,12 @@ Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
     if (!page || page->box != Box::outbox) {
         return decline({Errc::not_found, "no such report of this office"});
     }
-    const auto log = storage::log_of(wanted.report);
-    const auto number = wanted.report.origin.number;
+    const auto numbers = written_under(wanted.report, *page);
+    const auto is_public = [&](const storage::ReportKey& as) {
+        return as.origin.number <= ledger.log(storage::log_of(as)).published;
+    };
     // Bytes are sent only after a record is public. What is not public is known to nobody.
-    const bool may_have_left = number <= ledger.log(log).published;
+    const bool may_have_left = std::ranges::any_of(numbers, is_public);
     Accepted accepted{wanted.request, wanted.report, {}, page->withdrawn.has_value(), {}};
     if (!page->withdrawn) {
         storage::Withdrawn withdrawn{.at = ledger.wall(now)};
@@ -43,10 +46,14 @@ Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
                 accepted.left_out = std::move(written->left_out);
             }
         }
-        if (may_have_left) {
-            ledger.edit_log(log).withdraw(number);
+        for (const auto& as : numbers) {
+            const auto log = storage::log_of(as);
+            const auto number = as.origin.number;
+            if (is_public(as)) {
+                ledger.edit_log(log).withdraw(number);
+            }
+            TRY(make_terminal(ledger, log, {{number, number}}));
         }
-        TRY(make_terminal(ledger, log, {{number, number}}));
         TRY(mark_withdrawn(ledger, wanted.report, withdrawn, now));
         ledger.note(What::withdrawn, {.office = ledger.us(), .report = wanted.report}, now, notify);
     }
@@ -120,7 +127,7 @@ Result<bool> apply_withdrawn(Ledger& ledger, OfficeId author, std::size_t& left,
             }
             --left;
             ledger.edit_log(log).withdraw(*number);
-            const auto report = storage::report_in(log, *number);
+            const auto report = TRY(report_under(ledger, log, *number));
             if (TRY(mark_withdrawn(ledger, report, {.at = ledger.wall(now)}, now))) {
                 ledger.note(What::withdrawn,
                             {.office = author, .report = report, .via = Via{author, How::local}},

@@ -119,6 +119,23 @@ void Comparison::answer_fingerprints(const Step& step, const Hello& hello) {
             differing_buckets.set(bucket_of(office));
         }
     }
+    if (!is_by_buckets) {
+        // Nothing is here of an office that only its newer roster has. The roster comes before
+        // whatever it answers.
+        std::vector<OfficeId> unknown;
+        for (auto index = ledger.leaves().size(); index < hello.leaf_fingerprints.size(); ++index) {
+            const OfficeId office{static_cast<std::uint16_t>(index)};
+            if (hello.leaf_fingerprints[index] != LeafFingerprint{} &&
+                !ledger.leaves().contains(office)) {
+                unknown.push_back(office);
+            }
+        }
+        if (unknown.size() > few_leaves) {
+            tell_all(step);
+            return;
+        }
+        differing.insert(differing.end(), unknown.begin(), unknown.end());
+    }
     if (differing.empty()) {
         // Something differs that looks the same: by other fingerprints it will not.
         ++ledger.edit_peer(step.peer).fingerprint_number;

@@ -1,0 +1,151 @@
+#include "daemon/engine/membership/replacements.h"
+
+#include "daemon/engine/membership/cut_offs.h"
+#include "daemon/engine/record/archive.h"
+#include "daemon/engine/record/authoring.h"
+#include "daemon/engine/record/progress.h"
+#include "daemon/engine/record/reissue.h"
+#include "daemon/engine/record/terminal.h"
+
+namespace fieldpost::engine {
+
+using storage::FailReason;
+using storage::State;
+
+namespace {
+
+// A batch looks at so many reports of the outbox, and writes so many bytes again.
+constexpr std::size_t looked_at_a_batch = 500;
+constexpr std::uint64_t bytes_a_batch = std::uint64_t{1} << 20;
+
+// The machines that `newcomer` replaces, directly or one after the other.
+std::set<OfficeId> replaced_by(const Ledger& ledger, const crypto::RosterOffice& newcomer) {
+    std::set<OfficeId> before;
+    for (auto next = newcomer.replaces; next != no_office && before.insert(next).second;) {
+        const auto* office = ledger.roster().find(next);
+        next = office == nullptr ? no_office : office->replaces;
+    }
+    return before;
+}
+
+bool needs_catching_up(const Ledger& ledger, const crypto::RosterOffice& office) {
+    return office.replaces != no_office && office.is_member() && office.index != ledger.us() &&
+           !ledger.peer(office.index).is_caught_up;
+}
+
+// True if it is not known that the old machine has the report, and people did not take it back.
+bool is_owed(const storage::Recipient& one) {
+    switch (one.state) {
+        case State::queued:
+        case State::carried:
+            return true;
+        case State::failed:
+            return one.reason != FailReason::withdrawn && one.reason != FailReason::blocked;
+        case State::delivered:
+        case State::acknowledged:
+        case State::expired:
+            break;
+    }
+    return false;
+}
+
+// Writes the report again for `newcomer`, if one of the machines before it lacks it. Returns the
+// bytes written.
+Result<std::uint64_t> hand_over(Ledger& ledger, const storage::ReportKey& report,
+                                const std::set<OfficeId>& before, OfficeId newcomer, Now now,
+                                std::vector<Notice>& notify) {
+    const auto page = TRY(ledger.store().report(report));
+    if (!page || page->withdrawn || page->forgotten_at != WallTime{} ||
+        std::ranges::find(page->recipients, newcomer, &storage::Recipient::office) !=
+            page->recipients.end()) {
+        return std::uint64_t{0};
+    }
+    const auto owed = std::ranges::find_if(page->recipients, [&](const storage::Recipient& one) {
+        return before.contains(one.office) && is_owed(one);
+    });
+    if (owed == page->recipients.end()) {
+        return std::uint64_t{0};
+    }
+    return TRY(write_again(ledger, report, {{owed->office, newcomer}}, now, notify));
+}
+
+storage::ReportFilter sent_to(const std::set<OfficeId>& offices) {
+    storage::ReportFilter filter;
+    filter.all.push_back({storage::term_of(storage::Facet::box, Box::outbox)});
+    filter.all.emplace_back();
+    for (const auto office : offices) {
+        filter.all.back().push_back(storage::term_of(storage::Facet::to, value_of(office)));
+    }
+    return filter;
+}
+
+// What the old machines still lack, and cannot be written again, fails now.
+Result<void> end(Ledger& ledger, OfficeId newcomer, Now now, std::vector<Notice>& notify) {
+    ledger.edit_peer(newcomer).is_caught_up = true;
+    for (const auto& [log, state] : std::map(ledger.logs())) {
+        if (log.author == ledger.us()) {
+            TRY(prove_again(ledger, log, state.held, now, notify));
+            TRY(settle_held(ledger, log, state.held));
+        }
+    }
+    return ok();
+}
+
+}  // namespace
+
+bool is_replaced_soon(const Ledger& ledger, const crypto::RosterOffice& office) {
+    const auto* last = &office;
+    // Each is replaced by a later one, so this ends.
+    while (last != nullptr && !last->is_live() && last->replaced_by > last->index) {
+        last = ledger.roster().find(last->replaced_by);
+    }
+    return last != nullptr && last != &office && last->is_live() &&
+           !ledger.peer(last->index).is_caught_up;
+}
+
+void CatchingUp::look_at_roster(const Ledger& ledger) {
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (needs_catching_up(ledger, office)) {
+            from_.try_emplace(index, storage::Arrival{0});
+        }
+    }
+}
+
+Result<bool> CatchingUp::go_on(Ledger& ledger, Now now, std::vector<Notice>& notify) {
+    if (from_.empty() || !may_write_again(ledger)) {
+        return false;
+    }
+    std::size_t looked_at = 0;
+    std::uint64_t written = 0;
+    for (auto at = from_.begin(); at != from_.end();) {
+        auto& [newcomer, from] = *at;
+        const auto* office = ledger.roster().find(newcomer);
+        if (office == nullptr || !needs_catching_up(ledger, *office)) {
+            at = from_.erase(at);
+            continue;
+        }
+        if (!recipients_of(ledger, {newcomer})) {
+            ++at;
+            continue;
+        }
+        const auto before = replaced_by(ledger, *office);
+        while (const auto arrival = TRY(TRY(ledger.store().select(sent_to(before))).from(from))) {
+            if (looked_at++ >= looked_at_a_batch || written >= bytes_a_batch) {
+                return true;
+            }
+            from = storage::Arrival{static_cast<std::uint64_t>(*arrival) + 1};
+            if (const auto report = TRY(key_at(ledger, *arrival))) {
+                written += TRY(hand_over(ledger, *report, before, newcomer, now, notify));
+            }
+        }
+        for (const auto old : before) {
+            ledger.keep_raised(What::unreachable, old, 0, {}, now);
+        }
+        TRY(end(ledger, newcomer, now, notify));
+        from_.erase(at);
+        return true;
+    }
+    return false;
+}
+
+}  // namespace fieldpost::engine
