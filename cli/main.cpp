@@ -18,10 +18,10 @@
 namespace fieldpost::cli {
 
 // Each stands in a file of its own, or with those that are like it.
-AddCommand add_ack, add_attention, add_block, add_bundle, add_completion, add_coverage, add_export,
-    add_forget, add_init, add_invite, add_join, add_list, add_peers, add_queue, add_revoke,
-    add_roster, add_show, add_spool, add_status, add_sync, add_trace, add_wait, add_watch,
-    add_withdraw;
+AddCommand add_ack, add_attention, add_block, add_bundle, add_completion, add_continue,
+    add_coverage, add_export, add_forget, add_init, add_invite, add_join, add_list, add_peers,
+    add_queue, add_revoke, add_roster, add_show, add_spool, add_status, add_sync, add_trace,
+    add_wait, add_watch, add_withdraw;
 
 }  // namespace fieldpost::cli
 
@@ -44,7 +44,8 @@ void add_commands(CLI::App& app, const Common& common, Run& run) {
     group("Headquarters", add_export, add_coverage);
     group("Does it work?", add_status, add_peers, add_attention, add_watch, add_sync);
     group("By hand", add_bundle, add_spool);
-    group("The network", add_init, add_invite, add_join, add_roster, add_revoke, add_block);
+    group("The network", add_init, add_invite, add_join, add_roster, add_revoke, add_block,
+          add_continue);
     group("Besides", add_completion);
 }
 

@@ -73,12 +73,16 @@ Outcome<void> confirm_on_terminal(const wire::Revocation& about, bool replaced) 
         line("stays valid", marks_in_words(about));
         line("", replaced
                      ? "Later reports of the old machine do not count, also those that are still "
-                       "on the way. To let more count, later: fieldpost revoke, with --keep ID"
+                       "on the way. To let more count, later: fieldpost revoke, with --keep and "
+                       "an ID of the old machine"
                      : "Later reports do not count. To move a mark: --keep ID");
         line("", replaced ? "The old machine can never come back."
                           : "The office can never come back. Its marks can be moved later.");
     }
-    fmt::print(stderr, "Type its name to cut {} off: ", replaced ? "the old machine" : "it");
+    fmt::print(stderr, "Type its name to {}: ",
+               about.state() == "revoked" ? "move the marks of this machine"
+               : replaced                 ? "cut the old machine off"
+                                          : "cut it off");
     std::string typed;
     std::getline(std::cin, typed);
     if (typed != about.office()) {
@@ -115,7 +119,10 @@ int run_revoke(const Common& common, const RevokeOptions& options) {
         fmt::print("the invitation of {} is cancelled\n", done->office());
     } else {
         fmt::print(
-            "{} is cut off\nstays valid: {}", done->office(),
+            "{}\nstays valid: {}",
+            done->state() == "revoked"
+                ? fmt::format("the marks of a machine of {} are moved", done->office())
+                : done->office() + " is cut off",
             std::string_view(wrapped(marks_in_words(*done), terminal_width(), 13)).substr(13));
     }
     if (!common.json && !common.quiet && done->state() != "invited") {
@@ -164,15 +171,20 @@ Outcome<std::optional<wire::Revocation>> look_at_old_machine(const Common& commo
     if (!options.replace || isatty(STDIN_FILENO) == 0) {
         return seen;
     }
-    auto about = ask_to_revoke(common, {options.office, "", {}}, true);
-    if (!about) {
-        return std::unexpected(about.error());
+    wire::Request request;
+    request.mutable_invite()->set_office(options.office);
+    request.mutable_invite()->set_valid_s(1);
+    request.mutable_invite()->set_replace(true);
+    request.mutable_invite()->set_only_look(true);
+    wire::Answer answer;
+    if (const auto asked = ask(common, request, answer); !asked) {
+        return std::unexpected(asked.error());
     }
-    if (about->state() == "active" || about->state() == "retiring") {
-        if (const auto confirmed = confirm_on_terminal(*about, true); !confirmed) {
+    if (!answer.revocation().office().empty()) {
+        if (const auto confirmed = confirm_on_terminal(answer.revocation(), true); !confirmed) {
             return std::unexpected(confirmed.error());
         }
-        seen = std::move(*about);
+        seen = answer.revocation();
     }
     return seen;
 }
@@ -217,14 +229,25 @@ int run_invite(const Common& common, const InviteOptions& options) {
     }
     if (const auto written = home::write_whole(std::filesystem::absolute(path), *file, 0600);
         !written) {
-        return report(common, failure_of(written.error()));
+        auto failure = failure_of(written.error());
+        if (answer.invitation().has_cut_off()) {
+            failure.what += "; the old machine is cut off already";
+        }
+        failure.next =
+            "type the same command again, perhaps with another --output: it makes a new invitation";
+        return report(common, failure);
     }
     if (common.json) {
-        const nlohmann::ordered_json object = {
+        nlohmann::ordered_json object = {
             {"office", options.office},
             {"file", path},
             {"code", code.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(code)},
             {"expires_at", rfc3339(answer.invitation().expires_unix_s())}};
+        if (options.replace) {
+            const auto& kept = answer.invitation().kept();
+            object["cut_off"] = answer.invitation().has_cut_off();
+            object["kept"] = std::vector<std::string>(kept.begin(), kept.end());
+        }
         fmt::print("{}\n", json_text(object));
     } else {
         if (!code.empty()) {
@@ -291,8 +314,8 @@ void add_invite(CLI::App& app, const Common& common, Run& run) {
         "With --replace every office sends again, to the new machine, what the old one is not "
         "known\n"
         "to have. Reports of the new machine have IDs such as hyesan.2-1.\n"
-        "Examples: fieldpost invite hyesan --role field\n"
-        "          fieldpost invite hyesan --replace");
+        "Example: fieldpost invite hyesan --role field\n"
+        "Example: fieldpost invite hyesan --replace");
     command->callback([&common, &run, options] {
         run = [&common, options] { return run_invite(common, *options); };
     });

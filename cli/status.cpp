@@ -37,6 +37,7 @@ ordered_json status_json(const wire::Status& status) {
         {"fingerprint",
          status.fingerprint().empty() ? ordered_json(nullptr) : ordered_json(status.fingerprint())},
         {"incarnation", status.incarnation()},
+        {"stopped", status.is_stopped()},
         {"started_at", rfc3339(status.started_unix_s())},
         {"mail", status.mail()},
         {"outbox", counts_of(status.outbox(), {"queued", "carried", "delivered", "acknowledged",
@@ -77,6 +78,11 @@ void print_status(const wire::Status& status) {
     if (status.state() == "revoked") {
         line("cut off",
              "nothing is sent any more; reading and export still work. Ask the authority");
+    }
+    if (status.is_stopped()) {
+        line("stopped",
+             "nothing new can be written here; mail of others still passes. See: fieldpost "
+             "attention");
     }
     line("mail", status.mail() == "unprotected" ? "open, without a passphrase" : status.mail());
     auto links = fmt::format("{} connected", status.connected_size());

@@ -26,7 +26,7 @@ public:
         TRY(events());
         TRY(archive());
         TRY(keep_readable(Table::keys, decode_keyed));
-        TRY(keep_readable(Table::reissues, decode_origin));
+        TRY(keep_readable(Table::reissues, decode_reissue));
         // In these tables the key says everything, or only this office writes the value.
         for (const auto table : {Table::answers, Table::expiries, Table::bundled}) {
             TRY(each(table, [](BytesView, BytesView) -> Result<bool> { return true; }));

@@ -25,7 +25,9 @@ constexpr std::array kinds = {
     EventKind{What::roster, "roster"},
     EventKind{What::fork, "fork", urgent, "two machines sign as {}: tell the authority"},
     EventKind{What::rolled_back, "restored", urgent,
-              "stop using this machine for reports, and tell the authority"},
+              "this machine lacks what {0} had signed. It goes on by itself, and new reports have "
+              "new IDs. Reports received meanwhile may be missing: ask for them. If another "
+              "machine runs as {0}, switch that one off for good"},
     EventKind{What::offender, "offender", warning,
               "{} sends what breaks the protocol: is its release damaged?"},
     EventKind{What::uncarried, "uncarried"},
@@ -84,12 +86,17 @@ constexpr std::array kinds = {
     EventKind{What::blocked, "blocked", warning,
               "this machine shows nothing new of {0}, until: fieldpost block {0} --undo"},
     EventKind{What::reissued, "sent_again"},
+    EventKind{What::new_life, "new_incarnation"},
+    EventKind{What::stopped, "stopped", urgent,
+              "nothing new can be written here: this machine was put back twice, or another one "
+              "runs as {0}. Telephone the authority. When no other runs, type here: fieldpost "
+              "continue"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::reissued) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::stopped) + 1, "a row for each");
 
 }  // namespace
 

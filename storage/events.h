@@ -24,7 +24,7 @@ enum class What : std::uint8_t {
     peer_down = 9,
     roster = 10,
     fork = 11,               // another record under a number that is taken
-    rolled_back = 12,        // another office holds something that this store signed and lost
+    rolled_back = 12,        // this store was put back, or runs twice: it lacks what it signed
     offender = 13,           // a peer broke the protocol
     uncarried = 14,          // a carrier's newer statement lacks what its older one had
     second_enrolment = 15,   // a second machine asks to be admitted under one invitation
@@ -53,7 +53,9 @@ enum class What : std::uint8_t {
     after_cut_off = 38,      // reports were shown here that lie beyond their author's cut-off
     unreachable = 39,        // an own report without a receipt of its recipient, which was cut off
     blocked = 40,            // people here want nothing to do with an office
-    reissued = 41,           // an own report was written again, for a recipient on a new machine
+    reissued = 41,           // an own report was written again, in another record
+    new_life = 42,           // this office goes on in a new incarnation
+    stopped = 43,            // this office signs nothing until a person says so
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

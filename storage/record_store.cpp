@@ -101,6 +101,9 @@ struct RecordStore::Applier {
         TRY(tables.erase(Table::records, number_key(static_cast<std::uint64_t>(change.arrival))));
         return tables.erase(Table::numbers, record_key(change.log, change.number));
     }
+    Result<void> operator()(const DropNumber& change) {
+        return tables.erase(Table::numbers, record_key(change.log, change.number));
+    }
     Result<void> operator()(const PutPart& change) {
         const auto key = part_key(change.blob, change.part);
         const auto last = TRY(tables.raw().at_or_before(Table::parts, Bytes(16, std::byte{0xff})));
@@ -160,7 +163,7 @@ struct RecordStore::Applier {
                    change.as == Filed::answer ? Bytes{} : to_bytes(change.hash.view()));
     }
     Result<void> operator()(const PutReissue& change) {
-        return put(Table::reissues, report_key(change.as), encode(change.origin));
+        return put(Table::reissues, report_key(change.as), encode(change.reissue));
     }
     Result<void> operator()(const PutType& change) {
         return put(Table::types, type_key(change.type), change.sealed);
@@ -484,10 +487,12 @@ Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const 
     return all;
 }
 
-Result<std::optional<Origin>> RecordStore::reissued(const ReportKey& as) const {
+Result<std::optional<Reissue>> RecordStore::reissued(const ReportKey& as) const {
     const auto value = TRY(tables_.get(Table::reissues, report_key(as)));
-    return value ? Result<std::optional<Origin>>(TRY(decode_origin(*value)))
-                 : std::optional<Origin>{};
+    if (!value) {
+        return std::optional<Reissue>{};
+    }
+    return TRY(decode_reissue(*value));
 }
 
 Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {

@@ -149,6 +149,14 @@ enum class Filed : std::uint8_t {
     answer = 0,      // an acknowledgement by a recipient, or by this office
     correction = 1,  // by the author; filed with the first version
     withdrawal = 2,  // by the author
+    twin = 3,  // another report that its author wrote under the same number; shown under another
+};
+
+// A report that was written again.
+struct Reissue {
+    Origin origin;   // of the report
+    ShortHash id{};  // of the record that held it, once that is dropped
+    bool operator==(const Reissue&) const = default;
 };
 
 // One key given to `queue --key`.
@@ -208,6 +216,11 @@ struct PutRecord {
 };
 struct DropRecord {
     Arrival arrival{};
+    LogKey log;
+    Number number = 0;
+};
+// The record stays, and its number leads to it no more.
+struct DropNumber {
     LogKey log;
     Number number = 0;
 };
@@ -274,10 +287,10 @@ struct FileWith {
     // The hash by which the author of a correction or withdrawal names the report.
     ReportHashPrefix hash{};
 };
-// The report of this origin was written again, by the same author, under the number of `as`.
+// A report was written again, by the same author, under the number of `as`.
 struct PutReissue {
     ReportKey as;
-    Origin origin;
+    Reissue reissue;
 };
 // Gives a type of reports its number.
 struct PutType {
@@ -322,10 +335,10 @@ struct DropExpiry {
 };
 
 using StoreChange =
-    std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, PutPart, DropParts, PutPartial,
-                 DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody, PutBundled,
-                 PutArchive, DropArchive, PutReport, DropReport, FileWith, PutReissue, PutType,
-                 PutKeyed, NoteStart, RenewFeed, PutEvent, PutLeaf, PutPeer, PutAttention,
+    std::variant<PutMeta, PutLog, DropLog, PutRecord, DropRecord, DropNumber, PutPart, DropParts,
+                 PutPartial, DropPartial, PutRegister, DropRegister, AddRosterChange, PutCustody,
+                 PutBundled, PutArchive, DropArchive, PutReport, DropReport, FileWith, PutReissue,
+                 PutType, PutKeyed, NoteStart, RenewFeed, PutEvent, PutLeaf, PutPeer, PutAttention,
                  DropAttention, PutExpiry, DropExpiry>;
 
 inline constexpr std::uint32_t schema_version = 2;
@@ -422,7 +435,7 @@ public:
     Result<std::vector<FiledRecord>> newest_filed(const ReportKey& about, Filed as,
                                                   std::size_t limit) const;
     // Nothing: no report is known to have been written again under this number.
-    Result<std::optional<Origin>> reissued(const ReportKey& as) const;
+    Result<std::optional<Reissue>> reissued(const ReportKey& as) const;
     Result<std::optional<KeyedReport>> keyed(const Hash& key) const;
 
     // The first `limit` events with a seq >= `from`.

@@ -525,15 +525,18 @@ Result<PeerState> decode_peer(BytesView value) {
     ByteReader in(value);
     return or_corrupt(read_peer(in));
 }
-Bytes encode(const Origin& origin) {
+Bytes encode(const Reissue& reissue) {
     ByteWriter out;
-    write(out, origin);
+    write(out, reissue.origin);
+    out.raw(reissue.id.view());
     return out.take();
 }
-Result<Origin> decode_origin(BytesView value) {
+Result<Reissue> decode_reissue(BytesView value) {
     ByteReader in(value);
     const auto origin = read_origin(in);
-    return origin && in.at_end() ? origin : fail(Errc::corrupt, "store: an origin");
+    const auto id = in.read_array<ShortHash>();
+    return origin && id && in.at_end() ? Result<Reissue>(Reissue{*origin, *id})
+                                       : fail(Errc::corrupt, "store: a reissue");
 }
 Result<KeyedReport> decode_keyed(BytesView value) {
     ByteReader in(value);

@@ -74,8 +74,8 @@ Result<Event> decode_event(BytesView value);
 Result<AttentionItem> decode_attention(BytesView value);
 Result<PeerState> decode_peer(BytesView value);
 Result<KeyedReport> decode_keyed(BytesView value);
-Bytes encode(const Origin& origin);
-Result<Origin> decode_origin(BytesView value);
+Bytes encode(const Reissue& reissue);
+Result<Reissue> decode_reissue(BytesView value);
 Result<ReportProgress> decode_progress(BytesView value);
 
 // The context that a sealed value is bound to, so that none can stand in another's place.

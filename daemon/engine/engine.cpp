@@ -1,6 +1,7 @@
 #include "daemon/engine/engine_parts.h"
 
 #include "daemon/engine/healing.h"
+#include "daemon/engine/membership/authority.h"
 #include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/membership/groups.h"
 #include "daemon/engine/membership/invitations.h"
@@ -83,7 +84,7 @@ Result<Engine> Engine::load(storage::RecordStore& store, const Config& config,
     }
     auto parts = std::make_unique<Parts>(Parts{TRY(std::move(ledger))});
     parts->checked = checked;
-    parts->is_put_back = marker && is_behind(parts->ledger.meta(), *marker);
+    parts->is_put_back = marker && is_behind(parts->ledger, *marker);
     reserve_numbers(parts->ledger);
     release_refused_before(parts->ledger);
     for (const auto& [log, state] : parts->ledger.logs()) {
@@ -96,7 +97,7 @@ Result<Engine> Engine::load(storage::RecordStore& store, const Config& config,
 }
 
 Marker Engine::marker() const {
-    return marker_of(parts_->ledger.meta());
+    return marker_of(parts_->ledger);
 }
 
 const Ledger& Engine::ledger() const {
@@ -149,10 +150,11 @@ Result<void> Engine::Parts::handle(std::span<const Input> inputs, const std::fun
         }
         TRY(apply_cut_offs(ledger));
         catching_up.look_at_roster(ledger);
+        older_lives.look_at(ledger);
     }
     look_at_mail_keys();
     if (std::exchange(is_put_back, false)) {
-        stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, time(), out.notify);
+        stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, {}, time(), out.notify);
     }
     for (const auto& input : inputs) {
         const auto now = time();
@@ -215,7 +217,10 @@ Result<bool> Engine::Parts::settle_news(Now now, Consequences& out) {
             return name.key.kind == static_cast<std::uint8_t>(kind);
         });
     };
-    have_members_changed = have_members_changed || news.roster || is_any(RegisterKind::office);
+    if (news.roster || is_any(RegisterKind::office)) {
+        have_members_changed = true;
+        older_lives.look_at(ledger);
+    }
     if (is_any(RegisterKind::epoch_slots) && ledger.config().mail != nullptr) {
         waiting_from = storage::Arrival{0};  // some of it may open now
         wake_by(now.steady);
@@ -322,7 +327,7 @@ Result<void> Engine::Parts::look_after(Now now) {
 }
 
 void Engine::Parts::tend_groups(Now now) {
-    if (!have_members_changed || !has_groups_to_tend(ledger)) {
+    if (!have_members_changed || !has_groups_to_tend(ledger) || !check_authority(ledger)) {
         return;
     }
     if (groups_tended_at && now.steady - *groups_tended_at < groups_interval) {
@@ -334,12 +339,34 @@ void Engine::Parts::tend_groups(Now now) {
     tend_group_keys(ledger, now);
 }
 
-// A part of it in each batch, so that links are served in between.
-Result<bool> Engine::Parts::write_to_new_machines(Now now, Consequences& out) {
-    if (std::exchange(has_caught_up, true)) {
+// After this store was caught, or a person said that this copy goes on.
+Result<bool> Engine::Parts::go_on_in_new_life(Now now, Consequences& out) {
+    if (!ledger.take_new_life_wanted()) {
         return false;
     }
-    const bool any = TRY(catching_up.go_on(ledger, now, out.notify));
+    if (const auto begun = begin_new_life(ledger, now, out.notify); !begun) {
+        return begun.error().code == Errc::refused ? Result<bool>(false)
+                                                   : std::unexpected(begun.error());
+    }
+    // Links ended in a question, or were told what the older life said.
+    sessions.close_all(out);
+    older_lives.look_at(ledger);
+    // A copy may have signed newer receipts than these.
+    for (const auto& [log, state] : ledger.logs()) {
+        if (state.addresses_us) {
+            unreceipted.insert(log.author);
+        }
+    }
+    return true;
+}
+
+// A part of it in each batch, so that links are served in between.
+Result<bool> Engine::Parts::write_reports_again(Now now, Consequences& out) {
+    if (std::exchange(has_written_again, true)) {
+        return false;
+    }
+    const bool any = TRY(catching_up.go_on(ledger, now, out.notify)) ||
+                     TRY(older_lives.go_on(ledger, now, out.notify));
     wake_by(any ? std::optional(now.steady) : std::nullopt);
     return any;
 }
@@ -360,17 +387,17 @@ Result<void> Engine::Parts::mark_all_withdrawn(Now now, Consequences& out) {
 // All that had arrived was handled: now what follows from it.
 Result<void> Engine::Parts::end_batch(Now now, Consequences& out) {
     wake_at.reset();
-    has_caught_up = false;
+    has_written_again = false;
     sessions.let_time_pass(now);
     if (waiting_from) {
         waiting_from = TRY(deliver_waiting(ledger, *waiting_from, unreceipted, now, out.notify));
         wake_by(waiting_from ? std::optional(now.steady) : std::nullopt);
     }
     // A step may give the steps before it more to do.
-    while (TRY(keep_whole_bodies(now, out)) || TRY(settle_news(now, out)) ||
-           TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
+    while (TRY(go_on_in_new_life(now, out)) || TRY(keep_whole_bodies(now, out)) ||
+           TRY(settle_news(now, out)) || TRY(publish_wanted(now)) || TRY(write_bundles(out)) ||
            TRY(expire_due(ledger, now, out.notify)) ||
-           TRY(admit_enrolled(ledger, now, out.notify)) || TRY(write_to_new_machines(now, out))) {
+           TRY(admit_enrolled(ledger, now, out.notify)) || TRY(write_reports_again(now, out))) {
         if (ledger.write_failure()) {
             // A step would find its change missing from the store, and repeat it for ever.
             return std::unexpected(*ledger.write_failure());

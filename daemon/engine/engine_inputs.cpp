@@ -105,6 +105,15 @@ Result<void> Engine::Parts::on(const BlockWanted& wanted, Now now, Consequences&
     return ok();
 }
 
+Result<void> Engine::Parts::on(const ContinueWanted&, Now, Consequences&) {
+    if (ledger.meta().stopped) {
+        ledger.want_new_life();
+    } else {
+        ledger.edit_meta().caught = {};  // the authority need not meet two offices first
+    }
+    return ok();
+}
+
 Result<void> Engine::Parts::on(const Dismissed& dismissed, Now now, Consequences& out) {
     const auto is_known = [&](std::uint32_t number) {
         return std::ranges::any_of(ledger.attention().items(), [&](const auto& entry) {

@@ -5,6 +5,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ledger.h"
 #include "daemon/engine/membership/replacements.h"
+#include "daemon/engine/new_life.h"
 #include "daemon/engine/session/door.h"
 #include "daemon/engine/session/sessions.h"
 
@@ -31,7 +32,8 @@ struct Engine::Parts {
     std::optional<storage::PutAside> checked{};
     // New machines that this office writes to what the ones before them lack.
     CatchingUp catching_up{};
-    bool has_caught_up = false;        // in this batch, by a part
+    OlderLives older_lives{};
+    bool has_written_again = false;    // a part of either, in this batch
     bool have_members_changed = true;  // since groups were looked at: the roster, or a statement
     std::optional<Instant> groups_tended_at{};
     bool is_new = true;        // before its first batch
@@ -53,6 +55,7 @@ struct Engine::Parts {
     Result<void> on(const InviteWanted& wanted, Now now, Consequences& out);
     Result<void> on(const RevocationWanted& wanted, Now now, Consequences& out);
     Result<void> on(const BlockWanted& wanted, Now now, Consequences& out);
+    Result<void> on(const ContinueWanted& wanted, Now now, Consequences& out);
     Result<void> on(const Dismissed& dismissed, Now now, Consequences& out);
     Result<void> on(const Confirmed& confirmed, Now now, Consequences& out);
     Result<void> on(const DayUsed& used, Now now, Consequences& out);
@@ -72,7 +75,8 @@ struct Engine::Parts {
                                             Consequences& out);
     [[nodiscard]] Instant may_publish_at(const LogKey& log, Number up_to) const;
     Result<bool> publish_wanted(Now now);
-    Result<bool> write_to_new_machines(Now now, Consequences& out);
+    Result<bool> go_on_in_new_life(Now now, Consequences& out);
+    Result<bool> write_reports_again(Now now, Consequences& out);
     Result<void> mark_all_withdrawn(Now now, Consequences& out);
     Result<void> sign_receipts(Now now);
     Result<void> look_after(Now now);

@@ -17,7 +17,7 @@ Result<void> put_aside_damage(Ledger& ledger, const std::optional<storage::PutAs
         ledger.edit_log(log);
         ledger.note(What::damaged, {.office = log.author, .detail = "a log"}, now, notify);
         if (log.author == ledger.us()) {
-            stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, now, notify);
+            stop_writing(ledger, {ledger.us(), How::local}, std::nullopt, {}, now, notify);
         }
     }
     const auto values =

@@ -115,6 +115,11 @@ struct BlockWanted {
     bool undo = false;
 };
 
+// A person says that this copy of the office's store goes on, and no other (new_life.h).
+struct ContinueWanted {
+    std::uint64_t request = 0;
+};
+
 // A person has seen these items of attention.
 struct Dismissed {
     std::uint64_t request = 0;
@@ -145,9 +150,10 @@ struct TimerFired {};
 // The daemon stops in good order: what was reserved and not used need not be skipped.
 struct Stopping {};
 
-using Input = std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame,
-                           BundleWanted, BundleMore, BundleEnded, Submitted, WithdrawalWanted,
-                           ForgetWanted, InviteWanted, RevocationWanted, BlockWanted, Dismissed,
-                           Confirmed, DayUsed, MachineTrouble, TimerFired, Stopping>;
+using Input =
+    std::variant<LinkUp, StrangerUp, LinkDown, FrameArrived, LinkRepairs, BundleFrame, BundleWanted,
+                 BundleMore, BundleEnded, Submitted, WithdrawalWanted, ForgetWanted, InviteWanted,
+                 RevocationWanted, BlockWanted, ContinueWanted, Dismissed, Confirmed, DayUsed,
+                 MachineTrouble, TimerFired, Stopping>;
 
 }  // namespace fieldpost::engine

@@ -203,6 +203,21 @@ const storage::LogState& Ledger::log(const LogKey& log) const {
     return found == logs_.end() ? empty_log : found->second;
 }
 
+IntervalSet Ledger::passable(const LogKey& log) const {
+    auto passable = this->log(log).held;
+    if (log.author != us() || log.incarnation == meta_.incarnation) {
+        return passable;
+    }
+    const auto published = this->log(log).published;
+    for (auto number = passable.after(published); number; number = passable.after(*number)) {
+        const auto record = store_->record(log, *number, storage::WithBody::no);
+        if (!record || !*record || (*record)->id.is_zero()) {
+            passable.remove({*number, *number});
+        }
+    }
+    return passable;
+}
+
 storage::LogState& Ledger::edit_log(const LogKey& log) {
     const auto [found, is_new] = logs_.try_emplace(log);
     if (is_new) {

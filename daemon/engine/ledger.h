@@ -64,6 +64,9 @@ public:
     void move_windows();
     using Logs = std::map<LogKey, storage::LogState>;
     [[nodiscard]] const Logs& logs() const { return logs_; }
+    // The numbers held that may be passed on: not those of an older incarnation of this office that
+    // were never public (new_life.h).
+    [[nodiscard]] IntervalSet passable(const LogKey& log) const;
     [[nodiscard]] std::ranges::subrange<Logs::const_iterator> logs_of(OfficeId author) const;
     // True if this log may have a state here. False if higher logs take all the room, or if its
     // office is closed.
@@ -187,6 +190,10 @@ public:
     void count_sent(Interval run) { moved_.sent += run.count(); }
     void count_received(Interval run) { moved_.received += run.count(); }
 
+    // This office is to go on in a new incarnation, at the end of the batch (new_life.h).
+    void want_new_life() { wants_new_life_ = true; }
+    bool take_new_life_wanted() { return std::exchange(wants_new_life_, false); }
+
     // The machines of each office that came last. Not in the store.
     [[nodiscard]] Lives& lives() { return lives_; }
 
@@ -239,9 +246,17 @@ public:
         std::set<OfficeId> lacks_registers;
         // Authors of records that were let go for want of room: custody tells them.
         std::set<OfficeId> let_go;
+        // Records of which peers are asked for a proof.
+        std::map<LogKey, Number> to_prove;
     };
     News take_news();
     void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
+    // Peers are asked which record they have under this number (chain.h).
+    // The lowest of a log in a batch is enough.
+    void ask_for_proof(const LogKey& log, Number number) {
+        const auto [asked, is_new] = news_.to_prove.try_emplace(log, number);
+        asked->second = std::min(asked->second, number);
+    }
     // A log that was closed from a lower number on is closed from this one on: what may be between
     // is lacking (invariant I3 too).
     void reopen(const LogKey& log, Number closed_from);
@@ -288,6 +303,7 @@ private:
     std::map<RecordId, UnderWay> partials_;
     std::uint64_t partial_edits_ = 0;
     std::map<LogKey, Number> carried_up_to_;
+    bool wants_new_life_ = false;
     std::uint64_t wanted_room_ = 0;
     Clock clock_;
     Attention attention_;

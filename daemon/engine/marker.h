@@ -10,6 +10,7 @@ struct Marker {
     Incarnation incarnation;
     std::uint64_t next_arrival = 0;
     std::uint64_t next_counter = 0;
+    std::uint32_t roster_version = 0;  // an authority must not sign a version twice
     bool operator==(const Marker&) const = default;
 };
 

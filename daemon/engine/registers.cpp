@@ -141,7 +141,7 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     if (entry.key.signer == ledger.us()) {
         // We signed it and do not know it, or signed something else as that version.
         if (entry.version.incarnation >= ledger.meta().incarnation) {
-            stop_writing(ledger, from, std::nullopt, now, notify);
+            stop_writing(ledger, from, std::nullopt, entry.version.incarnation, now, notify);
         }
         return TakenRegister{};
     }

@@ -17,6 +17,7 @@ class Entry;
 class FeedRequest;
 class ForgetRequest;
 class BlockRequest;
+class ContinueRequest;
 class InviteRequest;
 class RevokeRequest;
 class ListRequest;
@@ -121,6 +122,8 @@ Answered revoke(const engine::Ledger& ledger, const wire::RevokeRequest& request
                 std::uint64_t number);
 Answered block(const engine::Ledger& ledger, const wire::BlockRequest& request,
                std::uint64_t number);
+Answered continue_here(const engine::Ledger& ledger, const wire::ContinueRequest& request,
+                       std::uint64_t number);
 Answered confirm(const engine::Ledger& ledger, const wire::RosterRequest& request,
                  std::uint64_t number);
 // The marks that a person may have in mind: the last report of each log that the cut-off keeps.

@@ -358,6 +358,9 @@ std::string obstacle_of(const Ledger& ledger) {
     if (engine::is_shut_out(ledger)) {
         return "this office was cut off, and sends nothing; see: fieldpost attention";
     }
+    if (ledger.meta().stopped) {
+        return "this office has stopped, and sends nothing of its own; see: fieldpost attention";
+    }
     const auto& items = ledger.attention().items();
     const auto item = items.lower_bound({engine::What::turned_away, OfficeId{}, {}});
     const bool is_turned_away =
@@ -482,6 +485,8 @@ Answered dispatch(const Ledger& ledger, const wire::Request& request, std::uint6
             return revoke(ledger, request.revoke(), first_request);
         case wire::Request::kBlock:
             return block(ledger, request.block(), first_request);
+        case wire::Request::kContinueHere:
+            return continue_here(ledger, request.continue_here(), first_request);
         case wire::Request::kInvite:
             return invite(ledger, request.invite(), first_request);
         default:

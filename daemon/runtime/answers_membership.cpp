@@ -1,6 +1,7 @@
 // Requests that change who belongs to the network, or who this office deals with.
 #include <fmt/format.h>
 
+#include "daemon/engine/membership/authority.h"
 #include "daemon/engine/membership/revocation.h"
 #include "daemon/engine/queries.h"
 #include "daemon/runtime/answering.h"
@@ -22,6 +23,13 @@ std::vector<std::string> kept_by(const Ledger& ledger, OfficeId office, const Cu
 
 namespace {
 
+void tell_of(const Ledger& ledger, const crypto::RosterOffice& office, wire::Revocation& told) {
+    told.set_office(office.name);
+    told.set_fingerprint(fingerprint_of(ledger, office));
+    told.set_state(name_of(office.state));
+    told.set_heard_unix_s(unix_of(ledger.peer(office.index).heard));
+}
+
 // A person has seen other marks than these.
 std::unexpected<Complaint> marks_changed(const std::string& office) {
     return complain(exit_failed, "changed",
@@ -39,13 +47,34 @@ Answered invite(const Ledger& ledger, const wire::InviteRequest& request, std::u
     }
     const auto* office = ledger.roster().find(request.office());
     const bool is_member = office != nullptr && office->is_member();
+    if (ledger.config().mail == nullptr) {
+        return locked();
+    }
+    if (!ledger.config().mail->authority) {
+        return complain(exit_refused, "not_authority", "this office is not the authority",
+                        fmt::format("telephone {}: it types this command",
+                                    ledger.roster().offices().begin()->second.name));
+    }
+    if (request.only_look()) {
+        wire::Answer answer;
+        answer.mutable_revocation();
+        if (is_member && office->index != ledger.us()) {
+            tell_of(ledger, *office, *answer.mutable_revocation());
+            for (auto& id :
+                 kept_by(ledger, office->index,
+                         ASK(or_complain(engine::cut_off_of(ledger, office->index, {}))))) {
+                answer.mutable_revocation()->add_kept(std::move(id));
+            }
+        }
+        return encode(answer);
+    }
     if (is_member && !request.replace()) {
         return complain(
             exit_invalid, "invalid", fmt::format("the name {} is taken", office->name),
             "the same office on a new machine: fieldpost invite " + office->name + " --replace",
             {office->name});
     }
-    if (is_member && request.has_seen() && ledger.config().mail != nullptr &&
+    if (is_member && request.has_seen() &&
         !std::ranges::equal(
             kept_by(ledger, office->index,
                     ASK(or_complain(engine::cut_off_of(ledger, office->index, {})))),
@@ -125,10 +154,7 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
     }
     wire::Answer answer;
     auto* told = answer.mutable_revocation();
-    told->set_office(office->name);
-    told->set_fingerprint(fingerprint_of(ledger, *office));
-    told->set_state(name_of(office->state));
-    told->set_heard_unix_s(unix_of(ledger.peer(office->index).heard));
+    tell_of(ledger, *office, *told);
     const auto marks = kept_by(ledger, office->index,
                                ASK(or_complain(engine::cut_off_of(ledger, office->index, keep))));
     if (request.has_seen() && !std::ranges::equal(marks, request.seen())) {
@@ -158,6 +184,37 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
             }
             answer.mutable_revocation()->set_roster_version(after.roster().version());
             return Result<Bytes>(encode(answer));
+        }};
+}
+
+Answered continue_here(const Ledger& ledger, const wire::ContinueRequest& request,
+                       std::uint64_t number) {
+    const auto& meta = ledger.meta();
+    const auto* mail = ledger.config().mail;
+    const bool is_authority = mail != nullptr && mail->authority;
+    if (!meta.stopped && !(is_authority && !engine::knows_newest_roster(ledger))) {
+        return complain(exit_refused, "refused", "this office has not stopped",
+                        "nothing need be done");
+    }
+    wire::Answer answer;
+    auto* told = answer.mutable_continuation();
+    told->set_office(ledger.roster().find(ledger.us())->name);
+    told->set_caught_unix_s(unix_of(meta.caught));
+    told->set_incarnation(meta.incarnation.ordinal);
+    told->set_is_authority(is_authority);
+    if (request.only_look()) {
+        return encode(answer);
+    }
+    return Pending{
+        {engine::ContinueWanted{number}},
+        [answer](const Ledger& after, const std::vector<engine::Notice>&) mutable {
+            answer.mutable_continuation()->set_incarnation(after.meta().incarnation.ordinal);
+            return after.meta().stopped
+                       ? Result<Bytes>(encode(
+                             complaint_of({Errc::refused,
+                                           "this office has had as many incarnations as there can "
+                                           "be: the authority has to invite it anew"})))
+                       : Result<Bytes>(encode(answer));
         }};
 }
 

@@ -41,6 +41,11 @@ std::expected<void, Complaint> check_may_write(const Ledger& ledger) {
         return complain(exit_refused, "revoked", "this office was cut off",
                         "it can still read and export what it has; ask the authority");
     }
+    if (ledger.meta().stopped) {
+        return complain(exit_refused, "stopped",
+                        "this office has stopped: nothing new can be written here",
+                        "see: fieldpost attention");
+    }
     return {};
 }
 

@@ -371,7 +371,7 @@ std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& 
         if (ledger.meta().stopped) {
             // Not even this office would know the file for its own: there would be one more each
             // time.
-            return complain(exit_refused, "refused", "this office writes nothing",
+            return complain(exit_refused, "stopped", "this office has stopped, and signs nothing",
                             "see: fieldpost attention");
         }
         order.is_in_row = true;

@@ -14,7 +14,7 @@ namespace fieldpost::runtime {
 
 namespace {
 
-constexpr std::size_t content_bytes = 6 + 8 + 8;
+constexpr std::size_t content_bytes = 6 + 8 + 8 + 4;
 constexpr std::size_t check_bytes = 8;
 
 Bytes encode(const engine::Marker& marker) {
@@ -22,6 +22,7 @@ Bytes encode(const engine::Marker& marker) {
     write(out, marker.incarnation);
     out.u64(marker.next_arrival);
     out.u64(marker.next_counter);
+    out.u32(marker.roster_version);
     const auto check = crypto::hash("marker", NetworkId{}, {out.bytes()});
     out.raw(check.first(check_bytes));
     return out.take();
@@ -33,10 +34,11 @@ std::optional<engine::Marker> decode(BytesView bytes) {
     const auto incarnation = read_incarnation(in);
     const auto arrival = in.read_u64();
     const auto counter = in.read_u64();
-    if (!incarnation || !arrival || !counter) {
+    const auto roster_version = in.read_u32();
+    if (!incarnation || !arrival || !counter || !roster_version) {
         return std::nullopt;
     }
-    marker = {*incarnation, *arrival, *counter};
+    marker = {*incarnation, *arrival, *counter, *roster_version};
     return equal(encode(marker), bytes) ? std::optional(marker) : std::nullopt;
 }
 

@@ -456,6 +456,10 @@ void World::put_back(Node node, const storage::MemoryDisk& copy) {
     // A store that was put back may forget its terminal numbers.
     offices_[node].terminal_before.clear();
     offices_[node].shown_before.clear();
+    // It forgets what it promised since.
+    std::erase_if(promised_, [&](const auto& entry) {
+        return entry.first.author == index_of(node) && !progress(node, entry.first);
+    });
 }
 
 void World::restart(Node node) {

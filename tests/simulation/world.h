@@ -144,6 +144,10 @@ public:
     void take_over(Node node);
     // The authority (node 0) cuts an office off. Nothing: node 0 is down, or crashed.
     std::optional<CutOff> revoke(Node node, const std::vector<storage::ReportKey>& keep = {});
+    // As revoke(). False: the authority declined.
+    bool revoke_if_allowed(Node node);
+    // A person says that this copy of the office goes on.
+    void go_on_here(Node node);
     void block(Node node, Node other, bool undo = false);
     // True if `node`, which is up, knows that `other` was cut off.
     [[nodiscard]] bool knows_cut_off(Node node, Node other) const;

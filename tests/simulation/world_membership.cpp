@@ -79,6 +79,17 @@ std::optional<CutOff> World::revoke(Node node, const std::vector<storage::Report
     return revoked->cut_off;
 }
 
+bool World::revoke_if_allowed(Node node) {
+    std::vector<engine::Notice> notices;
+    REQUIRE(batch(0, {engine::RevocationWanted{next_request_++, index_of(node), "lost", {}}},
+                  &notices));
+    return answer_in<engine::Revoked>(notices) != nullptr;
+}
+
+void World::go_on_here(Node node) {
+    batch(node, {engine::ContinueWanted{next_request_++}});
+}
+
 void World::block(Node node, Node other, bool undo) {
     batch(node, {engine::BlockWanted{next_request_++, index_of(other), undo}});
 }

@@ -255,7 +255,8 @@ void BundleIntake::judged(Ledger& ledger, const Arriving& record, Verdict verdic
             break;
         case Verdict::ours: {
             const auto& log = record.header.log;
-            stop_writing(ledger, via(), storage::report_in(log, record.header.number), now, notify);
+            stop_writing(ledger, via(), storage::report_in(log, record.header.number),
+                         log.incarnation, now, notify);
             reject(reports, "this office wrote it and has lost it");
             break;
         }

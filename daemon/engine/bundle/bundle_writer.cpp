@@ -207,7 +207,7 @@ void BundleWriter::plan_records(const Ledger& ledger, RecordClass record_class) 
         }
         IntervalSet wanted;
         for (const auto& target : readers_.all()) {
-            wanted.add(readers_.lacked(ledger, target, log, state.held));
+            wanted.add(readers_.lacked(ledger, target, log, ledger.passable(log)));
         }
         if (!wanted.empty()) {
             small_[log] = std::move(wanted);
@@ -269,7 +269,8 @@ Result<std::optional<BundleWriter::Unpublished>> BundleWriter::gather_small(Ledg
         }
         const auto header = TRY(decode_header(record->header));
         const bool is_public = !record->id.is_zero();
-        if (!readers_.lack(ledger, header) || (!is_public && !may_sign(ledger))) {
+        const bool may_publish = may_sign(ledger) && log.incarnation == ledger.meta().incarnation;
+        if (!readers_.lack(ledger, header) || (!is_public && !may_publish)) {
             numbers.remove(record->run);
             continue;
         }

@@ -72,7 +72,7 @@ Result<bool> take_fork(Ledger& ledger, const Register& entry, Via from, Now now,
     const auto log = TRY(read_record_proof(in)).key.log;
     ledger.note(What::fork, {.office = accused, .via = from}, now, notify);
     if (accused == ledger.us() && log.incarnation >= ledger.meta().incarnation) {
-        stop_writing(ledger, from, std::nullopt, now, notify);
+        stop_writing(ledger, from, std::nullopt, log.incarnation, now, notify);
     }
     if (ledger.is_closed(accused)) {
         TRY(close_whole(ledger, accused));

@@ -44,7 +44,8 @@ Result<const crypto::RosterOffice*> to_replace(const Ledger& ledger, const std::
         return fail(Errc::not_found, fmt::format("no office is called {}", name));
     }
     if (office->index == ledger.us()) {
-        return fail(Errc::refused, "the authority cannot replace itself");
+        return fail(Errc::refused,
+                    "the authority cannot replace itself; found a new network: fieldpost init");
     }
     return office;
 }
@@ -82,7 +83,7 @@ Result<Invited> make_invite(Ledger& ledger, const InviteWanted& wanted, Now now)
     made->index = ledger.roster().next_index();
     Invitation invitation;
     invitation.index = made->index;
-    invitation.role = wanted.replace ? bearer->role : wanted.role;
+    invitation.role = replaces != no_office ? bearer->role : wanted.role;
     invitation.replaces = replaces;
     invitation.first_ordinal = ordinal_after(ledger, wanted.name);
     invitation.one_time_signing = crypto::one_time_signing_key(made->seed).public_key();

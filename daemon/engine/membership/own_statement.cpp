@@ -153,6 +153,7 @@ void renew_statement(Ledger& ledger, Now now) {
         same.roster_version = old->roster_version;
         same.transport_epoch = old->transport_epoch;
         is_due = same != *old ||
+                 ledger.newest(key)->version.incarnation != ledger.meta().incarnation ||
                  is_older_than(ledger.newest(key)->at, statement_renewal_seconds, ledger.wall(now));
         if (!is_due && !may_have_more_withdrawn(ledger, *old)) {
             return;

@@ -14,10 +14,6 @@ using storage::State;
 
 namespace {
 
-// A batch looks at so many reports of the outbox, and writes so many bytes again.
-constexpr std::size_t looked_at_a_batch = 500;
-constexpr std::uint64_t bytes_a_batch = std::uint64_t{1} << 20;
-
 // The machines that `newcomer` replaces, directly or one after the other.
 std::set<OfficeId> replaced_by(const Ledger& ledger, const crypto::RosterOffice& newcomer) {
     std::set<OfficeId> before;
@@ -66,7 +62,13 @@ Result<std::uint64_t> hand_over(Ledger& ledger, const storage::ReportKey& report
     if (owed == page->recipients.end()) {
         return std::uint64_t{0};
     }
-    return TRY(write_again(ledger, report, {{owed->office, newcomer}}, now, notify));
+    const auto office = owed->office;
+    const auto again = TRY(write_again(ledger, report, {{office, newcomer}}, now, notify));
+    if (again.bytes == 0 &&
+        TRY(prove(ledger, report, {.of = Proof::Of::revoked, .recipient = office}, now))) {
+        ledger.note(What::unreachable, {.office = office, .report = report}, now, notify);
+    }
+    return again.bytes;
 }
 
 storage::ReportFilter sent_to(const std::set<OfficeId>& offices) {
@@ -79,14 +81,15 @@ storage::ReportFilter sent_to(const std::set<OfficeId>& offices) {
     return filter;
 }
 
-// What the old machines still lack, and cannot be written again, fails now.
-Result<void> end(Ledger& ledger, OfficeId newcomer, Now now, std::vector<Notice>& notify) {
+// Records that were kept for the old machines alone end now.
+Result<void> end(Ledger& ledger, OfficeId newcomer) {
     ledger.edit_peer(newcomer).is_caught_up = true;
-    for (const auto& [log, state] : std::map(ledger.logs())) {
-        if (log.author == ledger.us()) {
-            TRY(prove_again(ledger, log, state.held, now, notify));
-            TRY(settle_held(ledger, log, state.held));
-        }
+    std::vector<LogKey> own;
+    for (const auto& [log, state] : ledger.logs_of(ledger.us())) {
+        own.push_back(log);
+    }
+    for (const auto& log : own) {
+        TRY(settle_held(ledger, log, IntervalSet(ledger.log(log).held)));
     }
     return ok();
 }
@@ -115,8 +118,7 @@ Result<bool> CatchingUp::go_on(Ledger& ledger, Now now, std::vector<Notice>& not
     if (from_.empty() || !may_write_again(ledger)) {
         return false;
     }
-    std::size_t looked_at = 0;
-    std::uint64_t written = 0;
+    Allowance allowance;
     for (auto at = from_.begin(); at != from_.end();) {
         auto& [newcomer, from] = *at;
         const auto* office = ledger.roster().find(newcomer);
@@ -130,18 +132,16 @@ Result<bool> CatchingUp::go_on(Ledger& ledger, Now now, std::vector<Notice>& not
         }
         const auto before = replaced_by(ledger, *office);
         while (const auto arrival = TRY(TRY(ledger.store().select(sent_to(before))).from(from))) {
-            if (looked_at++ >= looked_at_a_batch || written >= bytes_a_batch) {
+            if (allowance.is_spent()) {
                 return true;
             }
+            --allowance.looks;
             from = storage::Arrival{static_cast<std::uint64_t>(*arrival) + 1};
             if (const auto report = TRY(key_at(ledger, *arrival))) {
-                written += TRY(hand_over(ledger, *report, before, newcomer, now, notify));
+                allowance.count(TRY(hand_over(ledger, *report, before, newcomer, now, notify)));
             }
         }
-        for (const auto old : before) {
-            ledger.keep_raised(What::unreachable, old, 0, {}, now);
-        }
-        TRY(end(ledger, newcomer, now, notify));
+        TRY(end(ledger, newcomer));
         from_.erase(at);
         return true;
     }

@@ -268,8 +268,8 @@ Result<std::optional<storage::ReportKey>> key_at(const Ledger& ledger, storage::
         static_cast<std::uint64_t>(arrival) - static_cast<std::uint64_t>(record->arrival);
     const auto as =
         storage::report_in(record->log, static_cast<Number>(record->run.first + position));
-    const auto origin = TRY(ledger.store().reissued(as));
-    return std::optional(origin ? storage::ReportKey{as.author, *origin} : as);
+    const auto reissue = TRY(ledger.store().reissued(as));
+    return std::optional(reissue ? storage::ReportKey{as.author, reissue->origin} : as);
 }
 
 namespace {

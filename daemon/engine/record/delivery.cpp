@@ -141,6 +141,17 @@ Result<bool> is_another_shown(const Ledger& ledger, const storage::ReportKey& re
     return !TRY(may_have_hash(ledger, page->arrival, start));
 }
 
+// An author with more reports under one number hides only its own.
+constexpr std::size_t twins_looked_at_max = 16;
+
+// True if the report with this hash was shown before, beside the one of this key.
+Result<bool> was_shown_as_twin(const Ledger& ledger, const storage::ReportKey& report,
+                               const ReportHashPrefix& hash) {
+    const auto twins =
+        TRY(ledger.store().newest_filed(report, storage::Filed::twin, twins_looked_at_max));
+    return std::ranges::any_of(twins, [&](const auto& one) { return one.hash == hash; });
+}
+
 }  // namespace
 
 namespace {
@@ -175,12 +186,19 @@ struct Unit {
     storage::ReportKey key;
     storage::Arrival arrival{};
     const ReportUnit* unit = nullptr;
+    // Its author signed another report under the same number, which was shown: that one, and the
+    // hash of this one.
+    std::optional<storage::ReportKey> twin{};
+    ReportHashPrefix hash{};
 };
 
 // The reports of a record that are to be shown here.
 struct ToShow {
     std::vector<Unit> units;
     bool is_filed_here = false;  // some were shown before, from this very record
+    // Another report that its author signed under this number is shown here, and this one is not. A
+    // receipt would say that it is.
+    IntervalSet hidden;
 };
 
 // Reports that their author took back before they were opened are neither shown nor receipted. A
@@ -204,10 +222,20 @@ Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, cons
             }
             return hashes->at(i);
         };
+        std::optional<storage::ReportKey> twin;
+        ReportHashPrefix start;
         if (unit.origin && TRY(is_another_shown(ledger, key, hash))) {
-            key = storage::report_in(header.log, number);
+            std::ranges::copy(TRY(hash()).first(ReportHashPrefix::size), start.bytes.begin());
+            if (TRY(was_shown_as_twin(ledger, key, start))) {
+                continue;
+            }
+            twin = std::exchange(key, storage::report_in(header.log, number));
         }
         if (!seen.insert(key).second || is_beyond_cut_off(ledger, header.log, number)) {
+            continue;
+        }
+        if (!unit.origin && TRY(is_another_shown(ledger, key, hash))) {
+            result.hidden.add({number, number});
             continue;
         }
         if (TRY(is_shown(ledger, key))) {
@@ -220,7 +248,7 @@ Result<ToShow> to_show(Ledger& ledger, const storage::StoredRecord& record, cons
             ledger.edit_log(header.log).withdraw(number);
             continue;
         }
-        result.units.push_back({key, arrival, &unit});
+        result.units.push_back({key, arrival, &unit, twin, start});
     }
     return result;
 }
@@ -234,16 +262,25 @@ Result<void> only_carry(Ledger& ledger, const storage::StoredRecord& record, con
     return drop_if_ended(ledger, record, header);
 }
 
-Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, const Header& header,
-                         const Opened& opened, Via from, Now now, std::vector<Notice>& notify) {
+void take_back_receipts(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
+    for (const auto run : numbers.intervals()) {
+        ledger.edit_log(log).take_back_receipt(run);
+    }
+}
+
+// Returns the numbers that must not be receipted.
+Result<IntervalSet> file_opened(Ledger& ledger, const storage::StoredRecord& record,
+                                const Header& header, const Opened& opened, Via from, Now now,
+                                std::vector<Notice>& notify) {
     const auto shown = TRY(to_show(ledger, record, header, opened));
     if (shown.units.empty() && !shown.is_filed_here) {
-        return only_carry(ledger, record, header);
+        TRY(only_carry(ledger, record, header));
+        return shown.hidden;
     }
     storage::ArchiveEntry entry;
     seal_for_archive(ledger, opened.key, header, opened.body.units, opened.body.attachments, entry);
     ledger.write(storage::PutArchive{record.arrival, entry});
-    for (const auto& [key, arrival, unit] : shown.units) {
+    for (const auto& [key, arrival, unit, twin, hash] : shown.units) {
         storage::ReportProgress progress;
         progress.arrival = arrival;
         progress.recipients = {{.office = ledger.us(),
@@ -256,7 +293,10 @@ Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, co
                 static_cast<Number>(header.number + static_cast<std::uint64_t>(arrival) -
                                     static_cast<std::uint64_t>(record.arrival)));
             as != key) {
-            ledger.write(storage::PutReissue{as, key.origin});
+            ledger.write(storage::PutReissue{as, {key.origin}});
+        }
+        if (twin) {
+            ledger.write(storage::FileWith{*twin, storage::Filed::twin, arrival, hash});
         }
         ledger.write(storage::PutReport{key, std::move(progress)});
         TRY(find_corrections(ledger, key));
@@ -270,7 +310,7 @@ Result<void> file_opened(Ledger& ledger, const storage::StoredRecord& record, co
             TRY(file_correction(ledger, key, report));
         }
     }
-    return ok();
+    return shown.hidden;
 }
 
 // Files one entry that was made while mail was locked, or by schema 1.
@@ -296,8 +336,14 @@ Result<void> file_waiting(Ledger& ledger, const storage::StoredRecord& record,
             !record.expires.is_over_at(ledger.aged())) {
             return ok();  // it goes on waiting for the group's key
         }
-        return opened ? file_opened(ledger, record, header, *opened, from, now, notify)
-                      : file_unreadable(ledger, record, from, now, notify);
+        if (!opened) {
+            return file_unreadable(ledger, record, from, now, notify);
+        }
+        const auto hidden = TRY(file_opened(ledger, record, header, *opened, from, now, notify));
+        if (ledger.logs().contains(record.log)) {
+            take_back_receipts(ledger, record.log, hidden);
+        }
+        return ok();
     }
     if (!file_again(ledger, record, header, entry)) {
         // No key opens this entry any more, so it does not wait for keys.
@@ -347,8 +393,9 @@ Result<void> deliver(Ledger& ledger, const storage::StoredRecord& record, const 
     if (!opened) {
         return file_unreadable(ledger, record, from, now, notify);
     }
-    TRY(file_opened(ledger, record, header, *opened, from, now, notify));
+    const auto hidden = TRY(file_opened(ledger, record, header, *opened, from, now, notify));
     mark_receipted(ledger, header, record.id);
+    take_back_receipts(ledger, header.log, hidden);
     return ok();
 }
 

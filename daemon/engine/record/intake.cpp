@@ -7,6 +7,7 @@
 #include "daemon/engine/membership/forks.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/carry_share.h"
+#include "daemon/engine/record/chain.h"
 #include "daemon/engine/record/delivery.h"
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/progress.h"
@@ -265,15 +266,18 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
         state.hold(part);
         ledger.tell_held(header.log, part);
     }
-    if (header.log.author == ledger.us() && stored.run.last > state.published) {
+    if (header.log.author == ledger.us() && header.log.incarnation == ledger.meta().incarnation &&
+        stored.run.last > state.published) {
         state.published = stored.run.last;
         state.published_id = record.id;
     }
     ledger.write(storage::PutRecord{stored});
     if (is_addressed_to(ledger.roster(), header, ledger.us())) {
-        return deliver(ledger, stored, header, body, from, now, notify);
+        TRY(deliver(ledger, stored, header, body, from, now, notify));
+        return check_neighbours(ledger, stored, header);
     }
     mark_receipted(ledger, header, record.id);
+    TRY(check_neighbours(ledger, stored, header));
     ledger.write(storage::PutExpiry{stored.expires, stored.arrival});
     if (was_lost) {
         for (auto number = live.next(1); number; number = live.after(*number)) {

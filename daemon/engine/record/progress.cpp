@@ -177,8 +177,8 @@ Result<std::optional<storage::ReportKey>> prove_record(Ledger& ledger, const Log
 
 Result<storage::ReportKey> report_under(const Ledger& ledger, const LogKey& log, Number number) {
     const auto as = storage::report_in(log, number);
-    const auto origin = TRY(ledger.store().reissued(as));
-    return origin ? storage::ReportKey{log.author, *origin} : as;
+    const auto reissue = TRY(ledger.store().reissued(as));
+    return reissue ? storage::ReportKey{log.author, reissue->origin} : as;
 }
 
 std::set<storage::ReportKey> written_under(const storage::ReportKey& report,

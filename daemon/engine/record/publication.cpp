@@ -73,7 +73,12 @@ Result<std::vector<Unpublished>> neighbours(const Ledger& ledger, Unpublished fi
             break;
         }
         auto next = TRY(waiting(ledger, end.log, end.number + 1));
-        if (!next || !can_be_packed(ledger, *next) || !may_follow(all.front(), all.back(), *next) ||
+        // The record of a reissue goes when it has ended, so it holds nothing else.
+        const bool is_alike =
+            TRY(ledger.store().reissued(storage::report_in(end.log, end.number))).has_value() ==
+            TRY(ledger.store().reissued(storage::report_in(end.log, end.number + 1))).has_value();
+        if (!next || !is_alike || !can_be_packed(ledger, *next) ||
+            !may_follow(all.front(), all.back(), *next) ||
             together(alone + next->header.body_bytes) > limits::pack_body_bytes_max) {
             break;
         }

@@ -51,38 +51,44 @@ bool may_write_again(const Ledger& ledger) {
     return ledger.config().mail != nullptr && !ledger.meta().stopped && !is_shut_out(ledger);
 }
 
-Result<std::uint64_t> write_again(Ledger& ledger, const storage::ReportKey& report,
-                                  const std::map<OfficeId, OfficeId>& to, Now now,
-                                  std::vector<Notice>& notify) {
+Result<WrittenAgain> write_again(Ledger& ledger, const storage::ReportKey& report,
+                                 const std::map<OfficeId, OfficeId>& to, Now now,
+                                 std::vector<Notice>& notify) {
     auto page = TRY(ledger.store().report(report));
     auto first = page ? TRY(first_of(ledger, report, page->arrival)) : std::nullopt;
     if (!first) {
-        return std::uint64_t{0};
+        return WrittenAgain{.is_gone = true};
     }
     auto& draft = first->draft;
     for (const auto& [before, office] : to) {
-        draft.to.push_back(office);
-        draft.may_leave_out.insert(office);
+        const auto* member = ledger.roster().find(office);
+        if (member != nullptr && member->is_member()) {
+            draft.to.push_back(office);
+            draft.may_leave_out.insert(office);
+        }
     }
     std::ranges::copy_if(page->addressed, std::back_inserter(draft.groups), is_group);
     const auto prepared = prepare(ledger, draft, std::move(first->unit), now);
     if (!prepared) {
-        return std::uint64_t{0};
+        return WrittenAgain{};
     }
     const auto record = store(ledger, *prepared);
     const Origin as{record.log.incarnation, record.log.record_class, record.run.first};
-    ledger.write(storage::PutReissue{{report.author, as}, report.origin});
+    ledger.write(storage::PutReissue{{report.author, as}, {report.origin}});
     for (auto& one : page->recipients) {
         const auto found = to.find(one.office);
-        if (found == to.end() || std::ranges::find(prepared->left_out, found->second,
-                                                   &LeftOut::office) != prepared->left_out.end()) {
+        const auto is_left_out = found == to.end() ||
+                                 std::ranges::find(draft.to, found->second) == draft.to.end() ||
+                                 std::ranges::find(prepared->left_out, found->second,
+                                                   &LeftOut::office) != prepared->left_out.end();
+        if (is_left_out) {
             continue;
         }
         one = {.office = found->second, .reissued_as = as};
         ledger.note(What::reissued, {.office = one.office, .report = report}, now, notify);
     }
     ledger.write(storage::PutReport{report, std::move(*page)});
-    return prepared->sealed.body.size();
+    return WrittenAgain{.bytes = prepared->sealed.body.size()};
 }
 
 }  // namespace fieldpost::engine

@@ -69,14 +69,34 @@ bool is_owed_to_nobody(const Ledger& ledger, const Header& header, Number number
 
 namespace {
 
+Result<bool> is_only_reissues(const Ledger& ledger, const storage::StoredRecord& record) {
+    for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
+        const auto number = static_cast<Number>(n);
+        if (!TRY(ledger.store().reissued(storage::report_in(record.log, number)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// A later receipt that has such a record at its top is compared with what was dropped.
+Result<void> keep_id_of_reissues(Ledger& ledger, const storage::StoredRecord& record) {
+    for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
+        const auto as = storage::report_in(record.log, static_cast<Number>(n));
+        auto reissue = TRY(ledger.store().reissued(as)).value();
+        reissue.id = short_hash(record.id);
+        ledger.write(storage::PutReissue{as, reissue});
+    }
+    return ok();
+}
+
 Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record,
                              const Header& header) {
     ledger.write(storage::DropExpiry{record.expires, record.arrival});
     const auto entry = TRY(ledger.store().archive(record.arrival));
     // A reissue is not read here: its report lies in the record that was first.
     const bool is_reissue =
-        entry && entry->box == Box::outbox &&
-        TRY(ledger.store().reissued(storage::report_in(record.log, record.run.first)));
+        entry && entry->box == Box::outbox && TRY(is_only_reissues(ledger, record));
     if (entry && !is_reissue) {
         return entry->form == storage::ArchiveEntry::Form::forgotten
                    ? drop_body(ledger, record.arrival)
@@ -87,6 +107,7 @@ Result<void> drop_if_useless(Ledger& ledger, const storage::StoredRecord& record
         ledger.write(storage::DropParts{record.blob, part_count(BodyShape{header.body_bytes})});
     }
     if (is_reissue) {
+        TRY(keep_id_of_reissues(ledger, record));
         ledger.write(storage::DropArchive{record.arrival});
     } else {
         ledger.uncount_carried(record.log, bytes_on_disk(header, record.blob != storage::Blob{}));
@@ -121,7 +142,12 @@ void drop_partials(Ledger& ledger, const LogKey& log) {
 
 }  // namespace
 
-Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& numbers) {
+Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& all) {
+    auto numbers = all;
+    if (log.author == ledger.us() && log.incarnation < ledger.meta().incarnation) {
+        // Another record may be public under a number that was never public here (new_life.h).
+        numbers.remove({ledger.log(log).published + 1, UINT32_MAX});
+    }
     if (numbers.empty()) {
         return ok();
     }
@@ -148,7 +174,9 @@ Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptL
     const auto top = TRY(ledger.held_id(log, number));
     // A reissue is dropped when it has ended, and the disk may have lost the record. Then the page
     // is all that is left (lost_records.h).
-    return top ? short_hash(*top) == entry.top_id : TRY(has_used(ledger, log, number));
+    return top ? short_hash(*top) == entry.top_id
+               : number <= ledger.log(log).published &&
+                     TRY(has_used(ledger, log, number, entry.top_id));
 }
 
 // True if the number is done although this recipient is not known to have the report.

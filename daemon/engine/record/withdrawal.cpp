@@ -52,7 +52,11 @@ Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
             if (is_public(as)) {
                 ledger.edit_log(log).withdraw(number);
             }
-            TRY(make_terminal(ledger, log, {{number, number}}));
+            // What was never public in an older life of this office may be another record
+            // elsewhere.
+            if (is_public(as) || log.incarnation == ledger.meta().incarnation) {
+                TRY(make_terminal(ledger, log, {{number, number}}));
+            }
         }
         TRY(mark_withdrawn(ledger, wanted.report, withdrawn, now));
         ledger.note(What::withdrawn, {.office = ledger.us(), .report = wanted.report}, now, notify);

@@ -133,8 +133,8 @@ void IncomingBodies::heed(const Step& step, const Arriving& record, Verdict verd
     }
     if (verdict == Verdict::ours) {
         const auto& log = record.header.log;
-        stop_writing(ledger, step.via(), storage::report_in(log, record.header.number), step.now,
-                     notify);
+        stop_writing(ledger, step.via(), storage::report_in(log, record.header.number),
+                     log.incarnation, step.now, notify);
     }
     if (verdict == Verdict::no_space) {
         put_off(record.header.log.author, step.now);

@@ -336,6 +336,11 @@ void PeerSession::tell(Ledger& ledger, Now now, const Ledger::News& news, Conseq
     records_.add(news.held);
     registers_.add(ledger, news.registers);
     custody_due_ = custody_due_ || news.let_go.contains(peer_);
+    for (const auto& [log, number] : news.to_prove) {
+        if (theirs_) {
+            step.send(Prove{log, number});
+        }
+    }
     comparison_.tell_leaves(step, {news.released.begin(), news.released.end()}, Detail::hash);
     comparison_.tell_leaves(step, {news.lacks_registers.begin(), news.lacks_registers.end()},
                             Detail::all);

@@ -77,7 +77,7 @@ void SendQueue::compare(const Ledger& ledger, const LeafSummary& leaf) {
         const auto& [log, state] = *at;
         const auto theirs = they_have_.find(log);
         const bool is_closed_there = theirs == they_have_.end() && log < closed_below(leaf);
-        auto lacking = is_closed_there ? IntervalSet{} : state.held;
+        auto lacking = is_closed_there ? IntervalSet{} : ledger.passable(log);
         if (theirs != they_have_.end()) {
             lacking.remove(theirs->second);
         }
@@ -157,7 +157,7 @@ std::map<LogKey, Number> SendQueue::to_publish(const Ledger& ledger,
             continue;
         }
         const auto& state = ledger.log(log);
-        auto sendable = intersection(numbers, state.held);
+        auto sendable = intersection(numbers, ledger.passable(log));
         if (sendable.top() <= state.published) {
             continue;
         }

@@ -104,6 +104,12 @@ void Sessions::close_links_to_closed(const Ledger& ledger, Consequences& out) co
     }
 }
 
+void Sessions::close_all(Consequences& out) const {
+    for (const auto& [link, session] : sessions_) {
+        out.notify.emplace_back(CloseLink{link, "begins anew"});
+    }
+}
+
 std::map<LogKey, Number> Sessions::to_publish(const Ledger& ledger) const {
     std::map<LogKey, Number> wanted;
     for (const auto& [link, session] : sessions_) {

@@ -19,6 +19,7 @@ public:
     // True if any body was kept.
     Result<bool> keep_whole_streams(Ledger& ledger, Now now, Consequences& out);
     void tell(Ledger& ledger, const Ledger::News& news, Now now, Consequences& out);
+    void close_all(Consequences& out) const;
     // No link to an office that is no member any more, or that is blocked here, stays.
     void close_links_to_closed(const Ledger& ledger, Consequences& out) const;
     // Own logs of which something unpublished is to be sent next, and up to which number.

@@ -90,7 +90,7 @@ TEST_CASE("a reader's request that is not for readers is refused before it is lo
                                        wire::Request::kShow,   wire::Request::kTrace,
                                        wire::Request::kStatus, wire::Request::kAttachment,
                                        wire::Request::kSink};
-    constexpr int newest_request = wire::Request::kBlock;
+    constexpr int newest_request = wire::Request::kContinueHere;
     for (int what = 0; what <= newest_request + 1; ++what) {
         // A message with this field alone, which is empty.
         wire::Request request;

@@ -1,0 +1,272 @@
+// Goal: a store that was put back, or that runs twice, loses no report that people were promised,
+// shows each once, and never says `delivered` of a report that did not arrive. Two copies that both
+// live end with one that goes on.
+// Method: named scenarios; then copies that meet others by turns, one seed a run.
+#include "tests/simulation/world.h"
+
+using namespace fieldpost;
+using namespace fieldpost::tests;
+using namespace std::chrono_literals;
+using engine::State;
+using engine::What;
+
+namespace {
+
+const std::vector<std::string> four = {"hq", "hyesan", "pyongyang", "wonsan"};
+
+void meet(World& world, Node a, Node b) {
+    for (int i = 0; i < 3; ++i) {  // a link ends when the office begins anew
+        world.connect(a, b);
+        world.run_until_idle(1h);
+    }
+    world.cut(a, b);
+}
+
+std::vector<std::string> texts_at(World& world, Node node) {
+    std::vector<std::string> texts;
+    for (const auto& report : world.inbox(node)) {
+        texts.push_back(report.text);
+    }
+    return texts;
+}
+
+std::size_t count(const std::vector<std::string>& texts, const std::string& text) {
+    return static_cast<std::size_t>(std::ranges::count(texts, text));
+}
+
+// A copy that uses the next numbers, as after a clean stop.
+storage::MemoryDisk copy_of(World& world, Node node) {
+    world.stop(node);
+    auto copy = world.disk(node);
+    world.restart(node);
+    return copy;
+}
+
+enum class Marker { stays, goes_back_too };
+
+void put_back(World& world, Node node, const storage::MemoryDisk& copy, Marker marker) {
+    if (world.is_up(node)) {
+        world.stop(node);
+    }
+    world.put_back(node, copy);
+    if (marker == Marker::goes_back_too) {
+        world.lose_marker(node);
+    }
+    world.restart(node);
+    world.pass(2s);
+}
+
+State state_of(World& world, const storage::ReportKey& report) {
+    return world.progress(hyesan, report)->recipients.front().state;
+}
+
+}  // namespace
+
+TEST_CASE("reports under way when a store is put back are sent again, and shown once",
+          "[simulation][new_life]") {
+    World world(1, four, {});
+    meet(world, hyesan, hq);
+    meet(world, hyesan, pyongyang);
+    std::vector<storage::ReportKey> reports;
+    for (int i = 0; i < 6; ++i) {
+        reports.push_back(world.queue(hyesan, {hq}, static_cast<RecordClass>(1 + i % 3)).value());
+    }
+    meet(world, hyesan, pyongyang);  // carried
+    const auto copy = copy_of(world, hyesan);
+    const auto lost = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    meet(world, hyesan, pyongyang);
+    put_back(world, hyesan, copy, Marker::stays);
+    meet(world, hyesan, hq);
+    for (const auto& report : reports) {
+        CHECK(state_of(world, report) == State::delivered);
+        CHECK(world.has_received(hq, report));
+    }
+    meet(world, pyongyang, hq);  // the first records come too
+    const auto texts = texts_at(world, hq);
+    CHECK(texts.size() == 7);
+    CHECK(count(texts, world.texts().at(lost)) == 1);
+    world.check_everything();
+}
+
+TEST_CASE("mail that is locked when a store is caught is sent again once it is open",
+          "[simulation][new_life]") {
+    World world(2, four, {});
+    meet(world, hyesan, hq);
+    const auto copy = copy_of(world, hyesan);
+    const auto known = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    meet(world, hyesan, hq);
+    CHECK(state_of(world, known) == State::delivered);
+    put_back(world, hyesan, copy, Marker::goes_back_too);
+    const auto again = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    REQUIRE(again == known);  // another text under that number
+    world.lock_mail(hyesan, true);
+    meet(world, hyesan, hq);
+    CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 2);
+    CHECK(state_of(world, again) == State::queued);
+    // Nothing of the older life is made public.
+    CHECK(texts_at(world, hq).size() == 1);
+    world.crash(hyesan);
+    world.restart(hyesan);
+    meet(world, hyesan, hq);
+    CHECK(texts_at(world, hq).size() == 1);
+    world.lock_mail(hyesan, false);
+    meet(world, hyesan, hq);
+    CHECK(texts_at(world, hq).size() == 2);
+    CHECK(state_of(world, again) == State::delivered);
+}
+
+TEST_CASE("an answer that was under way when a store was put back is sent again",
+          "[simulation][new_life]") {
+    World world(3, four, {});
+    meet(world, hyesan, hq);
+    const auto report = world.queue(hq, {hyesan}, RecordClass::normal).value();
+    meet(world, hyesan, hq);
+    REQUIRE(world.acknowledge(hyesan, report).has_value());
+    const auto copy = copy_of(world, hyesan);
+    const auto forgotten = world.queue(hyesan, {pyongyang}, RecordClass::normal);
+    REQUIRE(forgotten.has_value());
+    put_back(world, hyesan, copy, Marker::stays);
+    meet(world, hyesan, hq);
+    CHECK(world.progress(hq, report)->recipients.front().state == State::acknowledged);
+    world.check_everything();
+}
+
+TEST_CASE("a store that is caught twice in a month stops until a person says that it goes on",
+          "[simulation][new_life]") {
+    World world(4, four, {});
+    meet(world, hyesan, hq);
+    for (int i = 0; i < 2; ++i) {
+        const auto copy = copy_of(world, hyesan);
+        REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+        put_back(world, hyesan, copy, Marker::stays);
+    }
+    CHECK(world.ledger(hyesan).meta().stopped);
+    CHECK(world.was_told(hyesan, What::stopped));
+    CHECK_FALSE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+    world.crash(hyesan);
+    world.restart(hyesan);
+    CHECK(world.ledger(hyesan).meta().stopped);
+    world.go_on_here(hyesan);
+    CHECK_FALSE(world.ledger(hyesan).meta().stopped);
+    CHECK_FALSE(world.ledger(hyesan).attention().items().contains(
+        {What::stopped, world.keys(hyesan).index, {}}));
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    CHECK(engine::printed_id(world.ledger(hyesan), report) == "hyesan.3-1");
+    meet(world, hyesan, hq);
+    CHECK(state_of(world, report) == State::delivered);
+    // A month later it is the first time again.
+    world.pass(std::chrono::hours{24 * 40});
+    const auto copy = copy_of(world, hyesan);
+    REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+    put_back(world, hyesan, copy, Marker::stays);
+    CHECK_FALSE(world.ledger(hyesan).meta().stopped);
+}
+
+TEST_CASE("the authority that was put back signs nothing before it has met two offices",
+          "[simulation][new_life]") {
+    World world(5, four, {});
+    meet(world, hq, hyesan);
+    meet(world, hq, pyongyang);
+    const auto copy = copy_of(world, hq);
+    REQUIRE(world.invite("camp") != nullptr);
+    meet(world, hq, hyesan);
+    put_back(world, hq, copy, Marker::stays);
+    const auto before = world.ledger(hq).roster().version();
+    CHECK_FALSE(world.revoke_if_allowed(wonsan));
+    meet(world, hq, hyesan);
+    CHECK(world.ledger(hq).roster().version() == before + 1);  // what it had forgotten
+    CHECK_FALSE(world.revoke_if_allowed(wonsan));
+    meet(world, hq, pyongyang);
+    CHECK(world.revoke_if_allowed(wonsan));
+    meet(world, hq, pyongyang);
+    CHECK(world.knows_cut_off(pyongyang, wonsan));
+    CHECK_FALSE(world.was_told(pyongyang, What::roster_conflict));
+}
+
+TEST_CASE("a record whose number a reader knows from the other copy's reissue is not receipted",
+          "[simulation][new_life]") {
+    World world(6, four, {});
+    meet(world, hyesan, hq);
+    world.stop(hyesan);
+    auto first = world.disk(hyesan);
+    const auto second = world.disk(hyesan);
+    put_back(world, hyesan, first, Marker::goes_back_too);
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto text = world.texts().at(report);
+    meet(world, hyesan, pyongyang);
+    REQUIRE(world.queue(hyesan, {wonsan}, RecordClass::urgent).has_value());
+    world.connect(hyesan, wonsan, {.only_urgent = true}, {.only_urgent = true});
+    world.run_until_idle(1h);
+    world.stop(hyesan);
+    first = world.disk(hyesan);
+    // The second copy uses the number too, is caught, and its report comes to hq first.
+    put_back(world, hyesan, second, Marker::goes_back_too);
+    REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).value() == report);
+    const auto other_text = world.texts().at(report);
+    meet(world, hyesan, wonsan);  // which has the urgent one
+    REQUIRE(world.ledger(hyesan).meta().incarnation.ordinal == 2);
+    meet(world, hyesan, hq);
+    CHECK(count(texts_at(world, hq), other_text) == 1);
+    meet(world, pyongyang, hq);
+    CHECK(count(texts_at(world, hq), text) == 0);
+    CHECK_FALSE(
+        world.ledger(hq).log(storage::log_of(report)).receipted.contains(report.origin.number));
+    put_back(world, hyesan, first, Marker::goes_back_too);
+    CHECK(state_of(world, report) == State::carried);
+    meet(world, hyesan, hq);
+    meet(world, hyesan, hq);
+    CHECK(count(texts_at(world, hq), text) == 1);
+    CHECK(count(texts_at(world, hq), other_text) == 1);
+    CHECK(state_of(world, report) == State::delivered);
+}
+
+TEST_CASE("two copies of an office: nothing of either is lost, and one of them goes on",
+          "[simulation][new_life]") {
+    for_each_seed(40, [](std::uint64_t seed) {
+        CAPTURE(seed);
+        World world(seed, four, {});
+        meet(world, hyesan, hq);
+        meet(world, hyesan, pyongyang);
+        const auto shared = world.queue(hyesan, {hq}, RecordClass::normal).value();
+        world.stop(hyesan);
+        // The two disks run by turns: to the others that is one office with two memories.
+        std::array<storage::MemoryDisk, 2> disks = {world.disk(hyesan), world.disk(hyesan)};
+        std::set<std::string> promised = {world.texts().at(shared)};
+        std::size_t last = 0;
+        for (int turn = 0; turn < 12; ++turn) {
+            last = world.dice()() % 2;
+            put_back(world, hyesan, disks.at(last), Marker::goes_back_too);
+            const std::vector<Node> to = {world.dice()() % 3 == 0 ? wonsan : hq};
+            const auto report = world.queue(hyesan, to, RecordClass::normal);
+            if (report && to.front() == hq) {
+                promised.insert(world.texts().at(*report));
+            }
+            if (world.dice()() % 2 == 0) {
+                meet(world, hyesan, world.dice()() % 2 == 0 ? hq : pyongyang);
+            }
+            world.stop(hyesan);
+            disks.at(last) = world.disk(hyesan);
+        }
+        // A person decides for each copy in turn: what only the other has is sent from there first.
+        for (const std::size_t one : {1 - last, last}) {
+            put_back(world, hyesan, disks.at(one), Marker::goes_back_too);
+            meet(world, hyesan, hq);
+            if (world.ledger(hyesan).meta().stopped) {
+                world.go_on_here(hyesan);
+            }
+            meet(world, hyesan, hq);
+            if (world.ledger(hyesan).meta().stopped) {
+                world.go_on_here(hyesan);
+                meet(world, hyesan, hq);
+            }
+            CHECK_FALSE(world.ledger(hyesan).meta().stopped);
+            world.crash(hyesan);
+        }
+        meet(world, pyongyang, hq);
+        const auto texts = texts_at(world, hq);
+        for (const auto& text : promised) {
+            INFO(text);
+            CHECK(count(texts, text) == 1);
+        }
+    });
+}
