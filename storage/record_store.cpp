@@ -487,14 +487,6 @@ Result<std::vector<Arrival>> RecordStore::answers(const ReportKey& about) const 
     return all;
 }
 
-Result<std::optional<Reissue>> RecordStore::reissued(const ReportKey& as) const {
-    const auto value = TRY(tables_.get(Table::reissues, report_key(as)));
-    if (!value) {
-        return std::optional<Reissue>{};
-    }
-    return TRY(decode_reissue(*value));
-}
-
 Result<std::optional<KeyedReport>> RecordStore::keyed(const Hash& key) const {
     const auto value = TRY(tables_.get(Table::keys, key.view()));
     if (!value) {

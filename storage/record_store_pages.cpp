@@ -111,6 +111,14 @@ Result<void> RecordStore::put_page(const ReportKey& key, ReportProgress page) {
     return old == nullptr ? tell_answers(key) : ok();
 }
 
+Result<std::optional<Reissue>> RecordStore::reissued(const ReportKey& as) const {
+    const auto value = TRY(tables_.get(Table::reissues, report_key(as)));
+    if (!value) {
+        return std::optional<Reissue>{};
+    }
+    return TRY(decode_reissue(*value));
+}
+
 Result<void> RecordStore::tell_answers(const ReportKey& about) {
     for (const auto answer : TRY(answers(about))) {
         TRY(tell_answer(about, answer));

@@ -176,7 +176,7 @@ void Ledger::raise_for(const RosterStatement& statement, Now now) {
     if (revoked != nullptr && revoked->state == crypto::OfficeState::revoked) {
         keep_raised(What::unconfirmed, revoke->index, 0, {}, now);
         keep_raised(What::blocked, revoke->index, 0, {}, now);
-        // Where a new machine takes its place, people go on writing to the office.
+        // People go on writing to an office that a new machine takes over.
         if (revoke->index == us() || revoked->replaced_by == no_office) {
             keep_raised(revoke->index == us() ? What::shut_out : What::revoked, revoke->index, 1,
                         {}, now);

@@ -26,7 +26,7 @@ namespace {
 void tell_of(const Ledger& ledger, const crypto::RosterOffice& office, wire::Revocation& told) {
     told.set_office(office.name);
     told.set_fingerprint(fingerprint_of(ledger, office));
-    told.set_state(name_of(office.state));
+    told.set_state(runtime::name_of(office.state));
     told.set_heard_unix_s(unix_of(ledger.peer(office.index).heard));
 }
 

@@ -12,15 +12,8 @@ using engine::What;
 
 namespace {
 
-const std::vector<std::string> four = {"hq", "hyesan", "pyongyang", "wonsan"};
-
-void meet(World& world, Node a, Node b) {
-    for (int i = 0; i < 3; ++i) {  // a link ends when the office begins anew
-        world.connect(a, b);
-        world.run_until_idle(1h);
-    }
-    world.cut(a, b);
-}
+// A link ends when one of the two begins a new life, so they meet again.
+constexpr int settling = 3;
 
 std::vector<std::string> texts_at(World& world, Node node) {
     std::vector<std::string> texts;
@@ -64,24 +57,24 @@ State state_of(World& world, const storage::ReportKey& report) {
 
 TEST_CASE("reports under way when a store is put back are sent again, and shown once",
           "[simulation][new_life]") {
-    World world(1, four, {});
-    meet(world, hyesan, hq);
-    meet(world, hyesan, pyongyang);
+    World world(1, four_offices, {});
+    world.meet(hyesan, hq, settling);
+    world.meet(hyesan, pyongyang, settling);
     std::vector<storage::ReportKey> reports;
     for (int i = 0; i < 6; ++i) {
         reports.push_back(world.queue(hyesan, {hq}, static_cast<RecordClass>(1 + i % 3)).value());
     }
-    meet(world, hyesan, pyongyang);  // carried
+    world.meet(hyesan, pyongyang, settling);  // carried
     const auto copy = copy_of(world, hyesan);
     const auto lost = world.queue(hyesan, {hq}, RecordClass::normal).value();
-    meet(world, hyesan, pyongyang);
+    world.meet(hyesan, pyongyang, settling);
     put_back(world, hyesan, copy, Marker::stays);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     for (const auto& report : reports) {
         CHECK(state_of(world, report) == State::delivered);
         CHECK(world.has_received(hq, report));
     }
-    meet(world, pyongyang, hq);  // the first records come too
+    world.meet(pyongyang, hq, settling);  // the first records come too
     const auto texts = texts_at(world, hq);
     CHECK(texts.size() == 7);
     CHECK(count(texts, world.texts().at(lost)) == 1);
@@ -90,51 +83,51 @@ TEST_CASE("reports under way when a store is put back are sent again, and shown 
 
 TEST_CASE("mail that is locked when a store is caught is sent again once it is open",
           "[simulation][new_life]") {
-    World world(2, four, {});
-    meet(world, hyesan, hq);
+    World world(2, four_offices, {});
+    world.meet(hyesan, hq, settling);
     const auto copy = copy_of(world, hyesan);
     const auto known = world.queue(hyesan, {hq}, RecordClass::normal).value();
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(state_of(world, known) == State::delivered);
     put_back(world, hyesan, copy, Marker::goes_back_too);
     const auto again = world.queue(hyesan, {hq}, RecordClass::normal).value();
     REQUIRE(again == known);  // another text under that number
     world.lock_mail(hyesan, true);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 2);
     CHECK(state_of(world, again) == State::queued);
     // Nothing of the older life is made public.
     CHECK(texts_at(world, hq).size() == 1);
     world.crash(hyesan);
     world.restart(hyesan);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(texts_at(world, hq).size() == 1);
     world.lock_mail(hyesan, false);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(texts_at(world, hq).size() == 2);
     CHECK(state_of(world, again) == State::delivered);
 }
 
 TEST_CASE("an answer that was under way when a store was put back is sent again",
           "[simulation][new_life]") {
-    World world(3, four, {});
-    meet(world, hyesan, hq);
+    World world(3, four_offices, {});
+    world.meet(hyesan, hq, settling);
     const auto report = world.queue(hq, {hyesan}, RecordClass::normal).value();
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     REQUIRE(world.acknowledge(hyesan, report).has_value());
     const auto copy = copy_of(world, hyesan);
     const auto forgotten = world.queue(hyesan, {pyongyang}, RecordClass::normal);
     REQUIRE(forgotten.has_value());
     put_back(world, hyesan, copy, Marker::stays);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(world.progress(hq, report)->recipients.front().state == State::acknowledged);
     world.check_everything();
 }
 
 TEST_CASE("a store that is caught twice in a month stops until a person says that it goes on",
           "[simulation][new_life]") {
-    World world(4, four, {});
-    meet(world, hyesan, hq);
+    World world(4, four_offices, {});
+    world.meet(hyesan, hq, settling);
     for (int i = 0; i < 2; ++i) {
         const auto copy = copy_of(world, hyesan);
         REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
@@ -152,7 +145,7 @@ TEST_CASE("a store that is caught twice in a month stops until a person says tha
         {What::stopped, world.keys(hyesan).index, {}}));
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
     CHECK(engine::printed_id(world.ledger(hyesan), report) == "hyesan.3-1");
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(state_of(world, report) == State::delivered);
     // A month later it is the first time again.
     world.pass(std::chrono::hours{24 * 40});
@@ -164,36 +157,36 @@ TEST_CASE("a store that is caught twice in a month stops until a person says tha
 
 TEST_CASE("the authority that was put back signs nothing before it has met two offices",
           "[simulation][new_life]") {
-    World world(5, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, pyongyang);
+    World world(5, four_offices, {});
+    world.meet(hq, hyesan, settling);
+    world.meet(hq, pyongyang, settling);
     const auto copy = copy_of(world, hq);
     REQUIRE(world.invite("camp") != nullptr);
-    meet(world, hq, hyesan);
+    world.meet(hq, hyesan, settling);
     put_back(world, hq, copy, Marker::stays);
     const auto before = world.ledger(hq).roster().version();
     CHECK_FALSE(world.revoke_if_allowed(wonsan));
-    meet(world, hq, hyesan);
+    world.meet(hq, hyesan, settling);
     CHECK(world.ledger(hq).roster().version() == before + 1);  // what it had forgotten
     CHECK_FALSE(world.revoke_if_allowed(wonsan));
-    meet(world, hq, pyongyang);
+    world.meet(hq, pyongyang, settling);
     CHECK(world.revoke_if_allowed(wonsan));
-    meet(world, hq, pyongyang);
+    world.meet(hq, pyongyang, settling);
     CHECK(world.knows_cut_off(pyongyang, wonsan));
     CHECK_FALSE(world.was_told(pyongyang, What::roster_conflict));
 }
 
 TEST_CASE("a record whose number a reader knows from the other copy's reissue is not receipted",
           "[simulation][new_life]") {
-    World world(6, four, {});
-    meet(world, hyesan, hq);
+    World world(6, four_offices, {});
+    world.meet(hyesan, hq, settling);
     world.stop(hyesan);
     auto first = world.disk(hyesan);
     const auto second = world.disk(hyesan);
     put_back(world, hyesan, first, Marker::goes_back_too);
     const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
     const auto text = world.texts().at(report);
-    meet(world, hyesan, pyongyang);
+    world.meet(hyesan, pyongyang, settling);
     REQUIRE(world.queue(hyesan, {wonsan}, RecordClass::urgent).has_value());
     world.connect(hyesan, wonsan, {.only_urgent = true}, {.only_urgent = true});
     world.run_until_idle(1h);
@@ -203,18 +196,18 @@ TEST_CASE("a record whose number a reader knows from the other copy's reissue is
     put_back(world, hyesan, second, Marker::goes_back_too);
     REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).value() == report);
     const auto other_text = world.texts().at(report);
-    meet(world, hyesan, wonsan);  // which has the urgent one
+    world.meet(hyesan, wonsan, settling);  // which has the urgent one
     REQUIRE(world.ledger(hyesan).meta().incarnation.ordinal == 2);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
     CHECK(count(texts_at(world, hq), other_text) == 1);
-    meet(world, pyongyang, hq);
+    world.meet(pyongyang, hq, settling);
     CHECK(count(texts_at(world, hq), text) == 0);
     CHECK_FALSE(
         world.ledger(hq).log(storage::log_of(report)).receipted.contains(report.origin.number));
     put_back(world, hyesan, first, Marker::goes_back_too);
     CHECK(state_of(world, report) == State::carried);
-    meet(world, hyesan, hq);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq, settling);
+    world.meet(hyesan, hq, settling);
     CHECK(count(texts_at(world, hq), text) == 1);
     CHECK(count(texts_at(world, hq), other_text) == 1);
     CHECK(state_of(world, report) == State::delivered);
@@ -224,9 +217,9 @@ TEST_CASE("two copies of an office: nothing of either is lost, and one of them g
           "[simulation][new_life]") {
     for_each_seed(40, [](std::uint64_t seed) {
         CAPTURE(seed);
-        World world(seed, four, {});
-        meet(world, hyesan, hq);
-        meet(world, hyesan, pyongyang);
+        World world(seed, four_offices, {});
+        world.meet(hyesan, hq, settling);
+        world.meet(hyesan, pyongyang, settling);
         const auto shared = world.queue(hyesan, {hq}, RecordClass::normal).value();
         world.stop(hyesan);
         // The two disks run by turns: to the others that is one office with two memories.
@@ -242,7 +235,7 @@ TEST_CASE("two copies of an office: nothing of either is lost, and one of them g
                 promised.insert(world.texts().at(*report));
             }
             if (world.dice()() % 2 == 0) {
-                meet(world, hyesan, world.dice()() % 2 == 0 ? hq : pyongyang);
+                world.meet(hyesan, world.dice()() % 2 == 0 ? hq : pyongyang, settling);
             }
             world.stop(hyesan);
             disks.at(last) = world.disk(hyesan);
@@ -250,19 +243,19 @@ TEST_CASE("two copies of an office: nothing of either is lost, and one of them g
         // A person decides for each copy in turn: what only the other has is sent from there first.
         for (const std::size_t one : {1 - last, last}) {
             put_back(world, hyesan, disks.at(one), Marker::goes_back_too);
-            meet(world, hyesan, hq);
+            world.meet(hyesan, hq, settling);
             if (world.ledger(hyesan).meta().stopped) {
                 world.go_on_here(hyesan);
             }
-            meet(world, hyesan, hq);
+            world.meet(hyesan, hq, settling);
             if (world.ledger(hyesan).meta().stopped) {
                 world.go_on_here(hyesan);
-                meet(world, hyesan, hq);
+                world.meet(hyesan, hq, settling);
             }
             CHECK_FALSE(world.ledger(hyesan).meta().stopped);
             world.crash(hyesan);
         }
-        meet(world, pyongyang, hq);
+        world.meet(pyongyang, hq, settling);
         const auto texts = texts_at(world, hq);
         for (const auto& text : promised) {
             INFO(text);

@@ -12,7 +12,6 @@ using engine::What;
 
 namespace {
 
-const std::vector<std::string> four = {"hq", "hyesan", "pyongyang", "wonsan"};
 constexpr Node lost = 3;
 
 // The state of a report at one machine, as its author shows it; nothing: it is no recipient.
@@ -26,15 +25,9 @@ std::optional<State> state_at(World& world, const storage::ReportKey& report, No
     return std::nullopt;
 }
 
-void meet(World& world, Node a, Node b) {
-    world.connect(a, b);
-    world.run_until_idle(1h);
-    world.cut(a, b);
-}
-
 void replaced_in_a_storm(std::uint64_t seed) {
     CAPTURE(seed);
-    World world(seed, four,
+    World world(seed, four_offices,
                 {.crash_before_commit = 0.003, .crash_before_send = 0.003, .latency = 50ms});
     world.storm(20 + static_cast<int>(seed % 30));
     world.restart(hq);
@@ -89,31 +82,31 @@ TEST_CASE("an office on a new machine gets what the old one lacks, whenever it i
 
 TEST_CASE("a report under way to a lost machine arrives at the new one, under its first ID",
           "[simulation][replacement]") {
-    World world(1, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, lost);
-    meet(world, hyesan, lost);
+    World world(1, four_offices, {});
+    world.meet(hq, hyesan);
+    world.meet(hq, lost);
+    world.meet(hyesan, lost);
     const auto had = world.queue(hyesan, {lost}, RecordClass::normal).value();
-    meet(world, hyesan, lost);
+    world.meet(hyesan, lost);
     CHECK(state_at(world, had, lost) == State::delivered);
     std::vector<storage::ReportKey> owed;
     for (int i = 0; i < 5; ++i) {
         owed.push_back(world.queue(hyesan, {lost, hq}, RecordClass::normal).value());
     }
     owed.push_back(world.queue(hyesan, {lost}, RecordClass::bulk, 50'000).value());
-    meet(world, hyesan, hq);  // hq has its own, and carries the others
+    world.meet(hyesan, hq);  // hq has its own, and carries the others
     const auto invite = world.invite("wonsan", true);
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq);
     for (const auto& report : owed) {
         // Neither delivered nor failed: a new machine is on its way.
         CHECK((state_at(world, report, lost) == State::queued ||
                state_at(world, report, lost) == State::carried));
     }
     const auto machine = world.join(*invite);
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
     world.check_everything();
     CHECK(state_at(world, had, lost) == State::delivered);
     CHECK_FALSE(state_at(world, had, machine).has_value());
@@ -126,9 +119,9 @@ TEST_CASE("a report under way to a lost machine arrives at the new one, under it
     // The new machine answers, and its own reports have IDs of their own.
     CHECK(world.acknowledge(machine, owed.front()).has_value());
     const auto own = world.queue(machine, {hq, hyesan}, RecordClass::normal).value();
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
-    meet(world, machine, hq);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    world.meet(machine, hq);
     CHECK(state_at(world, owed.front(), machine) == State::acknowledged);
     CHECK(state_at(world, own, hyesan) == State::delivered);
     CHECK(engine::printed_id(world.ledger(hq), own) == "wonsan.2-1");
@@ -138,27 +131,27 @@ TEST_CASE("a receipt of a new machine that fills a hole proves nothing about the
           "[simulation][replacement]") {
     // The author owes one report to two offices, of which one is replaced. The new machine receipts
     // numbers around the old record's, which it has never seen.
-    World world(1, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, lost);
-    meet(world, hyesan, lost);
+    World world(1, four_offices, {});
+    world.meet(hq, hyesan);
+    world.meet(hq, lost);
+    world.meet(hyesan, lost);
     world.lock_mail(hyesan, true);  // so nothing is written again yet
     const auto owed = world.queue(hyesan, {lost}, RecordClass::normal).value();
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq);
     const auto machine = world.join(*world.invite("wonsan", true));
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
-    meet(world, hyesan, machine);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    world.meet(hyesan, machine);
     const auto later = world.queue(hyesan, {machine}, RecordClass::normal);
     REQUIRE(later.has_value());
-    meet(world, hyesan, machine);
+    world.meet(hyesan, machine);
     CHECK(state_at(world, *later, machine) == State::delivered);
     CHECK(state_at(world, owed, lost) != State::delivered);
     CHECK_FALSE(world.has_received(machine, owed));
     world.lock_mail(hyesan, false);
     world.run_for(1min);
     CHECK(state_at(world, owed, machine) == State::queued);
-    meet(world, hyesan, machine);
+    world.meet(hyesan, machine);
     CHECK(state_at(world, owed, machine) == State::delivered);
     CHECK(world.has_received(machine, owed));
     world.check_everything();
@@ -166,22 +159,22 @@ TEST_CASE("a receipt of a new machine that fills a hole proves nothing about the
 
 TEST_CASE("a machine that was taken first and replaced later gets what failed meanwhile",
           "[simulation][replacement]") {
-    World world(1, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, lost);
-    meet(world, hyesan, lost);
+    World world(1, four_offices, {});
+    world.meet(hq, hyesan);
+    world.meet(hq, lost);
+    world.meet(hyesan, lost);
     const auto owed = world.queue(hyesan, {lost}, RecordClass::normal).value();
     REQUIRE(world.revoke(lost).has_value());
-    meet(world, hyesan, hq);
+    world.meet(hyesan, hq);
     CHECK(state_at(world, owed, lost) == State::failed);
     CHECK(world.was_told(hyesan, What::unreachable));
     // The first invitation is lost, and made anew.
     const auto first = world.invite("wonsan", true);
     const auto machine = world.join(*world.invite("wonsan", false));
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
     CHECK(state_at(world, owed, machine) == State::delivered);
     CHECK(world.ledger(hq).roster().find(world.keys(lost).index)->replaced_by ==
           world.keys(machine).index);
@@ -190,17 +183,17 @@ TEST_CASE("a machine that was taken first and replaced later gets what failed me
 
 TEST_CASE("an office that is replaced twice while an author is away is written to once",
           "[simulation][replacement]") {
-    World world(1, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, lost);
-    meet(world, hyesan, lost);
+    World world(1, four_offices, {});
+    world.meet(hq, hyesan);
+    world.meet(hq, lost);
+    world.meet(hyesan, lost);
     const auto owed = world.queue(hyesan, {lost}, RecordClass::normal).value();
     const auto second = world.join(*world.invite("wonsan", true));
-    meet(world, second, hq);
+    world.meet(second, hq);
     const auto third = world.join(*world.invite("wonsan", true));
-    meet(world, third, hq);
-    meet(world, hyesan, hq);
-    meet(world, hyesan, third);
+    world.meet(third, hq);
+    world.meet(hyesan, hq);
+    world.meet(hyesan, third);
     CHECK(state_at(world, owed, third) == State::delivered);
     CHECK(world.progress(hyesan, owed)->recipients.size() == 1);
     CHECK_FALSE(world.has_received(second, owed));
@@ -212,20 +205,20 @@ TEST_CASE("an office that is replaced twice while an author is away is written t
 TEST_CASE(
     "a report that was written again can be withdrawn, for a reader who heard of it by any path",
     "[simulation][replacement]") {
-    World world(1, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, lost);
-    meet(world, hyesan, lost);
+    World world(1, four_offices, {});
+    world.meet(hq, hyesan);
+    world.meet(hq, lost);
+    world.meet(hyesan, lost);
     const auto read = world.queue(hyesan, {lost}, RecordClass::normal).value();
     const auto unread = world.queue(hyesan, {lost}, RecordClass::bulk).value();
     const auto machine = world.join(*world.invite("wonsan", true));
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
-    meet(world, hyesan, machine);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    world.meet(hyesan, machine);
     CHECK(world.has_received(machine, read));
     CHECK(world.has_received(machine, unread));
     CHECK(world.withdraw(read));
-    meet(world, hyesan, machine);
+    world.meet(hyesan, machine);
     CHECK(world.progress(machine, read)->withdrawn.has_value());
     const auto page = world.progress(hyesan, read).value();
     CHECK(page.recipients.front().state == State::delivered);
@@ -238,15 +231,15 @@ TEST_CASE(
 
 TEST_CASE("the record of a reissue goes once it is delivered, and its first record stays readable",
           "[simulation][replacement]") {
-    World world(1, four, {});
-    meet(world, hq, hyesan);
-    meet(world, hq, lost);
-    meet(world, hyesan, lost);
+    World world(1, four_offices, {});
+    world.meet(hq, hyesan);
+    world.meet(hq, lost);
+    world.meet(hyesan, lost);
     const auto owed = world.queue(hyesan, {lost}, RecordClass::bulk, 100'000).value();
     const auto machine = world.join(*world.invite("wonsan", true));
-    meet(world, machine, hq);
-    meet(world, hyesan, hq);
-    meet(world, hyesan, machine);
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    world.meet(hyesan, machine);
     CHECK(state_at(world, owed, machine) == State::delivered);
     CHECK(world.view(hyesan, owed).report.has_value());
     const auto as = world.progress(hyesan, owed)->recipients.front().reissued_as.value();
@@ -258,7 +251,7 @@ TEST_CASE("the record of a reissue goes once it is delivered, and its first reco
     world.restart(hyesan);
     world.crash(hyesan);
     world.restart(hyesan);
-    meet(world, hyesan, machine);
+    world.meet(hyesan, machine);
     CHECK_FALSE(world.ledger(hyesan).meta().stopped);
     world.check_everything();
 }

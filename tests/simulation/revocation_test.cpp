@@ -18,7 +18,6 @@ using engine::What;
 
 namespace {
 
-const std::vector<std::string> four = {"hq", "hyesan", "pyongyang", "wonsan"};
 constexpr Node taken = 3;
 
 bool is_kept(const CutOff& cut_off, const storage::ReportKey& report) {
@@ -47,7 +46,7 @@ LeafSummary closed_part(const World& world, Node node) {
 
 void cut_off_in_a_storm(std::uint64_t seed) {
     CAPTURE(seed);
-    World world(seed, four,
+    World world(seed, four_offices,
                 {.crash_before_commit = 0.003, .crash_before_send = 0.003, .latency = 50ms});
     const bool is_hostile = seed % 2 == 0;
     std::optional<HostileGuest> thief;
@@ -158,7 +157,7 @@ TEST_CASE("an office is cut off in any weather, and nothing of anybody else is l
 
 TEST_CASE("a cut-off keeps what the authority knows, and what members have receipted",
           "[simulation]") {
-    World world(81, four, {});
+    World world(81, four_offices, {});
     const auto carried = world.queue(taken, {hyesan}, RecordClass::normal).value();
     world.connect(taken, hq);
     world.run_until_idle(1h);
@@ -187,7 +186,7 @@ TEST_CASE("a cut-off keeps what the authority knows, and what members have recei
 
 TEST_CASE("what was shown from beyond a cut-off stays readable, is marked and goes no further",
           "[simulation]") {
-    World world(82, four, {});
+    World world(82, four_offices, {});
     const auto kept = world.queue(taken, {hyesan, pyongyang}, RecordClass::normal).value();
     world.connect(taken, hyesan);
     world.run_until_idle(1h);
@@ -233,7 +232,7 @@ TEST_CASE("what was shown from beyond a cut-off stays readable, is marked and go
 
 TEST_CASE("a second cut-off moves the marks that are named, and leaves the others",
           "[simulation]") {
-    World world(89, four, {});
+    World world(89, four_offices, {});
     std::vector<storage::ReportKey> normal;
     for (int i = 0; i < 3; ++i) {
         normal.push_back(world.queue(taken, {hyesan, hq}, RecordClass::normal).value());
@@ -272,7 +271,7 @@ TEST_CASE("a second cut-off moves the marks that are named, and leaves the other
 
 TEST_CASE("neither a record with a high number nor a receipt that lies moves the mark",
           "[simulation]") {
-    World world(90, four, {});
+    World world(90, four_offices, {});
     const auto good = world.queue(taken, {hq}, RecordClass::normal).value();
     world.connect(taken, hq);
     world.run_until_idle(1h);
@@ -301,7 +300,7 @@ TEST_CASE("neither a record with a high number nor a receipt that lies moves the
 }
 
 TEST_CASE("what a thief signs later takes nothing from what a cut-off keeps", "[simulation]") {
-    World world(91, four, {});
+    World world(91, four_offices, {});
     const auto kept = world.queue(taken, {hyesan}, RecordClass::normal).value();
     world.connect(taken, hq);
     world.run_until_idle(1h);
@@ -348,7 +347,7 @@ TEST_CASE("what a thief signs later takes nothing from what a cut-off keeps", "[
 
 TEST_CASE("a run that a cut-off divides brings the reports before it, and not those behind",
           "[simulation]") {
-    World world(92, four, {});
+    World world(92, four_offices, {});
     // Queued together, so they travel as one record.
     std::vector<storage::ReportKey> run;
     for (int i = 0; i < 4; ++i) {
@@ -375,7 +374,7 @@ TEST_CASE("a run that a cut-off divides brings the reports before it, and not th
 }
 
 TEST_CASE("a later mark brings back mail that was dropped unread", "[simulation]") {
-    World world(93, four, {});
+    World world(93, four_offices, {});
     world.lock_mail(hyesan, true);
     const auto first = world.queue(taken, {hyesan}, RecordClass::normal).value();
     world.connect(taken, pyongyang);
@@ -404,7 +403,7 @@ TEST_CASE("a later mark brings back mail that was dropped unread", "[simulation]
 
 TEST_CASE("mail that waits for a passphrase is not opened once its author is cut off before it",
           "[simulation]") {
-    World world(83, four, {});
+    World world(83, four_offices, {});
     world.lock_mail(hyesan, true);
     const auto kept = world.queue(taken, {hyesan}, RecordClass::normal).value();
     world.connect(taken, hyesan);
@@ -424,7 +423,7 @@ TEST_CASE("mail that waits for a passphrase is not opened once its author is cut
 }
 
 TEST_CASE("the author of a report to an office that is cut off is told", "[simulation]") {
-    World world(84, four, {});
+    World world(84, four_offices, {});
     const auto report = world.queue(hyesan, {taken, pyongyang}, RecordClass::normal).value();
     world.connect(hyesan, pyongyang);
     world.run_until_idle(1h);
@@ -443,7 +442,7 @@ TEST_CASE("the author of a report to an office that is cut off is told", "[simul
 
 TEST_CASE("a stick that was written before its writer was cut off still brings what it kept",
           "[simulation]") {
-    World world(85, four, {});
+    World world(85, four_offices, {});
     const auto kept = world.queue(taken, {hyesan}, RecordClass::normal).value();
     world.connect(taken, pyongyang);
     world.run_until_idle(1h);
@@ -470,7 +469,7 @@ TEST_CASE("a stick that was written before its writer was cut off still brings w
 
 TEST_CASE("an office that people here blocked is left alone here, and its mail waits",
           "[simulation]") {
-    World world(86, four, {});
+    World world(86, four_offices, {});
     const auto before = world.queue(taken, {hyesan}, RecordClass::normal).value();
     world.connect(taken, hyesan);
     world.run_until_idle(1h);
@@ -545,7 +544,7 @@ TEST_CASE("an office that is invited under the name of one that was cut off prin
 }
 
 TEST_CASE("an office that was cut off queues nothing, and reads what it has", "[simulation]") {
-    World world(87, four, {});
+    World world(87, four_offices, {});
     const auto report = world.queue(hyesan, {taken}, RecordClass::normal).value();
     world.connect(taken, hyesan);
     world.run_until_idle(1h);

@@ -282,6 +282,9 @@ std::optional<storage::ReportKey> World::acknowledge(Node reader,
     draft.to = {report.author};
     draft.report.text = fmt::format("접수함 {}", submitted.request);
     draft.report.outcome = ReplyOutcome::accepted;
+    if (!hashes_.contains(report)) {
+        hashes_[report] = view(reader, report).hash;  // it has another number at its author
+    }
     draft.report.reply_to = reference_to(report);
     std::vector<engine::Notice> notices;
     if (!batch(reader, {submitted}, &notices)) {

@@ -28,6 +28,7 @@ inline constexpr Node hq = 0;
 inline constexpr Node hyesan = 1;
 inline constexpr Node pyongyang = 2;
 inline constexpr Node wonsan = 3;
+inline const std::vector<std::string> four_offices = {"hq", "hyesan", "pyongyang", "wonsan"};
 
 // Reads FIELDPOST_SEED or FIELDPOST_SEEDS.
 std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise);
@@ -104,6 +105,8 @@ public:
     // older link with other policies is closed first.
     void connect(Node a, Node b, engine::LinkPolicy of_a = {}, engine::LinkPolicy of_b = {});
     void cut(Node a, Node b);
+    // Links them until nothing is left to say, so many times one after the other.
+    void meet(Node a, Node b, int times = 1);
     // Frames under way still come, at the same moment as the end.
     void end(Node a, Node b);
     void crash(Node node);

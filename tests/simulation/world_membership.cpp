@@ -39,6 +39,14 @@ Node World::join(const crypto::Invite& invite) {
     return size() - 1;
 }
 
+void World::meet(Node a, Node b, int times) {
+    for (int i = 0; i < times; ++i) {
+        connect(a, b);
+        run_until_idle(std::chrono::hours{1});
+    }
+    cut(a, b);
+}
+
 std::vector<Node> World::machines_of(Node node) const {
     std::vector<Node> machines = {node};
     // A machine knows from its invitation which one it replaces.

@@ -87,8 +87,8 @@ void FeedReader::compare(const storage::RecordStore& store, std::size_t node) co
         const auto found = now_.reports.find(key);
         REQUIRE(found != now_.reports.end());
         auto expected = known_of(*page);
-        // Of a machine that was replaced, what was told last stands until the new one's state
-        // comes: readers know an office by its name.
+        // Readers know an office by its name. So the last state of a machine that was replaced
+        // stands until the new one's state comes.
         auto states = found->second.states;
         std::erase_if(states, [&](const auto& entry) {
             return !expected.states.contains(entry.first) &&

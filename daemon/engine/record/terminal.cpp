@@ -53,7 +53,7 @@ bool is_served(const Ledger& ledger, const Header& header, OfficeId recipient, N
     const auto* office = ledger.roster().find(recipient);
     if (office != nullptr && (office->state == crypto::OfficeState::revoked ||
                               office->state == crypto::OfficeState::retired)) {
-        // What this office wrote to a machine that is being replaced goes to the new one.
+        // A new machine gets what this office wrote to the one that it replaces.
         return header.log.author != ledger.us() || !is_replaced_soon(ledger, *office);
     }
     return covers(ledger, recipient, header.log, number);

@@ -52,8 +52,7 @@ Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
             if (is_public(as)) {
                 ledger.edit_log(log).withdraw(number);
             }
-            // What was never public in an older life of this office may be another record
-            // elsewhere.
+            // A number that was never public in an older life may be another record elsewhere.
             if (is_public(as) || log.incarnation == ledger.meta().incarnation) {
                 TRY(make_terminal(ledger, log, {{number, number}}));
             }

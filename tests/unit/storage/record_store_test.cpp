@@ -134,7 +134,16 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
          .acknowledged_at = {50},
          .outcome = ReplyOutcome::correct,
          .answer = Origin{{1, 7}, RecordClass::reply, 9}},
-        {.office = OfficeId{2}, .state = State::failed, .reason = FailReason::refused}};
+        {.office = OfficeId{2}, .state = State::failed, .reason = FailReason::refused},
+        {.office = OfficeId{4}, .reissued_as = Origin{{2, 9}, RecordClass::bulk, 5}},
+        {.office = OfficeId{5},
+         .state = State::failed,
+         .reason = FailReason::unreadable,
+         .reissued_as = Origin{{2, 9}, RecordClass::bulk, 6}}};
+    const auto as = report_in(log_b, 77);
+    const Reissue reissue{report.origin, ShortHash{{std::byte{7}}}};
+    peer.is_caught_up = true;
+    meta.seen = {3, 8};
     {
         const auto store = disk.open();
         change(*store,
@@ -146,8 +155,8 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
                 PutCustody{OfficeId{1}, encode_custody(custody_of(OfficeId{1}))},
                 PutArchive{Arrival{1}, entry}, PutReport{report, progress},
                 FileWith{report, Filed::answer, Arrival{5}}, PutKeyed{{}, keyed}, PutEvent{event},
-                PutLeaf{OfficeId{3}, {}}, PutPeer{OfficeId{3}, peer}, PutExpiry{{900}, Arrival{5}},
-                PutExpiry{{800}, Arrival{9}}});
+                PutReissue{as, reissue}, PutLeaf{OfficeId{3}, {}}, PutPeer{OfficeId{3}, peer},
+                PutExpiry{{900}, Arrival{5}}, PutExpiry{{800}, Arrival{9}}});
     }
     const auto store = disk.open();
     REQUIRE(store->begin().has_value());
@@ -168,6 +177,8 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     CHECK(store->record_until(Arrival{4}, WithBody::no).value()->arrival == Arrival{1});
     CHECK(store->record_from(Arrival{6}, WithBody::no).value() == std::nullopt);
     CHECK(store->part(Blob{3}, 1).value()->size() == 16384);
+    CHECK(store->reissued(as).value() == reissue);
+    CHECK(store->reissued(report).value() == std::nullopt);
     CHECK(store->part(Blob{3}, 2).value() == std::nullopt);
     CHECK(store->partials().value() == std::vector{partial});
     CHECK(store->registers().value() == std::vector{register_of(OfficeId{3})});
