@@ -91,12 +91,15 @@ constexpr std::array kinds = {
               "nothing new can be written here: this machine was put back twice, or another one "
               "runs as {0}. Telephone the authority. When no other runs, type here: fieldpost "
               "continue"},
+    EventKind{What::began_anew, "began_anew", warning,
+              "{0} goes on with new IDs: its machine was put back from a copy, or two machines run "
+              "as {0}. Telephone its people: is there a second machine?"},
 };
 
 static_assert(std::ranges::all_of(kinds, [](const EventKind& kind) {
     return static_cast<std::size_t>(kind.what) == static_cast<std::size_t>(&kind - kinds.data());
 }));
-static_assert(kinds.size() == static_cast<std::size_t>(What::stopped) + 1, "a row for each");
+static_assert(kinds.size() == static_cast<std::size_t>(What::began_anew) + 1, "a row for each");
 
 }  // namespace
 

@@ -56,6 +56,7 @@ enum class What : std::uint8_t {
     reissued = 41,           // an own report was written again, in another record
     new_life = 42,           // this office goes on in a new incarnation
     stopped = 43,            // this office signs nothing until a person says so
+    began_anew = 44,         // told at the authority: another office goes on in a new incarnation
 };
 
 // The path of the event: from this machine, over a link, or in a bundle.

@@ -160,8 +160,15 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
             before = *receipt;
         }
     }
+    const auto* known = is_of(entry, RegisterKind::office) ? ledger.newest(entry.key) : nullptr;
+    const bool begins_anew =
+        known != nullptr && entry.version.incarnation.ordinal > known->version.incarnation.ordinal;
     if (!ledger.keep_register(entry)) {
         return TakenRegister{};
+    }
+    const auto* mail = ledger.config().mail;
+    if (begins_anew && mail != nullptr && mail->authority) {
+        ledger.note(What::began_anew, {.office = entry.key.signer, .via = from}, now, notify);
     }
     ledger.heard_of(entry.key.signer, entry.at, now);
     if (author && *author == ledger.us()) {

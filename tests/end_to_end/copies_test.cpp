@@ -49,6 +49,7 @@ TEST_CASE("a home that runs twice loses no report, and a person says which copy 
     CHECK(goes_on.starts_with("hyesan.2-"));
     REQUIRE(eventually([&] { return count_at(hq, "사본이 쓴 보고서") == 1; }));
     CHECK(count_at(hq, "of the first") == 1);
+    CHECK(has_item(hq, "began_anew"));
     REQUIRE(copy.run({"wait", same, "--for", "delivered", "--timeout", "30s"}).exit_code == 0);
     CHECK(same == (same.starts_with("hyesan.2-") ? same : "hyesan-2"));
     // Both sides find it, each by the ID that it shows.
