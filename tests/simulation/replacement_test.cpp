@@ -77,7 +77,7 @@ void replaced_in_a_storm(std::uint64_t seed) {
 
 TEST_CASE("an office on a new machine gets what the old one lacks, whenever it is replaced",
           "[simulation][replacement]") {
-    for_each_seed(60, replaced_in_a_storm);
+    for_each_seed(number_from_environment("FIELDPOST_SEEDS", 60), replaced_in_a_storm);
 }
 
 TEST_CASE("a report under way to a lost machine arrives at the new one, under its first ID",

@@ -284,7 +284,8 @@ void World::check_settled(Node node) {
             const auto is_stopped = [&](Node one) {
                 return log.author == index_of(one) && ledger(one).meta().stopped;
             };
-            if (is_stopped(node) || is_stopped(peer)) {
+            // Of two records under one number, one is not taken.
+            if (is_stopped(node) || is_stopped(peer) || was_told(peer, engine::What::fork)) {
                 continue;
             }
             const auto passable = read_from(node, [&](const storage::RecordStore&) {

@@ -153,7 +153,8 @@ Result<Verdict> judge_beside_held(Ledger& ledger, const Arriving& record,
     if (!crypto::verify_record(author, ledger.network(), record.id, record.signature)) {
         return Verdict::forged;
     }
-    if (header.log.author == ledger.us()) {
+    // Two records of an older life of this office are a fork of that life, and no news of this one.
+    if (header.log.author == ledger.us() && header.log.incarnation >= ledger.meta().incarnation) {
         return Verdict::ours;
     }
     TRY(accuse_of(ledger, record, from, now, notify));

@@ -153,11 +153,13 @@ std::map<LogKey, Number> SendQueue::to_publish(const Ledger& ledger,
                                                const FrameSender& frames) const {
     std::map<LogKey, Number> wanted;
     for (const auto& [log, numbers] : to_send_) {
-        if (log.author != ledger.us() || !frames.may_send(log.record_class)) {
+        // Under numbers of an older incarnation nothing more is made public.
+        if (log.author != ledger.us() || log.incarnation != ledger.meta().incarnation ||
+            !frames.may_send(log.record_class)) {
             continue;
         }
         const auto& state = ledger.log(log);
-        auto sendable = intersection(numbers, ledger.passable(log));
+        auto sendable = intersection(numbers, state.held);
         if (sendable.top() <= state.published) {
             continue;
         }
