@@ -30,12 +30,12 @@ void replaced_in_a_storm(std::uint64_t seed) {
     World world(seed, four_offices,
                 {.crash_before_commit = 0.003, .crash_before_send = 0.003, .latency = 50ms});
     world.storm(20 + static_cast<int>(seed % 30));
-    world.restart(hq);
-    if (!world.is_up(hq)) {
-        return;
+    std::shared_ptr<const crypto::Invite> invite;
+    while (invite == nullptr) {
+        world.restart(hq);
+        world.lock_mail(hq, false);
+        invite = world.is_up(hq) ? world.invite_if_up("wonsan", true) : nullptr;
     }
-    world.lock_mail(hq, false);
-    const auto invite = world.invite("wonsan", true);
     const auto machine = world.join(*invite);
     world.crash(lost);
     world.take_over(lost);  // nobody has it any more
@@ -67,7 +67,8 @@ void replaced_in_a_storm(std::uint64_t seed) {
             CHECK((at_old == State::delivered || at_old == State::acknowledged ||
                    world.record(author, report).expires.is_over_at(world.ledger(author).aged())));
         } else {
-            CHECK(state_at(world, report, machine) == State::delivered);
+            const auto at_new = state_at(world, report, machine);
+            CHECK((at_new == State::delivered || at_new == State::acknowledged));
             CHECK(world.times_happened(machine, What::received, report) == 1);
         }
     }
@@ -77,7 +78,7 @@ void replaced_in_a_storm(std::uint64_t seed) {
 
 TEST_CASE("an office on a new machine gets what the old one lacks, whenever it is replaced",
           "[simulation][replacement]") {
-    for_each_seed(number_from_environment("FIELDPOST_SEEDS", 60), replaced_in_a_storm);
+    for_each_seed(number_from_environment("FIELDPOST_SEEDS", 100), replaced_in_a_storm);
 }
 
 TEST_CASE("a report under way to a lost machine arrives at the new one, under its first ID",

@@ -207,6 +207,7 @@ std::optional<storage::ReportKey> World::queue(Node author, const std::vector<No
             // An office that was invited later may be unknown here still.
             const auto* office = ledger(author).roster().find(index_of(node));
             return office == nullptr || !office->is_member() ||
+                   ledger(author).statement(index_of(node)) == nullptr ||
                    ledger(author).is_closed(index_of(node)) || knows_cut_off(author, node) ||
                    ledger(author).peer(index_of(node)).blocked;
         };

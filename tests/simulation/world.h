@@ -73,7 +73,9 @@ public:
     // The authority (node 0) invites. A new machine joins with the content of the invitation. It is
     // up, and knows only the offices in the invitation.
     Node invite_and_join(const std::string& name) { return join(*invite(name)); }
-    // With `replace` it is the same office on a new machine, and the old one is cut off.
+    // With `replace` it is the same office on a new machine, and the old one is cut off. The first
+    // form returns nothing if the authority crashed.
+    std::shared_ptr<const crypto::Invite> invite_if_up(const std::string& name, bool replace);
     std::shared_ptr<const crypto::Invite> invite(const std::string& name, bool replace = false);
     Node join(const crypto::Invite& invite);
     // The machines that took the place of this one, one after the other, and this one first.

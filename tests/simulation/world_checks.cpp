@@ -215,8 +215,11 @@ void World::check_progress(Node node) {
                 continue;
             }
             CHECK((may_become(was, is) || was.reissued_as != is.reissued_as));
+            // Another record of the report may still be carried.
             if (was.state == storage::State::carried && is.state == storage::State::queued &&
-                was.reissued_as == is.reissued_as) {
+                std::ranges::none_of(now.recipients, [](const storage::Recipient& one) {
+                    return one.reissued_as.has_value();
+                })) {
                 const auto carriers = read_from(node, [&](const storage::RecordStore&) {
                     return engine::carriers_of(ledger(node), report);
                 });

@@ -4,9 +4,17 @@
 namespace fieldpost::tests {
 
 std::shared_ptr<const crypto::Invite> World::invite(const std::string& name, bool replace) {
+    auto made = invite_if_up(name, replace);
+    REQUIRE(made != nullptr);
+    return made;
+}
+
+std::shared_ptr<const crypto::Invite> World::invite_if_up(const std::string& name, bool replace) {
     std::vector<engine::Notice> notices;
-    REQUIRE(batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400, replace}},
-                  &notices));
+    if (!batch(0, {engine::InviteWanted{next_request_++, name, Role::field, 86400, replace}},
+               &notices)) {
+        return nullptr;
+    }
     const auto answer = std::ranges::find_if(notices, [](const engine::Notice& notice) {
         return std::holds_alternative<engine::Invited>(notice);
     });
