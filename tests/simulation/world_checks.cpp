@@ -287,7 +287,7 @@ void World::check_settled(Node node) {
             const auto is_stopped = [&](Node one) {
                 return log.author == index_of(one) && ledger(one).meta().stopped;
             };
-            // Of two records under one number, one is not taken.
+            // A peer that knows of a fork takes one of two records under one number.
             if (is_stopped(node) || is_stopped(peer) || was_told(peer, engine::What::fork)) {
                 continue;
             }

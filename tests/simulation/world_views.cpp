@@ -1,4 +1,4 @@
-// What people and machines of a World can see.
+// The views of a World: events, boxes, records and pages, as people and machines see them.
 #include "tests/simulation/world.h"
 
 namespace fieldpost::tests {
