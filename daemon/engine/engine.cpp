@@ -327,7 +327,8 @@ Result<void> Engine::Parts::look_after(Now now) {
 }
 
 void Engine::Parts::tend_groups(Now now) {
-    if (!have_members_changed || !has_groups_to_tend(ledger) || !check_authority(ledger)) {
+    if (!have_members_changed || !has_groups_to_tend(ledger) || ledger.meta().stopped ||
+        !knows_newest_roster(ledger)) {
         return;
     }
     if (groups_tended_at && now.steady - *groups_tended_at < groups_interval) {

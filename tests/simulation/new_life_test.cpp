@@ -81,6 +81,23 @@ TEST_CASE("reports under way when a store is put back are sent again, and shown 
     world.check_everything();
 }
 
+TEST_CASE("a record of an older life that was taken back from a peer ends as any other",
+          "[simulation][new_life]") {
+    World world(7, four_offices, {});
+    world.meet(hyesan, hq, settling);
+    const auto copy = copy_of(world, hyesan);
+    const auto lost = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    world.meet(hyesan, pyongyang, settling);
+    put_back(world, hyesan, copy, Marker::goes_back_too);
+    world.meet(hyesan, pyongyang, settling);
+    const auto log = storage::log_of(lost);
+    CHECK(world.ledger(hyesan).log(log).held.contains(lost.origin.number));
+    world.meet(hyesan, hq, settling);
+    CHECK(world.has_received(hq, lost));
+    CHECK_FALSE(world.ledger(hyesan).log(log).held.contains(lost.origin.number));
+    world.check_everything();
+}
+
 TEST_CASE("mail that is locked when a store is caught is sent again once it is open",
           "[simulation][new_life]") {
     World world(2, four_offices, {});

@@ -145,8 +145,10 @@ void drop_partials(Ledger& ledger, const LogKey& log) {
 Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet& all) {
     auto numbers = all;
     if (log.author == ledger.us() && log.incarnation < ledger.meta().incarnation) {
-        // Another record may be public under a number that was never public here (new_life.h).
-        numbers.remove({ledger.log(log).published + 1, UINT32_MAX});
+        // Another record may be public under a number that was never public here (new_life.h). What
+        // was taken back from peers is public.
+        const auto above = intersection(numbers, {{ledger.log(log).published + 1, UINT32_MAX}});
+        numbers = united(without(numbers, above), intersection(above, ledger.passable(log)));
     }
     if (numbers.empty()) {
         return ok();
