@@ -288,7 +288,11 @@ void World::check_settled(Node node) {
                 return log.author == index_of(one) && ledger(one).meta().stopped;
             };
             // A peer that knows of a fork takes one of two records under one number.
-            if (is_stopped(node) || is_stopped(peer) || was_told(peer, engine::What::fork)) {
+            const bool is_forked =
+                std::ranges::any_of(ledger(peer).registers_of(log.author), [](const auto* entry) {
+                    return entry->key.kind == static_cast<std::uint8_t>(RegisterKind::fork);
+                });
+            if (is_stopped(node) || is_stopped(peer) || is_forked) {
                 continue;
             }
             const auto passable = read_from(node, [&](const storage::RecordStore&) {
