@@ -26,6 +26,14 @@ bool verify_bundle_head(const SigningPublic& signer, const NetworkId& network,
     return verify(signer, "bundle", network, signed_bytes(head), head.signature);
 }
 
+ShortHash hash_of_tops(const NetworkId& network, const std::vector<ShortHash>& ids) {
+    Bytes all;
+    for (const auto& id : ids) {
+        all.insert(all.end(), id.bytes.begin(), id.bytes.end());
+    }
+    return ids.empty() ? ShortHash{} : short_hash(hash("tops", network, {all}));
+}
+
 void sign_custody(const SigningKey& key, const NetworkId& network, Custody& custody) {
     custody.signature = key.sign("custody", network, signed_bytes(custody));
 }

@@ -21,6 +21,10 @@ void sign_bundle_head(const SigningKey& key, const NetworkId& network, BundleHea
 [[nodiscard]] bool verify_bundle_head(const SigningPublic& signer, const NetworkId& network,
                                       const BundleHead& head);
 
+// The hash by which receipts and custody name records (WIRE.md 4, `tops`). `ids`: the starts of the
+// ids at the tops of the runs, the lowest run first. Zeros for none.
+ShortHash hash_of_tops(const NetworkId& network, const std::vector<ShortHash>& ids);
+
 void sign_custody(const SigningKey& key, const NetworkId& network, Custody& custody);
 [[nodiscard]] bool verify_custody(const SigningPublic& signer, const NetworkId& network,
                                   const Custody& custody);

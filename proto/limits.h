@@ -80,6 +80,8 @@ inline constexpr std::size_t log_runs_max = 1024;
 inline constexpr std::size_t old_log_runs_max = 64;
 // Runs that one statement of custody tells, so that it fits a frame.
 inline constexpr std::size_t custody_runs_max = 2048;
+// Records of one log for whose proofs peers are asked at once.
+inline constexpr std::size_t proofs_asked_max = 32;
 // Refused runs of one log, for all reasons together.
 inline constexpr std::size_t refused_runs_max = 1024;
 // Bodies of one author under way here, and their bytes on disk: two bodies of the largest size.

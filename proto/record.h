@@ -37,6 +37,11 @@ using KeyCommitment = ByteArray<struct KeyCommitmentTag, 32>;
 using WrappedKey = ByteArray<struct WrappedKeyTag, 16>;
 
 // The first 16 bytes of an id. The next header of its log carries them.
+inline ShortHash short_hash(const PrevId& prev) {
+    ShortHash result;
+    std::ranges::copy(prev.first(ShortHash::size), result.bytes.begin());
+    return result;
+}
 inline PrevId prev_of(const RecordId& id) {
     PrevId prev;
     std::ranges::copy(id.first(prev_bytes), prev.bytes.begin());

@@ -114,7 +114,7 @@ Bytes encode_receipt(const Receipt& receipt) {
         fieldpost::write(out, log.incarnation);
         out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(log.record_class) |
                                          (log.is_filled ? filled_bit : 0U)));
-        out.raw(log.top_id.view());
+        out.raw(log.tops.view());
         fieldpost::write(out, log.received);
         fieldpost::write(out, log.unreadable);
         out.u8(static_cast<std::uint8_t>(log.refused.size()));
@@ -137,7 +137,7 @@ Result<ReceiptLog> read_receipt_log(ByteReader& in) {
     if (static_cast<std::uint8_t>(log.record_class) >= record_classes) {
         return fail(Errc::malformed, "receipt: an unknown class");
     }
-    log.top_id = TRY(in.read_array<ShortHash>());
+    log.tops = TRY(in.read_array<ShortHash>());
     log.received = TRY(read_interval_set(in));
     log.unreadable = TRY(read_interval_set(in));
     IntervalSet all = log.received;
@@ -162,8 +162,8 @@ Result<ReceiptLog> read_receipt_log(ByteReader& in) {
     if (all.count() != total) {
         return fail(Errc::malformed, "receipt: a number is in two sets");
     }
-    if (log.received.empty() && !log.top_id.is_zero()) {
-        return fail(Errc::malformed, "receipt: a top id without a record");
+    if (log.received.empty() && !log.tops.is_zero()) {
+        return fail(Errc::malformed, "receipt: tops of nothing");
     }
     return log;
 }
@@ -208,7 +208,7 @@ Bytes signed_bytes(const Custody& custody) {
     for (const auto& log : custody.logs) {
         fieldpost::write(out, log.incarnation);
         out.u8(static_cast<std::uint8_t>(log.record_class));
-        out.raw(log.top_id.view());
+        out.raw(log.tops.view());
         fieldpost::write(out, log.held);
     }
     return out.take();
@@ -237,7 +237,7 @@ Result<Custody> read_custody(ByteReader& in) {
         CustodyLog log;
         log.incarnation = TRY(read_incarnation(in));
         log.record_class = TRY(read_record_class(in));
-        log.top_id = TRY(in.read_array<ShortHash>());
+        log.tops = TRY(in.read_array<ShortHash>());
         log.held = TRY(read_interval_set(in, runs_left));
         if (log.held.empty()) {
             return fail(Errc::malformed, "custody: of nothing");

@@ -75,8 +75,8 @@ inline constexpr std::uint8_t refusal_reason_max = 6;
 struct ReceiptLog {
     Incarnation incarnation;
     RecordClass record_class{};
-    // The start of the id of the record at the top of `received`; the author checks it.
-    ShortHash top_id;
+    // A hash of the ids of the records at the tops of the runs of `received` (record/tops.h).
+    ShortHash tops;
     IntervalSet received;
     IntervalSet unreadable;
     // Reasons ascending. Unknown reasons are kept.
@@ -102,7 +102,7 @@ Result<OfficeId> read_receipt_subject(BytesView subject);
 struct CustodyLog {
     Incarnation incarnation;
     RecordClass record_class{};
-    ShortHash top_id;
+    ShortHash tops;
     IntervalSet held;
     bool operator==(const CustodyLog&) const = default;
 };

@@ -19,7 +19,6 @@ Bytes encode_row(const LogState& state) {
     out.u32(state.window);
     out.u32(state.window_hole);
     out.u32(state.window_since.seconds);
-    out.raw(state.receipted_top_id.view());
     out.u8(state.addresses_us ? 1 : 0);
     out.u32(state.closed_from);
     out.u32(state.next);
@@ -55,7 +54,6 @@ Result<LogState> read_row(ByteReader& in) {
     state.window = TRY(in.read_u32());
     state.window_hole = TRY(in.read_u32());
     state.window_since = WallTime{TRY(in.read_u32())};
-    state.receipted_top_id = TRY(in.read_array<ShortHash>());
     TRY(read_numbers_of_own(in, state));
     return state;
 }
@@ -75,14 +73,17 @@ Result<LogState> read_row_of_1(ByteReader& in) {
     TRY(any_size());
     TRY(any_size());
     const auto receipted = TRY(any_size());
-    state.receipted_top_id = TRY(in.read_array<ShortHash>());
+    const auto top_id = TRY(in.read_array<ShortHash>());
     const auto unreadable = TRY(any_size());
     TRY(read_numbers_of_own(in, state));
     for (const auto run : held.intervals()) {
         state.hold(run);
     }
     for (const auto run : receipted.intervals()) {
-        state.count_receipted(run, state.receipted_top_id);
+        state.count_receipted(run, top_id, {});
+    }
+    if (!state.tops.empty()) {
+        state.tops.erase(state.tops.begin(), state.tops.end() - 1);  // of these the id is lost
     }
     for (const auto run : unreadable.intervals()) {
         state.count_unreadable(run);
@@ -105,6 +106,17 @@ Bytes encode_page(const LogState& state, NumberPage page) {
         is_empty = is_empty && here.empty();
         write(out, here);
     }
+    for (const auto* ends : {&state.tops, &state.bottoms}) {
+        const auto first = std::ranges::lower_bound(*ends, numbers.intervals().front().first, {},
+                                                    &LogState::End::number);
+        const auto last =
+            std::ranges::upper_bound(*ends, numbers.top(), {}, &LogState::End::number);
+        out.varint(static_cast<std::uint64_t>(last - first));
+        for (const auto& end : std::ranges::subrange(first, last)) {
+            out.u32(end.number);
+            out.raw(end.id.view());
+        }
+    }
     return is_empty ? Bytes{} : out.take();
 }
 
@@ -112,6 +124,13 @@ Result<void> read_page(BytesView value, LogState& state) {
     ByteReader in(value);
     for (auto* set : {&state.held, &state.receipted, &state.unreadable, &state.withdrawn}) {
         set->add(TRY(read_interval_set(in)));
+    }
+    // Pages are read in ascending order.
+    for (auto* ends : {&state.tops, &state.bottoms}) {
+        for (auto left = TRY(in.read_varint()); left > 0; --left) {
+            const auto number = TRY(in.read_u32());
+            ends->push_back({number, TRY(in.read_array<ShortHash>())});
+        }
     }
     return in.expect_end("page of a log");
 }

@@ -1,5 +1,7 @@
 #include "storage/log_state.h"
 
+#include <algorithm>
+
 namespace fieldpost::storage {
 
 void LogState::touch(Interval run) {
@@ -66,12 +68,40 @@ void LogState::end(const IntervalSet& numbers) {
     std::erase_if(refused, [](const auto& entry) { return entry.second.empty(); });
 }
 
-void LogState::count_receipted(Interval run, const ShortHash& id) {
-    if (run.last > receipted.top()) {
-        receipted_top_id = id;
+std::optional<ShortHash> LogState::end_at(const Ends& ends, Number number) {
+    const auto found = std::ranges::lower_bound(ends, number, {}, &End::number);
+    return found == ends.end() || found->number != number ? std::nullopt : std::optional(found->id);
+}
+
+namespace {
+
+void drop_ends(LogState::Ends& ends, Number first, Number last) {
+    const auto from = std::ranges::lower_bound(ends, first, {}, &LogState::End::number);
+    ends.erase(from, std::ranges::upper_bound(from, ends.end(), last, {}, &LogState::End::number));
+}
+
+void add_end(LogState::Ends& ends, Number number, const ShortHash& id) {
+    if (!id.is_zero()) {
+        ends.insert(std::ranges::lower_bound(ends, number, {}, &LogState::End::number),
+                    {number, id});
     }
+}
+
+}  // namespace
+
+void LogState::count_receipted(Interval run, const ShortHash& id, const ShortHash& prev) {
+    const auto below = run.first - 1;
+    const auto above = run.last + 1;
     receipted.add(run);
-    touch(run);
+    drop_ends(tops, below, run.last);
+    drop_ends(bottoms, run.first, above);
+    if (!receipted.contains(above)) {
+        add_end(tops, run.last, id);
+    }
+    if (!receipted.contains(below)) {
+        add_end(bottoms, run.first, prev);
+    }
+    touch({below, above});
 }
 
 void LogState::count_unreadable(Interval run) {
@@ -81,6 +111,8 @@ void LogState::count_unreadable(Interval run) {
 
 void LogState::take_back_receipt(Interval run) {
     receipted.remove(run);
+    drop_ends(tops, run.first, run.last);
+    drop_ends(bottoms, run.first, run.last);
     touch(run);
 }
 

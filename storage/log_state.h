@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "proto/interval_set.h"
@@ -32,6 +33,18 @@ struct LogState {
     // unreadable.
     IntervalSet receipted;
     IntervalSet unreadable;
+    // The ends of the runs of `receipted`, each list ascending. At a top: the start of the record's
+    // id. At a bottom: the start of the id of the record before it, as its header names it. A
+    // record that was carried, or told nothing new, is gone from the store when a receipt has to
+    // name it, or when its neighbour comes. Ends are lacking where a receipt was taken back.
+    struct End {
+        Number number;
+        ShortHash id;
+        bool operator==(const End&) const = default;
+    };
+    using Ends = std::vector<End>;
+    Ends tops;
+    Ends bottoms;
     // Reports that their author took back: in an own log those that may have left this office, in
     // another's log those that this office has looked at. Those of them that were not shown here
     // are not in `receipted`.
@@ -43,7 +56,6 @@ struct LogState {
     Number window_hole = 0;  // the lowest hole in the window, known since `window_since`
     WallTime window_since;
 
-    ShortHash receipted_top_id;
     // True if some numbers are addressed to us. A log without any needs no receipt.
     bool addresses_us = false;
     // From this number on the log is closed; 0: open.
@@ -71,7 +83,8 @@ struct LogState {
     void lose(const IntervalSet& numbers);
     // Makes the numbers terminal, whatever their state was before.
     void end(const IntervalSet& numbers);
-    void count_receipted(Interval run, const ShortHash& id);
+    // `id`: the start of the record's id. `prev`: that of the record before it, zeros if unknown.
+    void count_receipted(Interval run, const ShortHash& id, const ShortHash& prev);
     void count_unreadable(Interval run);
     // For records that were dropped unread.
     void take_back_receipt(Interval run);
@@ -83,6 +96,9 @@ struct LogState {
     [[nodiscard]] IntervalSet terminal() const;
     // True if no number of `run` need be looked at: each is held, terminal or refused.
     [[nodiscard]] bool has_judged(Interval run) const;
+
+    // What is known of this number as the end of a run.
+    [[nodiscard]] static std::optional<ShortHash> end_at(const Ends& ends, Number number);
 
 private:
     void touch(Interval run);

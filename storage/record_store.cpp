@@ -325,8 +325,15 @@ Result<std::optional<StoredRecord>> RecordStore::record(Arrival arrival, WithBod
 
 Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Number number,
                                                         WithBody body) const {
-    const auto key = record_key(log, number);
     // The run that holds `number` begins at `number` or before it.
+    auto found = TRY(record_beginning_to(log, number, body));
+    return found && found->run.last >= number ? std::move(found) : std::optional<StoredRecord>{};
+}
+
+Result<std::optional<StoredRecord>> RecordStore::record_beginning_to(const LogKey& log,
+                                                                     Number number,
+                                                                     WithBody body) const {
+    const auto key = record_key(log, number);
     const auto entry = TRY(tables_.at_or_before(Table::numbers, key));
     if (!entry || entry->key.size() != key.size() || TRY(read_log_key(entry->key)) != log) {
         return std::optional<StoredRecord>{};
@@ -335,9 +342,6 @@ Result<std::optional<StoredRecord>> RecordStore::record(const LogKey& log, Numbe
     if (!found) {
         doubt();
         return fail(Errc::corrupt, "store: a number without its record");
-    }
-    if (found->run.last < number) {
-        return std::optional<StoredRecord>{};
     }
     return found;
 }

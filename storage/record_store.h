@@ -186,6 +186,9 @@ struct OfficeMeta {
     // until a person says so.
     WallTime caught;
     bool stopped = false;
+    // Stopped only until it is known in which incarnations this office has signed. Then it goes on
+    // by itself.
+    bool goes_on = false;
     bool roster_frozen = false;
     // The number of records of other offices held here, and their bytes.
     std::uint64_t carried_records = 0;
@@ -386,6 +389,9 @@ public:
     // The record whose run holds `number`.
     Result<std::optional<StoredRecord>> record(const LogKey& log, Number number,
                                                WithBody body) const;
+    // The record whose run holds `number`, or else the record with the highest run below it.
+    Result<std::optional<StoredRecord>> record_beginning_to(const LogKey& log, Number number,
+                                                            WithBody body) const;
     // The record whose run holds `number`, or else the record with the lowest run above it.
     Result<std::optional<StoredRecord>> record_ending_from(const LogKey& log, Number number,
                                                            WithBody body) const;

@@ -190,6 +190,9 @@ Result<ReportKey> read_report_key(ByteReader& in) {
 
 namespace {
 
+// Of an office that has stopped, in place of 1.
+constexpr std::uint8_t goes_on_mark = 2;
+
 void write_flag(ByteWriter& out, bool flag) {
     out.u8(flag ? 1 : 0);
 }
@@ -212,7 +215,9 @@ Result<OfficeMeta> read_meta(ByteReader& in) {
     meta.aged = WallTime{TRY(in.read_u32())};
     meta.doubtful = TRY(read_flag(in));
     meta.caught = WallTime{TRY(in.read_u32())};
-    meta.stopped = TRY(read_flag(in));
+    const auto stopped = TRY(in.read_u8());
+    meta.stopped = stopped != 0;
+    meta.goes_on = stopped == goes_on_mark;
     meta.roster_frozen = TRY(read_flag(in));
     meta.carried_records = TRY(in.read_varint());
     meta.carried_bytes = TRY(in.read_varint());
@@ -373,7 +378,7 @@ Bytes encode(const OfficeMeta& meta) {
     out.u32(meta.aged.seconds);
     write_flag(out, meta.doubtful);
     out.u32(meta.caught.seconds);
-    write_flag(out, meta.stopped);
+    out.u8(!meta.stopped ? 0 : meta.goes_on ? goes_on_mark : 1);
     write_flag(out, meta.roster_frozen);
     out.varint(meta.carried_records);
     out.varint(meta.carried_bytes);

@@ -342,7 +342,9 @@ void Engine::Parts::tend_groups(Now now) {
 
 // After this store was caught, or a person said that this copy goes on.
 Result<bool> Engine::Parts::go_on_in_new_life(Now now, Consequences& out) {
-    if (!ledger.take_new_life_wanted()) {
+    const bool is_at_once = ledger.take_at_once() && ledger.meta().stopped;
+    if (!patience.is_over(ledger, now.steady) && !is_at_once) {
+        wake_by(patience.ends_at());
         return false;
     }
     if (const auto begun = begin_new_life(ledger, now, out.notify); !begun) {

@@ -107,7 +107,7 @@ Result<void> Engine::Parts::on(const BlockWanted& wanted, Now now, Consequences&
 
 Result<void> Engine::Parts::on(const ContinueWanted&, Now, Consequences&) {
     if (ledger.meta().stopped) {
-        ledger.want_new_life();
+        ledger.go_on_at_once();
     } else {
         ledger.edit_meta().caught = {};  // the authority need not meet two offices first
     }

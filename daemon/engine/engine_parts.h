@@ -33,6 +33,7 @@ struct Engine::Parts {
     // New machines that this office writes to what the ones before them lack.
     CatchingUp catching_up{};
     OlderLives older_lives{};
+    Patience patience{};
     bool has_written_again = false;    // a part of either, in this batch
     bool have_members_changed = true;  // since groups were looked at: the roster, or a statement
     std::optional<Instant> groups_tended_at{};

@@ -35,13 +35,13 @@ Result<std::optional<storage::LogState>> log_of_records(const storage::RecordSto
             for (std::uint64_t n = record.run.first; n <= record.run.last; ++n) {
                 const auto number = static_cast<Number>(n);
                 if (TRY(store.report(storage::report_in(log, number)))) {
-                    state.count_receipted({number, number}, short_hash(record.id));
+                    state.count_receipted({number, number}, short_hash(record.id), {});
                 } else {
                     state.withdraw(number);
                 }
             }
         } else {
-            state.count_receipted(record.run, short_hash(record.id));
+            state.count_receipted(record.run, short_hash(record.id), {});
         }
         state.next = std::max(state.next, record.run.last + 1);
         if (!record.id.is_zero()) {
@@ -98,7 +98,7 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
     }
     for (const auto& [index, office] : ledger.roster_.offices()) {
         const auto receipt = ledger.receipt(index, ledger.us());
-        if (receipt != nullptr && !TRY(unknown_top(ledger, *receipt))) {
+        if (receipt != nullptr && TRY(tops_to_prove(ledger, *receipt)).empty()) {
             ledger.heard_receipts().act_on(index, *receipt);
         }
     }
@@ -442,6 +442,13 @@ void Ledger::end_partial(const RecordId& id) {
 Result<std::optional<RecordId>> Ledger::held_id(const LogKey& log, Number number) const {
     const auto stored = TRY(store_->record(log, number, storage::WithBody::no));
     return stored ? std::optional(stored->id) : std::nullopt;
+}
+
+void Ledger::ask_for_proof(const LogKey& log, Number number) {
+    auto& asked = news_.to_prove[log];
+    if (asked.count() < limits::proofs_asked_max) {
+        asked.add({number, number});
+    }
 }
 
 void Ledger::write(const storage::StoreChange& change) {

@@ -190,9 +190,10 @@ public:
     void count_sent(Interval run) { moved_.sent += run.count(); }
     void count_received(Interval run) { moved_.received += run.count(); }
 
-    // This office is to go on in a new incarnation, at the end of the batch (new_life.h).
-    void want_new_life() { wants_new_life_ = true; }
-    bool take_new_life_wanted() { return std::exchange(wants_new_life_, false); }
+    // This office, which has stopped, goes on in a new incarnation at the end of the batch
+    // (new_life.h), without waiting for more news of what it has signed.
+    void go_on_at_once() { goes_on_at_once_ = true; }
+    bool take_at_once() { return std::exchange(goes_on_at_once_, false); }
 
     // The machines of each office that came last. Not in the store.
     [[nodiscard]] Lives& lives() { return lives_; }
@@ -247,16 +248,13 @@ public:
         // Authors of records that were let go for want of room: custody tells them.
         std::set<OfficeId> let_go;
         // Records of which peers are asked for a proof.
-        std::map<LogKey, Number> to_prove;
+        std::map<LogKey, IntervalSet> to_prove;
     };
     News take_news();
     void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
-    // Peers are asked which record they have under this number (chain.h).
-    // The lowest of a log in a batch is enough.
-    void ask_for_proof(const LogKey& log, Number number) {
-        const auto [asked, is_new] = news_.to_prove.try_emplace(log, number);
-        asked->second = std::min(asked->second, number);
-    }
+    // Peers are asked which record they have under this number (chain.h, tops.h). Of one log at
+    // most limits::proofs_asked_max a batch.
+    void ask_for_proof(const LogKey& log, Number number);
     // A log that was closed from a lower number on is closed from this one on: what may be between
     // is lacking (invariant I3 too).
     void reopen(const LogKey& log, Number closed_from);
@@ -303,7 +301,7 @@ private:
     std::map<RecordId, UnderWay> partials_;
     std::uint64_t partial_edits_ = 0;
     std::map<LogKey, Number> carried_up_to_;
-    bool wants_new_life_ = false;
+    bool goes_on_at_once_ = false;
     std::uint64_t wanted_room_ = 0;
     Clock clock_;
     Attention attention_;

@@ -76,6 +76,21 @@ void forget_skipped_numbers(Ledger& ledger) {
 
 }  // namespace
 
+bool Patience::is_over(const Ledger& ledger, Instant now) {
+    if (!ledger.meta().stopped || !ledger.meta().goes_on) {
+        ends_at_.reset();
+        return false;
+    }
+    // A peer tells all that it has of an office within two turns of a link. A slow one takes
+    // seconds for that.
+    constexpr auto patience = std::chrono::seconds{5};
+    if (!ends_at_ || ledger.meta().seen > seen_) {
+        ends_at_ = now + patience;
+        seen_ = ledger.meta().seen;
+    }
+    return now >= *ends_at_;
+}
+
 Result<void> begin_new_life(Ledger& ledger, Now now, std::vector<Notice>& notify) {
     const auto highest = highest_ordinal(ledger);
     if (highest == UINT16_MAX) {
@@ -87,6 +102,7 @@ Result<void> begin_new_life(Ledger& ledger, Now now, std::vector<Notice>& notify
     meta.next_counter = 1;
     meta.counter_reserved = 0;
     meta.stopped = false;
+    meta.goes_on = false;
     for (std::uint8_t c = 0; c < record_classes; ++c) {
         TRY(make_room_for(ledger, {ledger.us(), meta.incarnation, static_cast<RecordClass>(c)}));
     }

@@ -6,13 +6,28 @@
 // office's. Reports that no recipient is known to have are written again (record/reissue.h), and so
 // is what was never public: another record may be public under its number.
 //
-// The first time this happens by itself. If the office is caught again within 30 days, two copies
-// are at work: it stops until a person says that this one goes on.
+// The first time this happens by itself, some seconds after the last news of an incarnation: a
+// store that was put back more than once learns of its earlier lives one after the other. If the
+// office is caught again within 30 days, two copies are at work: it stops until a person says that
+// this one goes on.
 #pragma once
 
 #include "daemon/engine/ledger.h"
 
 namespace fieldpost::engine {
+
+// When an office that was caught goes on. Not in the store: a daemon that starts waits anew.
+class Patience {
+public:
+    // Call at the end of each batch. Time is that of the links.
+    [[nodiscard]] bool is_over(const Ledger& ledger, Instant now);
+    // Empty: it does not wait.
+    [[nodiscard]] std::optional<Instant> ends_at() const { return ends_at_; }
+
+private:
+    std::optional<Instant> ends_at_;
+    Incarnation seen_;
+};
 
 // Draws the incarnation, and reserves numbers in it. refused: there is no ordinal left.
 Result<void> begin_new_life(Ledger& ledger, Now now, std::vector<Notice>& notify);

@@ -107,15 +107,15 @@ Result<bool> take_enrolment(Ledger& ledger, const Register& entry, Now now,
 
 }  // namespace
 
-Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
-                                    std::vector<Notice>& notify) {
+Result<bool> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
+                           std::vector<Notice>& notify) {
     if (is_of(entry, RegisterKind::enrolment)) {
-        return TakenRegister{TRY(take_enrolment(ledger, entry, now, notify))};
+        return take_enrolment(ledger, entry, now, notify);
     }
     if (is_of(entry, RegisterKind::epoch_slots)) {
         TRY(decode_epoch_slots(entry));
         TRY(crypto::verify_epoch_slots(ledger.roster().founding(), ledger.network(), entry));
-        return TakenRegister{ledger.keep_register(entry)};
+        return ledger.keep_register(entry);
     }
     const auto* signer = ledger.roster().find(entry.key.signer);
     if (signer == nullptr || !signer->has_keys()) {
@@ -123,17 +123,17 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     }
     const auto* old = ledger.newest(entry.key);
     if (old != nullptr && (entry.version < old->version || *old == entry)) {
-        return TakenRegister{};
+        return false;
     }
     if (is_of(entry, RegisterKind::fork)) {
-        return TakenRegister{TRY(take_fork(ledger, entry, from, now, notify))};
+        return take_fork(ledger, entry, from, now, notify);
     }
     if (ledger.is_closed(entry.key.signer)) {
-        return TakenRegister{};
+        return false;
     }
     TRY(check_content(ledger, *signer, entry));
     if (is_beyond_cut_off(*signer, entry.version)) {
-        return TakenRegister{};  // whoever brings it may not know of the cut-off yet
+        return false;  // whoever brings it may not know of the cut-off yet
     }
     if (!crypto::verify_register(signer->identity, ledger.network(), entry)) {
         return fail(Errc::untrusted, "register: the signature does not verify");
@@ -143,10 +143,10 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
         if (entry.version.incarnation >= ledger.meta().incarnation) {
             stop_writing(ledger, from, std::nullopt, entry.version.incarnation, now, notify);
         }
-        return TakenRegister{};
+        return false;
     }
     if (!is_within_share(ledger, entry)) {
-        return TakenRegister{};
+        return false;
     }
     std::optional<Receipt> before;
     std::optional<OfficeId> author;
@@ -164,7 +164,7 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     const bool begins_anew =
         known != nullptr && entry.version.incarnation.ordinal > known->version.incarnation.ordinal;
     if (!ledger.keep_register(entry)) {
-        return TakenRegister{};
+        return false;
     }
     const auto* mail = ledger.config().mail;
     if (begins_anew && mail != nullptr && mail->authority) {
@@ -175,8 +175,12 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
         const auto receipt = TRY(decode_receipt(entry.payload));
         // Acting on a receipt of another life's records would lose the records of this life. The
         // receipt is kept all the same, or our leaf of its signer would differ from everybody's.
-        if (const auto unknown = TRY(unknown_top(ledger, receipt))) {
-            return TakenRegister{true, unknown};
+        const auto unknown = TRY(tops_to_prove(ledger, receipt));
+        for (const auto& prove : unknown) {
+            ledger.ask_for_proof(prove.log, prove.number);
+        }
+        if (!unknown.empty()) {
+            return true;
         }
         ledger.heard_receipts().act_on(entry.key.signer, receipt);
     }
@@ -186,7 +190,7 @@ Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via f
     } else if (is_of(entry, RegisterKind::office)) {
         TRY(apply_statement(ledger, entry.key.signer));
     }
-    return TakenRegister{true};
+    return true;
 }
 
 }  // namespace fieldpost::engine

@@ -5,15 +5,11 @@
 
 namespace fieldpost::engine {
 
-struct TakenRegister {
-    bool is_new = false;
-    // It speaks of a record of ours that this store does not know: not kept, and to be proved.
-    std::optional<Prove> prove{};
-};
-
-// Keeps it if it is newer. untrusted: not signed by who it says, or about something that its signer
-// has no say in. Of kinds that this release does not know an office has a bounded share.
-Result<TakenRegister> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
-                                    std::vector<Notice>& notify);
+// Keeps it if it is newer, and returns true then. A receipt of records that this store does not
+// know is kept and not acted on, and peers are asked for the proofs. untrusted: not signed by who
+// it says, or about something that its signer has no say in. Of kinds that this release does not
+// know an office has a bounded share.
+Result<bool> take_register(Ledger& ledger, const Register& entry, Via from, Now now,
+                           std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

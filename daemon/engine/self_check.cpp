@@ -1,7 +1,11 @@
 #include "daemon/engine/self_check.h"
 
+#include <fmt/format.h>
+
 #include "crypto/sealed_record.h"
 #include "daemon/engine/membership/forks.h"
+#include "daemon/engine/record/addressees.h"
+#include "daemon/engine/record/tops.h"
 
 namespace fieldpost::engine {
 
@@ -11,6 +15,20 @@ namespace {
 constexpr std::int64_t caught_again_seconds = std::int64_t{30} * 86400;
 
 }  // namespace
+
+StoppedWords stopped_words(const Ledger& ledger) {
+    return ledger.meta().goes_on
+               ? StoppedWords{"this office's store was put back, and it is finding out what it sent "
+                              "before",
+                              "try again in 10 seconds"}
+               : StoppedWords{"this office has stopped: nothing new can be written here",
+                              "see: fieldpost attention"};
+}
+
+std::unexpected<Error> fail_stopped(const Ledger& ledger) {
+    const auto words = stopped_words(ledger);
+    return fail(Errc::refused, fmt::format("{}; {}", words.what, words.hint));
+}
 
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report,
                   Incarnation seen, Now now, std::vector<Notice>& notify) {
@@ -28,31 +46,67 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
     ledger.write(storage::RenewFeed{});
     ledger.note(is_again ? What::stopped : What::rolled_back,
                 {.office = ledger.us(), .report = report, .via = via}, now, notify);
+    meta.goes_on = !is_again;
     if (is_again) {
         ledger.keep_raised(What::rolled_back, ledger.us(), 0, {}, now);
-    } else {
-        ledger.want_new_life();
+    } else if (via.how == How::local) {
+        ledger.go_on_at_once();
     }
 }
 
-Result<bool> has_used(const Ledger& ledger, const LogKey& log, Number number, const ShortHash& id) {
-    const auto reissue = TRY(ledger.store().reissued(storage::report_in(log, number)));
-    return reissue ? reissue->id == ShortHash{} || reissue->id == id
-                   : TRY(ledger.store().report(storage::report_in(log, number))).has_value();
+Result<std::optional<ShortHash>> used_id(const Ledger& ledger, const LogKey& log, Number number) {
+    if (const auto held = TRY(ledger.held_id(log, number))) {
+        return held->is_zero() ? std::nullopt : std::optional(short_hash(*held));
+    }
+    if (number > ledger.log(log).published) {
+        return std::optional<ShortHash>{};
+    }
+    // A reissue is dropped when it has ended, and the disk may have lost the record. Then the page
+    // is all that is left (lost_records.h).
+    const auto report = storage::report_in(log, number);
+    if (const auto reissue = TRY(ledger.store().reissued(report))) {
+        return std::optional(reissue->id);
+    }
+    return TRY(ledger.store().report(report)) ? std::optional(ShortHash{}) : std::nullopt;
 }
 
-Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt) {
+Result<std::vector<Prove>> tops_to_prove(Ledger& ledger, const Receipt& receipt) {
+    std::vector<Prove> asked;
+    for (const auto& entry : receipt.logs) {
+        const LogKey log{ledger.us(), entry.incarnation, entry.record_class};
+        if (entry.incarnation < ledger.meta().incarnation) {
+            continue;
+        }
+        const auto numbers = TRY(tops_to_prove(ledger, log, entry.received, entry.tops));
+        for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
+            asked.push_back({log, *number});
+        }
+    }
+    return asked;
+}
+
+Result<std::optional<Prove>> untold_number(const Ledger& ledger, OfficeId recipient,
+                                           const Receipt& receipt) {
+    // A receipt also tells what its signer carries, so few numbers are looked at.
+    auto looks = 8;
     for (const auto& entry : receipt.logs) {
         const LogKey log{ledger.us(), entry.incarnation, entry.record_class};
         if (entry.received.empty() || entry.incarnation < ledger.meta().incarnation) {
             continue;
         }
-        const auto top = entry.received.top();
-        const auto held = TRY(ledger.held_id(log, top));
-        const bool is_known = held ? short_hash(*held) == entry.top_id
-                                   : TRY(has_used(ledger, log, top, entry.top_id));
-        if (!is_known) {
-            return std::optional(Prove{log, top});
+        auto told = united(entry.received, entry.unreadable);
+        for (const auto& [reason, refused] : entry.refused) {
+            told.add(refused);
+        }
+        const auto untold =
+            without(intersection(ledger.log(log).held, {{1, entry.received.top()}}), told);
+        for (auto number = untold.next(1); number && looks > 0; number = untold.after(*number)) {
+            --looks;
+            const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
+            if (record &&
+                is_addressed_to(ledger.roster(), TRY(decode_header(record->header)), recipient)) {
+                return std::optional(Prove{log, *number});
+            }
         }
     }
     return std::optional<Prove>{};
@@ -109,8 +163,8 @@ Result<void> check_proof(Ledger& ledger, const RecordProof& proof, Via via, Now 
     }
     const storage::ReportKey report{log.author,
                                     {log.incarnation, log.record_class, proof.key.number}};
-    const auto held = TRY(ledger.held_id(log, proof.key.number));
-    if (held ? *held != id : !TRY(has_used(ledger, log, proof.key.number, short_hash(id)))) {
+    const auto used = TRY(used_id(ledger, log, proof.key.number));
+    if (!used || (*used != ShortHash{} && *used != short_hash(id))) {
         stop_writing(ledger, via, report, log.incarnation, now, notify);
     }
     return ok();

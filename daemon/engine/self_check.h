@@ -11,25 +11,35 @@
 
 namespace fieldpost::engine {
 
-// The words for people who want to write here then.
-inline constexpr const char* stopped_words =
-    "this office has stopped: nothing new can be written here; see: fieldpost attention";
+// The words for people who want to write here then, and what they can do.
+struct StoppedWords {
+    const char* what;
+    const char* hint;
+};
+StoppedWords stopped_words(const Ledger& ledger);
+// The same as the reason of a refusal.
+std::unexpected<Error> fail_stopped(const Ledger& ledger);
 
 // `via` showed us `report`, or another thing that we signed in the incarnation `seen`. The first
-// time in 30 days the office goes on in a new life at the end of the batch. Once stopped, more of
-// it says nothing.
+// time in 30 days the office goes on in a new life: at once if this machine's own marker shows it,
+// otherwise after some seconds, for peers may have more. Once stopped, only `seen` may still rise.
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report,
                   Incarnation seen, Now now, std::vector<Notice>& notify);
 
-// True if this store knows that it has used the number, although its record is gone. A record that
-// only repeated a report had this id.
-Result<bool> has_used(const Ledger& ledger, const LogKey& log, Number number, const ShortHash& id);
+// The start of the id of the record that this store signed under an own number. Zeros: it knows
+// that it has used the number, but not the id any more. Nothing: it has signed none.
+Result<std::optional<ShortHash>> used_id(const Ledger& ledger, const LogKey& log, Number number);
 
-// A number under which a recipient says to hold a record of ours, when this store has another
-// there, or none that was ever signed.
-Result<std::optional<Prove>> unknown_top(const Ledger& ledger, const Receipt& receipt);
-// As unknown_top, from the numbers of an own log that a peer does not want. It cannot have a record
-// that was never sent.
+// Numbers under which a recipient says to hold records of ours, when this store may have others
+// there, or none that was ever signed. The recipient is asked for their proofs.
+Result<std::vector<Prove>> tops_to_prove(Ledger& ledger, const Receipt& receipt);
+// An own report that this recipient does not tell of, although it tells of later ones. It may have
+// another copy's record there, or it may lack the record. Nothing: there is none, or it is not
+// worth asking.
+Result<std::optional<Prove>> untold_number(const Ledger& ledger, OfficeId recipient,
+                                           const Receipt& receipt);
+// A number that must be proved, of the numbers of an own log that a peer does not want. It cannot
+// have a record that was never sent.
 std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,
                                     const IntervalSet& not_wanted);
 

@@ -35,7 +35,7 @@ Answered status(const Ledger& ledger, const Surroundings& around) {
     status->set_state(us->state == crypto::OfficeState::invited ? "joining" : name_of(us->state));
     status->set_fingerprint(fingerprint_of(ledger, *us));
     status->set_incarnation(ledger.meta().incarnation.ordinal);
-    status->set_is_stopped(ledger.meta().stopped);
+    status->set_is_stopped(ledger.meta().stopped && !ledger.meta().goes_on);
     status->set_started_unix_s(unix_of(around.started));
     status->set_mail(ledger.config().mail == nullptr ? "locked" : "unprotected");
     auto& outbox = *status->mutable_outbox();

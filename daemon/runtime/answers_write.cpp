@@ -7,6 +7,7 @@
 #include "daemon/engine/record/forgetting.h"
 #include "daemon/engine/record/queue_key.h"
 #include "daemon/engine/record/versions.h"
+#include "daemon/engine/self_check.h"
 #include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
@@ -42,9 +43,8 @@ std::expected<void, Complaint> check_may_write(const Ledger& ledger) {
                         "it can still read and export what it has; ask the authority");
     }
     if (ledger.meta().stopped) {
-        return complain(exit_refused, "stopped",
-                        "this office has stopped: nothing new can be written here",
-                        "see: fieldpost attention");
+        const auto words = engine::stopped_words(ledger);
+        return complain(exit_refused, "stopped", words.what, words.hint);
     }
     return {};
 }

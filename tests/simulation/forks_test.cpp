@@ -193,6 +193,10 @@ TEST_CASE(
     world.run_until_idle(1h);
     world.cut(hyesan, wonsan);
     world.tell(hyesan, forger, RegisterNews{{fork_of(world, hyesan, life, number + 9)}});
+    // For some seconds it waits for more news of what it has signed, and signs nothing.
+    CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 1);
+    CHECK_FALSE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+    world.run_for(6s);
     CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 2);
     CHECK(world.was_told(hyesan, What::rolled_back));
     CHECK_FALSE(world.was_told(hyesan, What::offender));

@@ -329,14 +329,15 @@ std::vector<Frame> HostileGuest::receipts(bool is_top_false) {
                     if (top > 0) {
                         entry.received =
                             chance(2) ? IntervalSet{{1, top}} : IntervalSet{{top, top}};
-                        entry.top_id = short_hash(state->published_id);
+                        entry.tops = crypto::hash_of_tops(world_.network().id(),
+                                                          {short_hash(state->published_id)});
                     }
                     entry.is_filled = chance(4);
             }
             if (is_top_false) {
                 entry = {.incarnation = first_life,
                          .record_class = entry.record_class,
-                         .top_id = {},
+                         .tops = {},
                          .received = numbers,
                          .unreadable = {},
                          .refused = {}};
@@ -363,7 +364,8 @@ std::vector<Frame> HostileGuest::custody() {
             if (state.published > 0 && !chance(4)) {
                 const auto top = state.published;
                 custody.logs.push_back(
-                    {first_life, log.record_class, short_hash(state.published_id),
+                    {first_life, log.record_class,
+                     crypto::hash_of_tops(world_.network().id(), {short_hash(state.published_id)}),
                      chance(2) ? IntervalSet{{1, top}} : IntervalSet{{top, top}}});
             }
         }

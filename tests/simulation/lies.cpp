@@ -4,13 +4,23 @@
 
 namespace fieldpost::tests {
 
-Register receipt_of(const World& world, Node of, Node signer, const IntervalSet& received,
+Register receipt_of(World& world, Node of, Node signer, const IntervalSet& received,
                     std::uint64_t counter) {
-    const auto& log =
-        world.ledger(hyesan).log({world.keys(hyesan).index, {1, 7}, RecordClass::normal});
+    const LogKey log{world.keys(hyesan).index, {1, 7}, RecordClass::normal};
+    std::vector<ShortHash> ids;
+    for (const auto run : received.intervals()) {
+        const auto id = world.read_from(hyesan, [&](const storage::RecordStore&) {
+            return world.ledger(hyesan).held_id(log, run.last);
+        });
+        ids.push_back(short_hash(id.value()));
+    }
     Receipt receipt;
-    receipt.logs.push_back(
-        {{1, 7}, RecordClass::normal, short_hash(log.published_id), received, {}, {}});
+    receipt.logs.push_back({log.incarnation,
+                            log.record_class,
+                            crypto::hash_of_tops(world.network().id(), ids),
+                            received,
+                            {},
+                            {}});
     Register entry;
     entry.key = {world.keys(of).index, static_cast<std::uint8_t>(RegisterKind::receipt),
                  receipt_subject(world.keys(hyesan).index)};
@@ -39,10 +49,11 @@ Custody custody_signed_by(const World& world, Node of, Node signer, std::uint64_
     custody.version = {{1, 7}, counter};
     custody.author = world.keys(hyesan).index;
     custody.at = founded_at.plus(60);
-    custody.logs.push_back({{1, 7},
-                            RecordClass::normal,
-                            short_hash(log.published_id),
-                            IntervalSet{{log.published, log.published}}});
+    custody.logs.push_back(
+        {{1, 7},
+         RecordClass::normal,
+         crypto::hash_of_tops(world.network().id(), {short_hash(log.published_id)}),
+         IntervalSet{{log.published, log.published}}});
     crypto::sign_custody(world.keys(signer).machine.identity, world.network().id(), custody);
     return custody;
 }

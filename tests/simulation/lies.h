@@ -7,7 +7,7 @@ namespace fieldpost::tests {
 
 // A receipt in `of`'s name, signed by `signer`: it has received these numbers of hyesan's normal
 // log.
-Register receipt_of(const World& world, Node of, Node signer, const IntervalSet& received,
+Register receipt_of(World& world, Node of, Node signer, const IntervalSet& received,
                     std::uint64_t counter);
 // A newer statement of the office `of` about itself.
 Register office_register(const World& world, Node of, const OfficeStatement& statement);

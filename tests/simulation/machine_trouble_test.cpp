@@ -181,7 +181,7 @@ TEST_CASE("a receipt that speaks of another life mutes nobody but itself", "[sim
     // wonsan lies about a record that hyesan never wrote, and pyongyang carries the lie.
     Receipt lie;
     lie.logs.push_back({{1, 7}, RecordClass::normal, ShortHash{}, {{5000, 5000}}, {}, {}});
-    lie.logs[0].top_id.bytes.fill(std::byte{7});
+    lie.logs[0].tops.bytes.fill(std::byte{7});
     Register entry;
     entry.key = {world.keys(3).index, static_cast<std::uint8_t>(RegisterKind::receipt),
                  receipt_subject(world.keys(1).index)};

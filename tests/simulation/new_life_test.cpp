@@ -49,6 +49,16 @@ void put_back(World& world, Node node, const storage::MemoryDisk& copy, Marker m
     world.pass(2s);
 }
 
+// hq takes only what is for hq, so its numbers have holes.
+void meet_frugal_hq(World& world) {
+    for (int i = 0; i < settling; ++i) {
+        world.connect(hyesan, hq, {}, {.carries = false});
+        world.run_until_idle(1h);
+        world.cut(hyesan, hq);
+        world.run_until_idle(1h);
+    }
+}
+
 State state_of(World& world, const storage::ReportKey& report) {
     return world.progress(hyesan, report)->recipients.front().state;
 }
@@ -141,6 +151,32 @@ TEST_CASE("an answer that was under way when a store was put back is sent again"
     world.check_everything();
 }
 
+TEST_CASE("a store that is put back once more goes on above all of its earlier lives",
+          "[simulation][new_life]") {
+    World world(10, four_offices, {});
+    world.meet(hyesan, hq, settling);
+    world.meet(hyesan, pyongyang, settling);
+    const auto copy = copy_of(world, hyesan);
+    REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+    world.meet(hyesan, pyongyang, settling);  // pyongyang knows the first life alone
+    put_back(world, hyesan, copy, Marker::stays);
+    REQUIRE(world.ledger(hyesan).meta().incarnation.ordinal == 2);
+    REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+    world.meet(hyesan, hq, settling);  // hq knows the second
+    put_back(world, hyesan, copy, Marker::goes_back_too);
+    // One news comes a second after the other.
+    world.connect(hyesan, pyongyang);
+    world.run_for(1s);
+    REQUIRE(world.ledger(hyesan).meta().stopped);
+    world.connect(hyesan, hq);
+    world.run_for(20s);
+    CHECK_FALSE(world.ledger(hyesan).meta().stopped);
+    CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 3);
+    const auto last = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    world.meet(hyesan, hq, settling);
+    CHECK(state_of(world, last) == State::delivered);
+}
+
 TEST_CASE("a store that is caught twice in a month stops until a person says that it goes on",
           "[simulation][new_life]") {
     World world(4, four_offices, {});
@@ -230,6 +266,79 @@ TEST_CASE("a record whose number a reader knows from the other copy's reissue is
     CHECK(state_of(world, report) == State::delivered);
 }
 
+TEST_CASE("a receipt for records of two copies that are no neighbours proves neither",
+          "[simulation][new_life]") {
+    World world(8, four_offices, {});
+    meet_frugal_hq(world);
+    world.stop(hyesan);
+    const auto first = world.disk(hyesan);
+    const auto second = world.disk(hyesan);
+    put_back(world, hyesan, second, Marker::goes_back_too);
+    const auto of_second = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto text_of_second = world.texts().at(of_second);
+    meet_frugal_hq(world);
+    REQUIRE(state_of(world, of_second) == State::delivered);
+    put_back(world, hyesan, first, Marker::goes_back_too);
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    REQUIRE(report == of_second);  // another text under that number
+    const auto text = world.texts().at(report);
+    REQUIRE(world.queue(hyesan, {wonsan}, RecordClass::normal).has_value());
+    const auto last = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    world.meet(hyesan, pyongyang, settling);  // made public, to one that knows of no copy
+    // hq gets the last one alone, and hyesan hears of hq nothing but its receipt.
+    world.tell(hq, wonsan, world.record_news(hyesan, last));
+    world.run_for(1min);
+    REQUIRE(count(texts_at(world, hq), world.texts().at(last)) == 1);
+    const auto* receipt = world.ledger(hq).newest({world.keys(hq).index,
+                                                   static_cast<std::uint8_t>(RegisterKind::receipt),
+                                                   receipt_subject(world.keys(hyesan).index)});
+    REQUIRE(receipt != nullptr);
+    world.tell(hyesan, pyongyang, RegisterNews{{*receipt}});
+    CHECK(state_of(world, report) == State::carried);
+    CHECK(state_of(world, last) == State::carried);
+    CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 1);
+    meet_frugal_hq(world);
+    CHECK(world.ledger(hyesan).meta().incarnation.ordinal == 2);
+    for (const auto& one : {text, text_of_second, world.texts().at(last)}) {
+        CHECK(count(texts_at(world, hq), one) == 1);
+    }
+    CHECK(state_of(world, report) == State::delivered);
+    CHECK(state_of(world, last) == State::delivered);
+}
+
+TEST_CASE("a record follows the one before it, also if that one is not kept any more",
+          "[simulation][new_life]") {
+    World world(9, four_offices, {});
+    world.meet(hyesan, hq, settling);
+    world.stop(hyesan);
+    const auto first = world.disk(hyesan);
+    const auto second = world.disk(hyesan);
+    put_back(world, hyesan, second, Marker::goes_back_too);
+    const auto of_second = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    const auto text_of_second = world.texts().at(of_second);
+    const auto passed_on = world.queue(hyesan, {wonsan}, RecordClass::normal).value();
+    world.meet(hyesan, hq, settling);
+    world.meet(hq, wonsan, settling);
+    world.meet(hyesan, hq, settling);
+    REQUIRE_FALSE(
+        world.ledger(hq).log(storage::log_of(passed_on)).held.contains(passed_on.origin.number));
+    put_back(world, hyesan, first, Marker::goes_back_too);
+    const auto report = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    REQUIRE(report == of_second);  // another text under that number
+    const auto text = world.texts().at(report);
+    REQUIRE(world.queue(hyesan, {wonsan}, RecordClass::normal) == passed_on);
+    const auto last = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    world.meet(hyesan, pyongyang, settling);  // which does not know of the copy
+    world.meet(pyongyang, hq, 1);
+    world.meet(hyesan, pyongyang, 1);
+    CHECK(state_of(world, report) != State::delivered);
+    world.meet(hyesan, hq, settling);
+    for (const auto& one : {text, text_of_second, world.texts().at(last)}) {
+        CHECK(count(texts_at(world, hq), one) == 1);
+    }
+    CHECK(state_of(world, report) == State::delivered);
+}
+
 TEST_CASE("two copies of an office: nothing of either is lost, and one of them goes on",
           "[simulation][new_life]") {
     for_each_seed(number_from_environment("FIELDPOST_SEEDS", 200), [](std::uint64_t seed) {
@@ -251,8 +360,18 @@ TEST_CASE("two copies of an office: nothing of either is lost, and one of them g
             if (report && to.front() == hq) {
                 promised.insert(world.texts().at(*report));
             }
-            if (world.dice()() % 2 == 0) {
-                world.meet(hyesan, world.dice()() % 2 == 0 ? hq : pyongyang, settling);
+            switch (world.dice()() % 6) {
+                case 0:
+                    meet_frugal_hq(world);
+                    break;
+                case 1:
+                    world.meet(hyesan, hq, settling);
+                    break;
+                case 2:
+                    world.meet(hyesan, pyongyang, settling);
+                    break;
+                default:
+                    break;
             }
             world.stop(hyesan);
             disks.at(last) = world.disk(hyesan);

@@ -26,8 +26,8 @@ from reader.invitation import open_beacon, open_invitation
 from reader.network import INVITED, Roster, fingerprint, follow_chain, read_change
 from reader.record import (cut, hash_body, hash_pieces, hash_record, open_pieces, read_foreign, read_header,
                            read_key_part, restore_header, unwrap, write_header)
-from reader.register import (earlier_epoch, ENROLMENT, EPOCH_SLOTS, FORK, last_epoch, LAST_EPOCH, OFFICE, open_slot,
-                             read_custody, read_epoch_slots, read_office, read_receipt, read_register, TRANSPORT,
+from reader.register import (earlier_epoch, ENROLMENT, EPOCH_SLOTS, FORK, hash_of_tops, last_epoch, LAST_EPOCH, OFFICE,
+                             open_slot, read_custody, read_epoch_slots, read_office, read_receipt, read_register, TRANSPORT,
                              verify_enrolment, verify_fork)
 from reader.report import read_body, read_report, read_resend, report_hash
 
@@ -156,6 +156,11 @@ def check_register(checks, file, vector):
         for prekey in read_office(register.payload).prekeys:
             signed = little(register.signer, 2) + little(prekey.epoch, 2) + prekey.key
             checks.does("prekey signature", network.verify, mail, "prekey", signed, prekey.signature)
+
+
+def check_tops(checks, network, vector):
+    ids = [bytes.fromhex(one) for one in vector["ids"]]
+    checks.equal("hash of tops", hash_of_tops(network, ids).hex(), vector["tops"])
 
 
 def check_custody(checks, file, vector):
@@ -322,6 +327,8 @@ def check_files(checks, folder):
     each = partial(checks.each, "registers.json")
     counts = [each("register", registers["registers"], partial(check_register, checks, registers)),
               each("epoch", registers["epochs"]["epochs"], partial(check_epoch, checks, registers)),
+              each("hash of tops", registers["hashes_of_tops"],
+                   partial(check_tops, checks, Network(bytes.fromhex(registers["network"])))),
               each("custody statement", [registers["custody"]], partial(check_custody, checks, registers))]
     print("registers.json:", ", ".join(counts), "read")
     check_roster(checks, roster)

@@ -102,7 +102,7 @@ ReceiptLog some_log() {
     ReceiptLog log;
     log.incarnation = {1, 5};
     log.record_class = RecordClass::normal;
-    log.top_id.bytes[0] = std::byte{9};
+    log.tops.bytes[0] = std::byte{9};
     log.received = {{1, 3}};
     log.unreadable = {{4, 4}};
     log.refused = {{1, {{5, 5}}}, {2, {{6, 6}}}};
@@ -139,7 +139,7 @@ void add_receipt_refusals(Refusals& out) {
     add("refused, and received", [](Receipt& r) { r.logs[0].refused[1] = {{1, 1}}; });
     add("refused for two reasons", [](Receipt& r) { r.logs[0].refused[2] = {{5, 5}}; });
     add("a reason for nothing", [](Receipt& r) { r.logs[0].refused[1] = {}; });
-    add("a top id of nothing", [](Receipt& r) { r.logs[0].received = {}; });
+    add("tops of nothing", [](Receipt& r) { r.logs[0].received = {}; });
     add("incarnation 0", [](Receipt& r) { r.logs[0].incarnation.ordinal = 0; });
     add("class 4", [](Receipt& r) { r.logs[0].record_class = static_cast<RecordClass>(4); });
     // 1: reasons 1 and 2, each a set of one number in three bytes, stand at the end.

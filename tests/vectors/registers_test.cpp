@@ -112,15 +112,32 @@ constexpr std::uint8_t kind_of(RegisterKind kind) {
     return static_cast<std::uint8_t>(kind);
 }
 
-ShortHash some_top() {
+ShortHash some_tops() {
     return short_hash(crypto::hash("test", {}, {}));
+}
+
+// The hashes of no, one and three records.
+json some_hashes_of_tops(const NetworkId& network) {
+    std::vector<ShortHash> ids;
+    json all = json::array();
+    for (const auto count : {0U, 1U, 3U}) {
+        while (ids.size() < count) {
+            const Bytes number = {static_cast<std::byte>(ids.size())};
+            ids.push_back(short_hash(crypto::hash("test", network, {number})));
+        }
+        all.push_back({{"ids", json::array()}, {"tops", hex(crypto::hash_of_tops(network, ids))}});
+        for (const auto& id : ids) {
+            all.back()["ids"].push_back(hex(id));
+        }
+    }
+    return all;
 }
 
 Receipt some_receipt() {
     ReceiptLog log;
     log.incarnation = {1, 5};
     log.record_class = RecordClass::normal;
-    log.top_id = some_top();
+    log.tops = some_tops();
     log.received = {{1, 40}, {42, 42}};
     log.unreadable = {{41, 41}};
     log.refused = {{1, {{43, 44}}}, {5, {{50, 50}}}, {99, {{60, 61}}}};
@@ -131,7 +148,7 @@ Receipt some_receipt() {
     ReceiptLog filled;
     filled.incarnation = {2, 1};
     filled.record_class = RecordClass::bulk;
-    filled.top_id = some_top();
+    filled.tops = some_tops();
     filled.received = {{7, 900}};
     filled.is_filled = true;
     return {{log, nothing_yet, filled}};
@@ -147,7 +164,7 @@ OfficeStatement some_statement(const Network& network, const Office& office) {
     statement.endpoints = {"tcp://10.8.0.2:6743", "tcp://[fd00::2]:6743"};
     statement.software = "fieldpost 0.1.0";
     statement.carries = false;
-    statement.logs = {{{1, 0xc0ffee}, RecordClass::normal, 9, some_top(), {{1, 4}}, {{2, 2}}},
+    statement.logs = {{{1, 0xc0ffee}, RecordClass::normal, 9, some_tops(), {{1, 4}}, {{2, 2}}},
                       {{1, 0xc0ffee}, RecordClass::bulk, 0, {}, {}, {}}};
     statement.transport_epoch = 3;
     statement.roster_version = 4;
@@ -254,8 +271,8 @@ json make_registers(const Network& network) {
     custody.version = {{1, 0xc0ffee}, 13};
     custody.author = OfficeId{0};
     custody.at = founded_at.plus(7200);
-    custody.logs = {{{1, 5}, RecordClass::bulk, some_top(), {{1, 3}}},
-                    {{2, 0}, RecordClass::reply, some_top(), {{2, 2}, {9, 9}}}};
+    custody.logs = {{{1, 5}, RecordClass::bulk, some_tops(), {{1, 3}}},
+                    {{2, 0}, RecordClass::reply, some_tops(), {{2, 2}, {9, 9}}}};
     crypto::sign_custody(office.machine.identity, network.id(), custody);
     return {{"network", hex(network.id())},
             {"founding", hex(encode_founding(network.roster.founding()))},
@@ -267,6 +284,7 @@ json make_registers(const Network& network) {
             {"transport_secret", hex(transport.secret.view())},
             {"slot_link_secrets", links},
             {"epochs", some_epochs(network)},
+            {"hashes_of_tops", some_hashes_of_tops(network.id())},
             {"registers", writer.list},
             {"custody", {{"bytes", hex(encode_custody(custody))}, {"means", meaning(custody)}}}};
 }
@@ -312,6 +330,19 @@ void check_signature(const json& file, const NetworkId& network, const Register&
 }
 
 }  // namespace
+
+TEST_CASE("the records of a receipt are named by the hash that named them", "[vectors]") {
+    const auto file = read_vectors("registers");
+    const auto network = array_of<NetworkId>(file["network"]);
+    REQUIRE(file["hashes_of_tops"].size() == 3);
+    for (const auto& one : file["hashes_of_tops"]) {
+        std::vector<ShortHash> ids;
+        for (const auto& id : one["ids"]) {
+            ids.push_back(array_of<ShortHash>(id));
+        }
+        CHECK(hex(crypto::hash_of_tops(network, ids)) == text_of(one["tops"]));
+    }
+}
 
 TEST_CASE("the secrets of epochs follow from each other as they did", "[vectors]") {
     const auto file = read_vectors("registers");

@@ -16,7 +16,7 @@ template <class Log>
 json log_meaning(const Log& log) {
     return {{"incarnation", tests::meaning(log.incarnation)},
             {"class", static_cast<int>(log.record_class)},
-            {"top_id", hex(log.top_id)}};
+            {"tops", hex(log.tops)}};
 }
 
 }  // namespace

@@ -82,8 +82,8 @@ Result<void> BundleIntake::on(const Step& step, const Summary& summary) {
 
 Result<void> BundleIntake::on(const Step& step, const Custody& custody) {
     const auto& [ledger, bytes, now, notify] = step;
-    // A bundle has one statement for each author. A statement that would need a proof is not
-    // believed: nobody can be asked.
+    // A bundle has one statement for each author. A statement that needs a proof is not believed,
+    // and only peers that are linked now are asked.
     if (custody.author == ledger.us()) {
         const auto taken = take_custody(ledger, custody, via(), now, notify);
         if (!taken && is_of_store(taken.error())) {

@@ -30,7 +30,7 @@ Result<void> check_authority(const Ledger& ledger) {
         return fail(Errc::refused, "only the authority can do this");
     }
     if (ledger.meta().stopped) {
-        return fail(Errc::refused, stopped_words);
+        return fail_stopped(ledger);
     }
     if (!knows_newest_roster(ledger)) {
         return fail(Errc::refused,

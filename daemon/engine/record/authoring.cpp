@@ -325,7 +325,7 @@ Result<storage::ReportKey> write_record(Ledger& ledger, const Draft& draft,
 Result<Result<Written>> write(Ledger& ledger, const Draft& draft, Now now,
                               std::vector<Notice>& notify) {
     if (ledger.meta().stopped) {
-        return Result<Written>(fail(Errc::refused, stopped_words));
+        return Result<Written>(fail_stopped(ledger));
     }
     if (is_shut_out(ledger)) {
         return Result<Written>(fail(Errc::refused, "this office is no member any more"));

@@ -26,7 +26,9 @@ void mark_receipted(Ledger& ledger, const Header& header, const RecordId& id) {
     auto& state = ledger.edit_log(header.log);
     const auto numbers = without(IntervalSet{header.run()}, state.withdrawn);
     for (const auto run : numbers.intervals()) {
-        state.count_receipted(run, short_hash(id));
+        // The bottom of a later part lies within the record.
+        state.count_receipted(run, short_hash(id),
+                              run.first == header.number ? short_hash(header.prev) : ShortHash{});
     }
 }
 

@@ -8,6 +8,9 @@ namespace {
 // must sign a dozen receipts that share nothing.
 constexpr std::size_t looked_runs_max = 16'384;
 
+// Ids of own records that are remembered: 2 MiB. Eight receipts name no more.
+constexpr std::size_t own_ids_max = 16'384;
+
 // Bytes of receipts that are kept decoded: enough for 1,000 honest offices with receipts about one
 // author's records.
 constexpr std::size_t decoded_bytes_max = 16U << 20;
@@ -89,6 +92,18 @@ const HeardReceipts::Looked* HeardReceipts::find_looked(OfficeId recipient,
     }
     const auto found = logs->second.find(log);
     return found == logs->second.end() ? nullptr : &found->second;
+}
+
+std::optional<ShortHash> HeardReceipts::own_id(const LogKey& log, Number number) const {
+    const auto found = own_ids_.find({log, number});
+    return found == own_ids_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void HeardReceipts::remember_own_id(const LogKey& log, Number number, const ShortHash& id) {
+    if (own_ids_.size() >= own_ids_max) {
+        own_ids_.clear();
+    }
+    own_ids_.insert_or_assign({log, number}, id);
 }
 
 void HeardReceipts::bound_looked(OfficeId recipient) {

@@ -58,6 +58,11 @@ public:
     // Call at the end of a receipt. Forgets everything of this recipient if it is too much to
     // remember.
     void bound_looked(OfficeId recipient);
+    // Ids of own records that receipts were compared with: a recipient whose receipts change all
+    // the time costs no reads.
+    [[nodiscard]] std::optional<ShortHash> own_id(const LogKey& log, Number number) const;
+    void remember_own_id(const LogKey& log, Number number, const ShortHash& id);
+
     // Call when the recipient has no receipt about our records any more.
     void forget(OfficeId recipient) {
         acted_on_.erase(recipient);
@@ -67,6 +72,7 @@ public:
 private:
     std::map<OfficeId, Receipt> acted_on_;
     std::map<OfficeId, std::map<LogKey, Looked>> looked_;
+    std::map<std::pair<LogKey, Number>, ShortHash> own_ids_;
 };
 
 }  // namespace fieldpost::engine

@@ -12,6 +12,7 @@
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/progress.h"
 #include "daemon/engine/record/terminal.h"
+#include "daemon/engine/record/tops.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -273,12 +274,13 @@ Result<void> keep(Ledger& ledger, const Arriving& record, const Body& body, Via 
         state.published_id = record.id;
     }
     ledger.write(storage::PutRecord{stored});
+    const auto neighbours = TRY(neighbours_of(ledger, header.log, stored.run));
     if (is_addressed_to(ledger.roster(), header, ledger.us())) {
         TRY(deliver(ledger, stored, header, body, from, now, notify));
-        return check_neighbours(ledger, stored, header);
+        return check_neighbours(ledger, stored, header, neighbours);
     }
     mark_receipted(ledger, header, record.id);
-    TRY(check_neighbours(ledger, stored, header));
+    TRY(check_neighbours(ledger, stored, header, neighbours));
     ledger.write(storage::PutExpiry{stored.expires, stored.arrival});
     if (was_lost) {
         for (auto number = live.next(1); number; number = live.after(*number)) {
@@ -348,18 +350,18 @@ Result<Custody> custody_of(const Ledger& ledger, OfficeId author) {
     custody.signer = ledger.us();
     custody.author = author;
     for (auto& [key, held] : told) {
-        const auto top = TRY(ledger.held_id(key, held.top()));
-        if (!top) {
+        const auto all = held;
+        const auto tops = TRY(name_tops(ledger, key, held));
+        if (held != all) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
-        custody.logs.push_back(
-            {key.incarnation, key.record_class, short_hash(*top), std::move(held)});
+        custody.logs.push_back({key.incarnation, key.record_class, tops, std::move(held)});
     }
     return custody;
 }
 
-Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
-                                          std::vector<Notice>& notify) {
+Result<void> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
+                          std::vector<Notice>& notify) {
     const auto* signer = ledger.roster().find(custody.signer);
     if (custody.author != ledger.us() || custody.signer == ledger.us() || signer == nullptr ||
         !signer->is_member()) {
@@ -374,17 +376,21 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
             before[{ledger.us(), log.incarnation, log.record_class}] = log.held;
         }
     }
-    // Only proved statements are believed: a statement whose top is not our record proves nothing.
+    // Only proved statements are believed: one about records that are not ours proves nothing.
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
-        const auto top = TRY(ledger.store().record(key, log.held.top(), storage::WithBody::no));
-        if (!top || short_hash(top->id) != log.top_id ||
-            log.held.top() > ledger.log(key).published) {
-            return std::optional(Prove{key, log.held.top()});
+        const auto unknown = TRY(tops_to_prove(ledger, key, log.held, log.tops));
+        if (log.incarnation >= ledger.meta().incarnation) {
+            for (auto number = unknown.next(1); number; number = unknown.after(*number)) {
+                ledger.ask_for_proof(key, *number);
+            }
+        }
+        if (!unknown.empty()) {
+            return ok();
         }
     }
     if (!ledger.keep_custody(custody)) {
-        return std::optional<Prove>{};
+        return ok();
     }
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
@@ -404,7 +410,7 @@ Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody
     for (const auto& [key, gone] : before) {
         TRY(prove_again(ledger, key, intersection(gone, ledger.log(key).held), now, notify));
     }
-    return std::optional<Prove>{};
+    return ok();
 }
 
 }  // namespace fieldpost::engine

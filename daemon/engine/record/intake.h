@@ -49,9 +49,9 @@ void release_refused_before(Ledger& ledger);
 Result<Custody> custody_of(const Ledger& ledger, OfficeId author);
 
 // Takes a statement about our own records. untrusted: it is not signed by its signer, or is not
-// about us. A statement about records that we do not know is not kept. Then the peer is to be asked
-// for the proof that is returned.
-Result<std::optional<Prove>> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
-                                          std::vector<Notice>& notify);
+// about us. A statement about records that we do not know is not kept. Then peers
+// are asked for the proofs.
+Result<void> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
+                          std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

@@ -1,6 +1,7 @@
 #include "daemon/engine/record/receipts.h"
 
 #include "crypto/register_seal.h"
+#include "daemon/engine/record/tops.h"
 #include "proto/limits.h"
 
 namespace fieldpost::engine {
@@ -25,8 +26,7 @@ IntervalSet moved_to_unreadable(const storage::LogState& state) {
     return intersection(state.receipted, state.unreadable);
 }
 
-// The receipt of one log. Its top id is that of the highest number receipted. That number may have
-// left `received` since; then renew_top() is needed.
+// The receipt of one log, without `tops`.
 ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const OwnLog* author) {
     ReceiptLog entry;
     entry.incarnation = log.incarnation;
@@ -51,9 +51,6 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
         const IntervalSet low{{1, open - 1}};
         entry.received.remove(without(low, author->withdrawn));
         forget_failed(entry, without(low, moved));
-    }
-    if (!entry.received.empty()) {
-        entry.top_id = state.receipted_top_id;
     }
     return entry;
 }
@@ -82,66 +79,41 @@ std::size_t size_of(const ReceiptLog& entry) {
     return encode_receipt({{entry}}).size();
 }
 
-// Sets the top id again after the top of `received` was removed. If the record there is not here
-// any more, the next 15 lower numbers are tried. After that the whole run is given up.
-Result<void> renew_top(const Ledger& ledger, const LogKey& log, ReceiptLog& entry) {
-    constexpr int tries = 16;
-    entry.top_id = {};
-    while (!entry.received.empty()) {
-        const auto run = entry.received.intervals().back();
-        for (auto top = run.last; top >= run.first && run.last - top < tries; --top) {
-            const auto id = TRY(ledger.held_id(log, top));
-            if (id && ledger.log(log).receipted.contains(top)) {
-                if (top < run.last) {
-                    entry.received.remove({top + 1, run.last});
-                }
-                entry.top_id = short_hash(*id);
-                return ok();
-            }
-        }
-        entry.received.remove(run);
-    }
-    return ok();
-}
-
-Result<void> fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
+void fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
     constexpr std::array<RecordClass, record_classes> least_urgent_first = {
         RecordClass::bulk, RecordClass::normal, RecordClass::reply, RecordClass::urgent};
     auto size = encode_receipt(receipt).size();
     // Encodes a log once more after each change that at least halves it.
-    const auto change = [&](ReceiptLog& entry, const auto& how) -> Result<void> {
+    const auto change = [&](ReceiptLog& entry, const auto& how) {
         const auto before = size_of(entry);
         how(entry);
-        TRY(renew_top(ledger, {author, entry.incarnation, entry.record_class}, entry));
         size -= before - std::min(before, size_of(entry));
-        return ok();
     };
     for (auto& entry : receipt.logs) {
         const LogKey log{author, entry.incarnation, entry.record_class};
         const auto* own = ledger.author_on(log);
         if (size > receipt_bytes_max && own != nullptr) {
-            TRY(change(entry, [&](ReceiptLog& one) {
+            change(entry, [&](ReceiptLog& one) {
                 const auto moved = moved_to_unreadable(ledger.log(log));
                 one.received = with_holes_filled(one.received, own->done, moved);
                 forget_failed(one, without(own->done, moved));  // these numbers may lie in filled
                                                                 // holes
                 one.is_filled = true;
-            }));
+            });
         }
     }
     for (const auto record_class : least_urgent_first) {
         for (auto& entry : receipt.logs) {
             while (entry.record_class == record_class && size > receipt_bytes_max &&
                    !(entry.received.empty() && entry.unreadable.empty() && entry.refused.empty())) {
-                TRY(change(entry, [](ReceiptLog& one) {
+                change(entry, [](ReceiptLog& one) {
                     one.refused.clear();  // told again once there is room; a refusal ends nothing
                     one.received = lower_half(one.received);
                     one.unreadable = lower_half(one.unreadable);
-                }));
+                });
             }
         }
     }
-    return ok();
 }
 
 }  // namespace
@@ -154,14 +126,14 @@ Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, N
         Receipt receipt;
         for (const auto& [log, state] : ledger.logs_of(author)) {
             if (state.addresses_us) {
-                auto entry = receipt_of(log, state, ledger.author_on(log));
-                if (!entry.received.empty() && entry.received.top() != state.receipted.top()) {
-                    TRY(renew_top(ledger, log, entry));
-                }
-                receipt.logs.push_back(std::move(entry));
+                receipt.logs.push_back(receipt_of(log, state, ledger.author_on(log)));
             }
         }
-        TRY(fit(ledger, author, receipt));
+        fit(ledger, author, receipt);
+        for (auto& entry : receipt.logs) {
+            const LogKey log{author, entry.incarnation, entry.record_class};
+            entry.tops = TRY(name_tops(ledger, log, entry.received));
+        }
         Register entry;
         entry.key = {ledger.us(), static_cast<std::uint8_t>(RegisterKind::receipt),
                      receipt_subject(author)};

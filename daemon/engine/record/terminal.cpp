@@ -7,7 +7,7 @@
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/lost_records.h"
 #include "daemon/engine/record/progress.h"
-#include "daemon/engine/self_check.h"
+#include "daemon/engine/record/tops.h"
 
 namespace fieldpost::engine {
 
@@ -169,18 +169,6 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
 
 namespace {
 
-// True if 8 bytes of the id at the receipt's top are ours. Otherwise the receipt speaks of another
-// store's records.
-Result<bool> is_top_ours(const Ledger& ledger, const LogKey& log, const ReceiptLog& entry) {
-    const auto number = entry.received.top();
-    const auto top = TRY(ledger.held_id(log, number));
-    // A reissue is dropped when it has ended, and the disk may have lost the record. Then the page
-    // is all that is left (lost_records.h).
-    return top ? short_hash(*top) == entry.top_id
-               : number <= ledger.log(log).published &&
-                     TRY(has_used(ledger, log, number, entry.top_id));
-}
-
 // True if the number is done although this recipient is not known to have the report.
 Result<bool> has_ended_without(const Ledger& ledger, const LogKey& log, Number number,
                                OfficeId recipient) {
@@ -280,9 +268,9 @@ Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, con
     for (const auto& entry : receipt->logs) {
         const LogKey log{author, entry.incarnation, entry.record_class};
         const auto* old = receipt_log(before, log);
-        if (author == ledger.us() && !entry.received.empty() &&
-            !TRY(is_top_ours(ledger, log, entry))) {
-            continue;  // the receipt speaks of another store's records: it ends none of ours
+        if (author == ledger.us() &&
+            !TRY(tops_to_prove(ledger, log, entry.received, entry.tops)).empty()) {
+            continue;  // it may speak of another store's records, so it ends none of ours
         }
         const auto concerned = newly_covered(ledger, signer, log, entry, old);
         IntervalSet served;

@@ -23,7 +23,7 @@ Result<void> withdraw(Ledger& ledger, const WithdrawalWanted& wanted, Now now,
         return ok();
     };
     if (ledger.meta().stopped) {
-        return decline({Errc::refused, stopped_words});
+        return decline(fail_stopped(ledger).error());
     }
     const auto page = TRY(ledger.store().report(wanted.report));
     if (!page || page->box != Box::outbox) {

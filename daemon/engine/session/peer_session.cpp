@@ -54,6 +54,22 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
     return ok();
 }
 
+// Its receipt may have come by way of another office, and speak of records that are not ours.
+Result<void> PeerSession::ask_for_proofs(const Step& step) {
+    auto& ledger = step.ledger;
+    const auto receipt = ledger.receipt(peer_, ledger.us());
+    if (receipt == nullptr) {
+        return ok();
+    }
+    for (const auto& prove : TRY(tops_to_prove(ledger, *receipt))) {
+        step.send(prove);
+    }
+    if (const auto untold = TRY(untold_number(ledger, peer_, *receipt))) {
+        step.send(*untold);
+    }
+    return ok();
+}
+
 Result<void> PeerSession::on(const Received& step, const Hello& hello) {
     auto& ledger = step.ledger;
     const auto now = step.now;
@@ -92,7 +108,7 @@ Result<void> PeerSession::on(const Received& step, const Hello& hello) {
     send_roster(step);
     custody_due_ = true;
     comparison_.answer(step, hello);
-    return ok();
+    return ask_for_proofs(step);
 }
 
 // Sends the changes of the roster that the peer does not have. They say who could sign what comes
@@ -201,10 +217,7 @@ Result<void> PeerSession::on(const Received& step, const Custody& custody) {
         step.offend(taken.error().detail);
         return ok();
     }
-    if (const auto& prove = TRY(taken)) {
-        step.send(*prove);
-    }
-    return ok();
+    return taken ? ok() : Result<void>(std::unexpected(taken.error()));
 }
 
 Result<void> PeerSession::on(const Received& step, const RecordProof& proof) {
@@ -235,9 +248,6 @@ Result<void> PeerSession::on(const Received& step, const RegisterNews& news) {
     for (const auto& entry : news.registers) {
         const auto taken = take_register(ledger, entry, step.via(), step.now, step.out.notify);
         if (taken) {
-            if (taken->prove) {
-                step.send(*taken->prove);
-            }
             // It has what it sent; if that is older than ours, it is still to get ours.
             const auto name = ledger.name_of(entry);
             const auto* newest = ledger.kept(name);
@@ -336,9 +346,9 @@ void PeerSession::tell(Ledger& ledger, Now now, const Ledger::News& news, Conseq
     records_.add(news.held);
     registers_.add(ledger, news.registers);
     custody_due_ = custody_due_ || news.let_go.contains(peer_);
-    for (const auto& [log, number] : news.to_prove) {
-        if (theirs_) {
-            step.send(Prove{log, number});
+    for (const auto& [log, numbers] : news.to_prove) {
+        for (auto number = numbers.next(1); theirs_ && number; number = numbers.after(*number)) {
+            step.send(Prove{log, *number});
         }
     }
     comparison_.tell_leaves(step, {news.released.begin(), news.released.end()}, Detail::hash);

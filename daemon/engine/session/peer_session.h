@@ -102,6 +102,7 @@ private:
     Result<void> on(const Received& step, const BundleHead& head);
 
     void send_roster(const Step& step);
+    Result<void> ask_for_proofs(const Step& step);
     void show_roster_to_the_silent(const Step& step);
     // Registers of others, and records that are not urgent, take turns, byte for byte.
     Result<void> send_in_turns(const Step& step);

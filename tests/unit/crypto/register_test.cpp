@@ -17,7 +17,7 @@ Receipt some_receipt() {
     ReceiptLog log;
     log.incarnation = {1, 5};
     log.record_class = RecordClass::normal;
-    log.top_id.bytes[0] = std::byte{9};
+    log.tops.bytes[0] = std::byte{9};
     log.received = {{1, 40}};
     log.unreadable = {{41, 41}};
     log.refused = {{1, {{43, 44}}}, {5, {{50, 50}}}};

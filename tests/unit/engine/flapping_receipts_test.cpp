@@ -24,9 +24,11 @@ public:
     std::uint64_t reads_of(ReceiptLog entry) {
         entry.incarnation = log_.incarnation;
         entry.record_class = log_.record_class;
-        if (!entry.received.empty()) {
-            entry.top_id = short_hash(id_of(entry.received.top()));
+        std::vector<ShortHash> ids;
+        for (const auto run : entry.received.intervals()) {
+            ids.push_back(short_hash(id_of(run.last)));
         }
+        entry.tops = crypto::hash_of_tops(network_.id(), ids);
         Register signed_receipt;
         signed_receipt.key = {hyesan_, static_cast<std::uint8_t>(RegisterKind::receipt),
                               receipt_subject(log_.author)};

@@ -63,7 +63,7 @@ public:
                                                   pair.public_key));
         }
         const auto taken = take(signed_statement(place, std::move(prekeys)));
-        REQUIRE(taken.value().is_new);
+        REQUIRE(taken.value());
     }
     // Plants a statement with an invalid key, as an invitation may bring it.
     void plant_bad_key(std::size_t place) {
@@ -86,7 +86,7 @@ public:
         crypto::sign_register(network.offices[place].machine.identity, network.id(), entry);
         return entry;
     }
-    Result<engine::TakenRegister> take(const Register& entry) {
+    Result<bool> take(const Register& entry) {
         return engine::take_register(office.ledger(), entry, {entry.key.signer}, LoneOffice::now(),
                                      office.notices());
     }

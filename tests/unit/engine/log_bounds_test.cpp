@@ -249,9 +249,12 @@ TEST_CASE("custody tells what is urgent first, and what fits a frame", "[engine]
     CHECK(custody.logs[0].record_class == RecordClass::urgent);
     CHECK(custody.logs[0].held.intervals().size() == limits::custody_runs_max);
     CHECK(custody.logs[0].held.contains(1));
-    const auto top = custody.logs[0].held.top();
-    CHECK(custody.logs[0].top_id ==
-          short_hash(*office.ledger().held_id({author, {1, 7}, RecordClass::urgent}, top).value()));
+    std::vector<ShortHash> ids;
+    for (const auto run : custody.logs[0].held.intervals()) {
+        const LogKey log{author, {1, 7}, RecordClass::urgent};
+        ids.push_back(short_hash(*office.ledger().held_id(log, run.last).value()));
+    }
+    CHECK(custody.logs[0].tops == crypto::hash_of_tops(network.id(), ids));
     custody.version.incarnation = {1, 7};
     const auto frame = encode_frame(custody);
     CHECK(frame.size() <= limits::frame_bytes_max);

@@ -30,9 +30,8 @@ Register signed_by(const Network& network, std::size_t place, std::uint8_t kind,
 }
 
 Result<bool> take(LoneOffice& office, const Register& entry) {
-    return TRY(engine::take_register(office.ledger(), entry, {entry.key.signer}, LoneOffice::now(),
-                                     office.notices()))
-        .is_new;
+    return engine::take_register(office.ledger(), entry, {entry.key.signer}, LoneOffice::now(),
+                                 office.notices());
 }
 
 Bytes subject_of(int number) {

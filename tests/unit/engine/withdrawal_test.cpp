@@ -59,7 +59,7 @@ TEST_CASE("a statement that takes everything back is applied a hundred numbers a
     auto& ledger = at.office.ledger();
     const auto author = at.index(1);
     const auto log = normal_log(author);
-    ledger.edit_log(log).count_receipted({1, 250}, {});
+    ledger.edit_log(log).count_receipted({1, 250}, {}, {});
     const auto state_that = [&](const IntervalSet& withdrawn) {
         OfficeStatement statement;
         statement.logs.push_back(

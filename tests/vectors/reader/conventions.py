@@ -139,7 +139,7 @@ class Source:
         return self.many(self.varint(), "log log, numbers interval_set")
 
     def held_logs(self):
-        return self.many(self.varint(), "log log, top_id 8, held interval_set")
+        return self.many(self.varint(), "log log, tops 8, held interval_set")
 
     def parts(self, layout):
         """A layout is like "index u2, key 32, name text8": uN is an integer of N bytes, N is N bytes."""

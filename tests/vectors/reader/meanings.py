@@ -10,7 +10,7 @@ def split_log(log):
 
 
 def receipt(logs):
-    return [{**split_log(log.log), "filled": log.class_byte > 127, "top_id": log.top_id, "received": log.received,
+    return [{**split_log(log.log), "filled": log.class_byte > 127, "tops": log.tops, "received": log.received,
              "unreadable": log.unreadable,
              "refused": [{"reason": one.reason, "numbers": one.refused} for one in log.reasons]} for log in logs]
 
@@ -47,7 +47,7 @@ def register(read):
 def custody(read):
     return {"signer": read.signer, "incarnation": read.incarnation, "counter": read.counter, "author": read.author,
             "at": read.time,
-            "logs": [{**split_log(log.log), "top_id": log.top_id, "held": log.held} for log in read.logs]}
+            "logs": [{**split_log(log.log), "tops": log.tops, "held": log.held} for log in read.logs]}
 
 
 def cut_off(read):
