@@ -222,6 +222,24 @@ TEST_CASE("a member that abuses group stanzas spoils nothing for others", "[simu
     CHECK(world.inbox(wonsan).size() == 1);
 }
 
+TEST_CASE("a group's report to a machine whose replacement was cancelled has failed for it",
+          "[simulation][replacement]") {
+    World world(1, many(), {});
+    const Node lost = world.size() - 1;
+    const auto report = *world.queue_to_group(hq, field);
+    const auto invited = world.invite(fmt::format("office{}", lost), true);
+    for (Node node = 1; node < lost; ++node) {
+        meet_briefly(world, hq, node);
+    }
+    CHECK(count(world, hq, report, State::delivered) == lost - 1);
+    CHECK_FALSE(is_held(world, hq, report));
+    CHECK(count(world, hq, report, State::failed) == 0);
+    world.cancel_invitation(invited->index);
+    world.run_for(std::chrono::minutes{2});
+    CHECK(count(world, hq, report, State::failed) == 1);
+    CHECK(count(world, hq, report, State::queued) == 0);
+}
+
 TEST_CASE("an office that has not heard of its admission gets its group's report once it has",
           "[simulation]") {
     World world(1, many(), {});

@@ -151,6 +151,7 @@ public:
     std::optional<CutOff> revoke(Node node, const std::vector<storage::ReportKey>& keep = {});
     // As revoke(). False: the authority declined.
     bool revoke_if_allowed(Node node);
+    void cancel_invitation(OfficeId invited);
     // A person says that this copy of the office goes on.
     void go_on_here(Node node);
     void block(Node node, Node other, bool undo = false);

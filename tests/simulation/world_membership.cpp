@@ -102,6 +102,10 @@ bool World::revoke_if_allowed(Node node) {
     return answer_in<engine::Revoked>(notices) != nullptr;
 }
 
+void World::cancel_invitation(OfficeId invited) {
+    REQUIRE(batch(0, {engine::RevocationWanted{next_request_++, invited, "not needed", {}}}));
+}
+
 void World::go_on_here(Node node) {
     batch(node, {engine::ContinueWanted{next_request_++}});
 }

@@ -24,8 +24,10 @@ std::set<OfficeId> replaced_by(const Ledger& ledger, const crypto::RosterOffice&
     return before;
 }
 
+// True of a new machine, and of an invitation that was cancelled: then nobody comes.
 bool needs_catching_up(const Ledger& ledger, const crypto::RosterOffice& office) {
-    return office.replaces != no_office && office.is_member() && office.index != ledger.us() &&
+    return office.replaces != no_office && office.index != ledger.us() &&
+           (office.is_member() || office.state == crypto::OfficeState::cancelled) &&
            !ledger.peer(office.index).is_caught_up;
 }
 
@@ -69,6 +71,21 @@ Result<std::uint64_t> hand_over(Ledger& ledger, const storage::ReportKey& report
         ledger.note(What::unreachable, {.office = office, .report = report}, now, notify);
     }
     return again.bytes;
+}
+
+// What waited for a machine that does not come is not delivered.
+Result<void> give_up(Ledger& ledger, const storage::ReportKey& report,
+                     const std::set<OfficeId>& before, Now now, std::vector<Notice>& notify) {
+    for (const auto one : before) {
+        const auto* office = ledger.roster().find(one);
+        const bool is_gone = office != nullptr && office->state == crypto::OfficeState::revoked &&
+                             !is_replaced_soon(ledger, *office);
+        if (is_gone &&
+            TRY(prove(ledger, report, {.of = Proof::Of::revoked, .recipient = one}, now))) {
+            ledger.note(What::unreachable, {.office = one, .report = report}, now, notify);
+        }
+    }
+    return ok();
 }
 
 storage::ReportFilter sent_to(const std::set<OfficeId>& offices) {
@@ -126,7 +143,8 @@ Result<bool> CatchingUp::go_on(Ledger& ledger, Now now, std::vector<Notice>& not
             at = from_.erase(at);
             continue;
         }
-        if (!recipients_of(ledger, {newcomer})) {
+        const bool is_cancelled = office->state == crypto::OfficeState::cancelled;
+        if (!is_cancelled && !recipients_of(ledger, {newcomer})) {
             ++at;
             continue;
         }
@@ -137,7 +155,10 @@ Result<bool> CatchingUp::go_on(Ledger& ledger, Now now, std::vector<Notice>& not
             }
             --allowance.looks;
             from = storage::Arrival{static_cast<std::uint64_t>(*arrival) + 1};
-            if (const auto report = TRY(key_at(ledger, *arrival))) {
+            const auto report = TRY(key_at(ledger, *arrival));
+            if (report && is_cancelled) {
+                TRY(give_up(ledger, *report, before, now, notify));
+            } else if (report) {
                 allowance.count(TRY(hand_over(ledger, *report, before, newcomer, now, notify)));
             }
         }
