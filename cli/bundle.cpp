@@ -185,7 +185,9 @@ int run_inspect(const Common& common, const fs::path& path) {
     fmt::print("for       {}\n", told->targets.empty()
                                      ? "everybody"
                                      : fmt::format("{}", fmt::join(told->targets, ", ")));
-    fmt::print("whole     {}\n", told->is_whole ? "yes" : "no");
+    fmt::print("whole     {}\n", told->is_whole    ? "yes"
+                                 : told->lacks_key ? "no, sealed with a newer key than is here"
+                                                   : "no");
     fmt::print("holds     {} record{}, {} new here, {}\n", records.size(),
                records.size() == 1 ? "" : "s", is_new, human_size(bytes));
     if (!records.empty()) {

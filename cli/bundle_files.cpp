@@ -95,6 +95,7 @@ ReadBundle read_of(const wire::BundleRead& told) {
     }
     read.refused = told.refused();
     read.damaged_bytes = told.damaged_bytes();
+    read.lacks_key = told.lacks_key();
     read.bookmark = told.bookmark();
     read.tail = told.tail();
     return read;
@@ -213,10 +214,6 @@ void add(Taken& taken, const fs::path& path, const ReadFile& read, bool is_named
     }
 }
 
-bool has_rejected(const ReadBundle& told) {
-    return told.rejected > 0 || !told.reasons.empty();
-}
-
 }  // namespace
 
 Outcome<Standing> standing_since(const Common& common, const std::string& state) {
@@ -291,7 +288,7 @@ Outcome<Taken> take_in(const Common& common, const std::vector<fs::path>& paths)
         for (auto& [file, read] : told) {
             auto& one = read.told;
             // A file that broke off may be gone by now.
-            if (!has_rejected(one) || !one.broken_off.empty()) {
+            if (!one.has_refused() || !one.broken_off.empty()) {
                 continue;
             }
             auto again = read_bundle(common, file, Reading::take_in, rate);

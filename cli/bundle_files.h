@@ -48,6 +48,8 @@ struct ReadBundle {
     std::string office;  // empty: the bundle does not name its writer
     std::int64_t made_unix_s = 0;
     std::vector<std::string> targets;  // empty: everybody
+    // True if more of it may be taken in later: after a change of the roster, or if there is room.
+    [[nodiscard]] bool has_refused() const { return rejected > 0 || !reasons.empty() || lacks_key; }
     std::uint64_t new_reports = 0;
     std::uint64_t known = 0;
     std::uint64_t rejected = 0;
@@ -57,6 +59,7 @@ struct ReadBundle {
     // place was taken in.
     std::string broken_off;
     std::uint64_t damaged_bytes = 0;
+    bool lacks_key = false;  // it is sealed with a newer key than this office has
     // Opaque, for later requests of the process that looks after a folder.
     std::string bookmark;  // empty: the file holds nothing
     std::string tail;      // empty: the file is of no row of this office

@@ -21,8 +21,12 @@ std::vector<std::string> troubles_of(const std::filesystem::path& path, const Re
     for (const auto& [words, reports] : told.reasons) {
         all.push_back(reports > 0 ? fmt::format("{} ({} reports)", words, reports) : words);
     }
-    if (!told.is_whole && told.refused.empty() && told.broken_off.empty() &&
-        path.extension() != ".part") {
+    if (told.lacks_key) {
+        all.emplace_back(
+            "its reports are sealed with a newer key than this office has; link this "
+            "office to another one, or import a stick that was written later");
+    } else if (!told.is_whole && told.refused.empty() && told.broken_off.empty() &&
+               path.extension() != ".part") {
         all.push_back(told.damaged_bytes > 0
                           ? fmt::format("damaged: {} cannot be read; the rest was taken in",
                                         human_size(told.damaged_bytes))

@@ -107,13 +107,20 @@ int run_wait(const Common& common, const WaitOptions& options) {
             })) {
             return any_failed ? exit_needs_a_person : exit_done;
         }
-        if (end && std::chrono::steady_clock::now() >= *end) {
-            std::vector<std::string> missing;
-            for (const auto& entry : answer.entries()) {
-                if (!told.contains(entry.id())) {
-                    missing.push_back(entry.id());
-                }
+        std::vector<std::string> missing;
+        for (const auto& entry : answer.entries()) {
+            if (!told.contains(entry.id())) {
+                missing.push_back(entry.id());
             }
+        }
+        if (answer.is_cut_off()) {
+            return report(common,
+                          {exit_refused, "revoked",
+                           fmt::format("this office was cut off, so these stay as they are: {}",
+                                       fmt::join(missing, ", ")),
+                           "see: fieldpost status", missing});
+        }
+        if (end && std::chrono::steady_clock::now() >= *end) {
             return report(common, {exit_timed_out, "timed_out",
                                    fmt::format("not {} in time: {}; it still goes on",
                                                options.state, fmt::join(missing, ", ")),

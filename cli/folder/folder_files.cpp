@@ -64,10 +64,6 @@ std::size_t hash_of(const Stamp& stamp) {
                                stamp.device, stamp.inode));
 }
 
-bool has_refused(const ReadBundle& told) {
-    return told.rejected > 0 || !told.reasons.empty();
-}
-
 std::size_t bytes_of(const ReadBundle& told) {
     return told.bookmark.size() + told.tail.size();
 }
@@ -192,7 +188,7 @@ bool FolderFiles::is_due(const File& file, FolderTime now) const {
         return false;
     }
     if (file.is_read) {
-        return has_refused(file.told) && now - *file.read_at >= refused_again;
+        return file.told.has_refused() && now - *file.read_at >= refused_again;
     }
     // A failure is tried again, whatever times the file has.
     return file.failures > 0 || now - file.changing_since >= read_anyway_after ||
@@ -301,7 +297,7 @@ void FolderFiles::failed(const std::string& name, const Failure& why, FolderTime
 
 void FolderFiles::read_refused_again() {
     for (auto& [name, file] : files_) {
-        file.is_read = file.is_read && !has_refused(file.told);
+        file.is_read = file.is_read && !file.told.has_refused();
     }
 }
 

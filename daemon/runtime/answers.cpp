@@ -330,6 +330,7 @@ Answered show(const Ledger& ledger, const wire::ShowRequest& request,
         return {};
     };
     ASK(answer_first(ledger, keys, is_spent, answer, add));
+    answer.set_is_cut_off(engine::is_shut_out(ledger));
     return encode(answer);
 }
 
@@ -358,7 +359,7 @@ std::string obstacle_of(const Ledger& ledger) {
     if (engine::is_shut_out(ledger)) {
         return "this office was cut off, and sends nothing; see: fieldpost attention";
     }
-    if (ledger.meta().stopped) {
+    if (ledger.meta().stopped && !ledger.meta().goes_on) {
         return "this office has stopped, and sends nothing of its own; see: fieldpost attention";
     }
     const auto& items = ledger.attention().items();

@@ -8,6 +8,7 @@
 #include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/record_frames.h"
+#include "daemon/engine/self_check.h"
 #include "daemon/runtime/bookmark.h"
 #include "proto/control.pb.h"
 
@@ -180,7 +181,7 @@ crypto::BundleKeys Bundles::keys(const engine::Ledger& ledger) {
     return keys;
 }
 
-void Bundles::learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesView bytes) const {
+void Bundles::learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesView bytes) {
     const auto frame = decode_frame(bytes);
     const auto* news = frame ? std::get_if<RegisterNews>(&*frame) : nullptr;
     for (const auto& entry : news == nullptr ? std::vector<Register>{} : news->registers) {
@@ -191,6 +192,10 @@ void Bundles::learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesVie
         }
         if (const auto secret = engine::transport_secret_on(ledger, *page)) {
             reader.opener.add_epochs(*secret, page->epoch, network_);
+        } else {
+            const auto* newest = transport_.newest(ledger);
+            reader.named_newer_epoch =
+                reader.named_newer_epoch || newest == nullptr || page->epoch > newest->epoch;
         }
     }
 }
@@ -253,6 +258,7 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     Pending pending;
     while (const auto cell = reader.opener.next()) {
         ByteReader in(cell->content);
+        reader.has_second_part = reader.has_second_part || cell->part == crypto::BundlePart::rest;
         for (std::size_t i = 0; i < frames_a_cell_max && !in.at_end(); ++i) {
             const auto frame = in.read_sized(cell->content.size());
             if (!frame || frame->empty()) {
@@ -274,6 +280,7 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     told.set_is_bundle(reader.opener.is_bundle());
     told.set_is_whole(reader.opener.is_whole());
     told.set_damaged_bytes(reader.opener.damaged_bytes());
+    told.set_lacks_key(reader.lacks_key());
     if (request.only_look() && reader.head) {
         describe(ledger, {reader.head->writer, reader.head->at, reader.head->targets}, told);
     }
@@ -371,8 +378,8 @@ std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& 
         if (ledger.meta().stopped) {
             // Not even this office would know the file for its own: there would be one more each
             // time.
-            return complain(exit_refused, "stopped", "this office has stopped, and signs nothing",
-                            "see: fieldpost attention");
+            const auto words = engine::stopped_words(ledger);
+            return complain(exit_refused, "stopped", words.what, words.hint);
         }
         order.is_in_row = true;
         order.is_only_addition = request.row().is_only_addition();

@@ -43,6 +43,11 @@ private:
         Instant used{};
         std::optional<BundleHead> head{};
         std::set<RecordId> seen{};  // bodies that only were looked at
+        // The first part named an epoch of which this office has no key, and no cell of the second
+        // part has opened.
+        bool named_newer_epoch = false;
+        bool has_second_part = false;
+        [[nodiscard]] bool lacks_key() const { return named_newer_epoch && !has_second_part; }
     };
     struct Writer {
         crypto::BundleSealer sealer;
@@ -60,7 +65,7 @@ private:
     // Those of all epochs that this office knows.
     crypto::BundleKeys keys(const engine::Ledger& ledger);
     // The first part of a bundle may bring the transport secret under which its second part is.
-    void learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesView frame) const;
+    void learn_epoch(const engine::Ledger& ledger, Reader& reader, BytesView frame);
     bool make_room(Now now);
     static void look(const engine::Ledger& ledger, Reader& reader, BytesView frame,
                      wire::BundleRead& told);
