@@ -182,6 +182,30 @@ TEST_CASE("a machine that was taken first and replaced later gets what failed me
     CHECK(world.ledger(hq).roster().find(first->index)->state == crypto::OfficeState::cancelled);
 }
 
+TEST_CASE("an answer of the old machine that comes late is the answer of its office",
+          "[simulation][replacement]") {
+    World world(1, four_offices, {});
+    for (const Node node : {hyesan, pyongyang, lost}) {
+        world.meet(hq, node);
+    }
+    world.meet(hyesan, pyongyang);
+    const auto owed = world.queue(hyesan, {lost}, RecordClass::normal).value();
+    world.meet(hyesan, pyongyang);
+    world.meet(pyongyang, lost);
+    const auto answer = world.acknowledge(lost, owed);
+    REQUIRE(answer.has_value());
+    world.meet(lost, pyongyang);
+    REQUIRE(world.revoke(lost, {*answer}).has_value());
+    const auto machine = world.join(*world.invite("wonsan", true));
+    world.meet(machine, hq);
+    world.meet(hyesan, hq);
+    REQUIRE(world.progress(hyesan, owed)->recipients.front().office == world.keys(machine).index);
+    REQUIRE(world.times_happened(hyesan, What::acknowledged, owed) == 0);
+    world.meet(hyesan, pyongyang);
+    CHECK(world.times_happened(hyesan, What::acknowledged, owed) == 1);
+    CHECK(state_at(world, owed, machine) == State::acknowledged);
+}
+
 TEST_CASE("an office that is replaced twice while an author is away is written to once",
           "[simulation][replacement]") {
     World world(1, four_offices, {});

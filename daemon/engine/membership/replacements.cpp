@@ -123,6 +123,11 @@ bool is_replaced_soon(const Ledger& ledger, const crypto::RosterOffice& office) 
            !ledger.peer(last->index).is_caught_up;
 }
 
+bool has_replaced(const Ledger& ledger, OfficeId newer, OfficeId older) {
+    const auto* office = ledger.roster().find(newer);
+    return office != nullptr && replaced_by(ledger, *office).contains(older);
+}
+
 void CatchingUp::look_at_roster(const Ledger& ledger) {
     for (const auto& [index, office] : ledger.roster().offices()) {
         if (needs_catching_up(ledger, office)) {

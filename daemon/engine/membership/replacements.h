@@ -17,6 +17,9 @@ namespace fieldpost::engine {
 // admitted, and this office has not yet written everything to it.
 bool is_replaced_soon(const Ledger& ledger, const crypto::RosterOffice& office);
 
+// True if `newer` took the place of `older`, at once or after others.
+bool has_replaced(const Ledger& ledger, OfficeId newer, OfficeId older);
+
 // The new machines that this office still has to write to, from which arrival on. Not in the store:
 // a report that was written to one does not name its old index any more.
 class CatchingUp {

@@ -4,6 +4,7 @@
 #include "crypto/sealed_record.h"
 #include "daemon/engine/membership/cut_offs.h"
 #include "daemon/engine/membership/groups.h"
+#include "daemon/engine/membership/replacements.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/carry_share.h"
 #include "daemon/engine/record/progress.h"
@@ -91,9 +92,15 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     const auto about = TRY(
         report_under(ledger, {ledger.us(), named.incarnation, named.record_class}, named.number));
     const auto progress = TRY(ledger.store().report(about));
-    // Only a recipient can answer a report. Others may know its ID too.
-    if (!progress || std::ranges::find(progress->recipients, key.author,
-                                       &storage::Recipient::office) == progress->recipients.end()) {
+    if (!progress) {
+        return ok();
+    }
+    // Only a recipient can answer a report. Others may know its ID too. An answer of a machine that
+    // was replaced meanwhile is the answer of its office.
+    const auto recipient = std::ranges::find_if(progress->recipients, [&](const auto& one) {
+        return one.office == key.author || has_replaced(ledger, one.office, key.author);
+    });
+    if (recipient == progress->recipients.end()) {
         return ok();
     }
     // An office whose store was put back may have used a number twice. An answer to one of these
@@ -104,7 +111,7 @@ Result<void> file_answer(Ledger& ledger, const storage::ReportKey& key, storage:
     ledger.write(storage::FileWith{about, storage::Filed::answer, arrival});
     if (TRY(prove(ledger, about,
                   {.of = Proof::Of::answered,
-                   .recipient = key.author,
+                   .recipient = recipient->office,
                    .answer = key.origin,
                    .outcome = answer.outcome},
                   now))) {
