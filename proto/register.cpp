@@ -100,20 +100,12 @@ Result<Register> read_register(ByteReader& in) {
     return entry;
 }
 
-namespace {
-
-// A bit in the byte of the class.
-constexpr std::uint8_t filled_bit = 0x80;
-
-}  // namespace
-
 Bytes encode_receipt(const Receipt& receipt) {
     ByteWriter out;
     out.varint(receipt.logs.size());
     for (const auto& log : receipt.logs) {
         fieldpost::write(out, log.incarnation);
-        out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(log.record_class) |
-                                         (log.is_filled ? filled_bit : 0U)));
+        out.u8(static_cast<std::uint8_t>(log.record_class));
         out.raw(log.tops.view());
         fieldpost::write(out, log.received);
         fieldpost::write(out, log.unreadable);
@@ -131,12 +123,7 @@ namespace {
 Result<ReceiptLog> read_receipt_log(ByteReader& in) {
     ReceiptLog log;
     log.incarnation = TRY(read_incarnation(in));
-    const auto class_byte = TRY(in.read_u8());
-    log.is_filled = (class_byte & filled_bit) != 0;
-    log.record_class = static_cast<RecordClass>(class_byte & ~filled_bit);
-    if (static_cast<std::uint8_t>(log.record_class) >= record_classes) {
-        return fail(Errc::malformed, "receipt: an unknown class");
-    }
+    log.record_class = TRY(read_record_class(in));
     log.tops = TRY(in.read_array<ShortHash>());
     log.received = TRY(read_interval_set(in));
     log.unreadable = TRY(read_interval_set(in));
@@ -162,7 +149,7 @@ Result<ReceiptLog> read_receipt_log(ByteReader& in) {
     if (all.count() != total) {
         return fail(Errc::malformed, "receipt: a number is in two sets");
     }
-    if (log.received.empty() && !log.tops.is_zero()) {
+    if (log.received.empty() && log.unreadable.empty() && !log.tops.is_zero()) {
         return fail(Errc::malformed, "receipt: tops of nothing");
     }
     return log;

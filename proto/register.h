@@ -75,15 +75,13 @@ inline constexpr std::uint8_t refusal_reason_max = 6;
 struct ReceiptLog {
     Incarnation incarnation;
     RecordClass record_class{};
-    // A hash of the ids of the records at the tops of the runs of `received` (record/tops.h).
+    // A hash of the ids of the records at the tops of the runs of `received` and `unreadable`
+    // together (daemon/engine/record/tops.h).
     ShortHash tops;
     IntervalSet received;
     IntervalSet unreadable;
     // Reasons ascending. Unknown reasons are kept.
     std::map<std::uint8_t, IntervalSet> refused;
-    // True if `received` may hold numbers that the author itself has closed and this office never
-    // got. They fill holes where the receipt would otherwise not fit a register.
-    bool is_filled = false;
     bool operator==(const ReceiptLog&) const = default;
 };
 

@@ -116,6 +116,14 @@ void LogState::take_back_receipt(Interval run) {
     touch(run);
 }
 
+void LogState::note_bottom(Number number, const ShortHash& prev) {
+    if (receipted.contains(number) && !receipted.contains(number - 1)) {
+        drop_ends(bottoms, number, number);
+        add_end(bottoms, number, prev);
+        touch({number, number});
+    }
+}
+
 void LogState::withdraw(Number number) {
     withdrawn.add({number, number});
     touch({number, number});

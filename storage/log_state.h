@@ -88,6 +88,8 @@ struct LogState {
     void count_unreadable(Interval run);
     // For records that were dropped unread.
     void take_back_receipt(Interval run);
+    // What is known of the bottom of a run, if there is one.
+    void note_bottom(Number number, const ShortHash& prev);
     void withdraw(Number number);
 
     [[nodiscard]] bool is_refused(Interval run) const;  // true if any of it is refused

@@ -352,10 +352,9 @@ Result<std::optional<StoredRecord>> RecordStore::record_ending_from(const LogKey
     if (auto found = TRY(record(log, number, body))) {
         return found;
     }
-    const auto entry = TRY(tables_.at_or_after(Table::numbers, record_key(log, number)));
-    const auto key = log_key(log);
-    if (!entry || entry->key.size() < key.size() ||
-        !std::equal(key.begin(), key.end(), entry->key.begin())) {
+    const auto key = record_key(log, number);
+    const auto entry = TRY(tables_.at_or_after(Table::numbers, key));
+    if (!entry || entry->key.size() != key.size() || TRY(read_log_key(entry->key)) != log) {
         return std::optional<StoredRecord>{};
     }
     return record(Arrival{trailing_number(entry->value)}, body);

@@ -348,6 +348,7 @@ Result<bool> Engine::Parts::go_on_in_new_life(Now now, Consequences& out) {
         return false;
     }
     if (const auto begun = begin_new_life(ledger, now, out.notify); !begun) {
+        ledger.edit_meta().goes_on = false;  // no more can be done without a person
         return begun.error().code == Errc::refused ? Result<bool>(false)
                                                    : std::unexpected(begun.error());
     }

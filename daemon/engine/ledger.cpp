@@ -98,8 +98,8 @@ Result<Ledger> Ledger::load(storage::RecordStore& store, const Config& config,
     }
     for (const auto& [index, office] : ledger.roster_.offices()) {
         const auto receipt = ledger.receipt(index, ledger.us());
-        if (receipt != nullptr && TRY(tops_to_prove(ledger, *receipt)).empty()) {
-            ledger.heard_receipts().act_on(index, *receipt);
+        if (receipt != nullptr) {
+            ledger.heard_receipts().act_on(index, TRY(sift(ledger, *receipt)).believed);
         }
     }
     ledger.attention_.load(TRY(store.attention()));
@@ -444,10 +444,10 @@ Result<std::optional<RecordId>> Ledger::held_id(const LogKey& log, Number number
     return stored ? std::optional(stored->id) : std::nullopt;
 }
 
-void Ledger::ask_for_proof(const LogKey& log, Number number) {
-    auto& asked = news_.to_prove[log];
-    if (asked.count() < limits::proofs_asked_max) {
-        asked.add({number, number});
+void Ledger::ask_for_proof(const LogKey& log, Number number, std::optional<OfficeId> of) {
+    // Each session asks for few (PeerSession::ask), so more in one batch would be lost anyway.
+    if (news_.to_prove.size() < 8 * limits::proofs_asked_max) {
+        news_.to_prove.push_back({log, number, of});
     }
 }
 

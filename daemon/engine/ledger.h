@@ -247,14 +247,19 @@ public:
         std::set<OfficeId> lacks_registers;
         // Authors of records that were let go for want of room: custody tells them.
         std::set<OfficeId> let_go;
-        // Records of which peers are asked for a proof.
-        std::map<LogKey, IntervalSet> to_prove;
+        // Records of which peers are asked for a proof: one of them, or all.
+        struct ToProve {
+            LogKey log;
+            Number number = 0;
+            std::optional<OfficeId> of;
+        };
+        std::vector<ToProve> to_prove;
     };
     News take_news();
     void tell_held(const LogKey& log, Interval run) { news_.held[log].add(run); }
-    // Peers are asked which record they have under this number (chain.h, tops.h). Of one log at
-    // most limits::proofs_asked_max a batch.
-    void ask_for_proof(const LogKey& log, Number number);
+    // Peers are asked which record they have under this number (chain.h, tops.h): `of`, if it is
+    // linked, or else whoever is linked.
+    void ask_for_proof(const LogKey& log, Number number, std::optional<OfficeId> of = {});
     // A log that was closed from a lower number on is closed from this one on: what may be between
     // is lacking (invariant I3 too).
     void reopen(const LogKey& log, Number closed_from);

@@ -172,17 +172,16 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, Via from, Now 
     }
     ledger.heard_of(entry.key.signer, entry.at, now);
     if (author && *author == ledger.us()) {
-        const auto receipt = TRY(decode_receipt(entry.payload));
-        // Acting on a receipt of another life's records would lose the records of this life. The
-        // receipt is kept all the same, or our leaf of its signer would differ from everybody's.
-        const auto unknown = TRY(tops_to_prove(ledger, receipt));
-        for (const auto& prove : unknown) {
-            ledger.ask_for_proof(prove.log, prove.number);
+        // Whatever is not believed is kept all the same, or our leaf of its signer would differ
+        // from everybody's.
+        auto sifted = TRY(sift(ledger, TRY(decode_receipt(entry.payload))));
+        for (const auto& prove : sifted.to_prove) {
+            ledger.ask_for_proof(prove.log, prove.number, from.office);
+            if (from.office != entry.key.signer) {
+                ledger.ask_for_proof(prove.log, prove.number, entry.key.signer);
+            }
         }
-        if (!unknown.empty()) {
-            return true;
-        }
-        ledger.heard_receipts().act_on(entry.key.signer, receipt);
+        ledger.heard_receipts().act_on(entry.key.signer, std::move(sifted.believed));
     }
     if (author) {
         TRY(apply_receipt(ledger, entry.key.signer, *author, before ? &*before : nullptr, from, now,

@@ -6,6 +6,7 @@
 #include "daemon/engine/membership/forks.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/tops.h"
+#include "proto/limits.h"
 
 namespace fieldpost::engine {
 
@@ -27,7 +28,8 @@ StoppedWords stopped_words(const Ledger& ledger) {
 
 std::unexpected<Error> fail_stopped(const Ledger& ledger) {
     const auto words = stopped_words(ledger);
-    return fail(Errc::refused, fmt::format("{}; {}", words.what, words.hint));
+    return fail(ledger.meta().goes_on ? Errc::unavailable : Errc::refused,
+                fmt::format("{}; {}", words.what, words.hint));
 }
 
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report,
@@ -54,62 +56,52 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
     }
 }
 
-Result<std::optional<ShortHash>> used_id(const Ledger& ledger, const LogKey& log, Number number) {
-    if (const auto held = TRY(ledger.held_id(log, number))) {
-        return held->is_zero() ? std::nullopt : std::optional(short_hash(*held));
-    }
-    if (number > ledger.log(log).published) {
-        return std::optional<ShortHash>{};
-    }
-    // A reissue is dropped when it has ended, and the disk may have lost the record. Then the page
-    // is all that is left (lost_records.h).
-    const auto report = storage::report_in(log, number);
-    if (const auto reissue = TRY(ledger.store().reissued(report))) {
-        return std::optional(reissue->id);
-    }
-    return TRY(ledger.store().report(report)) ? std::optional(ShortHash{}) : std::nullopt;
-}
-
-Result<std::vector<Prove>> tops_to_prove(Ledger& ledger, const Receipt& receipt) {
-    std::vector<Prove> asked;
+Result<Sifted> sift(Ledger& ledger, const Receipt& receipt) {
+    Sifted sifted;
     for (const auto& entry : receipt.logs) {
         const LogKey log{ledger.us(), entry.incarnation, entry.record_class};
-        if (entry.incarnation < ledger.meta().incarnation) {
-            continue;
-        }
-        const auto numbers = TRY(tops_to_prove(ledger, log, entry.received, entry.tops));
-        for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-            asked.push_back({log, *number});
+        const auto numbers =
+            TRY(tops_to_prove(ledger, log, united(entry.received, entry.unreadable), entry.tops));
+        if (numbers.empty()) {
+            sifted.believed.logs.push_back(entry);
+        } else if (entry.incarnation >= ledger.meta().incarnation) {
+            for (auto number = numbers.next(1);
+                 number && sifted.to_prove.size() < limits::proofs_asked_max;
+                 number = numbers.after(*number)) {
+                sifted.to_prove.push_back({log, *number});
+            }
         }
     }
-    return asked;
+    return sifted;
 }
 
-Result<std::optional<Prove>> untold_number(const Ledger& ledger, OfficeId recipient,
-                                           const Receipt& receipt) {
+Result<std::vector<Prove>> untold_numbers(const Ledger& ledger, OfficeId recipient,
+                                          const Receipt& receipt) {
     // A receipt also tells what its signer carries, so few numbers are looked at.
-    auto looks = 8;
+    constexpr int looks_a_log = 64;
+    constexpr std::size_t asked_max = 4;
+    std::vector<Prove> asked;
     for (const auto& entry : receipt.logs) {
         const LogKey log{ledger.us(), entry.incarnation, entry.record_class};
         if (entry.received.empty() || entry.incarnation < ledger.meta().incarnation) {
             continue;
         }
         auto told = united(entry.received, entry.unreadable);
-        for (const auto& [reason, refused] : entry.refused) {
-            told.add(refused);
-        }
+        told.add(all_refused(entry));
         const auto untold =
             without(intersection(ledger.log(log).held, {{1, entry.received.top()}}), told);
-        for (auto number = untold.next(1); number && looks > 0; number = untold.after(*number)) {
+        auto looks = looks_a_log;
+        for (auto number = untold.next(1); number && looks > 0 && asked.size() < asked_max;
+             number = untold.after(*number)) {
             --looks;
             const auto record = TRY(ledger.store().record(log, *number, storage::WithBody::no));
             if (record &&
                 is_addressed_to(ledger.roster(), TRY(decode_header(record->header)), recipient)) {
-                return std::optional(Prove{log, *number});
+                asked.push_back({log, *number});
             }
         }
     }
-    return std::optional<Prove>{};
+    return asked;
 }
 
 std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,

@@ -17,7 +17,8 @@ struct StoppedWords {
     const char* hint;
 };
 StoppedWords stopped_words(const Ledger& ledger);
-// The same as the reason of a refusal.
+// The same as an Error. unavailable: this office goes on soon by itself. refused: a person has to
+// say so.
 std::unexpected<Error> fail_stopped(const Ledger& ledger);
 
 // `via` showed us `report`, or another thing that we signed in the incarnation `seen`. The first
@@ -26,18 +27,19 @@ std::unexpected<Error> fail_stopped(const Ledger& ledger);
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report,
                   Incarnation seen, Now now, std::vector<Notice>& notify);
 
-// The start of the id of the record that this store signed under an own number. Zeros: it knows
-// that it has used the number, but not the id any more. Nothing: it has signed none.
-Result<std::optional<ShortHash>> used_id(const Ledger& ledger, const LogKey& log, Number number);
-
-// Numbers under which a recipient says to hold records of ours, when this store may have others
-// there, or none that was ever signed. The recipient is asked for their proofs.
-Result<std::vector<Prove>> tops_to_prove(Ledger& ledger, const Receipt& receipt);
-// An own report that this recipient does not tell of, although it tells of later ones. It may have
-// another copy's record there, or it may lack the record. Nothing: there is none, or it is not
-// worth asking.
-Result<std::optional<Prove>> untold_number(const Ledger& ledger, OfficeId recipient,
-                                           const Receipt& receipt);
+struct Sifted {
+    // The logs in it that speak of this store's records. Acting on another life's would lose
+    // records of this life.
+    Receipt believed;
+    // Where the other logs of this life speak of records that this store may not have signed: their
+    // proofs are asked for. At most limits::proofs_asked_max.
+    std::vector<Prove> to_prove;
+};
+Result<Sifted> sift(Ledger& ledger, const Receipt& receipt);
+// Own reports that this recipient does not tell of, although it tells of later ones. It may have
+// another copy's record there, or it may lack the record. A few at most.
+Result<std::vector<Prove>> untold_numbers(const Ledger& ledger, OfficeId recipient,
+                                          const Receipt& receipt);
 // A number that must be proved, of the numbers of an own log that a peer does not want. It cannot
 // have a record that was never sent.
 std::optional<Prove> unknown_number(const Ledger& ledger, const LogKey& log,

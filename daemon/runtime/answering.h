@@ -53,6 +53,8 @@ inline constexpr std::size_t page_bytes_max = std::size_t{1} << 20;
 
 // Complains that mail is locked, to a request that needs the words of reports.
 std::unexpected<Complaint> locked();
+// Complains that this office writes nothing: until it goes on by itself, or until a person says so.
+std::unexpected<Complaint> complain_stopped(const engine::Ledger& ledger);
 
 Complaint complaint_of(const Error& error);
 Bytes encode(const Complaint& complaint);

@@ -6,6 +6,7 @@
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/addressees.h"
 #include "daemon/engine/record/authoring.h"
+#include "daemon/engine/self_check.h"
 #include "daemon/runtime/answering.h"
 #include "daemon/runtime/bundles.h"
 #include "daemon/runtime/folders.h"
@@ -18,6 +19,12 @@ namespace fieldpost::runtime {
 
 std::unexpected<Complaint> locked() {
     return complain(exit_refused, "locked", "mail is locked", "open it first: fieldpost unlock");
+}
+
+std::unexpected<Complaint> complain_stopped(const engine::Ledger& ledger) {
+    const auto words = engine::stopped_words(ledger);
+    return ledger.meta().goes_on ? complain(exit_failed, "busy", words.what, words.hint)
+                                 : complain(exit_refused, "stopped", words.what, words.hint);
 }
 
 Complaint complaint_of(const Error& error) {

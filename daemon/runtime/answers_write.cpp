@@ -7,7 +7,6 @@
 #include "daemon/engine/record/forgetting.h"
 #include "daemon/engine/record/queue_key.h"
 #include "daemon/engine/record/versions.h"
-#include "daemon/engine/self_check.h"
 #include "daemon/runtime/answering.h"
 #include "proto/control.pb.h"
 #include "proto/limits.h"
@@ -43,8 +42,7 @@ std::expected<void, Complaint> check_may_write(const Ledger& ledger) {
                         "it can still read and export what it has; ask the authority");
     }
     if (ledger.meta().stopped) {
-        const auto words = engine::stopped_words(ledger);
-        return complain(exit_refused, "stopped", words.what, words.hint);
+        return complain_stopped(ledger);
     }
     return {};
 }

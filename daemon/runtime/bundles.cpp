@@ -8,7 +8,6 @@
 #include "daemon/engine/bundle/bundle_knowledge.h"
 #include "daemon/engine/queries.h"
 #include "daemon/engine/record/record_frames.h"
-#include "daemon/engine/self_check.h"
 #include "daemon/runtime/bookmark.h"
 #include "proto/control.pb.h"
 
@@ -280,7 +279,8 @@ Answered Bundles::read(const engine::Ledger& ledger, const wire::BundleReadReque
     told.set_is_bundle(reader.opener.is_bundle());
     told.set_is_whole(reader.opener.is_whole());
     told.set_damaged_bytes(reader.opener.damaged_bytes());
-    told.set_lacks_key(reader.lacks_key());
+    told.set_lacks_key(reader.lacks_key() && (is_over || request.is_end()) &&
+                       reader.opener.damaged_bytes() > 0);
     if (request.only_look() && reader.head) {
         describe(ledger, {reader.head->writer, reader.head->at, reader.head->targets}, told);
     }
@@ -378,8 +378,7 @@ std::expected<engine::BundleId, Complaint> Bundles::begin(const engine::Ledger& 
         if (ledger.meta().stopped) {
             // Not even this office would know the file for its own: there would be one more each
             // time.
-            const auto words = engine::stopped_words(ledger);
-            return complain(exit_refused, "stopped", words.what, words.hint);
+            return complain_stopped(ledger);
         }
         order.is_in_row = true;
         order.is_only_addition = request.row().is_only_addition();

@@ -332,7 +332,6 @@ std::vector<Frame> HostileGuest::receipts(bool is_top_false) {
                         entry.tops = crypto::hash_of_tops(world_.network().id(),
                                                           {short_hash(state->published_id)});
                     }
-                    entry.is_filled = chance(4);
             }
             if (is_top_false) {
                 entry = {.incarnation = first_life,

@@ -139,7 +139,11 @@ void add_receipt_refusals(Refusals& out) {
     add("refused, and received", [](Receipt& r) { r.logs[0].refused[1] = {{1, 1}}; });
     add("refused for two reasons", [](Receipt& r) { r.logs[0].refused[2] = {{5, 5}}; });
     add("a reason for nothing", [](Receipt& r) { r.logs[0].refused[1] = {}; });
-    add("tops of nothing", [](Receipt& r) { r.logs[0].received = {}; });
+    add("tops of nothing", [](Receipt& r) {
+        r.logs[0].received = {};
+        r.logs[0].unreadable = {};
+    });
+    add("class 0x82", [](Receipt& r) { r.logs[0].record_class = static_cast<RecordClass>(0x82); });
     add("incarnation 0", [](Receipt& r) { r.logs[0].incarnation.ordinal = 0; });
     add("class 4", [](Receipt& r) { r.logs[0].record_class = static_cast<RecordClass>(4); });
     // 1: reasons 1 and 2, each a set of one number in three bytes, stand at the end.

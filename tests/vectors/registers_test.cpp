@@ -141,17 +141,15 @@ Receipt some_receipt() {
     log.received = {{1, 40}, {42, 42}};
     log.unreadable = {{41, 41}};
     log.refused = {{1, {{43, 44}}}, {5, {{50, 50}}}, {99, {{60, 61}}}};
-    ReceiptLog nothing_yet;
-    nothing_yet.incarnation = {2, 1};
-    nothing_yet.record_class = RecordClass::reply;
-    nothing_yet.unreadable = {{1, 1}};
-    ReceiptLog filled;
-    filled.incarnation = {2, 1};
-    filled.record_class = RecordClass::bulk;
-    filled.tops = some_tops();
-    filled.received = {{7, 900}};
-    filled.is_filled = true;
-    return {{log, nothing_yet, filled}};
+    ReceiptLog none_opened;
+    none_opened.incarnation = {2, 1};
+    none_opened.record_class = RecordClass::reply;
+    none_opened.tops = some_tops();
+    none_opened.unreadable = {{1, 1}};
+    ReceiptLog nothing;
+    nothing.incarnation = {2, 1};
+    nothing.record_class = RecordClass::bulk;
+    return {{log, none_opened, nothing}};
 }
 
 OfficeStatement some_statement(const Network& network, const Office& office) {

@@ -69,7 +69,6 @@ json meaning(const Receipt& receipt) {
     json logs = json::array();
     for (const auto& log : receipt.logs) {
         auto means = log_meaning(log);
-        means["filled"] = log.is_filled;
         means["received"] = tests::meaning(log.received);
         means["unreadable"] = tests::meaning(log.unreadable);
         means["refused"] = json::array();

@@ -7,6 +7,7 @@
 #include "proto/interval_set.h"
 #include "proto/record.h"
 #include "proto/register.h"
+#include "proto/sync_frames.h"
 #include "tests/support/network.h"
 
 namespace fieldpost::tests {
@@ -30,6 +31,8 @@ json make_records(const Network& network);
 json make_registers(const Network& network);
 json make_roster(Network& network);
 json make_frames(const Network& network);
+// The hashes by which two offices find out how they differ.
+json make_differences(const Network& network, const Summary& summary);
 json make_beacons(const Network& network);
 json make_bundles(const Network& network);
 json make_refused(Network& network);

@@ -4,17 +4,19 @@ namespace fieldpost::engine {
 
 namespace {
 
-void take_back_below(Ledger& ledger, const LogKey& log, Number number) {
+// `prev`: the start of the id that the record at `number` names as the one before it.
+void take_back_below(Ledger& ledger, const LogKey& log, Number number, const ShortHash& prev) {
     const auto below = intersection(ledger.log(log).receipted, {{1, number - 1}});
     for (const auto run : below.intervals()) {
         ledger.edit_log(log).take_back_receipt(run);
     }
+    ledger.edit_log(log).note_bottom(number, prev);
 }
 
 // The record from `number` on does not follow the one before it. That one may be gone. Then the
 // highest one below it that is still here is what can be proved another.
-Result<void> note_break(Ledger& ledger, const LogKey& log, Number number) {
-    take_back_below(ledger, log, number);
+Result<void> note_break(Ledger& ledger, const LogKey& log, Number number, const ShortHash& prev) {
+    take_back_below(ledger, log, number, prev);
     ledger.ask_for_proof(log, number - 1);
     const auto below =
         TRY(ledger.store().record_beginning_to(log, number - 1, storage::WithBody::no));
@@ -59,16 +61,17 @@ Result<void> check_neighbours(Ledger& ledger, const storage::StoredRecord& recor
     }
     const auto after = record.run.last + 1;
     if (neighbours.prev_of_after && *neighbours.prev_of_after != short_hash(record.id)) {
-        return note_break(ledger, log, after);
+        return note_break(ledger, log, after, *neighbours.prev_of_after);
     }
     const auto& state = ledger.log(log);
     if (neighbours.prev_of_after && !state.receipted.contains(after) &&
         !state.unreadable.contains(after) && !state.withdrawn.contains(after)) {
-        take_back_below(ledger, log, after);  // it lies below a break
+        // It lies below a break.
+        take_back_below(ledger, log, after, *neighbours.prev_of_after);
         return ok();
     }
     if (neighbours.before && *neighbours.before != short_hash(header.prev)) {
-        return note_break(ledger, log, record.run.first);
+        return note_break(ledger, log, record.run.first, short_hash(header.prev));
     }
     return ok();
 }

@@ -76,7 +76,6 @@ HeardReceipts::Looked& HeardReceipts::looked(OfficeId recipient, const LogKey& l
     auto& looked = found->second;
     if (is_new && old != nullptr) {
         looked.received = old->received;
-        looked.only_filled = old->is_filled ? old->received : IntervalSet{};
         looked.unreadable = old->unreadable;
         looked.refused = all_refused(*old);
         looked.shown_refused = looked.refused;
@@ -109,8 +108,8 @@ void HeardReceipts::remember_own_id(const LogKey& log, Number number, const Shor
 void HeardReceipts::bound_looked(OfficeId recipient) {
     std::size_t runs = 0;
     for (const auto& [log, looked] : looked_[recipient]) {
-        for (const auto* set : {&looked.received, &looked.only_filled, &looked.unreadable,
-                                &looked.refused, &looked.shown_refused}) {
+        for (const auto* set :
+             {&looked.received, &looked.unreadable, &looked.refused, &looked.shown_refused}) {
             runs += set->intervals().size();
         }
     }

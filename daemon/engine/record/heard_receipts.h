@@ -32,12 +32,12 @@ private:
 
 class HeardReceipts {
 public:
-    // The last receipt about our own records that was acted on. A receipt that names records this
-    // store does not know (self_check.h) is not acted on. It is kept and told like any other, and
-    // proves nothing. Null: none.
+    // The last receipt about our own records, as far as it is acted on. A log in it that names
+    // records this store does not know (self_check.h) is left out here. The receipt is kept and
+    // told like any other. Null: none.
     [[nodiscard]] const Receipt* acted_on(OfficeId signer) const;
-    void act_on(OfficeId signer, const Receipt& receipt) {
-        acted_on_.insert_or_assign(signer, receipt);
+    void act_on(OfficeId signer, Receipt believed) {
+        acted_on_.insert_or_assign(signer, std::move(believed));
     }
 
     // Numbers of one of our logs whose pages were looked at because of one recipient's receipts. If
@@ -45,8 +45,6 @@ public:
     // the opposite has changed it.
     struct Looked {
         IntervalSet received;
-        IntervalSet only_filled;  // a part of `received`: it may only fill a hole, and proves
-                                  // nothing yet
         IntervalSet unreadable;
         IntervalSet refused;
         IntervalSet shown_refused;  // a part of `refused`: it has changed the page

@@ -350,48 +350,59 @@ Result<Custody> custody_of(const Ledger& ledger, OfficeId author) {
     custody.signer = ledger.us();
     custody.author = author;
     for (auto& [key, held] : told) {
-        const auto all = held;
-        const auto tops = TRY(name_tops(ledger, key, held));
-        if (held != all) {
+        const auto named = TRY(name_tops(ledger, key, held));
+        if (named.numbers != held) {
             return fail(Errc::corrupt, "store: a held number without its record");
         }
-        custody.logs.push_back({key.incarnation, key.record_class, tops, std::move(held)});
+        custody.logs.push_back({key.incarnation, key.record_class, named.hash, std::move(held)});
     }
     return custody;
 }
 
-Result<void> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
+namespace {
+
+// The logs of a statement that speak of this store's records. For the others its signer is asked.
+// What is kept of the statement is never passed on, so its signature need not hold any more.
+Result<Custody> believed_of(Ledger& ledger, const Custody& custody) {
+    auto believed = custody;
+    believed.logs.clear();
+    for (const auto& log : custody.logs) {
+        const LogKey key{ledger.us(), log.incarnation, log.record_class};
+        const auto unknown = TRY(tops_to_prove(ledger, key, log.held, log.tops));
+        if (unknown.empty()) {
+            believed.logs.push_back(log);
+        } else if (log.incarnation >= ledger.meta().incarnation) {
+            for (auto number = unknown.next(1); number; number = unknown.after(*number)) {
+                ledger.ask_for_proof(key, *number, custody.signer);
+            }
+        }
+    }
+    return believed;
+}
+
+}  // namespace
+
+Result<void> take_custody(Ledger& ledger, const Custody& told, Via from, Now now,
                           std::vector<Notice>& notify) {
-    const auto* signer = ledger.roster().find(custody.signer);
-    if (custody.author != ledger.us() || custody.signer == ledger.us() || signer == nullptr ||
+    const auto* signer = ledger.roster().find(told.signer);
+    if (told.author != ledger.us() || told.signer == ledger.us() || signer == nullptr ||
         !signer->is_member()) {
         return fail(Errc::untrusted, "custody: not by a member about us");
     }
-    if (!crypto::verify_custody(signer->identity, ledger.network(), custody)) {
+    if (!crypto::verify_custody(signer->identity, ledger.network(), told)) {
         return fail(Errc::untrusted, "custody: the signature does not verify");
     }
     std::map<LogKey, IntervalSet> before;
-    if (const auto* old = ledger.custody(custody.signer)) {
+    if (const auto* old = ledger.custody(told.signer)) {
+        if (told.version <= old->version) {
+            return ok();
+        }
         for (const auto& log : old->logs) {
             before[{ledger.us(), log.incarnation, log.record_class}] = log.held;
         }
     }
-    // Only proved statements are believed: one about records that are not ours proves nothing.
-    for (const auto& log : custody.logs) {
-        const LogKey key{ledger.us(), log.incarnation, log.record_class};
-        const auto unknown = TRY(tops_to_prove(ledger, key, log.held, log.tops));
-        if (log.incarnation >= ledger.meta().incarnation) {
-            for (auto number = unknown.next(1); number; number = unknown.after(*number)) {
-                ledger.ask_for_proof(key, *number);
-            }
-        }
-        if (!unknown.empty()) {
-            return ok();
-        }
-    }
-    if (!ledger.keep_custody(custody)) {
-        return ok();
-    }
+    const auto custody = TRY(believed_of(ledger, told));
+    ledger.keep_custody(custody);
     for (const auto& log : custody.logs) {
         const LogKey key{ledger.us(), log.incarnation, log.record_class};
         const auto fresh = intersection(without(log.held, before[key]), ledger.log(key).held);

@@ -51,7 +51,7 @@ Result<Custody> custody_of(const Ledger& ledger, OfficeId author);
 // Takes a statement about our own records. untrusted: it is not signed by its signer, or is not
 // about us. A statement about records that we do not know is not kept. Then peers
 // are asked for the proofs.
-Result<void> take_custody(Ledger& ledger, const Custody& custody, Via from, Now now,
+Result<void> take_custody(Ledger& ledger, const Custody& told, Via from, Now now,
                           std::vector<Notice>& notify);
 
 }  // namespace fieldpost::engine

@@ -194,7 +194,7 @@ Result<storage::ReportProgress> page_of(const Ledger& ledger, const storage::Sto
                 continue;
             }
             const auto by = [&](Proof::Of of) { return Proof{.of = of, .recipient = office}; };
-            if (entry.received.contains(number) && !entry.is_filled) {
+            if (entry.received.contains(number)) {
                 prove_here(by(Proof::Of::received), ledger.peer(office).heard);
             }
             if (entry.unreadable.contains(number)) {

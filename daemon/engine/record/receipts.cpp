@@ -55,26 +55,6 @@ ReceiptLog receipt_of(const LogKey& log, const storage::LogState& state, const O
     return entry;
 }
 
-// Removes the numbers that the author has closed, except where they join two runs. `told`: numbers
-// told as unreadable, which no hole may hold.
-IntervalSet with_holes_filled(const IntervalSet& received, const IntervalSet& done,
-                              const IntervalSet& told) {
-    const auto news = without(received, done);
-    IntervalSet holes;
-    Number after = 0;
-    for (const auto run : news.intervals()) {
-        if (after != 0) {
-            const Interval hole{after, run.first - 1};
-            const auto unknown = without(without({hole}, received), done);
-            if (unknown.empty() && !told.contains_any(hole)) {
-                holes.add(hole);
-            }
-        }
-        after = run.last + 1;
-    }
-    return united(news, holes);
-}
-
 std::size_t size_of(const ReceiptLog& entry) {
     return encode_receipt({{entry}}).size();
 }
@@ -94,11 +74,8 @@ void fit(const Ledger& ledger, OfficeId author, Receipt& receipt) {
         const auto* own = ledger.author_on(log);
         if (size > receipt_bytes_max && own != nullptr) {
             change(entry, [&](ReceiptLog& one) {
-                const auto moved = moved_to_unreadable(ledger.log(log));
-                one.received = with_holes_filled(one.received, own->done, moved);
-                forget_failed(one, without(own->done, moved));  // these numbers may lie in filled
-                                                                // holes
-                one.is_filled = true;
+                one.received.remove(own->done);
+                forget_failed(one, without(own->done, moved_to_unreadable(ledger.log(log))));
             });
         }
     }
@@ -132,7 +109,11 @@ Result<void> renew_receipts(Ledger& ledger, const std::set<OfficeId>& authors, N
         fit(ledger, author, receipt);
         for (auto& entry : receipt.logs) {
             const LogKey log{author, entry.incarnation, entry.record_class};
-            entry.tops = TRY(name_tops(ledger, log, entry.received));
+            const auto named =
+                TRY(name_tops(ledger, log, united(entry.received, entry.unreadable)));
+            entry.tops = named.hash;
+            entry.received = intersection(entry.received, named.numbers);
+            entry.unreadable = intersection(entry.unreadable, named.numbers);
         }
         Register entry;
         entry.key = {ledger.us(), static_cast<std::uint8_t>(RegisterKind::receipt),

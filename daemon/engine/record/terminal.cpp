@@ -7,7 +7,6 @@
 #include "daemon/engine/record/log_bounds.h"
 #include "daemon/engine/record/lost_records.h"
 #include "daemon/engine/record/progress.h"
-#include "daemon/engine/record/tops.h"
 
 namespace fieldpost::engine {
 
@@ -169,18 +168,6 @@ Result<void> make_terminal(Ledger& ledger, const LogKey& log, const IntervalSet&
 
 namespace {
 
-// True if the number is done although this recipient is not known to have the report.
-Result<bool> has_ended_without(const Ledger& ledger, const LogKey& log, Number number,
-                               OfficeId recipient) {
-    const auto report = TRY(report_under(ledger, log, number));
-    const auto page = TRY(ledger.store().report(report));
-    return page && std::ranges::any_of(page->recipients, [&](const storage::Recipient& one) {
-               return one.office == recipient && is_served_by(report, one, log, number) &&
-                      (one.state == storage::State::expired ||
-                       one.reason == storage::FailReason::withdrawn);
-           });
-}
-
 // Applies a receipt to our own reports, whether they are still held or not: a report that has
 // expired here may have arrived all the same. A page is looked at once for each thing that the
 // receipts say of it. It is looked at again only if the opposite has changed it.
@@ -198,11 +185,6 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
                           std::optional<What> what) -> Result<IntervalSet> {
         IntervalSet changed;
         for (auto number = numbers.next(1); number; number = numbers.after(*number)) {
-            if (entry.is_filled && of == Proof::Of::received &&
-                TRY(has_ended_without(ledger, log, *number, by))) {
-                looked.only_filled.add(*number);
-                continue;  // it may only fill a hole, so it proves nothing
-            }
             const auto report =
                 TRY(prove_record(ledger, log, *number, {.of = of, .recipient = by}, now));
             if (report) {
@@ -220,13 +202,7 @@ Result<void> prove_by_receipt(Ledger& ledger, OfficeId by, const LogKey& log,
     looked.refused.remove(ended);
     looked.shown_refused.remove(ended);
 
-    const auto received = intersection(entry.received, ours);
-    auto fresh = without(received, looked.received);
-    if (!entry.is_filled) {
-        // A number that only filled a hole before may be proof now.
-        fresh.add(intersection(received, looked.only_filled));
-        looked.only_filled.remove(received);
-    }
+    auto fresh = without(intersection(entry.received, ours), looked.received);
     looked.received.add(fresh);
     looked.unreadable.remove(TRY(each(fresh, Proof::Of::received, What::delivered)));
 
@@ -261,17 +237,15 @@ IntervalSet newly_covered(const Ledger& ledger, OfficeId signer, const LogKey& l
 
 Result<void> apply_receipt(Ledger& ledger, OfficeId signer, OfficeId author, const Receipt* before,
                            Via from, Now now, std::vector<Notice>& notify) {
-    const auto receipt = ledger.receipt(signer, author);
+    const auto kept = ledger.receipt(signer, author);
+    const auto* receipt =
+        author == ledger.us() ? ledger.heard_receipts().acted_on(signer) : kept.get();
     if (receipt == nullptr) {
         return ok();
     }
     for (const auto& entry : receipt->logs) {
         const LogKey log{author, entry.incarnation, entry.record_class};
         const auto* old = receipt_log(before, log);
-        if (author == ledger.us() &&
-            !TRY(tops_to_prove(ledger, log, entry.received, entry.tops)).empty()) {
-            continue;  // it may speak of another store's records, so it ends none of ours
-        }
         const auto concerned = newly_covered(ledger, signer, log, entry, old);
         IntervalSet served;
         for (auto number = concerned.next(1); number;) {

@@ -9,10 +9,18 @@
 
 namespace fieldpost::engine {
 
-// The hash for these numbers. A run whose highest number has lost its id here loses up to 15
-// numbers at its top, and is removed if that is not enough: nothing could vouch for it. An Error is
-// the store's.
-Result<ShortHash> name_tops(const Ledger& ledger, const LogKey& log, IntervalSet& numbers);
+struct NamedTops {
+    IntervalSet numbers;
+    ShortHash hash;
+};
+// Names the records at the tops of these numbers, or of most of them: a run whose highest number
+// has lost its id here loses up to 15 numbers at its top, and is left out if that is not enough.
+// Nothing could vouch for it. An Error is the store's.
+Result<NamedTops> name_tops(const Ledger& ledger, const LogKey& log, const IntervalSet& numbers);
+
+// The start of the id of the record that this store signed under an own number. Zeros: it knows
+// that it has used the number, but not the id any more. Nothing: it has signed none.
+Result<std::optional<ShortHash>> used_id(const Ledger& ledger, const LogKey& log, Number number);
 
 // Checks what another office says of an own log. Returns the numbers that it is to be asked for,
 // at most limits::proofs_asked_max. None: all the records are ours. If this store has lost the id

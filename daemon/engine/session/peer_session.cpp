@@ -54,18 +54,31 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
     return ok();
 }
 
+// A member can give this office reasons to ask without end, so it asks for few proofs a minute.
+// What is not asked for now is asked for at the next meeting.
+void PeerSession::ask(const Step& step, const Prove& prove) {
+    if (step.now.steady - asks_since_ >= std::chrono::minutes{1}) {
+        asks_since_ = step.now.steady;
+        asks_ = 0;
+    }
+    if (asks_ < limits::proofs_asked_max) {
+        ++asks_;
+        step.send(prove);
+    }
+}
+
 // Its receipt may have come by way of another office, and speak of records that are not ours.
-Result<void> PeerSession::ask_for_proofs(const Step& step) {
+Result<void> PeerSession::ask_about_its_receipt(const Step& step) {
     auto& ledger = step.ledger;
     const auto receipt = ledger.receipt(peer_, ledger.us());
     if (receipt == nullptr) {
         return ok();
     }
-    for (const auto& prove : TRY(tops_to_prove(ledger, *receipt))) {
-        step.send(prove);
+    for (const auto& prove : TRY(sift(ledger, *receipt)).to_prove) {
+        ask(step, prove);
     }
-    if (const auto untold = TRY(untold_number(ledger, peer_, *receipt))) {
-        step.send(*untold);
+    for (const auto& prove : TRY(untold_numbers(ledger, peer_, *receipt))) {
+        ask(step, prove);
     }
     return ok();
 }
@@ -108,7 +121,7 @@ Result<void> PeerSession::on(const Received& step, const Hello& hello) {
     send_roster(step);
     custody_due_ = true;
     comparison_.answer(step, hello);
-    return ask_for_proofs(step);
+    return ask_about_its_receipt(step);
 }
 
 // Sends the changes of the roster that the peer does not have. They say who could sign what comes
@@ -346,9 +359,9 @@ void PeerSession::tell(Ledger& ledger, Now now, const Ledger::News& news, Conseq
     records_.add(news.held);
     registers_.add(ledger, news.registers);
     custody_due_ = custody_due_ || news.let_go.contains(peer_);
-    for (const auto& [log, numbers] : news.to_prove) {
-        for (auto number = numbers.next(1); theirs_ && number; number = numbers.after(*number)) {
-            step.send(Prove{log, *number});
+    for (const auto& [log, number, of] : news.to_prove) {
+        if (theirs_ && (!of || *of == peer_)) {
+            ask(step, Prove{log, number});
         }
     }
     comparison_.tell_leaves(step, {news.released.begin(), news.released.end()}, Detail::hash);

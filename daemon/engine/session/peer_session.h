@@ -102,7 +102,8 @@ private:
     Result<void> on(const Received& step, const BundleHead& head);
 
     void send_roster(const Step& step);
-    Result<void> ask_for_proofs(const Step& step);
+    void ask(const Step& step, const Prove& prove);
+    Result<void> ask_about_its_receipt(const Step& step);
     void show_roster_to_the_silent(const Step& step);
     // Registers of others, and records that are not urgent, take turns, byte for byte.
     Result<void> send_in_turns(const Step& step);
@@ -125,6 +126,8 @@ private:
     ArrivalRate arrival_rate_;
     std::optional<Hello> theirs_;
     Instant greeted_at_{};
+    Instant asks_since_{};
+    std::size_t asks_ = 0;  // for proofs, since then
     Instant now_{};
     bool has_shown_roster_ = false;
     bool custody_due_ = false;

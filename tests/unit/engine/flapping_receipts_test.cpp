@@ -25,10 +25,14 @@ public:
         entry.incarnation = log_.incarnation;
         entry.record_class = log_.record_class;
         std::vector<ShortHash> ids;
-        for (const auto run : entry.received.intervals()) {
+        const auto told = united(entry.received, entry.unreadable);
+        for (const auto run : told.intervals()) {
             ids.push_back(short_hash(id_of(run.last)));
         }
         entry.tops = crypto::hash_of_tops(network_.id(), ids);
+        if (speaks_of_others_) {
+            entry.tops.bytes[0] ^= std::byte{1};
+        }
         Register signed_receipt;
         signed_receipt.key = {hyesan_, static_cast<std::uint8_t>(RegisterKind::receipt),
                               receipt_subject(log_.author)};
@@ -43,6 +47,8 @@ public:
                     .has_value());
         return office_.disk().reads - before;
     }
+    // From here on the receipts name other records under these numbers, or the author's own.
+    void speak_of_others(bool does) { speaks_of_others_ = does; }
     storage::Recipient shown(Number number) {
         const auto page = office_.store().report(storage::report_in(log_, number)).value().value();
         return page.recipients.back();
@@ -103,6 +109,7 @@ private:
     OfficeId hyesan_ = network_.offices[1].index;
     LogKey log_{network_.offices[0].index, {1, 7}, RecordClass::normal};
     std::uint64_t counter_ = 0;
+    bool speaks_of_others_ = false;
     LoneOffice office_;
 };
 
@@ -163,19 +170,17 @@ TEST_CASE("a refusal that ends is shown, and so is the next one", "[engine]") {
     CHECK(author.shown(20).reason == storage::FailReason::refused);
 }
 
-TEST_CASE("a filled receipt is no proof of what has ended otherwise, and a later one is",
+TEST_CASE("a receipt for another copy's records proves nothing, and a later one for ours does",
           "[engine]") {
     Author author;
-    const auto ended = GENERATE(engine::Proof::Of::expired, engine::Proof::Of::withdrawn);
-    author.prove(20, ended);
-    const auto before = author.shown(20);
-    auto filled = says_received({{1, 50}});
-    filled.is_filled = true;
-    author.reads_of(filled);
-    CHECK(author.shown(30).state == storage::State::delivered);
-    CHECK(author.shown(20) == before);
-    author.reads_of(says_received({{1, 50}}));
+    author.speak_of_others(true);
+    author.reads_of(says_received({{1, 50}, {70, 80}}));
+    CHECK(author.shown(20).state == storage::State::queued);
+    author.reads_of(says_unreadable({{1, 50}}));
+    CHECK(author.shown(20).state == storage::State::queued);
+    CHECK_FALSE(author.is_terminal(20));
+    author.speak_of_others(false);
+    author.reads_of(says_received({{1, 50}, {70, 80}}));
     CHECK(author.shown(20).state == storage::State::delivered);
-    CHECK(author.reads_of(filled) < 20);
-    CHECK(author.reads_of(says_received({{1, 50}})) < 20);
+    CHECK(author.shown(80).state == storage::State::delivered);
 }

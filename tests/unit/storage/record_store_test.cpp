@@ -96,7 +96,6 @@ TEST_CASE("what was committed is there when the store is opened again", "[storag
     id.bytes[5] = std::byte{6};
     state.count_receipted({1, 4}, id, {});
     state.count_receipted({4'095, 4'096}, id, id);  // over two pages
-    state.count_receipted({70'000, 70'000}, id, id);
     state.count_unreadable({9, 9});
     state.closed = {{20, 60'000}};
     state.window = 7;

@@ -10,7 +10,7 @@ def split_log(log):
 
 
 def receipt(logs):
-    return [{**split_log(log.log), "filled": log.class_byte > 127, "tops": log.tops, "received": log.received,
+    return [{**split_log(log.log), "tops": log.tops, "received": log.received,
              "unreadable": log.unreadable,
              "refused": [{"reason": one.reason, "numbers": one.refused} for one in log.reasons]} for log in logs]
 

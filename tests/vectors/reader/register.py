@@ -39,15 +39,15 @@ def hash_of_tops(network, ids):
 def read_receipt(source):
     logs = []
     for _ in range(source.varint()):
-        log = source.parts("incarnation incarnation, class_byte u1, tops 8, received interval_set, unreadable interval_set")
-        need(log.class_byte & 0x7F <= 3, "a class to 3")
-        log.log = (*log.incarnation, log.class_byte & 0x7F)
+        log = source.parts("incarnation incarnation, record_class u1, tops 8, received interval_set, unreadable interval_set")
+        need(log.record_class <= 3, "a class to 3")
+        log.log = (*log.incarnation, log.record_class)
         log.reasons = source.many(source.unsigned(1), "reason u1, refused interval_set")
         refused = [reason.refused for reason in log.reasons]
         intervals = sorted(sum([log.received, log.unreadable, *refused], []))
         need(all(refused) and all(a[1] < b[0] for a, b in zip(intervals, intervals[1:])), "disjoint sets")
         need(ascending([reason.reason for reason in log.reasons]), "reasons ascend")
-        need(log.received or not any(log.tops), "zeros are the tops of nothing")
+        need(log.received or log.unreadable or not any(log.tops), "zeros are the tops of nothing")
         logs.append(log)
     need(len(logs) <= 32 and ascending([log.log for log in logs]), "at most 32 logs, ascending")
     return logs
