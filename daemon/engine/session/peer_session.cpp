@@ -74,7 +74,8 @@ Result<void> PeerSession::ask_about_its_receipt(const Step& step) {
     if (receipt == nullptr) {
         return ok();
     }
-    for (const auto& prove : TRY(sift(ledger, *receipt)).to_prove) {
+    const auto sifted = TRY(sift(ledger, *receipt));
+    for (const auto& prove : sifted.to_prove) {
         ask(step, prove);
     }
     for (const auto& prove : TRY(untold_numbers(ledger, peer_, *receipt))) {
