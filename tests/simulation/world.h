@@ -297,6 +297,7 @@ private:
     void check_feed(Node node);
     void check_bodies_under_way(Node node);
     void check_settled(Node node);
+    bool is_cut_by_another(Node node, Node peer, const LogKey& log, Number number);
     void check_parts_on_disk(Node node);
     void check_records_held(Node node);
     // Leaves follow from logs and registers alone (invariant I7), and a peer can read them (P8a).
