@@ -32,6 +32,7 @@ void replaced_in_a_storm(std::uint64_t seed) {
     world.storm(20 + static_cast<int>(seed % 30));
     std::shared_ptr<const crypto::Invite> invite;
     while (invite == nullptr) {
+        world.set_disk_limit(hq, 0);  // somebody made room
         world.restart(hq);
         world.lock_mail(hq, false);
         invite = world.is_up(hq) ? world.invite_if_up("wonsan", true) : nullptr;
