@@ -56,6 +56,7 @@ void cut_off_in_a_storm(std::uint64_t seed) {
     world.storm(20 + static_cast<int>(seed % 30));
     std::optional<CutOff> cut_off;
     while (!cut_off) {
+        world.set_disk_limit(hq, 0);  // somebody made room
         world.restart(hq);
         world.lock_mail(hq, false);
         cut_off = world.revoke(taken);
