@@ -25,7 +25,8 @@ std::vector<Bytes> World::talk(Node node, Node as, const std::vector<Bytes>& mes
         inputs.emplace_back(engine::FrameArrived{link, message});
     }
     talking_ = link;
-    if (batch(node, inputs)) {
+    // It may have crashed once all was written, before it answered.
+    if (batch(node, inputs) && is_up(node)) {
         batch(node, {engine::LinkDown{link}});
     }
     talking_.reset();
