@@ -68,6 +68,15 @@ bool overlaps_one_that_ended(const storage::LogState& state, Interval run) {
     return is_cut_by(united(state.receipted, state.withdrawn)) || is_cut_by(state.unreadable);
 }
 
+// True if another record is here under one of these numbers, whatever is told of it: a receipt that
+// was taken back leaves the record in the store (chain.h). Two rows must not overlap.
+Result<bool> overlaps_another(const Ledger& ledger, const Arriving& record) {
+    const auto run = record.header.run();
+    const auto near =
+        TRY(ledger.store().record_ending_from(record.header.log, run.first, storage::WithBody::no));
+    return near && near->run.overlaps(run) && near->id != record.id;
+}
+
 }  // namespace
 
 Result<WallTime> expiry_of(const Ledger& ledger, const Header& header, Now now) {
@@ -208,7 +217,7 @@ Result<Verdict> judge(Ledger& ledger, const Arriving& record, Via from, Now now,
     if (state.has_judged(run)) {
         return Verdict::known;
     }
-    if (overlaps_one_that_ended(state, run)) {
+    if (overlaps_one_that_ended(state, run) || TRY(overlaps_another(ledger, record))) {
         TRY(accuse_of(ledger, record, from, now, notify));
         return Verdict::conflict;
     }
