@@ -88,7 +88,7 @@ struct LogState {
     void count_unreadable(Interval run);
     // For records that were dropped unread.
     void take_back_receipt(Interval run);
-    // What is known of the bottom of a run, if there is one.
+    // Notes the end of a run again. Nothing happens if no run begins at this number.
     void note_bottom(Number number, const ShortHash& prev);
     void withdraw(Number number);
 
@@ -99,7 +99,7 @@ struct LogState {
     // True if no number of `run` need be looked at: each is held, terminal or refused.
     [[nodiscard]] bool has_judged(Interval run) const;
 
-    // What is known of this number as the end of a run.
+    // The id that is noted for this number. Nothing: it is no end, or its id is not known.
     [[nodiscard]] static std::optional<ShortHash> end_at(const Ends& ends, Number number);
 
 private:

@@ -172,8 +172,8 @@ Result<bool> take_register(Ledger& ledger, const Register& entry, Via from, Now 
     }
     ledger.heard_of(entry.key.signer, entry.at, now);
     if (author && *author == ledger.us()) {
-        // Whatever is not believed is kept all the same, or our leaf of its signer would differ
-        // from everybody's.
+        // A receipt that is not believed is kept all the same, or our leaf of its signer would
+        // differ from everybody's.
         auto sifted = TRY(sift(ledger, TRY(decode_receipt(entry.payload))));
         for (const auto& prove : sifted.to_prove) {
             ledger.ask_for_proof(prove.log, prove.number, from.office);

@@ -31,8 +31,8 @@ struct Sifted {
     // The logs in it that speak of this store's records. Acting on another life's would lose
     // records of this life.
     Receipt believed;
-    // Where the other logs of this life speak of records that this store may not have signed: their
-    // proofs are asked for. At most limits::proofs_asked_max.
+    // Records in the other logs of this life. This store may not have signed them, so their proofs
+    // are asked for. At most limits::proofs_asked_max.
     std::vector<Prove> to_prove;
 };
 Result<Sifted> sift(Ledger& ledger, const Receipt& receipt);

@@ -129,7 +129,7 @@ TEST_CASE("a report under way to a lost machine arrives at the new one, under it
     CHECK(engine::printed_id(world.ledger(hq), own) == "wonsan.2-1");
 }
 
-TEST_CASE("a receipt of a new machine that fills a hole proves nothing about the old record",
+TEST_CASE("a receipt of a new machine proves nothing about the record for the old one",
           "[simulation][replacement]") {
     // The author owes one report to two offices, of which one is replaced. The new machine receipts
     // numbers around the old record's, which it has never seen.

@@ -73,7 +73,7 @@ Result<std::uint64_t> hand_over(Ledger& ledger, const storage::ReportKey& report
     return again.bytes;
 }
 
-// What waited for a machine that does not come is not delivered.
+// Reports that waited for a machine that does not come have failed.
 Result<void> give_up(Ledger& ledger, const storage::ReportKey& report,
                      const std::set<OfficeId>& before, Now now, std::vector<Notice>& notify) {
     for (const auto one : before) {

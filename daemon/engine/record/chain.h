@@ -12,7 +12,7 @@
 
 namespace fieldpost::engine {
 
-// What is known here of the records on both sides of a run, by the starts of ids.
+// The records on both sides of a run, as far as they are known here, by the starts of ids.
 struct Neighbours {
     std::optional<ShortHash> before;         // of the record before it
     std::optional<ShortHash> prev_of_after;  // that the record after it names

@@ -371,7 +371,7 @@ Result<Custody> custody_of(const Ledger& ledger, OfficeId author) {
 namespace {
 
 // The logs of a statement that speak of this store's records. For the others its signer is asked.
-// What is kept of the statement is never passed on, so its signature need not hold any more.
+// This office never passes the statement on, so its signature need not hold any more.
 Result<Custody> believed_of(Ledger& ledger, const Custody& custody) {
     auto believed = custody;
     believed.logs.clear();

@@ -3,8 +3,8 @@
 //
 // The report keeps its ID, its hash and its page. A recipient shows it once. On the page each of
 // these recipients says which record serves it, and only proofs of that record count for it: a
-// receipt may name the number of the first one, to fill a hole. The record itself is dropped once
-// it is terminal, because the first one is in the outbox.
+// receipt may name the number of a first one that its signer only carries. The record itself is
+// dropped once it is terminal, because the first one is in the outbox.
 #pragma once
 
 #include "daemon/engine/ledger.h"

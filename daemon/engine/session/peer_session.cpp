@@ -55,7 +55,7 @@ Result<void> PeerSession::greet(Ledger& ledger, Now now, Consequences& out) {
 }
 
 // A member can give this office reasons to ask without end, so it asks for few proofs a minute.
-// What is not asked for now is asked for at the next meeting.
+// It asks for the others at the next meeting.
 void PeerSession::ask(const Step& step, const Prove& prove) {
     if (step.now.steady - asks_since_ >= std::chrono::minutes{1}) {
         asks_since_ = step.now.steady;
