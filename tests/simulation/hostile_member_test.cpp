@@ -134,8 +134,8 @@ TEST_CASE("a member whose receipts name other records makes their author ask lit
     world.run_until_idle(1h);
     auto lie = receipt_of(world, liar, liar, only(report->origin.number), 900);
     auto receipt = decode_receipt(lie.payload).value();
-    auto& log = receipt.logs.at(0);
-    log.tops.bytes[0] ^= std::byte{1};
+    receipt.logs.at(0).tops.bytes[0] ^= std::byte{1};
+    const auto log = receipt.logs.at(0);
     for (std::uint16_t life = 2; receipt.logs.size() < limits::logs_per_office_max; ++life) {
         receipt.logs.push_back(log);
         receipt.logs.back().incarnation = {life, 1};
