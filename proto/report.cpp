@@ -6,6 +6,7 @@
 #include <set>
 
 #include "proto/limits.h"
+#include "proto/record.h"
 #include "proto/record.pb.h"
 #include "proto/size_text.h"
 #include "proto/wire_format.h"
@@ -326,6 +327,26 @@ Result<std::vector<ReportUnit>> decode_units(BytesView bytes, std::size_t count)
     }
     TRY(in.expect_end("body"));
     return units;
+}
+
+Result<void> check_kind(RecordClass record_class, std::uint8_t kind, const ReportUnit& unit) {
+    if (kind >= record_kinds) {
+        return ok();
+    }
+    const auto named = static_cast<RecordKind>(kind);
+    const bool is_reply = record_class == RecordClass::reply;
+    if (is_reply != (named != RecordKind::report) ||
+        (unit.origin && is_reply != (unit.origin->record_class == RecordClass::reply))) {
+        return fail(Errc::malformed, "record: its class does not fit its kind");
+    }
+    const auto report = TRY(decode_report(unit.report));
+    if ((report.outcome != ReplyOutcome::none) != (named == RecordKind::acknowledgement) ||
+        (named == RecordKind::acknowledgement && !report.reply_to) ||
+        report.withdraws.has_value() != (named == RecordKind::withdrawal) ||
+        report.resend.empty() == (named == RecordKind::resend)) {
+        return fail(Errc::malformed, "record: its content does not fit its kind");
+    }
+    return ok();
 }
 
 }  // namespace fieldpost

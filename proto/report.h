@@ -77,4 +77,8 @@ Bytes encode_units(const std::vector<ReportUnit>& units);
 // malformed: there are not exactly `count` units.
 Result<std::vector<ReportUnit>> decode_units(BytesView bytes, std::size_t count);
 
+// malformed: this report does not fit the class and the kind of its record (WIRE.md "Kind"), or
+// breaks its own rules. Kinds of later releases fit everything.
+Result<void> check_kind(RecordClass record_class, std::uint8_t kind, const ReportUnit& unit);
+
 }  // namespace fieldpost

@@ -48,6 +48,22 @@ TEST_CASE("a body that does not open is shown to nobody, and its author is told 
     CHECK_FALSE(world.ledger(hq).log(log).receipted.contains(1));
 }
 
+TEST_CASE("a report that says to be an answer is unreadable, for no list would show it",
+          "[simulation]") {
+    World world(21, names, {});
+    auto forgery = write_as(world, wonsan, hq, 1, {}, RecordClass::reply);
+    SECTION("by its class") {}
+    SECTION("by its class and kind") {
+        Report answer;
+        answer.reply_to = world.reference_to(*world.queue(hq, {wonsan}, RecordClass::normal));
+        forgery = write_as(world, wonsan, hq, 1, answer);  // without an outcome
+    }
+    world.tell(hq, liar, signed_by(world, wonsan, forgery));
+    CHECK(world.inbox(hq).empty());
+    CHECK(world.ledger(hq).log(forgery.header.log).unreadable.contains(1));
+    world.check_everything();
+}
+
 TEST_CASE("a signed record of no number at all is nothing", "[simulation]") {
     World world(23, names, {});
     for (const bool has_count : {true, false}) {
@@ -264,28 +280,27 @@ TEST_CASE("an answer to another text, in another class or without a word acknowl
     const auto right = world.reference_to(*report);
     Report answer;
     answer.outcome = ReplyOutcome::accepted;
-    const auto tell = [&](Number number, std::optional<RecordClass> record_class) {
+    const auto tell = [&](Number number, std::optional<RecordClass> record_class, bool is_read) {
         world.tell(hyesan, liar,
                    signed_by(world, hq, write_as(world, hq, hyesan, number, answer, record_class)));
-        // The record is read, even if its answer is about others.
         const auto log_class = record_class.value_or(RecordClass::reply);
-        CHECK(world.ledger(hyesan)
-                  .log({world.keys(hq).index, {1, 7}, log_class})
-                  .receipted.contains(number));
+        const auto& log = world.ledger(hyesan).log({world.keys(hq).index, {1, 7}, log_class});
+        CHECK(log.receipted.contains(number) == is_read);
+        CHECK(log.unreadable.contains(number) != is_read);
         return world.times_happened(hyesan, What::acknowledged, *report, hq);
     };
     // As if it answered another text, which this office had under that number before its store was
     // put back.
     answer.reply_to = right;
     answer.reply_to->hash.bytes.front() ^= std::byte{1};
-    CHECK(tell(1, {}) == 0);
+    CHECK(tell(1, {}, true) == 0);
     answer.reply_to = right;
-    CHECK(tell(1, RecordClass::normal) == 0);
+    CHECK(tell(1, RecordClass::normal, false) == 0);
     answer.outcome = ReplyOutcome::none;
-    CHECK(tell(2, {}) == 0);
+    CHECK(tell(2, {}, false) == 0);
     CHECK(world.view(hyesan, *report).state == engine::State::delivered);
     answer.outcome = ReplyOutcome::accepted;
-    CHECK(tell(3, {}) == 1);
+    CHECK(tell(3, {}, true) == 1);
     CHECK(world.view(hyesan, *report).state == engine::State::acknowledged);
 }
 

@@ -45,6 +45,7 @@ void add_small_refusals(Refusals& out);
 void add_header_refusals(Refusals& out);
 void add_report_refusals(Refusals& out);
 void add_body_refusals(Refusals& out);
+void add_kind_refusals(Refusals& out);
 // Adds the keys to `file` that its pairs need.
 void add_register_refusals(Refusals& out, const Network& network, json& file);
 void add_frame_refusals(Refusals& out, const Network& network);

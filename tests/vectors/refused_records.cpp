@@ -523,4 +523,63 @@ void add_body_refusals(Refusals& out) {
     out.add("body", "shorter than its attachments", plaintext(attached), plaintext(missing));
 }
 
+namespace {
+
+Bytes unit_in(RecordClass record_class, RecordKind kind, const Report& report,
+              std::optional<Origin> origin = {}) {
+    return written_by([&](ByteWriter& out) {
+        out.u8(static_cast<std::uint8_t>(record_class));
+        out.u8(static_cast<std::uint8_t>(kind));
+        out.raw(encode_units({{origin, encode_report(report)}}));
+    });
+}
+
+}  // namespace
+
+void add_kind_refusals(Refusals& out) {
+    using enum RecordClass;
+    using enum RecordKind;
+    const Origin first{{1, 0xc0ffee}, normal, 7};
+    const Origin first_reply{{1, 0xc0ffee}, reply, 7};
+    Report plain;
+    plain.text = "well 7 needs chlorine";
+    auto answer = plain;
+    answer.outcome = ReplyOutcome::accepted;
+    answer.reply_to = ReportRef{OfficeId{2}, first, {}};
+    auto taken_back = plain;
+    taken_back.withdraws = answer.reply_to;
+    auto asking = plain;
+    asking.resend = bytes_of("again");
+    const auto without = [](Report report, auto Report::* part) {
+        report.*part = {};
+        return report;
+    };
+
+    const auto good = unit_in(normal, report, plain, first);
+    out.add("kind", "a report in class reply", good, unit_in(reply, report, plain));
+    out.add("kind", "a report whose origin is in class reply", good,
+            unit_in(normal, report, plain, first_reply));
+    out.add("kind", "a report with an outcome", good, unit_in(normal, report, answer));
+    out.add("kind", "a report that withdraws", good, unit_in(normal, report, taken_back));
+    out.add("kind", "a report that asks to resend", good, unit_in(normal, report, asking));
+
+    const auto good_answer = unit_in(reply, acknowledgement, answer, first_reply);
+    out.add("kind", "an acknowledgement in class urgent", good_answer,
+            unit_in(urgent, acknowledgement, answer));
+    out.add("kind", "an acknowledgement whose origin is in class normal", good_answer,
+            unit_in(reply, acknowledgement, answer, first));
+    out.add("kind", "an acknowledgement without an outcome", good_answer,
+            unit_in(reply, acknowledgement, without(answer, &Report::outcome)));
+    out.add("kind", "an acknowledgement of no report", good_answer,
+            unit_in(reply, acknowledgement, without(answer, &Report::reply_to)));
+
+    const auto good_withdrawal = unit_in(reply, withdrawal, taken_back);
+    out.add("kind", "a withdrawal in class bulk", good_withdrawal,
+            unit_in(bulk, withdrawal, taken_back));
+    out.add("kind", "a withdrawal of no report", good_withdrawal,
+            unit_in(reply, withdrawal, plain));
+    out.add("kind", "a resend request that asks nothing", unit_in(reply, resend, asking),
+            unit_in(reply, resend, plain));
+}
+
 }  // namespace fieldpost::tests

@@ -23,6 +23,7 @@ json make_refused(Network& network) {
     add_header_refusals(refusals);
     add_report_refusals(refusals);
     add_body_refusals(refusals);
+    add_kind_refusals(refusals);
     json file = {{"network", hex(network.id())},
                  {"founding", hex(encode_founding(network.roster.founding()))},
                  {"identity", hex(network.offices[1].machine.identity.public_key())}};
@@ -84,6 +85,11 @@ std::map<std::string, Accepts> readers(const json& file) {
         {"elided header", to_the_end(&restored)},
         {"report", whole(&decode_report)},
         {"body", whole([](BytesView plain) { return crypto::decode_body(plain, 1); })},
+        {"kind", whole([](BytesView bytes) -> Result<void> {
+             const auto units = TRY(decode_units(bytes.subspan(2), 1));
+             return check_kind(static_cast<RecordClass>(bytes[0]),
+                               static_cast<std::uint8_t>(bytes[1]), units[0]);
+         })},
         {"register", to_the_end(&read_register)},
         {"epoch slots", to_the_end(&read_epoch_slots)},
         {"receipt", whole(&decode_receipt)},

@@ -77,6 +77,9 @@ Result<Opened> open_for_us(const Ledger& ledger, const Header& header, const Bod
     auto body = TRY(crypto::check_body(
         ledger.network(), author->identity, header, key,
         pieces_of(ledger, sealed.blob, sealed.one_piece, BodyShape{header.body_bytes})));
+    for (const auto& unit : body.units) {
+        TRY(check_kind(header.log.record_class, header.kind, unit));
+    }
     return Opened{std::move(key), std::move(body)};
 }
 

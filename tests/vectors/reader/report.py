@@ -39,17 +39,34 @@ def read_body(plain, count):
     """[(origin, report, the bytes of its attachments)]; an empty origin is the report's own place."""
     source = Source(plain)
     body = source.parts("size varint, codec u1, compressed sized")
-    units = whole(lambda u: u.many(count, "origin sized, report sized"),
-                  decompress(body.codec, body.compressed, body.size))
+    units = read_units(decompress(body.codec, body.compressed, body.size), count)
     for unit in units:
-        if unit.origin:
-            whole(read_origin, unit.origin)
-        unit.parsed = read_report(unit.report)
         unit.attachments = [source.take(part.size) for part in unit.parsed.attachments]
     need(len(plain) >= padme(source.at) and not any(plain[source.at:]), "zeros up to a Padmé size")
     for unit in units:
         unit.codec = body.codec
     return units
+
+
+def read_units(data, count):
+    units = whole(lambda u: u.many(count, "origin sized, report sized"), data)
+    for unit in units:
+        if unit.origin:
+            whole(read_origin, unit.origin)
+        unit.parsed = read_report(unit.report)
+    return units
+
+
+def check_kind(record_class, kind, unit):
+    """The table of WIRE.md "Kind"."""
+    if kind > 3:
+        return
+    need((record_class == 0) == (kind > 0), "class reply, but for reports")
+    need(not unit.origin or (unit.origin[6] == 0) == (kind > 0), "an origin in class reply, but for reports")
+    parsed = unit.parsed
+    need((parsed.outcome != 0) == (kind == 1) and (kind != 1 or parsed.reply_to), "an outcome in acknowledgements only")
+    need(bool(parsed.withdraws) == (kind == 2), "withdraws in withdrawals only")
+    need(bool(parsed.resend) == (kind == 3), "a resend request in its own kind only")
 
 
 def read_origin(source):
