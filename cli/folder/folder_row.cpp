@@ -61,6 +61,7 @@ void FolderRow::remember(const std::vector<RowCandidate>& candidates,
 
 std::vector<std::string> FolderRow::names() const {
     std::vector<std::string> names;
+    names.reserve(row_.size());
     for (const auto& left : row_) {
         names.push_back(left.name);
     }
