@@ -18,8 +18,9 @@ struct Compressed {
 // The smallest form of the three codecs.
 Compressed compress(BytesView plain);
 // Gives exactly `plain_bytes` bytes. malformed: it would be another number of bytes. unsupported:
-// this release does not know the codec. At most `plain_bytes` are ever allocated, so a compression
-// bomb costs the size that it declared and no more.
+// this release does not know the codec. Allocates at most `plain_bytes`, and the decoder's own
+// state (of brotli up to its window of 16 MiB). So a compression bomb costs the size that it
+// declared.
 Result<Bytes> decompress(std::uint8_t codec, BytesView compressed, std::size_t plain_bytes);
 
 }  // namespace fieldpost
