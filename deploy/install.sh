@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs those packages of deploy/packages that this machine lacks: of the groups that are named (run, sink, build, demo, test), or of
-# all. Does nothing, and needs no root, when nothing is missing.
+# Installs those packages of deploy/packages that this machine lacks: of the groups that are named (run, sink, build, demo, test, read),
+# or of all but the last. Does nothing, and needs no root, when nothing is missing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 wanted=" ${*:-run sink build demo test} "
