@@ -70,7 +70,11 @@ public:
     [[nodiscard]] std::uint32_t version() const {
         return static_cast<std::uint32_t>(hashes_.size());
     }
-    [[nodiscard]] Hash head() const { return hashes_.empty() ? Hash{} : hashes_.back(); }
+    // The hash of the change that made this version, at most version(). Zeros: 0, the founding.
+    [[nodiscard]] Hash hash_of(std::uint32_t version) const {
+        return version == 0 ? Hash{} : hashes_[version - 1];
+    }
+    [[nodiscard]] Hash head() const { return hash_of(version()); }
     [[nodiscard]] const std::map<OfficeId, RosterOffice>& offices() const { return offices_; }
     [[nodiscard]] const RosterOffice* find(OfficeId index) const;
     // The member of this name. If there is no member, the open invitation for this name.

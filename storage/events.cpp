@@ -45,8 +45,10 @@ constexpr std::array kinds = {
     EventKind{What::unconfirmed, "unconfirmed", warning,
               "compare fingerprints by telephone, then: fieldpost roster confirm {}"},
     EventKind{What::refused, "refused", urgent, "ask {} why it takes nothing; see its attention"},
-    EventKind{What::roster_conflict, "roster_conflict", urgent,
-              "no change of the roster counts until the authority joins the two"},
+    EventKind{
+        What::roster_conflict, "roster_conflict", urgent,
+        "the authority was put back from a copy, and signed two rosters. No change of the roster "
+        "counts any more: telephone the authority; revoke and invite no longer reach this office"},
     EventKind{What::turned_away, "turned_away", urgent,
               "ask the authority whether another machine used this invitation, or it expired"},
     EventKind{What::folder, "folder", urgent,

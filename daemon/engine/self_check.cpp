@@ -32,6 +32,11 @@ std::unexpected<Error> fail_stopped(const Ledger& ledger) {
                 fmt::format("{}; {}", words.what, words.hint));
 }
 
+bool was_caught_lately(const Ledger& ledger, Now now) {
+    const auto caught = ledger.meta().caught;
+    return caught != WallTime{} && !is_older_than(caught, caught_again_seconds, ledger.wall(now));
+}
+
 void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> report,
                   Incarnation seen, Now now, std::vector<Notice>& notify) {
     if (seen > ledger.meta().seen) {
@@ -40,9 +45,8 @@ void stop_writing(Ledger& ledger, Via via, std::optional<storage::ReportKey> rep
     if (ledger.meta().stopped) {
         return;
     }
+    const bool is_again = was_caught_lately(ledger, now);
     auto& meta = ledger.edit_meta();
-    const bool is_again = meta.caught != WallTime{} &&
-                          !is_older_than(meta.caught, caught_again_seconds, ledger.wall(now));
     meta.stopped = true;
     meta.caught = ledger.wall(now);
     ledger.write(storage::RenewFeed{});

@@ -21,6 +21,9 @@ StoppedWords stopped_words(const Ledger& ledger);
 // say so.
 std::unexpected<Error> fail_stopped(const Ledger& ledger);
 
+// True for 30 days after this store was caught as put back from a copy.
+bool was_caught_lately(const Ledger& ledger, Now now);
+
 // `via` showed us `report`, or another thing that we signed in the incarnation `seen`. The first
 // time in 30 days the office goes on in a new life: at once if this machine's own marker shows it,
 // otherwise after some seconds, for peers may have more. Once stopped, only `seen` may still rise.

@@ -229,6 +229,48 @@ TEST_CASE("the authority that was put back signs nothing before it has met two o
     CHECK_FALSE(world.was_told(pyongyang, What::roster_conflict));
 }
 
+TEST_CASE("an authority that was put back, and signed a change twice, is found out when it meets",
+          "[simulation][new_life]") {
+    World world(5, four_offices, {});
+    world.meet(hq, hyesan, settling);
+    const auto copy = copy_of(world, hq);
+    const auto first = GENERATE(1, 2);  // changes that the copy does not have
+    for (int i = 0; i < first; ++i) {
+        REQUIRE(world.invite(fmt::format("camp{}", i)) != nullptr);
+    }
+    world.meet(hq, hyesan, settling);
+    put_back(world, hq, copy, Marker::goes_back_too);
+    // Nobody has told it anything yet.
+    for (int i = GENERATE(1, 2); i > 0; --i) {
+        REQUIRE(world.invite(fmt::format("post{}", i)) != nullptr);
+    }
+    world.meet(hq, hyesan, settling);
+    CHECK(world.was_told(hyesan, What::roster_conflict));
+    CHECK(world.was_told(hq, What::roster_conflict));
+    CHECK(world.was_told(hq, What::rolled_back));
+    CHECK_FALSE(world.was_told(hyesan, What::offender));
+    CHECK_FALSE(world.was_told(hq, What::offender));
+    CHECK_FALSE(world.revoke_if_allowed(wonsan));
+    // An office that has the roster of the copy alone hears of it too.
+    world.meet(hyesan, pyongyang, settling);
+    world.meet(hq, pyongyang, settling);
+    CHECK(world.was_told(pyongyang, What::roster_conflict));
+}
+
+TEST_CASE("an authority that hears of a change that it signed itself was put back",
+          "[simulation][new_life]") {
+    World world(5, four_offices, {});
+    world.meet(hq, hyesan, settling);
+    const auto copy = copy_of(world, hq);
+    REQUIRE(world.invite("camp") != nullptr);
+    world.meet(hq, hyesan, settling);
+    put_back(world, hq, copy, Marker::goes_back_too);
+    world.meet(hq, hyesan, settling);
+    CHECK(world.was_told(hq, What::rolled_back));
+    CHECK_FALSE(world.revoke_if_allowed(wonsan));  // it has met one other office only
+    CHECK_FALSE(world.was_told(hyesan, What::roster_conflict));
+}
+
 TEST_CASE("a record whose number a reader knows from the other copy's reissue is not receipted",
           "[simulation][new_life]") {
     World world(6, four_offices, {});

@@ -1,14 +1,36 @@
 #include "daemon/engine/membership/roster_news.h"
 
+#include "daemon/engine/self_check.h"
+
 namespace fieldpost::engine {
 
-Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,
-                         std::vector<Notice>& notify) {
+namespace {
+
+// An authority that hears of a change that it signed itself was put back. One that was caught
+// already learns here what it had forgotten.
+void check_own_change(Ledger& ledger, const RosterChange& change, Via from, Now now,
+                      std::vector<Notice>& notify) {
+    const auto* mail = ledger.config().mail;
+    const auto& keys = ledger.roster().founding().authority_keys;
+    const bool is_ours = mail != nullptr && mail->authority &&
+                         std::ranges::any_of(change.signatures, [&](const auto& one) {
+                             return keys[one.key_number] == mail->authority->public_key();
+                         });
+    if (is_ours && !was_caught_lately(ledger, now)) {
+        stop_writing(ledger, from, std::nullopt, ledger.meta().incarnation, now, notify);
+    }
+}
+
+}  // namespace
+
+Result<RosterTaken> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now now,
+                                std::vector<Notice>& notify) {
     for (const auto& change : news.changes) {
         if (ledger.roster().contradicts(change)) {
+            check_own_change(ledger, change, from, now, notify);
             ledger.edit_meta().roster_frozen = true;
             ledger.note(What::roster_conflict, {}, now, notify);
-            return ok();
+            return RosterTaken::contradicts;
         }
         const bool joins_heads = std::ranges::any_of(change.statements, [](const auto& statement) {
             return std::holds_alternative<JoinHeads>(statement);
@@ -18,10 +40,11 @@ Result<void> take_roster(Ledger& ledger, const RosterNews& news, Via from, Now n
             continue;
         }
         TRY(ledger.apply_roster_change(change, now));
+        check_own_change(ledger, change, from, now, notify);
         ledger.edit_meta().roster_frozen = false;
         ledger.note(What::roster, {.office = from.office}, now, notify);
     }
-    return ok();
+    return RosterTaken::whole;
 }
 
 std::vector<RosterNews> roster_news(const Ledger& ledger, std::uint32_t version, std::uint32_t last,

@@ -126,10 +126,19 @@ Result<void> PeerSession::on(const Received& step, const Hello& hello) {
 }
 
 // Sends the changes of the roster that the peer does not have. They say who could sign what comes
-// after them.
+// after them. A peer whose newest change is another one than ours of that version gets ours too: it
+// proves that the authority signed twice.
 void PeerSession::send_roster(const Step& step) {
-    send_roster_after(step, theirs_->roster_version, frames_.summary_frame_bytes());
-    theirs_->roster_version = std::max(theirs_->roster_version, step.ledger.roster().version());
+    const auto& roster = step.ledger.roster();
+    auto& version = theirs_->roster_version;
+    if (version > roster.version()) {
+        return;
+    }
+    const bool is_ours = theirs_->roster_head == short_hash(roster.hash_of(version));
+    send_roster_after(step, is_ours || version == 0 ? version : version - 1,
+                      frames_.summary_frame_bytes());
+    version = roster.version();
+    theirs_->roster_head = short_hash(roster.head());
 }
 
 // A peer that says nothing may not know this office yet: its door takes a newer roster, and no more
@@ -210,6 +219,12 @@ Result<void> PeerSession::on(const Received& step, const RosterNews& news) {
     const auto taken = take_roster(step.ledger, news, step.via(), step.now, step.out.notify);
     if (!taken) {
         step.offend(taken.error().detail);
+    } else if (*taken == RosterTaken::contradicts && theirs_ &&
+               theirs_->roster_version > step.ledger.roster().version()) {
+        // It could not tell from our version that the authority signed twice.
+        theirs_->roster_version = step.ledger.roster().version();
+        theirs_->roster_head = {};
+        send_roster(step);
     }
     return ok();
 }
