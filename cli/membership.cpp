@@ -71,24 +71,28 @@ Outcome<void> confirm_on_terminal(const wire::Revocation& about, bool replaced) 
                               : fmt::format("{}, {} ago", local_time(about.heard_unix_s()),
                                             human_length(unix_now() - about.heard_unix_s())));
         line("stays valid", marks_in_words(about));
-        line("", replaced
-                     ? "Later reports of the old machine do not count, also those that are still "
-                       "on the way. To let more count, later: fieldpost revoke, with --keep and "
-                       "an ID of the old machine"
-                     : "Later reports do not count. To move a mark: --keep ID");
-        line("", replaced ? "The old machine can never come back."
-                          : "The office can never come back. Its marks can be moved later.");
+        line("",
+             replaced
+                 ? "Later reports of the old machine do not count, also those that are still "
+                   "on the way. To let more count, later: fieldpost revoke, with --keep and "
+                   "an ID of the old machine"
+                 : "Later reports do not count: offices that carry them throw them away. If later "
+                   "ones are known to be right, stop here, and give their IDs with --keep");
+        line("",
+             replaced ? "The old machine can never come back." : "The office can never come back.");
     }
     fmt::print(stderr, "Type its name to {}: ",
-               about.state() == "revoked" ? "move the marks of this machine"
+               about.state() == "revoked" ? "set anew what stays valid of this machine"
                : replaced                 ? "cut the old machine off"
                                           : "cut it off");
     std::string typed;
     std::getline(std::cin, typed);
     if (typed != about.office()) {
-        return std::unexpected(Failure{exit_failed, "not_confirmed",
-                                       fmt::format("{} was not cut off", about.office()),
-                                       "type its name, exactly as it stands above"});
+        return std::unexpected(Failure{
+            exit_failed, "not_confirmed",
+            about.state() == "revoked" ? fmt::format("nothing of {} was changed", about.office())
+                                       : fmt::format("{} was not cut off", about.office()),
+            "type its name, exactly as it stands above"});
     }
     return {};
 }
@@ -121,7 +125,7 @@ int run_revoke(const Common& common, const RevokeOptions& options) {
         fmt::print(
             "{}\nstays valid: {}",
             done->state() == "revoked"
-                ? fmt::format("the marks of a machine of {} are moved", done->office())
+                ? fmt::format("{} was cut off before; what stays valid is set anew", done->office())
                 : done->office() + " is cut off",
             std::string_view(wrapped(marks_in_words(*done), terminal_width(), 13)).substr(13));
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <set>
 
 #include "crypto/sealed_record.h"
 #include "daemon/engine/record/addressees.h"
@@ -36,13 +37,61 @@ std::string printed_name(const Ledger& ledger, OfficeId office) {
     return found == nullptr ? fmt::format("office{}", value_of(office)) : found->name;
 }
 
-std::string printed_id(const Ledger& ledger, const storage::ReportKey& key) {
+namespace {
+
+// The lives in which an author has pages here, of one ordinal. An honest office has one, unless two
+// copies of its home went on at once.
+Result<std::vector<Incarnation>> lives_of(const Ledger& ledger, OfficeId author,
+                                          std::uint16_t ordinal) {
+    constexpr std::size_t lives_max = 64;
+    std::vector<Incarnation> lives;
+    Incarnation next{ordinal, 0};
+    while (lives.size() < lives_max) {
+        const auto first = TRY(ledger.store().report_from({author, {next, RecordClass::reply, 0}}));
+        if (!first || first->author != author || first->origin.incarnation.ordinal != ordinal) {
+            break;
+        }
+        next = first->origin.incarnation;
+        lives.push_back(next);
+        if (next.random++ == UINT32_MAX) {
+            break;
+        }
+    }
+    return lives;
+}
+
+// True if another copy of the author's home used the number too, as far as its logs are kept.
+bool has_namesake(const Ledger& ledger, const storage::ReportKey& key) {
+    const auto& [incarnation, record_class, number] = key.origin;
+    return std::ranges::any_of(ledger.logs_of(key.author), [&](const auto& one) {
+        const auto& [log, state] = one;
+        return log.record_class == record_class && log.incarnation.ordinal == incarnation.ordinal &&
+               log.incarnation != incarnation &&
+               (state.receipted.contains(number) || state.held.contains(number) ||
+                (key.author == ledger.us() && number < state.next));
+    });
+}
+
+constexpr std::size_t life_digits = 4;
+
+std::string name_of_life(Incarnation life) {
+    return fmt::format("{:04x}", life.random & 0xffff);
+}
+
+std::string print(const Ledger& ledger, const storage::ReportKey& key, bool is_with_life) {
     constexpr std::array<std::string_view, record_classes> letters = {"r", "u", "", "b"};
     const auto ordinal = key.origin.incarnation.ordinal;
-    return fmt::format("{}{}-{}{}", printed_name(ledger, key.author),
+    return fmt::format("{}{}-{}{}{}", printed_name(ledger, key.author),
                        ordinal == 1 ? "" : fmt::format(".{}", ordinal),
                        letters[static_cast<std::size_t>(key.origin.record_class)],
-                       key.origin.number);
+                       key.origin.number,
+                       is_with_life ? "~" + name_of_life(key.origin.incarnation) : "");
+}
+
+}  // namespace
+
+std::string printed_id(const Ledger& ledger, const storage::ReportKey& key) {
+    return print(ledger, key, has_namesake(ledger, key));
 }
 
 namespace {
@@ -68,15 +117,29 @@ struct ParsedId {
     RecordClass record_class = RecordClass::normal;
     Number number = 0;
     std::optional<Number> last;  // of a run, as lists of what is carried print it
+    std::string life;            // if it is given: two lives used this number
+
+    [[nodiscard]] bool fits(Incarnation incarnation) const {
+        return incarnation.ordinal == ordinal &&
+               (life.empty() || life == name_of_life(incarnation));
+    }
 };
 
 std::optional<ParsedId> parse_id(std::string_view id) {
-    const auto plain = plain_typed(id);
+    auto plain = plain_typed(id);
+    ParsedId parsed;
+    if (const auto tilde = plain.find('~'); tilde != std::string::npos) {
+        parsed.life = plain.substr(tilde + 1);
+        plain.resize(tilde);
+        if (parsed.life.size() != life_digits ||
+            parsed.life.find_first_not_of("0123456789abcdef") != std::string::npos) {
+            return std::nullopt;
+        }
+    }
     const auto dash = plain.rfind('-');
     if (dash == std::string::npos) {
         return std::nullopt;
     }
-    ParsedId parsed;
     parsed.office = plain.substr(0, dash);
     auto tail = std::string_view(plain).substr(dash + 1);
     if (const auto dot = parsed.office.find('.'); dot != std::string::npos) {
@@ -119,28 +182,29 @@ bool is_id(std::string_view id) {
 
 namespace {
 
-// Finds a report whose log is not kept any more: its author was cut off, say. An honest office has
-// one incarnation for each ordinal.
-Result<std::optional<storage::ReportKey>> find_without_log(const Ledger& ledger, OfficeId author,
-                                                           const ParsedId& id) {
-    constexpr int incarnations_max = 64;
-    Incarnation incarnation{id.ordinal, 0};
-    for (int i = 0; i < incarnations_max; ++i) {
-        const auto first =
-            TRY(ledger.store().report_from({author, {incarnation, RecordClass::reply, 0}}));
-        if (!first || first->author != author || first->origin.incarnation.ordinal != id.ordinal) {
-            break;
-        }
-        incarnation = first->origin.incarnation;
-        const storage::ReportKey key{author, {incarnation, id.record_class, id.number}};
-        if (TRY(ledger.store().report(key))) {
-            return std::optional(key);
-        }
-        if (incarnation.random++ == UINT32_MAX) {
-            break;
+std::unexpected<Error> fail_ambiguous(const Ledger& ledger, std::string_view id,
+                                      const std::vector<storage::ReportKey>& keys) {
+    std::vector<std::string> names;
+    names.reserve(keys.size());
+    for (const auto& key : keys) {
+        names.push_back(print(ledger, key, true));
+    }
+    return fail(Errc::malformed, fmt::format("two machines gave the ID {} to different reports: {}",
+                                             id, fmt::join(names, ", ")));
+}
+
+// The pages of this number, one for each life that fits.
+Result<std::vector<storage::ReportKey>> pages_of(const Ledger& ledger, const ParsedId& id) {
+    std::vector<storage::ReportKey> pages;
+    for (const auto* author : ledger.roster().offices_named(id.office)) {
+        for (const auto life : TRY(lives_of(ledger, author->index, id.ordinal))) {
+            const storage::ReportKey key{author->index, {life, id.record_class, id.number}};
+            if (id.fits(life) && TRY(ledger.store().report(key))) {
+                pages.push_back(key);
+            }
         }
     }
-    return std::optional<storage::ReportKey>{};
+    return pages;
 }
 
 }  // namespace
@@ -150,12 +214,21 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
     if (!parsed) {
         return std::optional<storage::ReportKey>{};
     }
+    // Pages stay when their logs are not kept any more: their author was cut off, say.
+    if (!parsed->last) {
+        const auto pages = TRY(pages_of(ledger, *parsed));
+        if (pages.size() > 1) {
+            return fail_ambiguous(ledger, id, pages);
+        }
+        if (!pages.empty()) {
+            return std::optional(pages.front());
+        }
+    }
     // Several indexes may have had the name; the ordinal tells their stores apart.
     std::vector<LogKey> logs;
     for (const auto* author : ledger.roster().offices_named(parsed->office)) {
         for (const auto& [log, state] : ledger.logs_of(author->index)) {
-            if (log.record_class == parsed->record_class &&
-                log.incarnation.ordinal == parsed->ordinal) {
+            if (log.record_class == parsed->record_class && parsed->fits(log.incarnation)) {
                 logs.push_back(log);
             }
         }
@@ -178,13 +251,6 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
             return std::optional(has_page ? report : key);
         }
     }
-    for (const auto* author : ledger.roster().offices_named(parsed->office)) {
-        const auto found = parsed->last ? std::optional<storage::ReportKey>{}
-                                        : TRY(find_without_log(ledger, author->index, *parsed));
-        if (found) {
-            return found;
-        }
-    }
     return std::optional<storage::ReportKey>{};
 }
 
@@ -196,13 +262,30 @@ Result<std::optional<storage::ReportKey>> named_by(const Ledger& ledger, OfficeI
     const auto parsed = parse_id(id);
     const auto* office = ledger.roster().find(author);
     std::optional<storage::ReportKey> named;
-    if (parsed && !parsed->last && office != nullptr && office->name == parsed->office) {
-        for (const auto& [log, state] : ledger.logs_of(author)) {
-            if (log.record_class == parsed->record_class &&
-                log.incarnation.ordinal == parsed->ordinal) {
-                named = {author, {log.incarnation, log.record_class, parsed->number}};
-            }
+    if (!parsed || parsed->last || office == nullptr || office->name != parsed->office) {
+        return named;
+    }
+    // Its life may be known by reports of another class alone, or by what it signed besides
+    // reports.
+    std::set<Incarnation> lives;
+    for (const auto& [log, state] : ledger.logs_of(author)) {
+        lives.insert(log.incarnation);
+    }
+    for (const auto* entry : ledger.registers_of(author)) {
+        lives.insert(entry->version.incarnation);
+    }
+    for (const auto life : lives) {
+        if (!parsed->fits(life)) {
+            continue;
         }
+        if (named) {
+            return fail(
+                Errc::malformed,
+                fmt::format("two machines wrote reports under IDs like {}: say which one "
+                            "with ~{} or ~{} behind it",
+                            id, name_of_life(named->origin.incarnation), name_of_life(life)));
+        }
+        named = {author, {life, parsed->record_class, parsed->number}};
     }
     return named;
 }

@@ -46,17 +46,18 @@ struct ReportView {
     std::uint64_t attachments_from = 0;
 };
 
-// A printed id, such as "hyesan-42", "hyesan.2-u7". A run that is only carried, "hyesan-40..47", is
-// read too.
+// A printed id, such as "hyesan-42", "hyesan.2-u7". If two copies of a home used a number, four hex
+// digits of the incarnation tell which: "hyesan.2-7~3f9a". A run that is only carried,
+// "hyesan-40..47", is read too.
 std::string printed_id(const Ledger& ledger, const storage::ReportKey& key);
 std::string printed_name(const Ledger& ledger, OfficeId office);
 // True if it is written as an ID.
 bool is_id(std::string_view id);
-// Nothing: it is no ID, or no report here has it.
+// Nothing: it is no ID, or no report here has it. malformed: several reports have it.
 Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::string_view id);
 
-// The report that an ID names in a log of `author` that is known here, whether or not the report
-// is.
+// The report that an ID names in an incarnation of `author` that is known here, whether or not the
+// report is. malformed: several incarnations fit.
 Result<std::optional<storage::ReportKey>> named_by(const Ledger& ledger, OfficeId author,
                                                    std::string_view id);
 

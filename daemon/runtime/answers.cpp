@@ -95,6 +95,21 @@ bool is_group_name(std::string_view name) {
     return engine::group_named(name).has_value();
 }
 
+// The name of the office that wrote this report, if the report waits here until that office is
+// blocked no more.
+Result<std::optional<std::string>> blocked_author_of(const Ledger& ledger, const std::string& id) {
+    for (const auto& [index, office] : ledger.roster().offices()) {
+        if (!ledger.peer(index).blocked) {
+            continue;
+        }
+        const auto named = TRY(engine::named_by(ledger, index, id));
+        if (named && ledger.log(storage::log_of(*named)).receipted.contains(named->origin.number)) {
+            return std::optional(office.name);
+        }
+    }
+    return std::optional<std::string>{};
+}
+
 std::expected<std::vector<storage::ReportKey>, Complaint> keys_by_id(
     const Ledger& ledger, std::span<const std::string* const> ids) {
     if (ids.size() > ids_max) {
@@ -116,6 +131,13 @@ std::expected<std::vector<storage::ReportKey>, Complaint> keys_by_id(
         }
     }
     if (!unknown.empty()) {
+        if (const auto blocked = ASK(or_complain(blocked_author_of(ledger, unknown.front())))) {
+            return complain(exit_refused, "blocked",
+                            fmt::format("{} is kept here unread: this machine blocks {}",
+                                        unknown.front(), *blocked),
+                            fmt::format("to read it: fieldpost block {} --undo", *blocked),
+                            unknown);
+        }
         return complain(exit_not_found, "not_found",
                         fmt::format("no record {} here", unknown.front()), "see: fieldpost list",
                         unknown);

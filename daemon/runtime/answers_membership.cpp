@@ -1,6 +1,8 @@
 // Requests that change who belongs to the network, or who this office deals with.
 #include <fmt/format.h>
 
+#include <ranges>
+
 #include "daemon/engine/membership/authority.h"
 #include "daemon/engine/membership/revocation.h"
 #include "daemon/engine/queries.h"
@@ -87,31 +89,33 @@ Answered invite(const Ledger& ledger, const wire::InviteRequest& request, std::u
         {}};
 }
 
+// A member, an invited office, or the last one that had this name and keys.
+std::expected<const crypto::RosterOffice*, Complaint> office_named(const Ledger& ledger,
+                                                                   const std::string& name) {
+    if (const auto* office = ledger.roster().find(name)) {
+        return office;
+    }
+    for (const auto* before : ledger.roster().offices_named(name) | std::views::reverse) {
+        if (before->has_keys()) {
+            return before;
+        }
+    }
+    return complain(exit_not_found, "not_found", fmt::format("no office is called {}", name),
+                    "see: fieldpost roster", {name});
+}
+
 Answered confirm(const Ledger& ledger, const wire::RosterRequest& request, std::uint64_t number) {
-    const auto* office = ledger.roster().find(request.confirm());
-    if (office == nullptr) {
-        return complain(exit_not_found, "not_found",
-                        fmt::format("no office is called {}", request.confirm()),
-                        "see: fieldpost roster", {request.confirm()});
+    const auto* office = ASK(office_named(ledger, request.confirm()));
+    if (office->has_keys() && !office->is_member()) {
+        return complain(exit_refused, "refused",
+                        fmt::format("{} is no office of this network any more", office->name),
+                        "there is nothing to confirm; see: fieldpost roster", {office->name});
     }
     if (!office->has_keys()) {
         return complain(exit_refused, "refused", fmt::format("{} has not joined yet", office->name),
                         "confirm it once fieldpost roster shows its fingerprint", {office->name});
     }
     return Pending{{engine::Confirmed{number, office->index}}, {}};
-}
-
-std::expected<const crypto::RosterOffice*, Complaint> office_named(const Ledger& ledger,
-                                                                   const std::string& name) {
-    if (const auto* office = ledger.roster().find(name)) {
-        return office;
-    }
-    const auto before = ledger.roster().offices_named(name);
-    if (before.empty() || !before.back()->has_keys()) {
-        return complain(exit_not_found, "not_found", fmt::format("no office is called {}", name),
-                        "see: fieldpost roster", {name});
-    }
-    return before.back();
 }
 
 Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::uint64_t number) {
@@ -142,7 +146,7 @@ Answered revoke(const Ledger& ledger, const wire::RevokeRequest& request, std::u
         if (!named) {
             return complain(
                 exit_not_found, "not_found",
-                fmt::format("{}: no report of {} of that kind is known here", id, office->name),
+                fmt::format("{} is no ID that a machine of {} could have given", id, office->name),
                 "see: fieldpost list --from " + office->name, {id});
         }
         if (std::ranges::find(keep, storage::log_of(*named), storage::log_of) != keep.end()) {

@@ -272,6 +272,7 @@ TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revoca
     CHECK(refused(at.hq, {"revoke", "hq", "--reason", "x"}, 5) == "refused");
     CHECK(refused(at.hq, {"revoke", "hyesan"}, 2).empty());
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", ""}, 6) == "invalid");
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", " \u3000 "}, 6) == "invalid");
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", std::string(256, 'x')}, 6) == "invalid");
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", own}, 4) == "not_found");
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", "no id"}, 4) ==
@@ -279,6 +280,8 @@ TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revoca
     const auto known = at.hyesan.deliver({"--to", "hq"}, "x");
     CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", known, "--keep", known},
                   6) == "invalid");
+    CHECK(refused(at.hq, {"revoke", "hyesan", "--reason", "x", "--keep", "hyesan.2-1"}, 4) ==
+          "not_found");
     CHECK(at.hq.ask({"status"})["roster_version"] == version);
     CHECK(state_of(at.hq, "hyesan") == "active");
     // An open invitation ends.
@@ -286,6 +289,28 @@ TEST_CASE("revoke says what is wrong, and changes nothing", "[end_to_end][revoca
     const auto ran = at.hq.run({"revoke", "wonsan", "--reason", "not needed"});
     CHECK(ran.out.find("invitation of wonsan is cancelled") != std::string::npos);
     CHECK(state_of(at.hq, "wonsan") == "unknown");
+}
+
+TEST_CASE("a cut-off keeps reports of a kind that the authority has never seen",
+          "[end_to_end][revocation]") {
+    ThreeOffices at;
+    at.hyesan.deliver({"--to", "hq"}, "known");
+    at.hq.stop();
+    const auto urgent = at.hyesan.queue({"--to", "hq", "--priority", "urgent"}, "unknown");
+    const auto stick = at.network.folder() / "stick.fpb";
+    REQUIRE(at.hyesan.run({"bundle", "export", stick.string()}).exit_code == 0);
+    REQUIRE(at.camp.run({"bundle", "import", stick.string()}).exit_code == 0);
+    at.hyesan.stop();
+    at.camp.stop();
+    at.hq.start();
+    const auto ran =
+        at.hq.run({"revoke", "hyesan", "--reason", "lost", "--keep", urgent, "--json"});
+    CAPTURE(ran);
+    REQUIRE(ran.exit_code == 0);
+    CHECK(ran.out.find(urgent) != std::string::npos);
+    CHECK(at.hq.run({"roster", "confirm", "hyesan"}).exit_code == 5);
+    at.camp.start();
+    REQUIRE(eventually([&] { return at.hq.run({"show", urgent}).exit_code == 0; }));
 }
 
 TEST_CASE("an office that is killed while it cuts another off has done it, or has not",
@@ -320,7 +345,10 @@ TEST_CASE("an office that is blocked here is left alone by this machine alone",
     }
     const auto meanwhile = at.hyesan.deliver({"--to", "hq", "--to", "camp"}, "meanwhile");
     CHECK(ids_of(at.camp.ask({"list", "--inbox"})) == std::vector{before});
-    CHECK(at.camp.run({"show", meanwhile}).exit_code != 0);
+    const auto unread = at.camp.run({"show", meanwhile, "--json"});
+    CHECK(unread.exit_code == 5);
+    CHECK(code_of(unread) == "blocked");
+    CHECK(at.camp.run({"show", "hyesan-900"}).exit_code == 4);
     // Nothing is sealed to it by name or by group, and none of its reports is answered.
     const auto named = at.camp.run({"queue", "--to", "hyesan", "--json"}, "x");
     CHECK(named.exit_code == 5);

@@ -229,6 +229,43 @@ TEST_CASE("the authority that was put back signs nothing before it has met two o
     CHECK_FALSE(world.was_told(pyongyang, What::roster_conflict));
 }
 
+TEST_CASE("reports of two copies of a home under one number have IDs that tell them apart",
+          "[simulation][new_life]") {
+    World world(5, four_offices, {});
+    world.meet(hyesan, hq, settling);
+    const auto copy = copy_of(world, hyesan);
+    REQUIRE(world.queue(hyesan, {hq}, RecordClass::normal).has_value());
+    // Each copy is caught by its marker, and goes on before it hears of the other.
+    put_back(world, hyesan, copy, Marker::stays);
+    const auto first = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    world.meet(hyesan, hq, settling);
+    put_back(world, hyesan, copy, Marker::stays);
+    const auto second = world.queue(hyesan, {hq}, RecordClass::normal).value();
+    CHECK(engine::printed_id(world.ledger(hyesan), second) == "hyesan.2-1");
+    world.meet(hyesan, hq, settling);
+    world.go_on_here(hyesan);
+    world.meet(hyesan, hq, settling);
+
+    const auto id_of = [&](const storage::ReportKey& key) {
+        return engine::printed_id(world.ledger(hq), key);
+    };
+    const auto found_by = [&](const std::string& id) {
+        return world.read_from(
+            hq, [&](const auto&) { return std::optional(engine::find_id(world.ledger(hq), id)); });
+    };
+    REQUIRE(id_of(first) != id_of(second));
+    for (const auto& key : {first, second}) {
+        CAPTURE(id_of(key));
+        CHECK(id_of(key).starts_with("hyesan.2-1~"));
+        CHECK(found_by(id_of(key)).value() == key);
+    }
+    const auto ambiguous = found_by("hyesan.2-1");
+    REQUIRE_FALSE(ambiguous.has_value());
+    CHECK(ambiguous.error().detail.find(id_of(second)) != std::string::npos);
+    CHECK(found_by("hyesan.2-1~zzzz").value() == std::nullopt);
+    CHECK(found_by("hyesan.2-1~00000000").value() == std::nullopt);
+}
+
 TEST_CASE("an authority that was put back, and signed a change twice, is found out when it meets",
           "[simulation][new_life]") {
     World world(5, four_offices, {});

@@ -5,6 +5,7 @@
 #include "daemon/engine/membership/authority.h"
 #include "proto/limits.h"
 #include "proto/report.h"
+#include "proto/typed.h"
 
 namespace fieldpost::engine {
 
@@ -132,10 +133,12 @@ Result<void> revoke(Ledger& ledger, const RevocationWanted& wanted, Now now,
     if (const auto may = check_revocation(ledger, wanted.office); !may) {
         return decline(may.error());
     }
-    if (wanted.reason.empty() || wanted.reason.size() > limits::revocation_reason_bytes_max ||
+    // Spaces of any input method are none.
+    const bool is_blank = plain_typed(wanted.reason).find_first_not_of(' ') == std::string::npos;
+    if (is_blank || wanted.reason.size() > limits::revocation_reason_bytes_max ||
         !is_valid_utf8(wanted.reason) || has_control(wanted.reason)) {
-        return decline({Errc::malformed, fmt::format("the reason has 1 to {} bytes of UTF-8 and no "
-                                                     "control character",
+        return decline({Errc::malformed, fmt::format("the reason must have 1 to {} bytes of text, "
+                                                     "and no control character",
                                                      limits::revocation_reason_bytes_max)});
     }
     const auto cut_off = TRY(cut_off_of(ledger, wanted.office, wanted.keep));
