@@ -253,11 +253,13 @@ void World::check_bodies_under_way(Node node) {
     }
 }
 
-static bool has_summary(BytesView message) {
+// What an end tells of itself, and changes of the roster: both change what it lacks.
+static bool tells_more(BytesView message) {
     const auto frames = frames_of(message);
     return frames && std::ranges::any_of(*frames, [](BytesView bytes) {
                const auto frame = decode_frame(bytes);
-               return frame && std::holds_alternative<Summary>(*frame);
+               return frame && (std::holds_alternative<Summary>(*frame) ||
+                                std::holds_alternative<RosterNews>(*frame));
            });
 }
 
@@ -283,7 +285,7 @@ void World::check_settled(Node node) {
         // The other end does not know yet what this end has told meanwhile.
         const bool is_told_more =
             std::ranges::any_of(flights_, [&, link_id = id](const Flight& flight) {
-                return flight.link == link_id && flight.to == node && has_summary(flight.bytes);
+                return flight.link == link_id && flight.to == node && tells_more(flight.bytes);
             });
         if ((link.a != node && link.b != node) || !is_open || is_told_more ||
             !is_settled(node, peer)) {
