@@ -125,9 +125,12 @@ std::string id_of(const wire::Entry& entry) {
     if (entry.count() <= 1) {
         return entry.id();
     }
-    const auto digits = entry.id().find_last_not_of("0123456789") + 1;
-    return fmt::format("{}..{}", entry.id(),
-                       std::stoull(entry.id().substr(digits)) + entry.count() - 1);
+    // Behind ~ stands which of two copies of a home wrote it.
+    const auto end = std::min(entry.id().find('~'), entry.id().size());
+    const auto first = entry.id().substr(0, end);
+    const auto digits = first.find_last_not_of("0123456789") + 1;
+    return fmt::format("{}..{}{}", first, std::stoull(first.substr(digits)) + entry.count() - 1,
+                       entry.id().substr(end));
 }
 
 std::string with_whom(const wire::Entry& entry) {

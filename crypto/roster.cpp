@@ -219,8 +219,10 @@ Result<Roster> Roster::found(const Founding& founding) {
 }
 
 bool Roster::contradicts(const RosterChange& change) const {
-    return change.version <= version() &&
-           hashes_[change.version - 1] != roster_change_hash(network_, change) &&
+    const bool is_other = change.version <= version()
+                              ? hashes_[change.version - 1] != roster_change_hash(network_, change)
+                              : change.version == version() + 1 && change.prev != head();
+    return is_other &&
            verify_authority(founding_, "roster", network_, signed_bytes(change), change.signatures)
                .has_value();
 }

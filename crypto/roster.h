@@ -60,8 +60,8 @@ public:
     // Verifies and appends the next change. refused: it does not continue the head (older, a gap,
     // or another chain). untrusted: too few good signatures. malformed: it contradicts the roster.
     Result<void> apply(const RosterChange& change);
-    // True if a change of this version is already here with other content: the authority signed
-    // twice.
+    // True if a change of this version is already here with other content, or this one continues
+    // another change than our newest: the authority signed twice.
     [[nodiscard]] bool contradicts(const RosterChange& change) const;
 
     [[nodiscard]] const NetworkId& network() const { return network_; }

@@ -14,7 +14,9 @@ trap 'rm -rf "$lists"' EXIT
 find cli crypto daemon proto sink storage tests -name '*.cpp' ! -name libfuzzer.cpp | sort > "$lists/all"
 git() { command git -c safe.directory='*' "$@"; }  # also where the clone is another user's
 tag=$(git describe --tags --abbrev=0 2> /dev/null || true)
-git log --max-count=50 --name-only --format= "${tag:+$tag..}HEAD" -- '*.cpp' ':!tests' | sort -u |
+since=$(git rev-list --max-count=50 "${tag:+$tag..}HEAD" 2> /dev/null | tail -n 1 || true)
+: > "$lists/changed"  # it stays empty in a folder without history
+[ -z "$since" ] || git diff --name-only --diff-filter=d "$since" -- '*.cpp' ':!tests' | sort |
     comm -12 - "$lists/all" > "$lists/changed"
 comm -13 "$lists/changed" "$lists/all" > "$lists/others"
 echo "reading $(wc -l < "$lists/changed") files that changed with clang-tidy, and $(wc -l < "$lists/others") others with clang"
@@ -22,6 +24,8 @@ echo "reading $(wc -l < "$lists/changed") files that changed with clang-tidy, an
 read_each() {
     xargs -r -P "$(nproc)" -n 4 clang-tidy-19 --quiet -p build/tidy "$@" 2> >(grep -v 'warnings\? generated\|Processing file' >&2)
 }
-read_each < "$lists/changed"
+failed=0
+read_each < "$lists/changed" || failed=1
 # One check has to be named; this one costs nothing. The compiler's warnings are errors here too.
-read_each --checks='-*,bugprone-suspicious-include' < "$lists/others"
+read_each --checks='-*,bugprone-suspicious-include' < "$lists/others" || failed=1
+exit "$failed"

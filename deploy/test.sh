@@ -11,8 +11,10 @@ case ${1:-} in
     *) echo "usage: deploy/test.sh [--sanitizers]" >&2; exit 2 ;;
 esac
 echo "This builds and tests all of fieldpost: about $minutes minutes on two slow cores, less where much is cached."
-./deploy/install.sh
-if [ "${1:-}" = --sanitizers ]; then
+if [ "${1:-}" != --sanitizers ]; then
+    ./deploy/install.sh
+else
+    ./deploy/install.sh run sink build demo test read
     # Beside the tests, in the time in which these wait. A group of its own, so that it ends with this script.
     mkdir -p build
     set -m

@@ -135,7 +135,7 @@ std::vector<std::string> names_in_own(const fs::path& folder) {
 bool is_named_as_done(const std::string& name) {
     const auto id = name.substr(0, name.find(' '));
     return id.find('-') != std::string::npos &&
-           id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
+           id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.~") == std::string::npos;
 }
 
 Outcome<void> move(const fs::path& from, const fs::path& to) {

@@ -60,38 +60,50 @@ Result<std::vector<Incarnation>> lives_of(const Ledger& ledger, OfficeId author,
     return lives;
 }
 
-// True if another copy of the author's home used the number too, as far as its logs are kept.
-bool has_namesake(const Ledger& ledger, const storage::ReportKey& key) {
-    const auto& [incarnation, record_class, number] = key.origin;
-    return std::ranges::any_of(ledger.logs_of(key.author), [&](const auto& one) {
-        const auto& [log, state] = one;
-        return log.record_class == record_class && log.incarnation.ordinal == incarnation.ordinal &&
-               log.incarnation != incarnation &&
-               (state.receipted.contains(number) || state.held.contains(number) ||
-                (key.author == ledger.us() && number < state.next));
-    });
-}
-
+// The last hex digits of an incarnation's random part, in an ID where two copies used the number.
 constexpr std::size_t life_digits = 4;
+// All of them, where the last four are equal. Authors choose them, so an enemy can make that.
+constexpr std::size_t all_life_digits = 8;
 
-std::string name_of_life(Incarnation life) {
-    return fmt::format("{:04x}", life.random & 0xffff);
+std::string name_of_life(Incarnation life, std::size_t digits) {
+    return fmt::format("{:08x}", life.random).substr(all_life_digits - digits);
 }
 
-std::string print(const Ledger& ledger, const storage::ReportKey& key, bool is_with_life) {
+// The digits that tell this report from those of other copies of the author's home, as far as its
+// logs are kept. 0: no other copy used the number.
+std::size_t digits_needed(const Ledger& ledger, const storage::ReportKey& key) {
+    const auto& [incarnation, record_class, number] = key.origin;
+    std::size_t digits = 0;
+    for (const auto& [log, state] : ledger.logs_of(key.author)) {
+        const bool is_namesake =
+            log.record_class == record_class && log.incarnation.ordinal == incarnation.ordinal &&
+            log.incarnation != incarnation &&
+            (state.receipted.contains(number) || state.unreadable.contains(number) ||
+             state.held.contains(number) || (key.author == ledger.us() && number < state.next));
+        if (is_namesake) {
+            digits = std::max(digits, name_of_life(log.incarnation, life_digits) ==
+                                              name_of_life(incarnation, life_digits)
+                                          ? all_life_digits
+                                          : life_digits);
+        }
+    }
+    return digits;
+}
+
+std::string print(const Ledger& ledger, const storage::ReportKey& key, std::size_t digits) {
     constexpr std::array<std::string_view, record_classes> letters = {"r", "u", "", "b"};
     const auto ordinal = key.origin.incarnation.ordinal;
     return fmt::format("{}{}-{}{}{}", printed_name(ledger, key.author),
                        ordinal == 1 ? "" : fmt::format(".{}", ordinal),
                        letters[static_cast<std::size_t>(key.origin.record_class)],
                        key.origin.number,
-                       is_with_life ? "~" + name_of_life(key.origin.incarnation) : "");
+                       digits == 0 ? "" : "~" + name_of_life(key.origin.incarnation, digits));
 }
 
 }  // namespace
 
 std::string printed_id(const Ledger& ledger, const storage::ReportKey& key) {
-    return print(ledger, key, has_namesake(ledger, key));
+    return print(ledger, key, digits_needed(ledger, key));
 }
 
 namespace {
@@ -121,7 +133,7 @@ struct ParsedId {
 
     [[nodiscard]] bool fits(Incarnation incarnation) const {
         return incarnation.ordinal == ordinal &&
-               (life.empty() || life == name_of_life(incarnation));
+               (life.empty() || life == name_of_life(incarnation, life.size()));
     }
 };
 
@@ -131,7 +143,7 @@ std::optional<ParsedId> parse_id(std::string_view id) {
     if (const auto tilde = plain.find('~'); tilde != std::string::npos) {
         parsed.life = plain.substr(tilde + 1);
         plain.resize(tilde);
-        if (parsed.life.size() != life_digits ||
+        if ((parsed.life.size() != life_digits && parsed.life.size() != all_life_digits) ||
             parsed.life.find_first_not_of("0123456789abcdef") != std::string::npos) {
             return std::nullopt;
         }
@@ -182,29 +194,39 @@ bool is_id(std::string_view id) {
 
 namespace {
 
-std::unexpected<Error> fail_ambiguous(const Ledger& ledger, std::string_view id,
-                                      const std::vector<storage::ReportKey>& keys) {
-    std::vector<std::string> names;
-    names.reserve(keys.size());
-    for (const auto& key : keys) {
-        names.push_back(print(ledger, key, true));
-    }
-    return fail(Errc::malformed, fmt::format("two machines gave the ID {} to different reports: {}",
-                                             id, fmt::join(names, ", ")));
-}
-
-// The pages of this number, one for each life that fits.
-Result<std::vector<storage::ReportKey>> pages_of(const Ledger& ledger, const ParsedId& id) {
-    std::vector<storage::ReportKey> pages;
+// The pages of this number, one for each life that fits. Pages stay when their logs are not kept
+// any more: their author was cut off, say.
+Result<std::set<storage::ReportKey>> pages_of(const Ledger& ledger, const ParsedId& id) {
+    std::set<storage::ReportKey> pages;
     for (const auto* author : ledger.roster().offices_named(id.office)) {
         for (const auto life : TRY(lives_of(ledger, author->index, id.ordinal))) {
             const storage::ReportKey key{author->index, {life, id.record_class, id.number}};
             if (id.fits(life) && TRY(ledger.store().report(key))) {
-                pages.push_back(key);
+                pages.insert(key);
             }
         }
     }
     return pages;
+}
+
+// What this number stands for in a log.
+Result<std::optional<storage::ReportKey>> find_in_log(const Ledger& ledger, const LogKey& log,
+                                                      const ParsedId& id) {
+    const storage::ReportKey key{log.author, {log.incarnation, log.record_class, id.number}};
+    // A number under which a report was written again stands for that report.
+    const auto report = TRY(report_under(ledger, log, id.number));
+    const bool has_page = TRY(ledger.store().report(report)).has_value();
+    if (id.last) {
+        // A run has a name only where nobody can look into it.
+        const auto record =
+            has_page ? std::nullopt : TRY(ledger.store().record(log, id.number, WithBody::no));
+        return record && record->run == Interval{id.number, *id.last} ? std::optional(key)
+                                                                      : std::nullopt;
+    }
+    if (has_page) {
+        return std::optional(report);
+    }
+    return ledger.log(log).held.contains(id.number) ? std::optional(key) : std::nullopt;
 }
 
 }  // namespace
@@ -214,44 +236,41 @@ Result<std::optional<storage::ReportKey>> find_id(const Ledger& ledger, std::str
     if (!parsed) {
         return std::optional<storage::ReportKey>{};
     }
-    // Pages stay when their logs are not kept any more: their author was cut off, say.
-    if (!parsed->last) {
-        const auto pages = TRY(pages_of(ledger, *parsed));
-        if (pages.size() > 1) {
-            return fail_ambiguous(ledger, id, pages);
-        }
-        if (!pages.empty()) {
-            return std::optional(pages.front());
-        }
-    }
+    auto found = parsed->last ? std::set<storage::ReportKey>{} : TRY(pages_of(ledger, *parsed));
     // Several indexes may have had the name; the ordinal tells their stores apart.
-    std::vector<LogKey> logs;
     for (const auto* author : ledger.roster().offices_named(parsed->office)) {
         for (const auto& [log, state] : ledger.logs_of(author->index)) {
             if (log.record_class == parsed->record_class && parsed->fits(log.incarnation)) {
-                logs.push_back(log);
+                if (const auto one = TRY(find_in_log(ledger, log, *parsed))) {
+                    found.insert(*one);
+                }
             }
         }
     }
-    for (const auto& log : logs) {
-        const storage::ReportKey key{log.author,
-                                     {log.incarnation, log.record_class, parsed->number}};
-        // A number under which a report was written again stands for that report.
-        const auto report = TRY(report_under(ledger, log, parsed->number));
-        const bool has_page = TRY(ledger.store().report(report)).has_value();
-        if (parsed->last) {
-            // A run has a name only where nobody can look into it.
-            const auto record = has_page
-                                    ? std::nullopt
-                                    : TRY(ledger.store().record(log, parsed->number, WithBody::no));
-            if (record && record->run == Interval{parsed->number, *parsed->last}) {
-                return std::optional(key);
-            }
-        } else if (has_page || ledger.log(log).held.contains(parsed->number)) {
-            return std::optional(has_page ? report : key);
+    if (found.size() > 1 && parsed->life.empty()) {
+        // A list may print one of them so, if it knows nothing of the others' logs any more.
+        const auto is_printed_so = [&](const auto& key) {
+            return printed_id(ledger, key) == plain_typed(id);
+        };
+        if (std::ranges::count_if(found, is_printed_so) == 1) {
+            return std::optional(*std::ranges::find_if(found, is_printed_so));
         }
     }
-    return std::optional<storage::ReportKey>{};
+    if (found.size() > 1) {
+        std::set<std::string> names;
+        for (const auto digits : {life_digits, all_life_digits}) {
+            if (names.size() < found.size()) {
+                names.clear();
+                for (const auto& key : found) {
+                    names.insert(print(ledger, key, digits));
+                }
+            }
+        }
+        return fail(Errc::malformed,
+                    fmt::format("two machines gave the ID {} to different reports: {}", id,
+                                fmt::join(names, ", ")));
+    }
+    return found.empty() ? std::nullopt : std::optional(*found.begin());
 }
 
 Result<std::optional<storage::ReportKey>> named_by(const Ledger& ledger, OfficeId author,
@@ -279,11 +298,11 @@ Result<std::optional<storage::ReportKey>> named_by(const Ledger& ledger, OfficeI
             continue;
         }
         if (named) {
-            return fail(
-                Errc::malformed,
-                fmt::format("two machines wrote reports under IDs like {}: say which one "
-                            "with ~{} or ~{} behind it",
-                            id, name_of_life(named->origin.incarnation), name_of_life(life)));
+            return fail(Errc::malformed,
+                        fmt::format("two machines wrote reports under IDs like {}: say which one "
+                                    "with ~{} or ~{} behind it",
+                                    id, name_of_life(named->origin.incarnation, all_life_digits),
+                                    name_of_life(life, all_life_digits)));
         }
         named = {author, {life, parsed->record_class, parsed->number}};
     }

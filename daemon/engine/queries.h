@@ -48,7 +48,7 @@ struct ReportView {
 
 // A printed id, such as "hyesan-42", "hyesan.2-u7". If two copies of a home used a number, four hex
 // digits of the incarnation tell which: "hyesan.2-7~3f9a". A run that is only carried,
-// "hyesan-40..47", is read too.
+// "hyesan-40..47", is read too; with the digits, "hyesan.2-40..47~3f9a".
 std::string printed_id(const Ledger& ledger, const storage::ReportKey& key);
 std::string printed_name(const Ledger& ledger, OfficeId office);
 // True if it is written as an ID.

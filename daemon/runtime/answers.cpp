@@ -102,8 +102,14 @@ Result<std::optional<std::string>> blocked_author_of(const Ledger& ledger, const
         if (!ledger.peer(index).blocked) {
             continue;
         }
-        const auto named = TRY(engine::named_by(ledger, index, id));
-        if (named && ledger.log(storage::log_of(*named)).receipted.contains(named->origin.number)) {
+        const auto named = engine::named_by(ledger, index, id);
+        if (!named || !*named) {
+            continue;
+        }
+        const auto record = TRY(ledger.store().record(
+            storage::log_of(**named), (*named)->origin.number, storage::WithBody::no));
+        const auto entry = record ? TRY(ledger.store().archive(record->arrival)) : std::nullopt;
+        if (entry && entry->form == storage::ArchiveEntry::Form::unopened) {
             return std::optional(office.name);
         }
     }
@@ -366,13 +372,15 @@ Answered show(const Ledger& ledger, const wire::ShowRequest& request,
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 
 Answered attachment(const Ledger& ledger, const wire::AttachmentRequest& request) {
-    const auto key = ASK(or_complain(engine::find_id(ledger, request.id())));
-    if (!key) {
+    const auto key = engine::find_id(ledger, request.id());
+    if (key && !*key) {
         return complain(exit_not_found, "not_found", fmt::format("no record {} here", request.id()),
                         "see: fieldpost list", {request.id()});
     }
-    const auto piece =
-        engine::attachment_part(ledger, *key, request.attachment(), request.offset(), piece_bytes);
+    // An ID that means two reports is no reason for an export to stop either.
+    const auto piece = key ? engine::attachment_part(ledger, **key, request.attachment(),
+                                                     request.offset(), piece_bytes)
+                           : Result<Bytes>(std::unexpected(key.error()));
     if (!piece && piece.error().code != Errc::unavailable) {
         return complain(exit_failed, "unreadable",
                         fmt::format("an attachment of {} cannot be read here", request.id()),

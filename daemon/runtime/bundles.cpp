@@ -73,7 +73,7 @@ void list(const engine::Ledger& ledger, const Header& header, wire::BundleRead& 
         ledger,
         {header.log.author, {header.log.incarnation, header.log.record_class, header.number}});
     if (header.count > 1) {
-        id += fmt::format("..{}", header.run().last);
+        id.insert(std::min(id.find('~'), id.size()), fmt::format("..{}", header.run().last));
     }
     record->set_id(id);
     record->set_priority(static_cast<wire::Priority>(header.log.record_class));

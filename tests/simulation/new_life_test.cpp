@@ -263,6 +263,8 @@ TEST_CASE("reports of two copies of a home under one number have IDs that tell t
     REQUIRE_FALSE(ambiguous.has_value());
     CHECK(ambiguous.error().detail.find(id_of(second)) != std::string::npos);
     CHECK(found_by("hyesan.2-1~zzzz").value() == std::nullopt);
+    const auto all_digits = fmt::format("hyesan.2-1~{:08x}", second.origin.incarnation.random);
+    CHECK(found_by(all_digits).value() == second);
     CHECK(found_by("hyesan.2-1~00000000").value() == std::nullopt);
 }
 
@@ -288,6 +290,12 @@ TEST_CASE("an authority that was put back, and signed a change twice, is found o
     CHECK_FALSE(world.was_told(hyesan, What::offender));
     CHECK_FALSE(world.was_told(hq, What::offender));
     CHECK_FALSE(world.revoke_if_allowed(wonsan));
+    // The roster stays split. It does not put the authority back again later.
+    world.pass(std::chrono::hours{24 * 40});
+    const auto life = world.ledger(hq).meta().incarnation;
+    world.meet(hq, hyesan, settling);
+    CHECK(world.ledger(hq).meta().incarnation == life);
+    CHECK_FALSE(world.ledger(hq).meta().stopped);
     // An office that has the roster of the copy alone hears of it too.
     world.meet(hyesan, pyongyang, settling);
     world.meet(hq, pyongyang, settling);

@@ -68,7 +68,10 @@ std::vector<Node> World::machines_of(Node node) const {
 
 void World::change_roster(std::vector<RosterStatement> statements) {
     network_.change(std::move(statements), now(0).wall);
+    // With its keys hq would take it for a change that it signed and forgot.
+    lock_mail(0, true);
     tell(0, 1, RosterNews{{network_.changes.back()}});
+    lock_mail(0, false);
 }
 
 template <class Answer>

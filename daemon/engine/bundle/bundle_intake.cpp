@@ -126,8 +126,9 @@ Result<void> BundleIntake::on(const Step& step, const BundleHead& head) {
     report_.place = head.place;
     if (head.writer != ledger.us()) {
         ledger.heard_of(head.writer, head.at, now);
-        auto& met = ledger.edit_peer(head.writer).met;
-        met = std::max(met, std::min(head.at, ledger.wall(now)));
+        auto& peer = ledger.edit_peer(head.writer);
+        peer.met = std::max(peer.met, std::min(head.at, ledger.wall(now)));
+        peer.roster_version = std::max(peer.roster_version, head.roster_version);
     }
     return ok();
 }

@@ -27,9 +27,12 @@ Result<RosterTaken> take_roster(Ledger& ledger, const RosterNews& news, Via from
                                 std::vector<Notice>& notify) {
     for (const auto& change : news.changes) {
         if (ledger.roster().contradicts(change)) {
-            check_own_change(ledger, change, from, now, notify);
-            ledger.edit_meta().roster_frozen = true;
-            ledger.note(What::roster_conflict, {}, now, notify);
+            // Once, for every meeting with an office of the other roster shows it again.
+            if (!ledger.meta().roster_frozen) {
+                check_own_change(ledger, change, from, now, notify);
+                ledger.edit_meta().roster_frozen = true;
+                ledger.note(What::roster_conflict, {}, now, notify);
+            }
             return RosterTaken::contradicts;
         }
         const bool joins_heads = std::ranges::any_of(change.statements, [](const auto& statement) {
