@@ -117,9 +117,18 @@ void host(std::uint64_t seed) {
             world.cut(a, b);
         }
     }
-    world.calm();
-    // A statement that was renewed just then is still under way.
-    world.run_for(2s);
+    const auto are_all_up = [&] {
+        bool all = true;
+        for (Node node = 0; node < guest_node; ++node) {
+            all = all && world.is_up(node);
+        }
+        return all;
+    };
+    do {
+        world.calm();
+        // A statement that was renewed just then is still under way. An office may die meanwhile.
+        world.run_for(2s);
+    } while (!are_all_up());
     world.check_everything();
     for (const auto& [report, to] : world.promised()) {
         Node author = 0;
