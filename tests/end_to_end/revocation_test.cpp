@@ -110,7 +110,7 @@ TEST_CASE("an office is cut off over links: nobody deals with it, and it is told
 TEST_CASE("the news of a cut-off comes by stick, and so does what the cut-off keeps",
           "[end_to_end][revocation]") {
     ThreeOffices at;
-    const auto kept = at.hyesan.deliver({"--to", "hq"}, "kept");
+    at.hyesan.deliver({"--to", "hq"}, "kept");
     at.camp.stop();
     at.hq.stop();
     // Written before, and still on a driver's stick. hq has never seen the second.

@@ -2,6 +2,8 @@
 // shows each once, and never says `delivered` of a report that did not arrive. Two copies that both
 // live end with one that goes on.
 // Method: named scenarios; then copies that meet others by turns, one seed a run.
+#include <fmt/format.h>
+
 #include "tests/simulation/world.h"
 
 using namespace fieldpost;

@@ -1,5 +1,7 @@
 #include "daemon/engine/bundle/bundle_intake.h"
 
+#include <fmt/format.h>
+
 #include "crypto/register_seal.h"
 #include "crypto/sealed_record.h"
 #include "daemon/engine/bundle/bundle_knowledge.h"
