@@ -209,7 +209,7 @@ Result<std::set<storage::ReportKey>> pages_of(const Ledger& ledger, const Parsed
     return pages;
 }
 
-// What this number stands for in a log.
+// The report, or the carried run, that this number stands for in a log.
 Result<std::optional<storage::ReportKey>> find_in_log(const Ledger& ledger, const LogKey& log,
                                                       const ParsedId& id) {
     const storage::ReportKey key{log.author, {log.incarnation, log.record_class, id.number}};

@@ -253,7 +253,7 @@ void World::check_bodies_under_way(Node node) {
     }
 }
 
-// What an end tells of itself, and changes of the roster: both change what it lacks.
+// Summaries and changes of the roster: both change what an end lacks.
 static bool tells_more(BytesView message) {
     const auto frames = frames_of(message);
     return frames && std::ranges::any_of(*frames, [](BytesView bytes) {

@@ -53,7 +53,7 @@ TEST_CASE("the ends of runs are those of their records", "[storage]") {
         }
         CHECK_FALSE(LogState::end_at(state.tops, gone.first - 1));
         CHECK_FALSE(LogState::end_at(state.bottoms, gone.last + 1));
-        // Where the chain breaks, the bottom of the upper run stays known.
+        // The bottom of the upper run stays known where the chain breaks.
         state.note_bottom(gone.last + 1, id_ending_at(gone.last));
         const bool has_upper_run = state.receipted.contains(gone.last + 1);
         CHECK(LogState::end_at(state.bottoms, gone.last + 1).has_value() == has_upper_run);
